@@ -5,248 +5,223 @@
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
-//          and so for who spins
-// Mapping  one shot: a block stages its slice where the others can read it, says so, waits for the block of its number
-//          on every rank, reads them all; longer messages in rounds. The round's number lives on the device: a graph
-//          may be replayed
-// Bound    latency, then NVLink: (ranks − 1)·chunks·n elements a rank (no NCCL: its order of summation is another)
+//          and so for a kernel that waits
+// Mapping  registered buffers: in place (in_place.h). all_reduce up to 256 KiB a rank: each rank sums everything (one
+//          shot); above: each rank sums a part and writes it to all ranks (two shots), in the same order. Others:
+//          staged (staged.h). Counters are in device memory, so that graphs can be replayed. NCCL where Peers::route
+//          says so
+// Bound    latency, then NVLink: one shot (ranks − 1)·chunks·n elements a rank, two shots (chunks + 1)·n
 // Oracle   native/ops/collectives.cc      Test CollectivesTest
-#include "rank_barrier.h"
-#include "dtype.h"
+#include "communicator.h"
+#include "in_place.h"
+#include "staged.h"
 
-#include <algorithm>
+#include <initializer_list>
 
 namespace {
 
-using ingrain::channels, ingrain::PeerTable, ingrain::region_bytes;
+using ingrain::Collective, ingrain::find_shown, ingrain::Nccl, ingrain::Shown;
 
-constexpr int threads = 256, in_flight = 8;
-constexpr int64_t least_slice = threads * 16;  // bytes
+constexpr int64_t one_shot_bytes = 256 << 10;
 
-// stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two
-// regions in turn: a rank that stages round r + 2 has passed the barrier of round r + 1, so none still reads round
-// r.
-template <class Stage, class Take>
-__device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
-  uint32_t round = table.rounds[blockIdx.x];
-  for (int64_t first = blockIdx.x * slice; first < n; first += gridDim.x * slice) {
-    const int count = static_cast<int>(n - first < slice ? n - first : slice);
-    ++round;
-    stage(region_of(table, table.rank, round), first, count);
-    if (!barrier(table, round)) return;
-    take(round, first, count);
-  }
-  if (threadIdx.x == 0) table.rounds[blockIdx.x] = round;
-}
-
-// The sum of `parts` vectors, part(k) where the kth lies, k ascending; several are on their way at once.
-template <int W, class Part> __device__ __forceinline__ Vec<float, W> sum_in_order(int parts, const Part& part) {
-  Vec<float, W> total, next[in_flight];
-  for (int k = 0; k < parts; k += in_flight) {
-#pragma unroll
-    for (int j = 0; j < in_flight; ++j)
-      if (k + j < parts) next[j] = part(k + j);
-#pragma unroll
-    for (int j = 0; j < in_flight; ++j)
-      if (k + j < parts)
-#pragma unroll
-        for (int i = 0; i < W; ++i) total.v[i] = k + j == 0 ? next[j].v[i] : total.v[i] + next[j].v[i];
-  }
-  return total;
-}
-
-template <class E, int W> __device__ __forceinline__ void put(E* y, const Vec<float, W>& x) {
-  Vec<E, W> out;
-#pragma unroll
-  for (int i = 0; i < W; ++i) out.v[i] = from_float<E>(x.v[i]);
-  store(y, out);
-}
-
+// y (n) = the sum of this rank's partials (chunks, ld).
 template <class E, int W>
-__global__ void __launch_bounds__(threads)
-    reduce(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
-  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
-  rounds(table, n, slice,
-         [&](char* region, int64_t first, int count) {
-           for (int c = 0; c < chunks; ++c)
-             for (int i = begin; i < count; i += step)
-               store(reinterpret_cast<float*>(region) + c * slice + i, load<W>(partials + c * n + first + i));
-         },
-         [&](uint32_t round, int64_t first, int count) {
-           for (int i = begin; i < count; i += step)
-             put<E, W>(y + first + i, sum_in_order<W>(table.ranks * chunks, [&](int k) {
-               const float* region = reinterpret_cast<const float*>(region_of(table, k / chunks, round));
-               return load_shown(reinterpret_cast<const Vec<float, W>*>(region + k % chunks * slice + i));
-             }));
-         });
-}
-
-// The same where there is one rank.
-template <class E, int W>
-__global__ void __launch_bounds__(threads) reduce_alone(E* y, const float* partials, int chunks, int64_t n) {
-  const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * W;
-  if (i < n) put<E, W>(y + i, sum_in_order<W>(chunks, [&](int c) { return load<W>(partials + c * n + i); }));
-}
-
-// W bytes at a time.
-template <int W>
-__global__ void __launch_bounds__(threads)
-    gather(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice) {
-  using Piece = Vec<unsigned char, W>;
-  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
-  rounds(
-      table, bytes, slice,
-      [&](char* region, int64_t first, int count) {
-        for (int i = begin; i < count; i += step)
-          *reinterpret_cast<Piece*>(region + i) = *reinterpret_cast<const Piece*>(x + first + i);
-      },
-      [&](uint32_t round, int64_t first, int count) {
-        for (int r = 0; r < table.ranks; ++r)
-          for (int i = begin; i < count; i += step)
-            *reinterpret_cast<Piece*>(y + r * bytes + first + i) =
-                load_shown(reinterpret_cast<const Piece*>(region_of(table, r, round) + i));
-      });
-}
-
-// y (n) of each rank: its slice of the sum of partials (chunks, ranks·n).
-template <class E, int W>
-__global__ void __launch_bounds__(threads)
-    scatter(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
-  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W, all = chunks * table.ranks;
-  rounds(table, n, slice,
-         [&](char* region, int64_t first, int count) {
-           for (int k = 0; k < all; ++k)
-             for (int i = begin; i < count; i += step)
-               store(reinterpret_cast<float*>(region) + k * slice + i, load<W>(partials + k * n + first + i));
-         },
-         [&](uint32_t round, int64_t first, int count) {
-           for (int i = begin; i < count; i += step)
-             put<E, W>(y + first + i, sum_in_order<W>(all, [&](int k) {
-               const float* region = reinterpret_cast<const float*>(region_of(table, k / chunks, round));
-               const int part = k % chunks * table.ranks + table.rank;
-               return load_shown(reinterpret_cast<const Vec<float, W>*>(region + part * slice + i));
-             }));
-         });
-}
-
-// W bytes at a time, of the root's x.
-template <int W>
-__global__ void __launch_bounds__(threads)
-    spread(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice, int root) {
-  using Piece = Vec<unsigned char, W>;
-  const int begin = static_cast<int>(threadIdx.x) * W, step = threads * W;
-  rounds(
-      table, bytes, slice,
-      [&](char* region, int64_t first, int count) {
-        for (int i = table.rank == root ? begin : count; i < count; i += step)
-          *reinterpret_cast<Piece*>(region + i) = *reinterpret_cast<const Piece*>(x + first + i);
-      },
-      [&](uint32_t round, int64_t first, int count) {
-        for (int i = begin; i < count; i += step)
-          *reinterpret_cast<Piece*>(y + first + i) =
-              load_shown(reinterpret_cast<const Piece*>(region_of(table, root, round) + i));
-      });
-}
-
-// How long a slice is, in bytes a chunk: all channels at work where the message is long enough, else as few as there is
-// work for.
-int64_t slice_bytes(int64_t bytes, int64_t chunks) {
-  const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
-  return std::min(std::max(even, least_slice), most);
+__global__ void __launch_bounds__(rank_threads)
+    add_chunks(E* y, const float* partials, int chunks, int64_t n, int64_t ld) {
+  const int64_t i = (static_cast<int64_t>(blockIdx.x) * rank_threads + threadIdx.x) * W;
+  if (i < n) put<E, W>(y + i, sum_in_order<W>(chunks, [&](int c) { return load<W>(partials + c * ld + i); }));
 }
 
 bool alone(const ingrain_context* ctx) { return !ctx->peers || ctx->peers->ranks() == 1; }
 
-}  // namespace
-
-cudaError_t ingrain::load_collectives() {
-  cudaFuncAttributes of{};
-  for (auto kernel : {reduce<float, 4>, reduce<float, 1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  for (auto kernel : {reduce<bf16, 4>, reduce<bf16, 1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  for (auto kernel : {scatter<float, 4>, scatter<float, 1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  for (auto kernel : {scatter<bf16, 4>, scatter<bf16, 1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  for (auto kernel : {gather<16>, gather<1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  for (auto kernel : {spread<16>, spread<1>})
-    if (cudaError_t error = cudaFuncGetAttributes(&of, kernel)) return error;
-  return cudaSuccess;
+// A tag that is equal on all ranks if their calls are the same: FNV-1a, never 0.
+uint32_t tag_of_call(std::initializer_list<int64_t> values) {
+  uint32_t hash = 2166136261u;
+  for (int64_t value : values)
+    for (int i = 0; i < 8; ++i) hash = (hash ^ static_cast<uint8_t>(value >> 8 * i)) * 16777619u;
+  return hash ? hash : 1;
 }
+
+// Where a registered buffer and an address in it are, equal on all ranks; 0 where there is none.
+int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* pointer) {
+  if (!buffer) return 0;
+  const int64_t offset = static_cast<const char*>(pointer) - buffer->at[static_cast<size_t>(ctx->rank)];
+  return buffer->number ^ offset << 16;
+}
+
+// The address in each rank's buffer that corresponds to this one, which is `step` bytes further on each next rank.
+template <class P>
+void fill(P* addresses, const ingrain_context* ctx, const Shown* buffer, const void* pointer, int64_t step = 0) {
+  if (!buffer) return;
+  const int64_t offset =
+      static_cast<const char*>(pointer) - buffer->at[static_cast<size_t>(ctx->rank)] - ctx->rank * step;
+  for (size_t r = 0; r < buffer->at.size(); ++r)
+    addresses[r] = buffer->at[r] + offset + static_cast<int64_t>(r) * step;
+}
+
+template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*... pointers) {
+  return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
+}
+
+// Does not depend on the alignment of a rank's own buffers, because all ranks need the same number of blocks.
+unsigned blocks_in_place(int64_t bytes) {
+  return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));
+}
+
+// y (n) = elements [first, first + n) of the sum of all ranks' partials (chunks, ld).
+struct Sum {
+  Collective op;
+  void* y;
+  const float* partials;
+  int64_t chunks, n, ld, first;
+
+  int64_t bytes() const { return chunks * ld * static_cast<int64_t>(sizeof(float)); }
+};
+
+template <class E> ingrain_status start_in_place(ingrain_context* ctx, const Sum& s, PeerTable table, bool everywhere) {
+  const bool wide = aligned(s.n, 4, s.y, s.partials) && s.ld % 4 == 0;
+  const int width = wide ? 4 : 1, chunks = static_cast<int>(s.chunks);
+  E* y = static_cast<E*>(s.y);
+  if (!everywhere)
+    return launch(wide ? sum_in_place<E, 4, false> : sum_in_place<E, 1, false>, blocks_in_place(s.n * 4),
+                  rank_threads, 0, ctx, y, table, chunks, Share{s.first, s.n, s.ld});
+  const int64_t part = (s.n / width + table.ranks - 1) / table.ranks * width, first = std::min(s.n, table.rank * part);
+  return launch(wide ? sum_in_place<E, 4, true> : sum_in_place<E, 1, true>, blocks_in_place(s.n * 4 / table.ranks),
+                rank_threads, 0, ctx, y, table, chunks, Share{first, std::min(part, s.n - first), s.ld});
+}
+
+template <class E> ingrain_status start_staged(ingrain_context* ctx, const Sum& s, const PeerTable& table) {
+  constexpr int64_t size = sizeof(float);
+  const bool wide = aligned(s.n, 4, s.y, s.partials);
+  const bool scattered = s.op == Collective::reduce_scatter;
+  const int64_t slice = slice_bytes(s.n * size, scattered ? s.chunks * table.ranks : s.chunks) / size;
+  const unsigned blocks = std::min<unsigned>(channels, blocks_for(s.n, slice));
+  const auto kernel = scattered ? (wide ? scatter<E, 4> : scatter<E, 1>) : (wide ? reduce<E, 4> : reduce<E, 1>);
+  return launch(kernel, blocks, rank_threads, 0, ctx, static_cast<E*>(s.y), s.partials, table,
+                static_cast<int>(s.chunks), s.n, slice);
+}
+
+template <class E>
+ingrain_status start_alone(ingrain_context* ctx, E* y, const float* partials, int64_t chunks, int64_t n, int64_t ld) {
+  const bool wide = aligned(n, 4, y, partials) && ld % 4 == 0;
+  return launch(wide ? add_chunks<E, 4> : add_chunks<E, 1>, blocks_for(n, rank_threads * (wide ? 4 : 1)), rank_threads,
+                0, ctx, y, partials, static_cast<int>(chunks), n, ld);
+}
+
+ingrain_status nccl_status(ingrain_context* ctx, const std::string& failure) {
+  return failure.empty() ? INGRAIN_OK : refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", failure.c_str());
+}
+
+// NCCL adds f32 in the workspace: first this rank's chunks, then all ranks, then the result is converted. A long
+// all_reduce takes several pieces.
+template <class E> ingrain_status sum_by_nccl(ingrain_context* ctx, const Sum& s, Nccl& nccl) {
+  E* const y = static_cast<E*>(s.y);
+  float* const scratch = static_cast<float*>(ctx->workspace);
+  const int64_t most = ctx->workspace_bytes / static_cast<int64_t>(sizeof(float)) / 4 * 4;
+  const bool scattered = s.op == Collective::reduce_scatter;
+  if constexpr (std::is_same_v<E, float>)
+    if (scattered && s.chunks == 1) return nccl_status(ctx, nccl.reduce_scatter(y, s.partials, s.n, ctx->stream));
+  if (scattered && s.ld > most)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "reduce_scatter of %ld elements by NCCL, expected at most %ld",
+                  static_cast<long>(s.ld), static_cast<long>(most));
+  for (int64_t at = 0; at < s.ld; at += most) {
+    const int64_t count = std::min(most, s.ld - at), own = scattered ? s.n : count;
+    float* const total = scratch + (scattered ? s.first : 0);
+    if (ingrain_status status = start_alone(ctx, scratch, s.partials + at, s.chunks, count, s.ld)) return status;
+    const std::string failure = scattered ? nccl.reduce_scatter(total, scratch, s.n, ctx->stream)
+                                          : nccl.all_reduce(scratch, scratch, count, ctx->stream);
+    if (ingrain_status status = nccl_status(ctx, failure)) return status;
+    if (ingrain_status status = start_alone(ctx, y + at, total, 1, own, own)) return status;
+  }
+  return INGRAIN_OK;
+}
+
+ingrain_status sum(ingrain_context* ctx, const char* name, const Sum& s, int32_t dtype) {
+  const int64_t most = region_bytes / 16 / (s.ld / std::max<int64_t>(s.n, 1) + (s.n == 0));
+  if (s.chunks < 1 || s.chunks > most)
+    return refuse(ctx, INGRAIN_UNSUPPORTED, "%s: %ld chunks, expected 1 to %ld", name, static_cast<long>(s.chunks),
+                  static_cast<long>(most));
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    if (alone(ctx)) return start_alone(ctx, static_cast<E*>(s.y), s.partials, s.chunks, s.n, s.ld);
+    Nccl* nccl = nullptr;
+    if (ingrain_status status = ctx->peers->route(ctx, s.op, s.bytes(), &nccl)) return status;
+    if (nccl) return sum_by_nccl<E>(ctx, s, *nccl);
+    PeerTable table{};
+    ctx->peers->table_of(ctx, s.op, s.bytes(), &table);
+    const Shown* const in = find_shown(ctx, s.partials, s.bytes());
+    const Shown* const out =
+        s.op == Collective::all_reduce ? find_shown(ctx, s.y, s.n * static_cast<int64_t>(sizeof(E))) : nullptr;
+    const bool everywhere = in && out && s.bytes() > one_shot_bytes;
+    table.tag = tag_of_call({static_cast<int64_t>(s.op), dtype, s.chunks, s.n, place_of(ctx, in, s.partials),
+                             everywhere ? place_of(ctx, out, s.y) : 0});
+    fill(table.sources, ctx, in, s.partials);
+    fill(table.results, ctx, out, s.y);
+    return in ? start_in_place<E>(ctx, s, table, everywhere) : start_staged<E>(ctx, s, table);
+  });
+}
+
+}  // namespace
 
 extern "C" ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                              int64_t chunks, int64_t n) {
-  if (chunks < 1 || chunks > region_bytes / 16)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "all_reduce: %ld chunks, expected 1 to %ld", static_cast<long>(chunks),
-                  static_cast<long>(region_bytes / 16));
-  PeerTable table{};
-  if (!alone(ctx))
-    if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
-  return with_dtype(ctx, dtype, [&]<class E>() {
-    const bool wide =
-        n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
-    const int parts = static_cast<int>(chunks);
-    E* out = static_cast<E*>(y);
-    if (alone(ctx))
-      return launch(wide ? reduce_alone<E, 4> : reduce_alone<E, 1>, blocks_for(n, threads * (wide ? 4 : 1)), threads, 0,
-                    ctx, out, partials, parts, n);
-    const int64_t slice =
-        slice_bytes(n * static_cast<int64_t>(sizeof(float)), chunks) / static_cast<int64_t>(sizeof(float));
-    const unsigned blocks = std::min<unsigned>(channels, blocks_for(n, slice));
-    return launch(wide ? reduce<E, 4> : reduce<E, 1>, blocks, threads, 0, ctx, out, partials, table, parts, n, slice);
-  });
+  return sum(ctx, "all_reduce", {Collective::all_reduce, y, partials, chunks, n, n, 0}, dtype);
 }
 INGRAIN_EXPORT_OP(all_reduce)
 
-extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes) {
-  if (alone(ctx)) return ingrain_copy(ctx, y, x, bytes);
-  PeerTable table{};
-  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
-  const bool wide =
-      bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
-  const int64_t slice = slice_bytes(bytes, 1);
-  const unsigned blocks = std::min<unsigned>(channels, blocks_for(bytes, slice));
-  return launch(wide ? gather<16> : gather<1>, blocks, threads, 0, ctx, static_cast<char*>(y),
-                static_cast<const char*>(x), table, bytes, slice);
-}
-INGRAIN_EXPORT_OP(all_gather)
-
-// Through all_reduce's and all_gather's kernels: every rank stages all that any rank needs.
 extern "C" ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                  int64_t chunks, int64_t n) {
-  if (alone(ctx)) return ingrain_all_reduce(ctx, y, partials, dtype, chunks, n);
-  PeerTable table{};
-  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
-  const int64_t all = chunks * table.ranks;
-  if (chunks < 1 || all > region_bytes / 16)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "reduce_scatter: %ld chunks, expected 1 to %ld", static_cast<long>(chunks),
-                  static_cast<long>(region_bytes / 16 / table.ranks));
-  return with_dtype(ctx, dtype, [&]<class E>() {
-    const bool wide =
-        n % 4 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(partials) % 16 == 0;
-    const int64_t slice =
-        slice_bytes(n * static_cast<int64_t>(sizeof(float)), all) / static_cast<int64_t>(sizeof(float));
-    const unsigned blocks = std::min<unsigned>(channels, blocks_for(n, slice));
-    return launch(wide ? scatter<E, 4> : scatter<E, 1>, blocks, threads, 0, ctx, static_cast<E*>(y), partials, table,
-                  static_cast<int>(chunks), n, slice);
-  });
+  const int64_t ranks = alone(ctx) ? 1 : ctx->peers->ranks();
+  return sum(ctx, "reduce_scatter", {Collective::reduce_scatter, y, partials, chunks, n, ranks * n, ctx->rank * n},
+             dtype);
 }
 INGRAIN_EXPORT_OP(reduce_scatter)
+
+extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes) {
+  if (alone(ctx)) return y == x ? INGRAIN_OK : ingrain_copy(ctx, y, x, bytes);
+  Nccl* nccl = nullptr;
+  if (ingrain_status status = ctx->peers->route(ctx, Collective::all_gather, bytes, &nccl)) return status;
+  if (nccl) return nccl_status(ctx, nccl->all_gather(y, x, bytes, ctx->stream));
+  PeerTable table{};
+  ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table);
+  const Shown* const in = find_shown(ctx, x, bytes);
+  // x may be this rank's part of y, and then lies elsewhere on each rank.
+  const int64_t step = static_cast<const char*>(x) == static_cast<char*>(y) + ctx->rank * bytes ? bytes : 0;
+  const int64_t place = place_of(ctx, in, static_cast<const char*>(x) - ctx->rank * step);
+  const bool wide = aligned(bytes, 16, y, x);
+  char* const to = static_cast<char*>(y);
+  table.tag = tag_of_call({static_cast<int64_t>(Collective::all_gather), bytes, place, step});
+  if (in) {
+    fill(table.sources, ctx, in, x, step);
+    return launch(wide ? copy_in_place<16> : copy_in_place<1>, blocks_in_place(bytes), rank_threads, 0, ctx, to, table,
+                  bytes, 0, table.ranks);
+  }
+  const int64_t slice = slice_bytes(bytes, 1);
+  return launch(wide ? gather<16> : gather<1>, std::min<unsigned>(channels, blocks_for(bytes, slice)), rank_threads, 0,
+                ctx, to, static_cast<const char*>(x), table, bytes, slice);
+}
+INGRAIN_EXPORT_OP(all_gather)
 
 extern "C" ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root) {
   const int32_t ranks = alone(ctx) ? 1 : ctx->peers->ranks();
   if (root < 0 || root >= ranks)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "broadcast: root %d, expected 0 to %d", root, ranks - 1);
   if (alone(ctx)) return y == x ? INGRAIN_OK : ingrain_copy(ctx, y, x, bytes);
+  Nccl* nccl = nullptr;
+  if (ingrain_status status = ctx->peers->route(ctx, Collective::broadcast, bytes, &nccl)) return status;
+  if (nccl) return nccl_status(ctx, nccl->broadcast(y, x, bytes, root, ctx->stream));
   PeerTable table{};
-  if (ingrain_status status = ctx->peers->table_of(ctx, &table)) return status;
-  const bool wide =
-      bytes % 16 == 0 && reinterpret_cast<uintptr_t>(y) % 16 == 0 && reinterpret_cast<uintptr_t>(x) % 16 == 0;
+  ctx->peers->table_of(ctx, Collective::broadcast, bytes, &table);
+  const Shown* const in = find_shown(ctx, x, bytes);
+  const bool wide = aligned(bytes, 16, y, x);
+  char* const to = static_cast<char*>(y);
+  table.tag = tag_of_call({static_cast<int64_t>(Collective::broadcast), bytes, root, place_of(ctx, in, x)});
+  if (in) {
+    fill(table.sources, ctx, in, x);
+    return launch(wide ? copy_in_place<16> : copy_in_place<1>, blocks_in_place(bytes), rank_threads, 0, ctx, to, table,
+                  bytes, root, root + 1);
+  }
   const int64_t slice = slice_bytes(bytes, 1);
-  const unsigned blocks = std::min<unsigned>(channels, blocks_for(bytes, slice));
-  return launch(wide ? spread<16> : spread<1>, blocks, threads, 0, ctx, static_cast<char*>(y),
-                static_cast<const char*>(x), table, bytes, slice, root);
+  return launch(wide ? spread<16> : spread<1>, std::min<unsigned>(channels, blocks_for(bytes, slice)), rank_threads, 0,
+                ctx, to, static_cast<const char*>(x), table, bytes, slice, root);
 }
 INGRAIN_EXPORT_OP(broadcast)

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
@@ -13,6 +14,13 @@ class Peers;    // cuda/runtime/communicator.h
 // Returns an error if a kernel of this context waited for other ranks until its time limit. Called after each wait of
 // the host.
 ingrain_status check_ranks(ingrain_context* ctx);
+
+// A buffer that the ranks of a communicator have shown each other.
+struct Shown {
+  std::weak_ptr<Peers> peers;
+  int64_t bytes = 0, number = 0;  // number: from 1, the same on every rank
+  std::vector<char*> at;  // of each rank
+};
 }  // namespace ingrain
 
 struct ingrain_context {
@@ -26,6 +34,7 @@ struct ingrain_context {
   std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; the first product reports an error of opening
   std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
+  std::vector<ingrain::Shown> shown;  // in the order in which they were registered
   std::string error;
   bool tracing = false;
   std::string trace;  // lines recorded while tracing

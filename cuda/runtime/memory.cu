@@ -1,5 +1,5 @@
 // Memory and copies. Copies are enqueued. The CUDA runtime stages host memory that is not pinned.
-#include "context.h"
+#include "communicator.h"
 
 namespace {
 
@@ -45,6 +45,7 @@ ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t
 ingrain_status ingrain_free(ingrain_context* ctx, void* pointer) {
   if (!pointer) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, ctx->drain(), "free")) return status;
+  ingrain::forget_shown(ctx, pointer);
   return cuda_status(ctx, cudaFree(pointer), "free");
 }
 ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer) {

@@ -6,25 +6,27 @@
 
 namespace {
 
-using ingrain::max_ranks, ingrain::PeerTable, ingrain::region_bytes;
-
-constexpr uint64_t patience = 60'000'000'000;  // nanoseconds until a rank stops waiting for another
+using ingrain::max_ranks, ingrain::PeerTable, ingrain::Reason;
 
 // Words that other devices or the host change while a kernel polls them.
-__device__ __forceinline__ uint32_t load_acquire(const uint32_t* p) {
+template <class T> __device__ __forceinline__ T load_acquire(const T* p) {
 #ifdef INGRAIN_SIMT
+  simt::require_access(p);
   return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 #else
-  uint32_t x;
-  asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(x) : "l"(p) : "memory");
+  T x;
+  if constexpr (sizeof(T) == 8) asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(x) : "l"(p) : "memory");
+  else asm volatile("ld.acquire.sys.global.u32 %0, [%1];" : "=r"(x) : "l"(p) : "memory");
   return x;
 #endif
 }
-__device__ __forceinline__ void store_release(uint32_t* p, uint32_t x) {
+template <class T> __device__ __forceinline__ void store_release(T* p, std::type_identity_t<T> x) {
 #ifdef INGRAIN_SIMT
+  simt::require_access(p);
   __atomic_store_n(p, x, __ATOMIC_RELEASE);
 #else
-  asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(p), "r"(x) : "memory");
+  if constexpr (sizeof(T) == 8) asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(p), "l"(x) : "memory");
+  else asm volatile("st.release.sys.global.u32 [%0], %1;" ::"l"(p), "r"(x) : "memory");
 #endif
 }
 
@@ -39,38 +41,63 @@ __device__ __forceinline__ uint64_t now() {
 #endif
 }
 
-// Loads from L2 or from another device and bypasses this SM's L1, which may hold the data of an earlier round.
-template <class T> __device__ __forceinline__ T load_shown(const T* p) {
-  using Bits = std::conditional_t<sizeof(T) == 16, uint4, std::conditional_t<sizeof(T) == 4, unsigned, unsigned char>>;
-  static_assert(sizeof(Bits) == sizeof(T));
-  const Bits bits = __ldcg(reinterpret_cast<const Bits*>(p));
-  T x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
+__device__ __forceinline__ uint32_t round_of(uint64_t flag) { return static_cast<uint32_t>(flag >> 32); }
+__device__ __forceinline__ uint32_t tag_of(uint64_t flag) { return static_cast<uint32_t>(flag); }
+
+// Waits for the flag of another rank to reach the round. Ends after the limit, even if the rank never comes.
+__device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_t* flag, uint32_t round) {
+  const uint64_t begin = now();
+  for (unsigned polls = 1;; ++polls) {
+    const uint64_t seen = load_acquire(flag);
+    if (static_cast<int32_t>(round_of(seen) - round) >= 0) {
+      if (tag_of(seen) == 0) return Reason::ended;
+      return round_of(seen) == round && tag_of(seen) != table.tag ? Reason::different : Reason::none;
+    }
+    if (polls > 64) __nanosleep(40);
+    if (polls % 256 != 0) continue;
+    if (load_acquire(&table.words->ended)) return Reason::ended;
+    if (now() - begin > load_acquire(&table.words->limit)) return Reason::late;
+  }
 }
 
-__device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uint32_t round) {
-  return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
+// Leaves the first reason for the host, and ends all ranks. A rank that comes later finds this one's flag without a tag
+// and does not read its memory, which may be freed by then. peers: a bit for each rank that is the reason.
+__device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, uint32_t peers, uint32_t round) {
+  auto* const left = reinterpret_cast<uint32_t*>(&table.report->reason);
+  if (load_acquire(left) == 0) {
+    table.report->op = table.op;
+    table.report->bytes = table.bytes;
+    table.report->peers = peers;
+    store_release(left, static_cast<uint32_t>(reason));
+  }
+  store_release(&table.words->ended, 1);
+  for (int r = 0; r < table.ranks; ++r)
+    if (r != table.rank)
+      store_release(table.flags[r] + blockIdx.x * max_ranks + table.rank, static_cast<uint64_t>(round) << 32);
 }
 
-// Signals to every rank that this block has staged its round, and waits for their signals. Returns false where the
-// communicator was destroyed or a rank timed out; then all ranks stop waiting.
+// Signals to every rank that this block has reached the round, and waits for their signals. What a rank wrote before it
+// is visible after it. False if the communicator was destroyed, or if a rank is late or made another call; then all
+// ranks stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
+  static_assert(max_ranks <= 32, "a lane of the first warp waits for each rank");
   __threadfence_system();
   __syncthreads();
-  bool arrived = true;
-  const int peer = static_cast<int>(threadIdx.x);
-  if (peer < table.ranks && peer != table.rank) {
-    store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, round);
-    const uint32_t* flag = table.flags[table.rank] + blockIdx.x * max_ranks + peer;
-    const uint64_t begin = now();
-    for (unsigned spins = 1; arrived && static_cast<int32_t>(load_acquire(flag) - round) < 0; ++spins) {
-      if (spins > 64) __nanosleep(40);
-      if (spins % 256 == 0) arrived = !load_acquire(table.ended) && now() - begin < patience;
+  Reason reason = Reason::none;
+  if (threadIdx.x < 32) {
+    const int peer = static_cast<int>(threadIdx.x);
+    if (peer < table.ranks && peer != table.rank) {
+      const uint64_t flag = static_cast<uint64_t>(round) << 32 | table.tag;
+      store_release(table.flags[peer] + blockIdx.x * max_ranks + table.rank, flag);
+      reason = wait_for(table, table.flags[table.rank] + blockIdx.x * max_ranks + peer, round);
     }
-    if (!arrived) store_release(table.missed, 1), store_release(table.ended, 1);
+    const uint32_t late = __ballot_sync(~0u, reason == Reason::late);
+    const uint32_t different = __ballot_sync(~0u, reason == Reason::different);
+    if (__any_sync(~0u, reason != Reason::none) && threadIdx.x == 0)
+      give_up(table, different ? Reason::different : late ? Reason::late : Reason::ended, different ? different : late,
+              round);
   }
-  return __syncthreads_and(arrived);
+  return __syncthreads_and(reason == Reason::none);
 }
 
 }  // namespace

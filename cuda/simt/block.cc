@@ -14,6 +14,13 @@
 #include "device.h"
 
 extern "C" void simt_switch(void** save, void* load);
+#ifdef __SANITIZE_THREAD__
+extern "C" {
+void* __tsan_get_current_fiber();
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+}
+#endif
 asm(R"(
 .text
 .globl simt_switch
@@ -62,7 +69,15 @@ struct Warp {
   alignas(64) char slots[3][33][64];
 };
 
+// Announces a switch to ThreadSanitizer, which otherwise mixes up the stacks.
+inline void announce_switch([[maybe_unused]] void* fiber) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_switch_to_fiber(fiber, 0);
+#endif
+}
+
 struct Fiber : Thread {
+  void* sanitizer = nullptr;  // ThreadSanitizer's fiber
   void* stack_pointer;
   const uint64_t* waits_for = nullptr;
   uint64_t seen = 0;
@@ -83,7 +98,7 @@ struct Block {
   Gate gate;
   int alive = 0, count = 0, counted = 0;
   bool descending = false, stuck = false, faulted = false;
-  void* host_stack = nullptr;
+  void *host_stack = nullptr, *host_sanitizer = nullptr;
   const std::function<void()>* kernel = nullptr;
 };
 
@@ -126,10 +141,12 @@ void give_way() {
     if (!next->ready()) continue;
     if (next == from) return;
     current = next;
+    announce_switch(next->sanitizer);
     simt_switch(&from->stack_pointer, next->stack_pointer);
     return;
   } while (next != from);
   block.stuck = block.alive > 0;
+  announce_switch(block.host_sanitizer);
   simt_switch(&from->stack_pointer, block.host_stack);
 }
 
@@ -203,6 +220,18 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.stack_pointer = frame;
 }
 
+// ThreadSanitizer's fibers are few, so the launches of a host thread share them.
+inline void name_fibers([[maybe_unused]] Block& block) {
+#ifdef __SANITIZE_THREAD__
+  static thread_local std::vector<void*> made;
+  block.host_sanitizer = __tsan_get_current_fiber();
+  for (size_t i = 0; i < block.fibers.size(); ++i) {
+    if (made.size() <= i) made.push_back(__tsan_create_fiber(0));
+    block.fibers[i].sanitizer = made[i];
+  }
+#endif
+}
+
 bool run_block(Block& block, uint3 index, dim3 grid, dim3 size, size_t shared) {
   const size_t n = block.fibers.size();
   memset(memory().shared, 0xff, shared);
@@ -231,6 +260,7 @@ bool run_block(Block& block, uint3 index, dim3 grid, dim3 size, size_t shared) {
   }
   Fiber& first = block.fibers[block.descending ? n - 1 : 0];
   current = &first;
+  announce_switch(first.sanitizer);
   simt_switch(&block.host_stack, first.stack_pointer);
   current = nullptr;
   return !block.stuck;
@@ -306,6 +336,8 @@ void require_global(const void* p) {
   if (is_shared(p)) current->running->faulted = true;
 }
 
+bool may_access(int device, const void* pointer);
+
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared) {
   if (shared > static_cast<size_t>(Device::current().shared_limit(kernel))) return remember(cudaErrorInvalidValue);
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
@@ -354,12 +386,17 @@ class Grid {
     turn_.wait(lock, [&] { return runs_ == own; });
   }
 
+  void require_access(const void* p) {
+    if (!may_access(watch_.device, p)) Device::at(watch_.device).fail(cudaErrorIllegalAddress);
+  }
+
   // Called by a thread that polls while it waits for other kernels. Ends the block if the device has failed.
   void nap() {
     ++watch_.naps;
     Fiber& self = running();
     if (Device::at(watch_.device).error() != cudaSuccess) {
       self.running->stuck = true;
+      announce_switch(self.running->host_sanitizer);
       simt_switch(&self.stack_pointer, self.running->host_stack);
     }
     sched_yield();
@@ -374,6 +411,7 @@ class Grid {
     block.warps.resize((threads + 31) / 32);
     block.descending = descending_;
     block.kernel = &kernel_;
+    name_fibers(block);
     while (sound_ && begun_ < blocks_) {  // blocks start in ascending or descending order, like threads
       const uint64_t i = begun_++, at = descending_ ? blocks_ - 1 - i : i;
       const uint3 index{static_cast<unsigned>(at % grid_.x), static_cast<unsigned>(at / grid_.x % grid_.y),
@@ -403,6 +441,8 @@ class Grid {
 void change_block(const void* address) {
   if (!is_shared(address)) current->running->grid->change();
 }
+
+void require_access(const void* p) { current->running->grid->require_access(p); }
 
 bool run_blocks(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared,
                 const std::function<void()>& kernel) {

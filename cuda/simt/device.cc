@@ -41,7 +41,9 @@ bool eager_by_environment() {
 
 struct Allocation { size_t bytes; int device; };  // device -1: pinned host memory
 std::mutex allocations_mutex;
-std::unordered_map<void*, Allocation> allocations;
+std::map<void*, Allocation, std::greater<>> allocations;
+std::atomic<uint64_t> frees{0};  // so that a cached range is not used after it was freed
+std::atomic<bool> peers_exist{true};
 
 cudaError_t allocate(void** pointer, size_t bytes, int device) {
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -75,6 +77,7 @@ cudaError_t release(void* pointer, bool pinned) {
     if (!pinned && known->second.device != current_device()) return remember(cudaErrorInvalidResourceHandle);
     found = known->second;
     allocations.erase(known);
+    ++frees;
   }
   if (!pinned) Device::at(found.device).drain(), Device::at(found.device).give_back(found.bytes);
   free(pointer);
@@ -111,6 +114,11 @@ size_t Device::used() {
   std::lock_guard lock(mutex_);
   return used_;
 }
+void Device::load_all() { all_loaded_ = true; }
+bool Device::all_loaded() { return all_loaded_; }
+bool Device::enable_peer(int peer) { return !peers_[peer].exchange(true); }
+bool Device::can_access(int device) { return this == &at(device) || peers_[device]; }
+
 bool Device::load(const void* kernel) {
   std::lock_guard lock(mutex_);
   return loaded_.insert(kernel).second;
@@ -157,7 +165,14 @@ cudaError_t load(const void* kernel) {
   Device& device = Device::current();
   if (!device.load(kernel)) return cudaSuccess;
   if (!device.take(kernel_bytes)) return remember(cudaErrorMemoryAllocation);
-  if (!eager && !eager_by_environment() && !capturing()) device.drain();
+  if (!device.all_loaded() && !eager && !eager_by_environment() && !capturing()) device.drain();
+  return cudaSuccess;
+}
+
+cudaError_t load_all() {
+  Device& device = Device::current();
+  if (!device.all_loaded() && !eager && !eager_by_environment()) device.drain();
+  device.load_all();
   return cudaSuccess;
 }
 
@@ -175,9 +190,37 @@ bool is_pinned(const void* pointer) {
   return false;
 }
 
+// Runs for each access that a kernel checks, so it remembers the ranges that it found last.
+bool may_access(int device, const void* pointer) {
+  struct Range { const char *begin = nullptr, *end = nullptr; int device = 0; };
+  static thread_local Range last[8];
+  static thread_local uint64_t seen = 0;
+  static thread_local unsigned next = 0;
+  const char* const at = static_cast<const char*>(pointer);
+  if (seen != frees) {
+    seen = frees;
+    std::fill(std::begin(last), std::end(last), Range{});
+  }
+  const Range* found = std::find_if(std::begin(last), std::end(last),
+                                    [at](const Range& range) { return at >= range.begin && at < range.end; });
+  if (found == std::end(last)) {
+    std::lock_guard lock(allocations_mutex);
+    const auto known = allocations.lower_bound(const_cast<void*>(pointer));
+    if (known == allocations.end() || at >= static_cast<const char*>(known->first) + known->second.bytes) return false;
+    const char* const begin = static_cast<const char*>(known->first);
+    found = &(last[next++ % std::size(last)] = {begin, begin + known->second.bytes, known->second.device});
+  }
+  return found->device < 0 || Device::at(device).can_access(found->device);
+}
+
 }  // namespace simt
 
 using simt::Device, simt::remember;
+
+// For tests: whether a device can access the memory of another one.
+extern "C" __attribute__((visibility("default"))) void simt_set_peers(int32_t whether) {
+  simt::peers_exist = whether != 0;
+}
 
 // For tests: sets whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
 extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) {
@@ -187,6 +230,11 @@ extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t
 // For tests: sets the timeout for a kernel that waits for another one, see patience().
 extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
   simt::patience_ms = milliseconds;
+}
+
+// For tests: the device fails, until all its streams are destroyed.
+extern "C" __attribute__((visibility("default"))) void simt_lose(int32_t device) {
+  simt::Device::at(device).fail(cudaErrorECCUncorrectable);
 }
 
 // For tests: sets the memory of a device and the shared memory of a block; 0 changes nothing.
@@ -213,8 +261,15 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
 }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 0, cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = 0, cudaSuccess; }
-cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) { return *can = 1, cudaSuccess; }
-cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return cudaSuccess; }
+cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
+  return *can = device != peer && simt::peers_exist, cudaSuccess;
+}
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned) {
+  if (cudaError_t error = simt::forbid_in_capture()) return error;
+  if (peer < 0 || peer >= simt::devices || peer == simt::current_device()) return remember(cudaErrorInvalidDevice);
+  if (!simt::peers_exist) return remember(cudaErrorPeerAccessUnsupported);
+  return Device::current().enable_peer(peer) ? cudaSuccess : remember(cudaErrorPeerAccessAlreadyEnabled);
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device < 0 || device >= simt::devices) return remember(cudaErrorInvalidDevice);
   *properties = {};
@@ -237,7 +292,10 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorNoDevice: return "no device";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorInvalidResourceHandle: return "invalid resource handle";
+    case cudaErrorECCUncorrectable: return "uncorrectable ECC error encountered";
     case cudaErrorNotReady: return "device not ready";
+    case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
+    case cudaErrorPeerAccessUnsupported: return "peer access is not supported between these two devices";
     case cudaErrorLaunchTimeout:
       return "a kernel waits for work that cannot start before the kernel ends: later work in its hardware queue, "
              "or work after a call that waits for the device";

@@ -53,6 +53,12 @@ class Device {
   size_t used();
   // Returns whether the kernel is not yet loaded on this device, and records it as loaded.
   bool load(const void* kernel);
+  // Loads all kernels; later first launches do not wait.
+  void load_all();
+  bool all_loaded();
+  // Whether kernels of this device may access a peer's memory: not before enable_peer, which is false the second time.
+  bool enable_peer(int peer);
+  bool can_access(int device);
 
   int shared_limit(const void* kernel);
   void set_shared_limit(const void* kernel, int bytes);
@@ -80,6 +86,7 @@ class Device {
   std::unordered_set<const void*> loaded_;
   std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_;
   unsigned streams_made_ = 0;
+  std::atomic<bool> all_loaded_{false}, peers_[devices]{};
   HardwareQueue queues_[32];
 };
 

@@ -138,10 +138,18 @@ INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_g
 
 // ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order.
 // A context may join several communicators, with the same rank each time; its calls use the one that it joined last.
+// If a rank does not come, makes another call or fails, the others return DEVICE_ERROR; the text names op, bytes, rank,
+// device and cause. On a GPU the error comes from the next call that waits.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
+// How long a rank waits for another one. Default 60 s on a GPU, an hour on the CPU.
+INGRAIN_API ingrain_status ingrain_communicator_set_limit(ingrain_communicator* communicator, float seconds);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
                                                      int32_t rank);
+// A collective: shows a buffer of ingrain_malloc to the other ranks of the communicator that this context joined last.
+// Collectives then read and write it in place, without staging; ranks then pass the same part of their buffers. Ends
+// with ingrain_free. Does nothing on the CPU and without a communicator.
+INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
 // y (n) = the sum of the partials (chunks, n) of all ranks: ranks in order, within a rank chunks in order. So the
 // order of summation is fixed.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,

@@ -17,24 +17,23 @@ namespace {
 int32_t ranks_of(ingrain_context* ctx) { return ctx->meeting ? ctx->meeting->ranks() : 1; }
 
 ingrain_status ended(ingrain_context* ctx) {
-  return ctx->fail(INGRAIN_DEVICE_ERROR, "rank %d: the communicator was destroyed, another rank may have failed",
-                   ctx->rank);
+  return ctx->fail(INGRAIN_DEVICE_ERROR, "%s", ctx->meeting->failure(ctx->rank).c_str());
 }
 
 // Runs body(source of a rank) when every rank has published its own. Returns when every rank has read what it needs.
 template <class Body>
-ingrain_status exchange(ingrain_context* ctx, const void* own, const Body& body) {
-  if (ctx->meeting && !ctx->meeting->publish(ctx->rank, own)) return ended(ctx);
+ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const Body& body) {
+  if (ctx->meeting && !ctx->meeting->publish(ctx->rank, own, call)) return ended(ctx);
   body([&](int32_t rank) { return ctx->meeting ? ctx->meeting->of(rank) : own; });
-  if (ctx->meeting && !ctx->meeting->release()) return ended(ctx);
+  if (ctx->meeting && !ctx->meeting->release(ctx->rank)) return ended(ctx);
   return INGRAIN_OK;
 }
 
 // y (n) = the sum of elements [first, first + n) of every rank's partials (chunks, ld).
 template <class E>
-ingrain_status sum(ingrain_context* ctx, E* y, const float* partials, int64_t chunks, int64_t n, int64_t ld,
-                   int64_t first) {
-  return exchange(ctx, partials, [&](const auto& source) {
+ingrain_status sum(ingrain_context* ctx, const char* op, E* y, const float* partials, int64_t chunks, int64_t n,
+                   int64_t ld, int64_t first) {
+  return exchange(ctx, {op, chunks * ld * static_cast<int64_t>(sizeof(float))}, partials, [&](const auto& source) {
     parallel_for(ctx, (n + lanes - 1) / lanes, 1024, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * lanes; i < end * lanes && i < n; i += lanes) {
         const int64_t count = n - i < lanes ? n - i : lanes;
@@ -57,19 +56,21 @@ ingrain_status sum(ingrain_context* ctx, E* y, const float* partials, int64_t ch
 
 INGRAIN_OP(all_reduce, (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n),
            (ctx, y, partials, dtype, chunks, n)) {
-  return with_dtype(ctx, dtype, [&]<class E>() { return sum(ctx, static_cast<E*>(y), partials, chunks, n, n, 0); });
+  return with_dtype(ctx, dtype, [&]<class E>() {
+    return sum(ctx, "all_reduce", static_cast<E*>(y), partials, chunks, n, n, 0);
+  });
 }
 
 INGRAIN_OP(reduce_scatter,
            (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n),
            (ctx, y, partials, dtype, chunks, n)) {
   return with_dtype(ctx, dtype, [&]<class E>() {
-    return sum(ctx, static_cast<E*>(y), partials, chunks, n, ranks_of(ctx) * n, ctx->rank * n);
+    return sum(ctx, "reduce_scatter", static_cast<E*>(y), partials, chunks, n, ranks_of(ctx) * n, ctx->rank * n);
   });
 }
 
 INGRAIN_OP(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes), (ctx, y, x, bytes)) {
-  return exchange(ctx, x, [&](const auto& source) {
+  return exchange(ctx, {"all_gather", bytes}, x, [&](const auto& source) {
     for (int32_t r = 0; r < ranks_of(ctx); ++r)
       memcpy(static_cast<char*>(y) + r * bytes, source(r), static_cast<size_t>(bytes));
   });
@@ -79,7 +80,7 @@ INGRAIN_OP(broadcast, (ingrain_context* ctx, void* y, const void* x, int64_t byt
            (ctx, y, x, bytes, root)) {
   if (root < 0 || root >= ranks_of(ctx))
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "broadcast: root %d, expected 0 to %d", root, ranks_of(ctx) - 1);
-  return exchange(ctx, x, [&](const auto& source) {
+  return exchange(ctx, {"broadcast", bytes}, x, [&](const auto& source) {
     if (y != source(root)) memcpy(y, source(root), static_cast<size_t>(bytes));
   });
 }

@@ -8,18 +8,31 @@ struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
 };
 
+namespace {
+
+// Seconds. A rank may wait while another one computes a whole micro-batch of training.
+constexpr double default_limit = 3600;
+
+}  // namespace
+
 extern "C" {
 
 ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks) {
   *communicator = nullptr;
   if (ranks < 1) return INGRAIN_INVALID_ARGUMENT;
-  *communicator = new ingrain_communicator{std::make_shared<ingrain::Meeting>(ranks)};
+  *communicator = new ingrain_communicator{std::make_shared<ingrain::Meeting>(ranks, default_limit)};
   return INGRAIN_OK;
 }
 
 ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator) {
-  communicator->meeting->end();
+  communicator->meeting->end({});
   delete communicator;
+  return INGRAIN_OK;
+}
+
+ingrain_status ingrain_communicator_set_limit(ingrain_communicator* communicator, float seconds) {
+  if (!(seconds > 0)) return INGRAIN_INVALID_ARGUMENT;
+  communicator->meeting->set_limit(seconds);
   return INGRAIN_OK;
 }
 
@@ -28,7 +41,11 @@ ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communica
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "rank %d: expected 0 to %d", rank, communicator->meeting->ranks() - 1);
   ctx->meeting = communicator->meeting;
   ctx->rank = rank;
+  communicator->meeting->set_device(rank, "cpu");
   return INGRAIN_OK;
 }
+
+// The ranks read each other's memory wherever it is.
+ingrain_status ingrain_communicator_register(ingrain_context*, void*, int64_t) { return INGRAIN_OK; }
 
 }  // extern "C"

@@ -76,6 +76,10 @@ FORWARD(ingrain_status, graph_destroy, (ingrain_context* ctx, ingrain_graph* gra
 FORWARD(ingrain_status, communicator_create, (ingrain_communicator * *communicator, int32_t ranks),
         (communicator, ranks))
 FORWARD(ingrain_status, communicator_destroy, (ingrain_communicator* communicator), (communicator))
+FORWARD(ingrain_status, communicator_set_limit, (ingrain_communicator* communicator, float seconds),
+        (communicator, seconds))
+FORWARD(ingrain_status, communicator_register, (ingrain_context * ctx, void* pointer, int64_t bytes),
+        (ctx, pointer, bytes))
 FORWARD(ingrain_status, communicator_join, (ingrain_context * ctx, ingrain_communicator* communicator, int32_t rank),
         (ctx, communicator, rank))
 

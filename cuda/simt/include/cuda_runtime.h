@@ -53,7 +53,10 @@ enum cudaError_t {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorInvalidResourceHandle = 400,
+  cudaErrorECCUncorrectable = 214,
+  cudaErrorPeerAccessUnsupported = 217,
   cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
   cudaErrorLaunchTimeout = 702,
   cudaErrorPeerAccessAlreadyEnabled = 704,
   cudaErrorLaunchFailure = 719,
@@ -171,6 +174,7 @@ void copy_wait(int groups);                       // copies until at most `group
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 cudaError_t load_for(cudaStream_t stream, const void* kernel);
+cudaError_t load_all();  // loads all kernels on the current device
 cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t shared);
 void run_grid(cudaStream_t stream, dim3 grid, dim3 block, size_t shared, const std::function<void()>& kernel);
 void set_descending(cudaStream_t stream, bool descending);
@@ -206,7 +210,11 @@ inline int __syncthreads_and(int predicate) { return simt::sync_block_count(!pre
 inline void __syncwarp(unsigned mask = 0xffffffffu) { simt::sync_warp(mask); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
-inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline void __threadfence_system() {
+#ifndef __SANITIZE_THREAD__  // it does not support fences; the flags behind this one are released and acquired
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
 void __nanosleep(unsigned);  // lets other host threads run; ends a kernel whose device has failed
 
 // A lane reads the value of a lane in its segment of `width` lanes. If the source is outside the segment, the lane gets
@@ -327,7 +335,11 @@ inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
-namespace simt { void require_global(const void* p); }  // raises a fault if p is in shared memory
+namespace simt {
+void require_global(const void* p);  // faults where p is in shared memory
+// Faults where p is not pinned, nor memory of this device or of a device whose memory this device may access.
+void require_access(const void* p);
+}  // namespace simt
 template <class T> void __stwb(T* p, T v) {
   simt::require_global(p);
   *p = v;

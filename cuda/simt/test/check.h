@@ -50,3 +50,4 @@ void check_warps();
 void check_arithmetic();
 void check_shared();
 void check_order();
+void check_peers();

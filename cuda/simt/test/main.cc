@@ -7,5 +7,6 @@ int main() {
   check_arithmetic();
   check_shared();
   check_order();
+  check_peers();
   return failures > 0;
 }

@@ -70,6 +70,7 @@ record Devices(Backend backend, ModelOptions options) {
         for (Map.Entry<Integer, Long> use : uses.entrySet()) {
             int i = options.devices().indexOf(use.getKey());
             try (Context context = backend.context(options.context(i, options.devices().size()))) {
+                context.setDeterministic(options.deterministic());   // determines the size of partial sums
                 if (bytes.applyAsLong(context) > context.memoryInfo().free() / use.getValue()) {
                     return false;
                 }

@@ -86,6 +86,12 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 parallel, enableThinking);
     }
 
+    /** On GPUs: one order of summation, independent of the other rows and of the number of ranks. */
+    public ModelOptions withDeterministic(boolean other) {
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, other, kernels, randomWeights, layers,
+                parallel, enableThinking);
+    }
+
     /** Sets the chat template's thinking switch. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,

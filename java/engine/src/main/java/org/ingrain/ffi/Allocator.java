@@ -25,6 +25,12 @@ public interface Allocator {
     Tensor allocateZero(DType dtype, long... shape);
 
     /**
+     * Allocates memory that the ranks of the context's communicator read and write in place in their collectives. The
+     * call is itself a collective: every rank allocates the same number of bytes, in the same order.
+     */
+    Tensor allocateShared(DType dtype, long... shape);
+
+    /**
      * Allocates a weight with undefined content. {@code chunk} is the number of columns per partial sum; 0 for one sum.
      */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
@@ -90,6 +96,11 @@ public interface Allocator {
         }
 
         @Override
+        public Tensor allocateShared(DType dtype, long... shape) {
+            return allocate(dtype, shape);
+        }
+
+        @Override
         public MemorySegment hostAllocate(long bytes) {
             return MemorySegment.NULL;
         }
@@ -128,6 +139,11 @@ public interface Allocator {
         @Override
         public Tensor allocateZero(DType dtype, long... shape) {
             return keep(parent.allocateZero(dtype, shape));
+        }
+
+        @Override
+        public Tensor allocateShared(DType dtype, long... shape) {
+            return keep(parent.allocateShared(dtype, shape));
         }
 
         private Tensor keep(Tensor tensor) {

@@ -124,7 +124,8 @@ public final class Backend implements AutoCloseable {
     /** Opens a context on device {@code options.device()} of this backend. */
     public Context context(ContextOptions options) {
         if (library().getFileName().toString().startsWith("libingrain_cuda")) {
-            CublasLt.find();
+            CudaLibrary.CUBLASLT.find();
+            CudaLibrary.NCCL.find();
         }
         return new Context(this, options);
     }

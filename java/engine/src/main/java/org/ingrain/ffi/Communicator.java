@@ -3,6 +3,7 @@ package org.ingrain.ffi;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.function.LongConsumer;
 
 /** Connects the ranks of one model for collectives. Each rank is a thread with its own context. */
@@ -21,6 +22,13 @@ public final class Communicator implements AutoCloseable {
                     runtime.communicatorCreate(cell.address(), ranks));
             handle = cell.get(ValueLayout.JAVA_LONG, 0);
         }
+    }
+
+    /** How long a rank waits for another one before all of them end with an error. */
+    public void setLimit(Duration limit) {
+        float seconds = limit.toMillis() / 1000f;
+        whileOpen(group -> Native.check("communicator_set_limit", "a limit of " + seconds + " s, expected more than 0",
+                runtime.communicatorSetLimit(group, seconds)));
     }
 
     public int ranks() {

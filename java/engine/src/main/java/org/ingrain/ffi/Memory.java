@@ -53,6 +53,23 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     @Override
+    public Tensor allocateShared(DType dtype, long... shape) {
+        Tensor tensor = allocate(dtype, shape);
+        share(tensor);
+        return tensor;
+    }
+
+    /**
+     * Lets the ranks of the communicator that this context joined last use an allocation in place. A collective itself.
+     */
+    public void share(Tensor tensor) {
+        if (!allocations.containsKey(tensor.address())) {
+            throw new IllegalArgumentException(tensor + " is not an allocation of this context");
+        }
+        runtime.communicatorRegister(handle(), tensor.address(), tensor.bytes());
+    }
+
+    @Override
     public void initialize(Tensor tensor, Supplier<float[]> values) {
         write(tensor, values.get());
     }

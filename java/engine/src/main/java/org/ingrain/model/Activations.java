@@ -32,13 +32,14 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
         long t = limits.tokens();
         long d = w.oProj().rows();
         return new Activations(memory.allocate(dtype, t, d), memory.allocate(dtype, t, d),
-                ranks == 1 ? null : memory.allocate(dtype, t, d),
+                ranks == 1 ? null : memory.allocateShared(dtype, t, d),
                 memory.allocate(dtype, t, w.qkvProj().rows()), memory.allocate(dtype, t, w.oProj().columns()),
                 memory.allocate(dtype, t, w.gateUpProj().rows()), memory.allocate(dtype, t, w.downProj().columns()),
-                ranks == 1 ? null : memory.allocate(DType.F32, Rank.CHUNKS / ranks, t, d),
+                ranks == 1 ? null : memory.allocateShared(DType.F32, w.oProj().chunks(), t, d),
                 memory.allocate(dtype, ranks == 1 ? 2 : 3, limits.logitRows(), d),
                 memory.allocate(DType.F32, limits.logitRows(), weights.config().vocabSize()),
-                weights.headIsShared() ? memory.allocate(DType.F32, limits.logitRows(), weights.lmHead().rows()) : null,
+                weights.headIsShared() ? memory.allocateShared(DType.F32, limits.logitRows(), weights.lmHead().rows())
+                        : null,
                 weights.headIsShared() ? memory.allocate(DType.F32, limits.logitRows(), weights.config().vocabSize())
                         : null);
     }

@@ -123,7 +123,7 @@ public final class Weights {
             if (whole.matrix()) {
                 DType dtype = group.layer() == Group.MODEL ? precision.tables() : precision.weights();
                 matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, parameters.rows(group, rank),
-                        whole.columns(rank), whole.chunk()));
+                        whole.columns(rank), chunk(whole)));
             } else {
                 vectors.put(group, memory.allocate(precision.activations(), parameters.rows(group, rank)));
             }
@@ -159,6 +159,14 @@ public final class Weights {
     /** Whether the memory belongs to this object's context; else only another one may write to it. */
     public boolean owned() {
         return owned;
+    }
+
+    /**
+     * Number of columns per partial sum of a weight. On a GPU there is one partial sum per rank, because each is
+     * transferred in f32. In deterministic mode the chunks do not depend on the number of ranks.
+     */
+    private long chunk(Parameter whole) {
+        return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
     }
 
     private Layer layer(int i) {

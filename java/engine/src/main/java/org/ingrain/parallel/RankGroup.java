@@ -240,6 +240,9 @@ public final class RankGroup implements AutoCloseable {
         if (cause instanceof InputException input) {
             return input;
         }
+        if (cause instanceof BackendException backend && backend.getMessage().contains(rank + ": ")) {
+            return backend;   // a collective names the rank itself
+        }
         RuntimeException named = cause instanceof BackendException backend
                 ? new BackendException(rank, backend.status(), backend.getMessage())
                 : new IllegalStateException(rank + ": " + (cause.getMessage() == null ? cause : cause.getMessage()));

@@ -75,6 +75,11 @@ public final class Weight {
         return descriptor.get(ValueLayout.JAVA_LONG, 40);
     }
 
+    /** Number of partial sums; 1 for a single sum over all columns. */
+    public long chunks() {
+        return chunk() == 0 ? 1 : columns / chunk();
+    }
+
     @Override
     public String toString() {
         return "weight " + dtype() + "[" + rows + ", " + columns + "]";

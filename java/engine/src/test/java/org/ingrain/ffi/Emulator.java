@@ -28,6 +28,23 @@ public final class Emulator {
                 ValueLayout.JAVA_INT);
     }
 
+    /** Whether a device can access the memory of another one. */
+    public static void setPeers(boolean whether) {
+        call("libsimt.so", "simt_set_peers", handle -> { handle.invokeExact(whether ? 1 : 0); },
+                ValueLayout.JAVA_INT);
+    }
+
+    /** The device fails, until all contexts on it are closed. */
+    public static void lose(int device) {
+        call("libsimt.so", "simt_lose", handle -> { handle.invokeExact(device); }, ValueLayout.JAVA_INT);
+    }
+
+    /** Tells its NCCL what to refuse; the numbers are those of cuda/simt/nccl. */
+    public static void refuseNccl(int what) {
+        call("libnccl_emulated.so", "emulated_nccl_script", handle -> { handle.invokeExact(what); },
+                ValueLayout.JAVA_INT);
+    }
+
     /**
      * Sets which products the emulated cuBLASLt refuses, and in which call. The numbers are those of the enums What and
      * Where in cuda/simt/cublas_lt.

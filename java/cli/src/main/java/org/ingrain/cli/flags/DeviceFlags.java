@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.engine.ParallelConfig;
 import org.ingrain.ffi.ContextOptions;
-import org.ingrain.ffi.CublasLt;
+import org.ingrain.ffi.CudaLibrary;
 import picocli.CommandLine.Option;
 
 /** Flags for the device that computes. */
@@ -35,7 +35,11 @@ public final class DeviceFlags {
             + "searched in the loader's path, CUDA_HOME, the CUDA toolkit and Python wheels).")
     private Path cublasLt;
 
-    /** The name of the backend, which is the device name without the numbers. */
+    @Option(names = "--nccl", paramLabel = "FILE", description = "libnccl.so.2 for several GPUs (default: searched "
+            + "like --cublaslt).")
+    private Path nccl;
+
+    /** The backend's name: the device without its number. */
     public String backend() {
         return device.split(":")[0];
     }
@@ -49,10 +53,13 @@ public final class DeviceFlags {
         return new ParallelConfig(tensorParallelSize, dataParallelSize);
     }
 
-    /** Loads the library of {@code --cublaslt}, if the flag is given. */
+    /** Loads the libraries that {@code --cublaslt} and {@code --nccl} name. */
     void loadLibraries() {
         if (cublasLt != null) {
-            CublasLt.load(cublasLt);
+            CudaLibrary.CUBLASLT.load(cublasLt);
+        }
+        if (nccl != null) {
+            CudaLibrary.NCCL.load(nccl);
         }
     }
 

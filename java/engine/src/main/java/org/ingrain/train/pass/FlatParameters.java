@@ -133,6 +133,9 @@ public final class FlatParameters {
         padded = scatters ? memory.allocateZero(DType.F32, slice * slices) : null;
         gradients = scatters ? padded.slice(0, layout.elements) : memory.allocateZero(DType.F32, layout.elements);
         sum = place.replicas() == 1 ? null : memory.allocate(DType.F32, scatters ? slice : layout.elements);
+        if (place.replicaGroup() != null) {
+            place.amongReplicas(context, () -> shareAmongReplicas(sharded));
+        }
         firstMoments = memory.allocateZero(DType.F32, slice);
         secondMoments = memory.allocateZero(DType.F32, slice);
         begin = slices == 1 ? 0 : place.replica() * slice;
@@ -140,6 +143,15 @@ public final class FlatParameters {
         norm = memory.allocateZero(DType.F32, 1);
         shared = layout.sharers == 1 ? null
                 : new SharedGradients(memory, place.shard(), layout.sharers, layout.size(Region.SHARED));
+    }
+
+    /** Registers the buffers that collectives reduce and gather, so that they use them in place. */
+    private void shareAmongReplicas(boolean sharded) {
+        context.share(padded == null ? gradients : padded);
+        context.share(sum);
+        if (sharded) {
+            context.share(values);
+        }
     }
 
     Tensor value(Slot slot) {

@@ -39,15 +39,15 @@ final class RankSums {
         ops = new Ops(context);
         rank = weights.rank();
         Weights.Layer layer = weights.layers().getFirst();
-        long chunks = Math.max(chunks(layer.oProj()), chunks(layer.downProj()));
-        partials = memory.allocate(DType.F32, chunks, Math.max(limits.tokens(), TrainingActivations.HEAD_ROWS),
+        long chunks = Math.max(layer.oProj().chunks(), layer.downProj().chunks());
+        partials = memory.allocateShared(DType.F32, chunks, Math.max(limits.tokens(), TrainingActivations.HEAD_ROWS),
                 layer.oProj().rows());
         Blueprint config = weights.config();
         long rows = TrainingActivations.HEAD_ROWS;
         long part = weights.lmHead().rows();
         boolean shared = part < config.vocabSize();
         gathered = shared ? memory.allocate(DType.F32, rank.count() * rows, part) : null;
-        logits = shared ? memory.allocate(DType.F32, rows, part) : null;
+        logits = shared ? memory.allocateShared(DType.F32, rows, part) : null;
         dlogits = shared ? memory.allocate(weights.precision().activations(), rows, part) : null;
         order = shared ? memory.allocate(DType.I32, rows * rank.count()) : null;
         parts = shared ? memory.allocate(DType.I32, rows) : null;
@@ -58,15 +58,11 @@ final class RankSums {
         return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
     }
 
-    private static long chunks(Weight w) {
-        return w.columns() / w.chunk();
-    }
-
     /** Sets y (T, N) to the sum over ranks of x (T, C / ranks)·Wᵀ. */
     void product(Tensor y, Tensor x, Weight w) {
-        Tensor sums = partials.slice(0, chunks(w) * y.elements()).view(chunks(w), x.size(0), w.rows());
+        Tensor sums = partials.slice(0, w.chunks() * y.elements()).view(w.chunks(), x.size(0), w.rows());
         ops.matmulPartial(sums, x, w);
-        ops.allReduce(y, sums, chunks(w));
+        ops.allReduce(y, sums, w.chunks());
     }
 
     /** Sets dx (T, C) to the sum over ranks of dy (T, N / ranks)·W. */

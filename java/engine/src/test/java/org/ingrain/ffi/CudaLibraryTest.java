@@ -13,7 +13,7 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class CublasLtTest {
+class CudaLibraryTest {
     @TempDir
     private Path folder;
 
@@ -28,16 +28,27 @@ class CublasLtTest {
         Map<String, String> environment = Map.of("CUDA_HOME", folder.resolve("cuda").toString(), "VIRTUAL_ENV",
                 folder.resolve("venv").toString(), "PATH",
                 folder.resolve("nowhere") + ":" + folder.resolve("python/bin"));
-        List<Path> found = CublasLt.candidates(environment, folder.resolve("home")).stream()
+        List<Path> found = CudaLibrary.CUBLASLT.candidates(environment, folder.resolve("home")).stream()
                 .filter(file -> file.startsWith(folder)).toList();
         assertEquals(List.of(wheel, toolkit, old, user), found);
+    }
+
+    @Test
+    void ncclIsFoundInItsOwnWheel() throws IOException {
+        Path wheel = made("venv/lib/python3.12/site-packages/nvidia/nccl/lib/libnccl.so.2");
+        made("venv/lib/python3.12/site-packages/nvidia/cu13/lib/libcublasLt.so.13");
+        List<Path> found = CudaLibrary.NCCL.candidates(Map.of("VIRTUAL_ENV", folder.resolve("venv").toString()),
+                folder.resolve("home")).stream().filter(file -> file.startsWith(folder)).toList();
+        assertEquals(List.of(wheel), found);
+        InputException refused = assertThrows(InputException.class, () -> CudaLibrary.NCCL.load(wheel));
+        assertTrue(refused.getMessage().startsWith("nccl: " + wheel + ": "), refused::getMessage);
     }
 
     @Test
     void aNamedFileIsRefusedByName() throws IOException {
         Path text = made("libcublasLt.so.13");
         for (Path file : List.of(folder.resolve("libcublasLt.so.12"), folder.resolve("libm.so"), text)) {
-            InputException refused = assertThrows(InputException.class, () -> CublasLt.load(file));
+            InputException refused = assertThrows(InputException.class, () -> CudaLibrary.CUBLASLT.load(file));
             assertTrue(refused.getMessage().contains(file.toString()), refused::getMessage);
         }
     }

@@ -11,41 +11,47 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Finds NVIDIA's cuBLASLt, which the CUDA backend opens by name. The dynamic loader finds the library in CUDA's runtime
- * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the
- * library. The backend then uses the loaded library.
+ * A library of NVIDIA, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime packages,
+ * but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library;
+ * the backend then uses the loaded one.
  */
-public final class CublasLt {
-    private static final List<String> NAMES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
+public enum CudaLibrary {
+    /** Matrix products. If there is none, they report that later. */
+    CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
+    /** Collectives of long messages and between devices that cannot access each other's memory. */
+    NCCL("nccl", "libnccl.so.2");
+
     private static final String WHEELS = "nvidia/*/lib";
 
-    private CublasLt() {
+    private final String field;
+    private final List<String> names;
+
+    CudaLibrary(String field, String... names) {
+        this.field = field;
+        this.names = List.of(names);
     }
 
     /**
-     * Loads this file. All backends that are opened afterwards use this library instead of searching for cuBLASLt.
+     * Loads this file. All backends opened afterwards use it instead of searching for the library.
      *
-     * @throws InputException if the file cannot be loaded, or does not have the name of cuBLASLt of CUDA 12 or 13
+     * @throws InputException if the file cannot be loaded, or is not named like the library
      */
-    public static void load(Path file) {
-        if (NAMES.stream().noneMatch(file.getFileName().toString()::startsWith)) {
-            throw InputException.field("cublasLt", file + ", expected a file named " + String.join(" or ", NAMES));
+    public void load(Path file) {
+        if (names.stream().noneMatch(file.getFileName().toString()::startsWith)) {
+            throw InputException.field(field, file + ", expected a file named " + String.join(" or ", names));
         }
         if (!Files.isRegularFile(file)) {
-            throw InputException.field("cublasLt", file + ": no such file");
+            throw InputException.field(field, file + ": no such file");
         }
         String reason = SharedObject.keep(file.toAbsolutePath().toString());
         if (!reason.isEmpty()) {
-            throw InputException.field("cublasLt", file + ": " + reason);
+            throw InputException.field(field, file + ": " + reason);
         }
     }
 
-    /**
-     * Loads the first usable cuBLASLt, unless the dynamic loader finds one itself. If no usable library exists, nothing
-     * is loaded; matrix products report this later.
-     */
-    static void find() {
-        if (NAMES.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
+    /** Loads the first usable file, unless the dynamic loader finds one itself. */
+    void find() {
+        if (names.stream().anyMatch(name -> SharedObject.keep(name).isEmpty())) {
             return;
         }
         for (Path candidate : candidates(System.getenv(), Path.of(System.getProperty("user.home")))) {
@@ -59,7 +65,7 @@ public final class CublasLt {
      * Existing candidate files in CUDA_HOME, the toolkit's folder and the wheels of the installed Pythons, in search
      * order.
      */
-    static List<Path> candidates(Map<String, String> environment, Path home) {
+    List<Path> candidates(Map<String, String> environment, Path home) {
         List<Path> prefixes = new ArrayList<>();
         for (String variable : List.of("VIRTUAL_ENV", "CONDA_PREFIX")) {
             if (environment.containsKey(variable)) {
@@ -83,7 +89,7 @@ public final class CublasLt {
                 folders.addAll(matching(prefix, packages + "/" + WHEELS));
             }
         }
-        return NAMES.stream().flatMap(name -> folders.stream().map(folder -> folder.resolve(name)))
+        return names.stream().flatMap(name -> folders.stream().map(folder -> folder.resolve(name)))
                 .filter(Files::isRegularFile).distinct().toList();
     }
 

@@ -1,0 +1,62 @@
+// Collectives that read and write the ranks' own registered buffers. All blocks meet those of their number at the
+// beginning: then every rank's kernel has started, so its input is complete and its output is free. They meet again at
+// the end: then all reads and writes are done, and the stream of each rank may go on.
+#pragma once
+#include "chunk_sums.h"
+
+namespace {
+
+// Runs work() between the two meetings.
+template <class Work> __device__ __forceinline__ void between_meetings(const PeerTable& table, const Work& work) {
+  const uint32_t round = table.rounds[blockIdx.x];
+  if (barrier(table, round + 1)) {
+    work();
+    barrier(table, round + 2);
+  }
+  if (threadIdx.x == 0) table.rounds[blockIdx.x] = round + 2;
+}
+
+// Which elements of the sum of partials (chunks, ld) a rank computes.
+struct Share {
+  int64_t first, count, ld;
+};
+
+// One shot: each rank sums all that it needs; y (count). Everywhere (the first half of two shots): each rank sums a
+// part, from `first` on, and writes it to the result of every rank.
+template <class E, int W, bool Everywhere>
+__global__ void __launch_bounds__(rank_threads) sum_in_place(E* y, PeerTable table, int chunks, Share share) {
+  between_meetings(table, [&] {
+    const int64_t step = static_cast<int64_t>(gridDim.x) * rank_threads * W;
+    for (int64_t i = (static_cast<int64_t>(blockIdx.x) * rank_threads + threadIdx.x) * W; i < share.count; i += step) {
+      const Vec<float, W> total = sum_in_order<W>(table.ranks * chunks, [&](int k) {
+        const float* part = reinterpret_cast<const float*>(table.sources[k / chunks]) + k % chunks * share.ld;
+        return load_shown(reinterpret_cast<const Vec<float, W>*>(part + share.first + i));
+      });
+      if constexpr (Everywhere) {
+        for (int r = 0; r < table.ranks; ++r)  // each rank begins with itself, so that not all write to the same one
+          put<E, W>(reinterpret_cast<E*>(table.results[(table.rank + r) % table.ranks]) + share.first + i, total);
+      } else {
+        put<E, W>(y + i, total);
+      }
+    }
+  });
+}
+
+// y (end - begin, bytes) = the inputs of ranks begin to end - 1, W bytes at a time.
+template <int W>
+__global__ void __launch_bounds__(rank_threads)
+    copy_in_place(char* y, PeerTable table, int64_t bytes, int begin, int end) {
+  using Piece = Vec<unsigned char, W>;
+  between_meetings(table, [&] {
+    const int64_t step = static_cast<int64_t>(gridDim.x) * rank_threads * W;
+    for (int r = 0; r < end - begin; ++r) {
+      const int from = begin + (table.rank + r) % (end - begin);
+      char* const to = y + (from - begin) * bytes;
+      if (to == table.sources[from]) continue;
+      for (int64_t i = (static_cast<int64_t>(blockIdx.x) * rank_threads + threadIdx.x) * W; i < bytes; i += step)
+        *reinterpret_cast<Piece*>(to + i) = load_shown(reinterpret_cast<const Piece*>(table.sources[from] + i));
+    }
+  });
+}
+
+}  // namespace

@@ -1,0 +1,41 @@
+#include "preload.h"
+
+#ifdef INGRAIN_SIMT
+
+cudaError_t ingrain::preload_kernels() { return simt::load_all(); }
+
+#else
+
+#include <vector>
+
+namespace {
+
+// All kernels of this library, filled while the dynamic loader runs its initialisers.
+std::vector<const void*>& kernels() {
+  static std::vector<const void*> all;
+  return all;
+}
+
+}  // namespace
+
+// nvcc's code calls this for each kernel at load time; the linker's --wrap leads the calls here (CMakeLists.txt).
+// Template instances are included, so no list has to be kept.
+extern "C" void __real___cudaRegisterFunction(void** binary, const char* host, char* device, const char* name,
+                                              int thread_limit, uint3* thread, uint3* block, dim3* block_size,
+                                              dim3* grid_size, int* warp_size);
+extern "C" void __wrap___cudaRegisterFunction(void** binary, const char* host, char* device, const char* name,
+                                              int thread_limit, uint3* thread, uint3* block, dim3* block_size,
+                                              dim3* grid_size, int* warp_size) {
+  kernels().push_back(host);
+  __real___cudaRegisterFunction(binary, host, device, name, thread_limit, thread, block, block_size, grid_size,
+                                warp_size);
+}
+
+cudaError_t ingrain::preload_kernels() {
+  cudaFuncAttributes unused{};
+  for (const void* kernel : kernels())
+    if (cudaError_t error = cudaFuncGetAttributes(&unused, kernel)) return error;
+  return cudaSuccess;
+}
+
+#endif

@@ -1,0 +1,206 @@
+package org.ingrain.parallel;
+
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.ingrain.ffi.Backend;
+import org.ingrain.ffi.Communicator;
+import org.ingrain.ffi.Context;
+import org.ingrain.ffi.ContextOptions;
+import org.ingrain.ffi.Emulator;
+import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.ops.Ops;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** One rank of three fails at a collective; the others end, and one line names rank, device and cause. */
+@Timeout(60)
+class FailingCollectivesTest {
+    private static final int RANKS = 3;
+    private static final int FAILING = 1;
+
+    private enum Collective {
+        ALL_REDUCE(64) {
+            @Override
+            void call(Ops ops, Tensor all, Tensor own) {
+                ops.allReduce(own, all.slice(0, 16).view(1, 16), 1);
+            }
+        },
+        ALL_GATHER(64) {
+            @Override
+            void call(Ops ops, Tensor all, Tensor own) {
+                ops.allGather(all, own);
+            }
+        },
+        REDUCE_SCATTER(192) {
+            @Override
+            void call(Ops ops, Tensor all, Tensor own) {
+                ops.reduceScatter(own, all.view(1, 48), 1);
+            }
+        },
+        BROADCAST(64) {
+            @Override
+            void call(Ops ops, Tensor all, Tensor own) {
+                ops.broadcast(own, own, 0);
+            }
+        };
+
+        private final int bytes;
+
+        Collective(int bytes) {
+            this.bytes = bytes;
+        }
+
+        /** all (3, 16), own (16) */
+        abstract void call(Ops ops, Tensor all, Tensor own);
+
+        String text() {
+            return name().toLowerCase(Locale.ROOT) + " of " + bytes + " bytes";
+        }
+    }
+
+    private enum Failure {
+        THROWS("broken"), STALLS("did not come within 0.7 s"), ANOTHER_CALL(""), OUT_OF_MEMORY("free"),
+        DEVICE_LOST("uncorrectable ECC error");
+
+        private final String cause;
+
+        Failure(String cause) {
+            this.cause = cause;
+        }
+    }
+
+    private record Case(String backend, Collective collective, Failure failure, boolean shared) {
+    }
+
+    /** The other ranks have come to the call, and have ended. */
+    private record Latches(CountDownLatch begun, CountDownLatch ended) {
+    }
+
+    static List<Case> cases() {
+        List<Case> cases = new ArrayList<>();
+        for (Collective collective : Collective.values()) {
+            for (Failure failure : Failure.values()) {
+                if (failure != Failure.DEVICE_LOST) {
+                    cases.add(new Case("cpu", collective, failure, false));
+                }
+                cases.add(new Case("simt", collective, failure, false));
+                if (collective == Collective.ALL_REDUCE || collective == Collective.BROADCAST) {
+                    cases.add(new Case("simt", collective, failure, true));
+                }
+            }
+        }
+        return cases;
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void endsAllRanks(Case at) throws Exception {
+        try (Backend backend = Backend.open(NativeLibraries.find(at.backend))) {
+            Communicator communicator = new Communicator(backend, RANKS);
+            RankGroup group = new RankGroup(communicator,
+                    IntStream.range(0, RANKS).mapToObj(rank -> name(at.backend, rank)).toList());
+            List<Context> contexts = IntStream.range(0, RANKS).mapToObj(rank -> backend.context(
+                    new ContextOptions(at.backend.equals("cpu") ? 0 : rank, 1, "auto"))).toList();
+            Latches latches = new Latches(new CountDownLatch(RANKS - 1), new CountDownLatch(RANKS - 1));
+            try {
+                RuntimeException failure = assertThrows(RuntimeException.class, () -> group.run(rank -> {
+                    communicateAndFail(at, contexts.get(rank), rank, communicator, latches);
+                    return null;
+                }));
+                check(at, failure.getMessage());
+                assertTrue(latches.ended.await(30, TimeUnit.SECONDS), "the other ranks end");
+            } finally {
+                group.close(rank -> closeAfterFailure(contexts.get(rank)));
+            }
+        }
+    }
+
+    private static String name(String backend, int rank) {
+        return "rank " + rank + " on " + (backend.equals("cpu") ? "cpu" : backend + ":" + rank);
+    }
+
+    private static void check(Case at, String message) {
+        assertFalse(message.contains("\n"), message);
+        assertTrue(message.contains(name(at.backend, FAILING)), message);
+        assertTrue(message.contains(at.failure.cause), message);
+        if (at.failure == Failure.STALLS) {
+            assertTrue(message.contains(at.collective.text()), message);
+        } else if (at.failure == Failure.ANOTHER_CALL) {   // either side may notice it
+            assertTrue(message.contains(at.collective.text()) || message.contains("broadcast of 8 bytes"), message);
+            assertTrue(message.contains("made another call") || message.contains("expected the same call"), message);
+        }
+    }
+
+    /** A good call, then the one at which a rank fails. */
+    private static void communicateAndFail(Case at, Context context, int rank, Communicator communicator,
+            Latches latches) {
+        context.join(communicator, rank);
+        Ops ops = new Ops(context);
+        Tensor all = at.shared ? context.allocateShared(DType.F32, RANKS, 16)
+                : context.allocate(DType.F32, RANKS, 16);
+        Tensor own = at.shared ? context.allocateShared(DType.F32, 16) : context.allocate(DType.F32, 16);
+        context.fillZero(all);
+        context.fillZero(own);
+        at.collective.call(ops, all, own);
+        context.synchronize();
+        if (rank == FAILING) {
+            fail(at, context, communicator, latches);
+        }
+        try {
+            latches.begun.countDown();
+            at.collective.call(ops, all, own);
+            context.synchronize();
+        } finally {
+            if (rank != FAILING) {
+                latches.ended.countDown();
+            }
+        }
+    }
+
+    private static void fail(Case at, Context context, Communicator communicator, Latches latches) {
+        switch (at.failure) {
+            case THROWS -> throw new IllegalStateException("broken");
+            case STALLS -> {
+                await(latches.begun);
+                communicator.setLimit(Duration.ofMillis(700));
+                await(latches.ended);
+            }
+            case ANOTHER_CALL -> {
+                Ops ops = new Ops(context);
+                ops.broadcast(context.allocate(DType.F32, 2), context.allocate(DType.F32, 2), 1);
+                context.synchronize();
+            }
+            case OUT_OF_MEMORY -> context.allocate(DType.F32, 1L << 48);
+            case DEVICE_LOST -> Emulator.lose(FAILING);
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** What the failed device reports again is not the subject here. */
+    private static void closeAfterFailure(Context context) {
+        try {
+            context.close();
+        } catch (RuntimeException e) {
+            assertTrue(e.getMessage().contains("rank") || e.getMessage().contains("ECC"), e.getMessage());
+        }
+    }
+}
