@@ -1,13 +1,14 @@
 // ingrain.h declares every operation of the engine once. A backend is a shared library that exports these symbols.
 //
 // Calls      Every function returns an ingrain_status; ingrain_last_error gives the text of a context's last failure.
-//            An op is enqueued on the stream of its context and may return before it has run; ingrain_synchronize
-//            waits. An op never allocates, synchronises, prints or keeps state. All state that outlives a call is in
-//            the context.
+//            An op is enqueued on the stream of its context. The call may return before the op has run;
+//            ingrain_synchronize waits until all enqueued ops have run. An op never allocates, synchronises, prints or
+//            keeps state. All state that outlives a call is in the context.
 // Arguments  Order: context, outputs, inputs, dtype, sizes, scalars. Pointers are device pointers unless a comment says
-//            host. Tensors are row-major. A slice is passed as a pointer to its first element. "ld" is the row distance
-//            in elements.
-// Gradients  dx is the gradient of x. Parameter gradients are accumulated (+=), activation gradients are set (=).
+//            "host". Tensors are row-major. A slice is passed as a pointer to its first element. "ld" is the distance
+//            between the starts of consecutive rows, in elements.
+// Gradients  dx is the gradient of x. An op adds to the gradient of a parameter and overwrites that of an activation,
+//            unless its comment says otherwise.
 // Letters    B batch, T tokens, S sequences, M rows, L layers, H query heads, K key-value heads, E head_dim, D hidden,
 //            F intermediate, V vocabulary, R LoRA rank, G adapter slots, N output features, C input features.
 // Null       A pointer is required unless its comment says "or null".
@@ -38,24 +39,26 @@ typedef struct ingrain_communicator ingrain_communicator;
 // A weight W (rows, columns) of y = x·Wᵀ. Rows are output features N, columns are input features C.
 typedef struct ingrain_weight {
   void* data;  // written by pack; ingrain_weight_bytes long, 64-byte aligned
-  float* scales;  // F8E4M3: (rows) f32, written by pack; element = data·scale of its row. Else null
-  int32_t dtype;      // of the elements: F32, BF16 or F8E4M3
+  float* scales;  // F8E4M3: (rows) f32, written by pack; an element is data times the scale of its row. Else null
+  int32_t dtype;      // element type: F32, BF16 or F8E4M3
   int32_t layout;  // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own layout, known only to its ops
   int64_t rows;
   int64_t columns;
-  int64_t chunk;  // columns of one partial sum (row-parallel weights: an eighth of all columns), or 0: one sum
+  // Columns of one partial sum: an eighth of the undivided weight's columns if the weight is row-parallel. 0: one sum
+  int64_t chunk;
 } ingrain_weight;
 
 // One ragged step: T tokens of S sequences; the tokens of a sequence are consecutive rows.
 typedef struct ingrain_batch {
   const int32_t* sequence_offsets;  // (S + 1) first row of each sequence; the last entry is T
   const int32_t* positions;         // (T) absolute position of each token in its sequence
-  // (S, max_blocks) cache block of positions [j·block_size, (j+1)·block_size), or null without a cache
+  // (S, max_blocks): entry j of a sequence is the cache block of positions [j·block_size, (j+1)·block_size); null
+  // without a cache
   const int32_t* block_tables;
-  // (S) sequences of one group are adjacent, have equal numbers and share their first prefix_blocks blocks
+  // (S) group number of each sequence. Sequences of a group are adjacent and share their first prefix_blocks blocks
   const int32_t* prefix_groups;
-  const int32_t* prefix_blocks;  // (S) number of leading blocks that the group shares; 0: none
-  const int32_t* adapter_slots;  // (T) adapter of each row, -1: none; or null: no row has one
+  const int32_t* prefix_blocks;  // (S) number of leading blocks that the group of each sequence shares; may be 0
+  const int32_t* adapter_slots;  // (T) adapter of each row, or -1 for none; null: no row has an adapter
   int64_t tokens;                   // T
   int64_t sequences;                // S
   int64_t max_blocks;
@@ -63,34 +66,35 @@ typedef struct ingrain_batch {
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
-// isa (host): "auto", or for the CPU "avx2", "avx512" or "avx512_bf16". For the simt library "ascending" (auto) or
-// "descending": the order in which it runs the threads of a block. threads: 0 for all cores; ignored by GPUs. error
-// (host, error_bytes long): receives one line if the call fails; *context is then not made.
+// isa (host): "auto" or, for the CPU, "avx2", "avx512" or "avx512_bf16". The simt library takes "ascending" (its auto)
+// or "descending", the order in which it runs the threads of a block. threads: 0 for all cores; GPUs ignore it. error
+// (host, error_bytes long): receives one line if the call fails; no context is created then.
 INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads,
                                                   const char* isa, char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
 INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, valid until the next failing call
-// Writes one JSON object (host): backend, name, isa, threads, memory_bytes, graphs (true where the device supports
-// capture), and fallbacks if there were any: the number of calls that a slower kernel computed instead of the intended
-// one, by op, sizes and reason. 16 KiB are enough.
+// Writes one JSON object (host): backend, name, isa, threads, memory_bytes and graphs (true if the device supports
+// capture). If a slower kernel has replaced the intended one, the object also has fallbacks: the number of such calls
+// by op, sizes and reason. 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
-// deterministic 1: the result of a row does not depend on the other rows (algorithm and tile are fixed per weight).
-// The CPU always behaves like this.
+// deterministic 1: the result of a row does not depend on the other rows, because algorithm and tile are fixed per
+// weight. The CPU behaves like this for either value.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
-// For kernels of other libraries. set_error: sets the text (host) that ingrain_last_error returns. parallel_for: runs
-// body over pieces of [0, n) of at least grain items on the context's threads; the assignment of pieces to threads is
-// not fixed. UNSUPPORTED on GPUs.
+// The next two functions are for kernels of other libraries. set_error sets the text (host) that ingrain_last_error
+// returns. parallel_for divides [0, n) into pieces of at least grain items and calls body once per piece, on the
+// context's threads; the assignment of pieces to threads is not fixed. GPUs return UNSUPPORTED for parallel_for.
 INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text);
 INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
                                                 void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
-// Trace. While it is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
-// each library product (name and sizes); the CPU records op and instruction set. on 1 starts with an empty trace.
-// trace_read: the lines so far (host), each with a line end; INVALID_ARGUMENT where text_bytes is too small. trace_add
-// is for launch(), which kernels of other libraries use too.
+// While the trace is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
+// each library product (name and sizes). The CPU records a line for each op, with its instruction set. ingrain_trace
+// with on = 1 clears the trace. trace_read writes the lines so far to text (host), each with a line end, and returns
+// INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls it, also for kernels of other
+// libraries.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
@@ -103,14 +107,14 @@ INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
 // pinned host memory
 INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
-// Copies are enqueued. Host memory, pinned or not, must stay valid and unchanged until they have run.
+// Copies are enqueued. Host memory, pinned or not, must stay valid and unchanged until the copy has run.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// Scratch memory shared by the ops of a context, which use it one after another; 256-byte aligned. A new context has
-// enough for every op except fp8 products. reserve enlarges it to at least `bytes`, after waiting for the stream. Null
-// and 0 on the CPU.
+// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. A new context has
+// enough of it for every op except fp8 products. reserve waits for the stream and then enlarges the workspace to at
+// least `bytes`. On the CPU the workspace is null, with 0 bytes.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
@@ -124,8 +128,9 @@ INGRAIN_API ingrain_status ingrain_event_query(ingrain_context* ctx, ingrain_eve
 INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_event* event);          // the host waits
 INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                                  ingrain_event* end);
-// Capture: ops between begin and end are recorded and not run. Where graphs are not supported (CPU), *graph is null,
-// the ops have run, and the caller keeps calling them: see "graphs" in ingrain_context_describe.
+// Ops between begin and end are recorded in the graph and not run. A backend without graphs (the CPU) runs these ops
+// and sets *graph to null, so the caller calls the ops again instead of launching a graph. "graphs" in
+// ingrain_context_describe says if the device supports graphs.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph);
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
@@ -151,23 +156,23 @@ INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, cons
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
-// Workspace that matmul ops with such a weight and up to T rows need; with backward it includes the transposed copy of
-// an fp8 weight.
+// Returns the bytes of workspace that the matmul ops need for such a weight and up to T rows. With backward = 1 they
+// include the transposed copy of an fp8 weight.
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
-// Writes source (rows, columns), row-major with row distance ld and dtype source_dtype F32|BF16|F16, into rows [row,
-// row + rows) of w. The source has all columns of w. Converts to w->dtype and rounds to nearest even.
+// Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
+// w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16.
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
                                         int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);
-// y[i] = x[i] converted, n elements: F32, BF16 or F16 to F32 or BF16.
+// y (n) = x (n) converted from F32, BF16 or F16 to F32 or BF16.
 INGRAIN_API ingrain_status ingrain_convert(ingrain_context* ctx, void* y, const void* x, int32_t y_dtype,
                                            int32_t x_dtype, int64_t n);
 
 // ---- ops: embedding.cc ----------------------------------------------------------------------------------------------
-// y[t] = row ids[t] of table (V, D); y (T, D), ids (T). dtype: of y.
+// y[t] = row ids[t] of table (V, D); y (T, D) of dtype, ids (T).
 INGRAIN_API ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids,
                                                      const ingrain_weight* table, int32_t dtype, int64_t T);
-// Row ids[t] of dtable (V, D) f32 += dy[t], t ascending; dy (T, D).
+// Adds dy[t] to row ids[t] of dtable (V, D) f32, for t in ascending order; dy (T, D) of dtype.
 INGRAIN_API ingrain_status ingrain_embedding_backward(ingrain_context* ctx, float* dtable, const void* dy,
                                                       const int32_t* ids, int32_t dtype, int64_t T, int64_t D);
 // ---- gather_rows.cc: y (M, D) = x[rows[m]]; backward: dx (T, D) = 0, then dx[rows[m]] += dy[m]
@@ -183,18 +188,20 @@ INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd,
                                                         const void* x, const void* residual, const void* w,
                                                         int32_t dtype, int64_t T, int64_t D, float eps);
-// dx = dresidual + backward of y at x; dresidual (T, D) or null, may alias dx; dw (D) f32 += or null.
+// dx = dresidual + the gradient of x for dy. dresidual (T, D) or null; it may alias dx. dw (D) f32 is accumulated, or
+// null.
 INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
                                                      const void* dresidual, const void* x, const void* w,
                                                      const float* rstd, int32_t dtype, int64_t T, int64_t D);
-// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype: of x (dy); y_dtype: of y (dx). beta 0 never reads y.
+// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype is the type of x (backward: dy), y_dtype that of y; dx_dtype
+// that of dx. With beta 0 the op does not read y.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
                                                   int32_t dtype, int32_t y_dtype, int64_t T, float beta);
-// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. Added in order they equal
-// matmul_forward.
+// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. Their sum in chunk order equals
+// the result of matmul_forward.
 INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x,
                                                           const ingrain_weight* w, int32_t dtype, int64_t T);
-// dx (T, C) = beta·dx + dy (T, N) · W.  beta 0 never reads dx.
+// dx (T, C) = beta·dx + dy (T, N) · W. With beta 0 the op does not read dx.
 INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx, const void* dy,
                                                    const ingrain_weight* w, int32_t dtype, int32_t dx_dtype, int64_t T,
                                                    float beta);
@@ -202,59 +209,62 @@ INGRAIN_API ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* d
 INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, float* dw, const void* dy,
                                                           const void* x, int32_t dtype, int64_t T, int64_t N,
                                                           int64_t C);
-// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up, gate_up = x (T, C) · Wᵀ, W (2F, C), all of dtype. gate_up (T, 2F)
-// is scratch and undefined afterwards: a fused op does not write it.
+// ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up with gate_up = x (T, C) · Wᵀ and W (2F, C). y, gate_up and x have
+// type dtype. gate_up (T, 2F) is scratch; its contents are undefined afterwards, because a fused op does not write it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
-// ---- add_bias.cc: y (T, N) += b (N) of dtype. backward: db (N) f32 += sum over t of dy (T, N).
+// ---- add_bias.cc: adds b (N) to each row of y (T, N), both of dtype. backward adds the rows of dy (T, N) to db (N)
+// f32.
 INGRAIN_API ingrain_status ingrain_add_bias_forward(ingrain_context* ctx, void* y, const void* b, int32_t dtype,
                                                     int64_t T, int64_t N);
 INGRAIN_API ingrain_status ingrain_add_bias_backward(ingrain_context* ctx, float* db, const void* dy, int32_t dtype,
                                                      int64_t T, int64_t N);
-// ---- qk_norm.cc: in x (T, (H + 2K)·E), rms_norm of each query head with q_norm (E) and of each key head with k_norm
-// (E), all of dtype; values are copied. y may be x. rstd (T, H + K) f32 or null.
+// ---- qk_norm.cc: y = x (T, (H + 2K)·E) with rms_norm applied to each query head with q_norm (E) and to each key head
+// with k_norm (E), all of dtype; value heads are copied. y may be x. rstd (T, H + K) f32 or null.
 INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
                                                    const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
                                                    int64_t H, int64_t K, int64_t E, float eps);
-// dx (T, (H + 2K)·E): on entry the gradient of y, on return that of x. dq_norm, dk_norm (E) f32 +=; both or neither
-// null.
+// dx (T, (H + 2K)·E): on entry the gradient of y, on return the gradient of x. dq_norm and dk_norm (E) f32 are
+// accumulated; either both are null or neither.
 INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
                                                     const void* x, const void* q_norm, const void* k_norm,
                                                     const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,
                                                     int64_t E);
-// ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place, halves paired (i, i + E/2)
-// as in Hugging Face; table (positions, E) f32: cos in [0, E/2), sin in [E/2, E). backward rotates the other way.
+// ---- rope.cc: rotates the first H + K heads of each row of qkv (T, (H + 2K)·E) in place. Elements i and i + E/2 of a
+// head form a pair, as in Hugging Face. A row of table (maximum positions, E) f32 has the cosines in [0, E/2) and the
+// sines in [E/2, E). backward rotates by the negative angle.
 INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv, const float* table,
                                                 const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
                                                 int64_t K, int64_t E);
 INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table,
                                                  const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
                                                  int64_t K, int64_t E);
-// ---- kv_cache.cc: the paged cache of one layer, blocks × ingrain_kv_cache_block_bytes; the layout of a block is the
-// backend's own
+// ---- kv_cache.cc: the paged cache of one layer is an array of blocks of ingrain_kv_cache_block_bytes each. The layout
+// of a block depends on the backend.
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
-// Stores k and v of every row of qkv (after rope) at the block and position of its sequence.
+// Stores the key and value heads of every row of qkv (after rope) at the row's position, in the block that the block
+// table of its sequence gives for this position.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
                                                   const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
                                                   int64_t H, int64_t K, int64_t E);
-// Copies whole blocks in each of L layers, which are layer_bytes apart. pairs (n, 2): (source, destination), in any
-// order; no destination may be another pair's source.
+// Copies whole blocks in each of L layers, which are layer_bytes apart. pairs (n, 2): block numbers (source,
+// destination). The order of the pairs is not fixed, so no destination may be the source of another pair.
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
                                                  int64_t block_bytes, int64_t layer_bytes, int64_t L);
 // ---- attention.cc
-// Over the paged cache, which already holds this step's keys and values. y (T, H·E); row t sees positions 0 ..
-// positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt was split or on prefix
-// groups.
+// Attention over the paged cache, to which this step's keys and values have already been written. y (T, H·E); row t
+// attends to positions 0 to positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt
+// was split or on prefix groups.
 INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
                                                            const void* cache, const ingrain_batch* batch, int32_t dtype,
                                                            int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
                                                            float scale);
-// Without a cache, for training: causal within each of S packed sequences (offsets (S + 1)). lse (T, H) f32 is an
-// output that backward needs.
+// Attention without a cache, for training: causal within each of S packed sequences (offsets (S + 1)). lse (T, H) f32
+// is an output that backward needs.
 INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
                                                      const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
                                                      int64_t K, int64_t E, float scale);
-// dqkv (T, (H + 2K)·E) is set; delta (T, H) f32 is scratch.
+// dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) f32 is scratch.
 INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy,
                                                       const void* qkv, const void* y, const float* lse,
                                                       const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
@@ -264,12 +274,12 @@ INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* 
                                                     int64_t T, int64_t F);
 INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
-// ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops; A (G, R, C), B (G, N, R), u (T, R), all
-// f32. slots (T): adapter of each row, -1 for none (u is then 0); null: adapter 0 for all rows. x holds columns
-// [column, column + C) of a matrix with `columns` columns, a rank's share; without ranks, column is 0 and columns is C.
-// column and columns must be multiples of 4 if C is a multiple of 8. dropout keeps element e = t·columns + column + c
-// where word e mod 4 of Philox (key seed, counter e div 4) is at least dropout·2^32. A kept element is scaled by
-// 1 / (1 - dropout).
+// ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops. A (G, R, C), B (G, N, R) and
+// u = dropout(x)·Aᵀ (T, R) are f32. slots (T): adapter of each row, or -1 for none (u is then 0); null: adapter 0 for
+// all rows. x is a rank's share of a matrix with `columns` columns, namely columns [column, column + C); without ranks,
+// column is 0 and columns is C. column and columns must be multiples of 4 if C is a multiple of 8. Element x[t, c] has
+// the number e = t·columns + column + c. dropout keeps it if word e mod 4 of Philox (key seed, counter e div 4) is at
+// least dropout·2^32, and scales it by 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,
@@ -278,11 +288,12 @@ INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
                                                    int64_t N, int64_t R, int64_t ld);
-// For training, with one adapter. du (T, R) is set; dB (N, R) +=; dy (T, N) of dtype with row distance ld.
+// For training, with one adapter. du (T, R) is overwritten; dB (N, R) is accumulated; dy (T, N) of dtype with row
+// distance ld.
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
-// dx (T, C) or null: += through the same dropout mask. dA (R, C) +=.
+// dx (T, C) or null is accumulated, through the dropout mask of forward. dA (R, C) is accumulated.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
                                                       int64_t C, int64_t R, float dropout, int64_t seed,
@@ -291,40 +302,43 @@ INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void
 INGRAIN_API ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, float* loss, float* lse,
                                                          const float* logits, const int32_t* targets, int64_t M,
                                                          int64_t V);
-// dlogits (M, V) of dtype = scale·(softmax - one_hot); may alias logits where dtype is F32.
+// dlogits (M, V) of dtype = scale·(softmax - one_hot); it may alias logits if dtype is F32.
 INGRAIN_API ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits,
                                                           const float* lse, const int32_t* targets, int32_t dtype,
                                                           int64_t M, int64_t V, float scale);
 // ---- adamw.cc (arXiv:1711.05101), all f32
-// norm (1) = √Σ x² over n elements, summed in a fixed order
+// norm (1) = √Σ x² over x (n), summed in a fixed order
 INGRAIN_API ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* norm, const float* x, int64_t n);
 // x *= min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_
 INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,
                                                  float max_norm);
-// p, m, v, g (n); step counts from 1. p -= lr·weight_decay·p, then the bias-corrected Adam step.
+// p, m, v, g (n): parameters, first and second moments, gradients. The first step has step = 1. The op subtracts
+// lr·weight_decay·p from p and then makes the bias-corrected Adam step.
 INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
-// ---- sample.cc: draws one token from each row of logits (M, V) f32: first temperature, then top_k, then top_p. ids
-// (M). log_probabilities (M) or null: of the drawn token, without temperature, top_k and top_p. temperature 0: greedy;
-// in a tie the lowest id. top_k 0 and top_p 1: no limit. Random numbers: Philox4x32-10 (Salmon et al. 2011), key seeds
-// (M), counter (positions (M), sequences (M), 0, 0); a draw depends on nothing else. A row with a NaN or +inf, or
-// without any logit above -inf, has no distribution: its id is -1 and its log-probability NaN.
+// ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature,
+// then top_k, then top_p, each (M). log_probabilities (M) or null: of the drawn token, computed without temperature,
+// top_k and top_p. temperature 0 takes the largest logit; in a tie the lowest id. top_k 0 and top_p 1 set no limit. The
+// random number of a row is from Philox4x32-10 (Salmon et al. 2011) with key seeds (M) and counter (positions (M),
+// sequences (M), 0, 0) and depends on nothing else. A row with a NaN or +inf, or without any logit above -inf, has no
+// distribution: its id is -1 and its log-probability NaN.
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                           const float* logits, const float* temperature, const int32_t* top_k,
                                           const float* top_p, const int64_t* seeds, const int32_t* sequences,
                                           const int32_t* positions, int64_t M, int64_t V);
-// ---- top_tokens.cc: the n most probable tokens of each row of logits (M, V) f32, in descending order; equal logits in
-// ascending order of their ids. ids, log_probabilities (M, n); 1 <= n <= V. A row without a distribution (see sample)
-// has ids -1 and log-probabilities NaN.
+// ---- top_tokens.cc: writes the n most probable tokens of each row of logits (M, V) f32 to ids and log_probabilities
+// (M, n), in descending order of probability; tokens with equal logits are in ascending order of their ids.
+// 1 <= n <= V. A row without a distribution (see sample) has ids -1 and log-probabilities NaN.
 INGRAIN_API ingrain_status ingrain_top_tokens(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                               const float* logits, int64_t M, int64_t V, int32_t n);
-// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). These are the input tokens of a
-// step. Some of them were drawn on the device by the previous step and not yet read by the host; a drawn -1 (no token)
-// is computed as token 0. ids, given, source (T), drawn (any).
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). ids (T) are the input tokens of a
+// step. The previous step may have drawn some of them on the device, and the host has not read them yet. A drawn -1 (no
+// token) becomes token 0. given, source (T); drawn has more elements than the largest source.
 INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
                                               const int32_t* source, const int32_t* drawn, int64_t T);
-// ---- random.cc: y (n) of dtype = normal(0, std): element i from Philox with key seed, counter i. For random weights.
+// ---- random.cc: y (n) of dtype, normally distributed with mean 0 and standard deviation std, for random weights.
+// Element i comes from Philox with key seed and counter i.
 INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std,
                                                  int64_t seed);
 
@@ -332,8 +346,8 @@ INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, 
 }  // extern "C"
 
 // A symbol does not carry its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) also exports
-// ingrain_signature_rms_norm_forward, a string with one letter for the result and one per parameter. It is checked
-// before the first call of a kernel from another library.
+// ingrain_signature_rms_norm_forward, a string with one letter for the result and one per parameter. The engine checks
+// this string before the first call of a kernel from another library.
 //   i int32_t, l int64_t, f float, p pointer, w const ingrain_weight*, b const ingrain_batch*
 namespace ingrain_abi {
 template <class T> constexpr char letter = 'p';
