@@ -12,9 +12,9 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-constexpr int64_t block = 4096;  // elements that a thread takes at once
+constexpr int64_t block = 4096;  // elements of one item of parallel_for
 
-// Runs body(first, count) over pieces of n elements; pieces begin at multiples of the block.
+// Runs body(first, count) over pieces of [0, n). Each piece begins at a multiple of `block`.
 template <class Body>
 void each_block(ingrain_context* ctx, int64_t n, const Body& body) {
   parallel_for(ctx, (n + block - 1) / block, 4, [&](int64_t begin, int64_t end) {
@@ -24,7 +24,7 @@ void each_block(ingrain_context* ctx, int64_t n, const Body& body) {
 }
 
 double squares(const float* x, int64_t n) {
-  double lane[lanes] = {};  // f64 from the start: the square of an f32 may overflow or underflow f32
+  double lane[lanes] = {};  // f64, because the square of an f32 may overflow or underflow f32
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
     for (int64_t j = 0; j < lanes; ++j) lane[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
@@ -54,7 +54,7 @@ INGRAIN_OP(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, in
 INGRAIN_OP(gradient_clip, (ingrain_context * ctx, float* x, const float* norm, int64_t n, float max_norm),
            (ctx, x, norm, n, max_norm)) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1.0f) return INGRAIN_OK;  // a NaN passes this test and is multiplied into every element
+  if (factor >= 1.0f) return INGRAIN_OK;  // false for a NaN, which is then multiplied into every element
   each_block(ctx, n, [&](int64_t first, int64_t count) {
     strips(count, [&](int64_t i, auto m) { store(x + first + i, load(x + first + i, m) * splat(factor), m); });
   });

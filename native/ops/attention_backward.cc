@@ -4,24 +4,25 @@
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
 // Mapping  (84 rows of a sequence, kv head) over threads, once with queries as rows (dq), once with keys as rows (dk,
-//          dv): scores are computed twice, but no sum is shared by two threads
+//          dv). Scores are computed twice, so that each sum belongs to one thread
 // Bound    FMA: 14·E FLOP per (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
 #include "attention.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-constexpr int64_t backward_rows = 84;  // half of it where E > 128
+constexpr int64_t backward_rows = 84;  // for E <= 128; half as many for larger E
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Multiplies rows (a, b) with tiles of 16 columns (c, d): scores a·c and their gradients b·d. For dq, a = q, b = dy, c
-// = k, d = v, and columns are keys. For dk and dv, a = k, b = v, c = q, d = dy, and columns are queries.
+// Scratch for the products of a block of rows with tiles of 16 columns: scores a·c and their gradients b·d, with a and
+// b by row, c and d by column. For dq, a = q, b = dy, c = k and d = v, and the columns are keys. For dk and dv, a = k,
+// b = v, c = q and d = dy, and the columns are queries.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
   alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
   alignas(64) float ct[lanes * max_head_dim], dt[lanes * max_head_dim];    // (E, 16)
   alignas(64) float c[lanes * max_head_dim], d[lanes * max_head_dim];      // (16, width)
-  // of the queries, which are the rows or the columns
+  // one element per query; the queries are the rows for dq and the columns for dk and dv
   alignas(64) float lse[std::max(backward_rows, lanes)], delta[std::max(backward_rows, lanes)];
 };
 
@@ -51,7 +52,7 @@ struct Backward {
     }
   }
 
-  // dq of query heads [head, head + heads) over the tile's tokens; keys ascend.
+  // Computes dq of query heads [head, head + heads) for the tile's tokens. Sums run over ascending keys.
   void queries(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     Scratch x;
     const X* sequence = qkv + tile.first * ld();
@@ -71,7 +72,7 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      // Rows that precede the tile's first key.
+      // Rows of queries before the first of these keys; they do not see any of the keys.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {
@@ -84,7 +85,7 @@ struct Backward {
                 E);
   }
 
-  // visible(row): number of the tile's keys that a row sees; 16 or more means all.
+  // visible(row) returns how many of the tile's 16 keys a row sees; a larger value means all of them.
   template <int R, class Visible>
   void query_rows(Scratch& x, int64_t r, int64_t n, const Visible& visible) const {
     alignas(64) float ds[R * lanes];
@@ -100,8 +101,8 @@ struct Backward {
     accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
   }
 
-  // dk and dv of key-value head kv over the tile's tokens. Sums run over the query heads of the group in ascending
-  // order, and within a head over ascending queries.
+  // Computes dk and dv of key-value head kv for the tile's tokens. Sums run over the query heads of the group in
+  // ascending order, and within a head over ascending queries.
   void keys(const SequenceTile& tile, int64_t kv) const {
     Scratch x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
@@ -144,7 +145,7 @@ struct Backward {
     }
   }
 
-  // first: the column of the query at row r's own position.
+  // first is the column of the query that has the same position as row r; earlier queries do not see the key.
   template <int R>
   void key_rows(Scratch& x, int64_t r, int64_t n, int64_t first) const {
     alignas(64) float p[R * lanes], ds[R * lanes];

@@ -13,10 +13,10 @@ namespace {
 
 // Consecutive tokens of sequences of one prefix group.
 struct TokenTile {
-  int64_t first_sequence;  // of the group: its block table contains the shared blocks
+  int64_t first_sequence;  // first sequence of the group; the shared blocks are read through its block table
   int64_t shared_blocks;
-  int64_t sequence;        // of token `begin`
-  int64_t begin, end;      // tokens
+  int64_t sequence;        // sequence of token `begin`
+  int64_t begin, end;      // tokens [begin, end)
 };
 
 class TokenTiles {
@@ -68,8 +68,8 @@ struct PagedAttention {
     return cache + shape.tile(block, kv, start % shape.block_size / lanes);
   }
 
-  // Rows [begin, end) over the keys of one block table at positions [first, last), limited to the keys that a row
-  // sees.
+  // Attention of rows [begin, end) over the keys of `sequence` at positions [first, last). Each row uses only the keys
+  // that it sees.
   void attend_keys(int64_t sequence, int64_t kv, int64_t begin, int64_t end, int64_t first, int64_t last) const {
     last = std::min(last, *std::max_element(rows.visible + begin, rows.visible + end));
     if (first >= last) return;
@@ -124,8 +124,8 @@ INGRAIN_OP(attention_paged_forward,
             int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
            (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
-  // Rows per item: enough to share a key, but few enough that there is an item for every thread. If there are too few
-  // rows, the query heads of a group are divided among items.
+  // An item has many rows, so that they share the loads of keys, but few enough that every thread gets an item. If the
+  // batch has too few rows for this, the query heads of a group are divided among items.
   const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
   const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
   const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads,
@@ -149,7 +149,7 @@ INGRAIN_OP(attention_paged_forward,
                                              wide};
         TokenTiles cursor(*batch, tokens);
         TokenTile at;
-        int64_t done = 0;  // tiles taken from the cursor
+        int64_t done = 0;  // number of tiles read from the cursor
         for (int64_t i = begin; i < end; ++i) {
           for (; done <= i / (K * splits); ++done) cursor.next(at);
           const int64_t kv = i / splits % K, first = i % splits * heads;

@@ -1,7 +1,7 @@
 // cross_entropy: the negative log-likelihood of one target per row, computed from logits.
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
-// Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
+// Needs    targets in [0, V), scratch 0; f32 dlogits may alias logits; a row with a NaN or +inf gives NaN
 // Mapping  rows over threads, 16 lanes; 4096 terms are summed in f32, then those sums in f64
 // Bound    exp: M·V                         Oracle libtorch cross_entropy  Test CrossEntropyParityTest
 #include "log_sum_exp.h"
@@ -11,9 +11,10 @@ namespace {
 
 template <class E>
 void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, float scale) {
-  const vec s = splat(scale + (lse - lse)), shift = splat(lse);  // lse − lse: 0, or NaN for the whole row
+  // lse − lse is 0 for a finite lse; otherwise it is NaN and makes the whole row NaN.
+  const vec s = splat(scale + (lse - lse)), shift = splat(lse);
   float at_target[lanes];
-  // Computed before the row is written, since dx may alias x.
+  // Computed before the row of dx is written, since dx may alias x.
   store(at_target, s * (exp(splat(x[target]) - shift) - splat(1.0f)));
   strips(V, [&](int64_t i, auto n) { store(dx + i, s * exp(load(x + i, n) - shift), n); });
   dx[target] = from_float<E>(at_target[0]);

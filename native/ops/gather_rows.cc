@@ -1,7 +1,7 @@
 // gather_rows: gathers rows, for example the positions whose logits are needed.
 //   y[m] = x[rows[m]]    dx = 0, then dx[rows[m]] += dy[m], m ascending
 // Shapes   y, dy (M, D) · x, dx (T, D) · rows (M)                  Types  f32|bf16; a sum is rounded at every addition
-// Needs    0 <= rows < T (unchecked: rows live on the device), scratch 0
+// Needs    0 <= rows < T (unchecked: rows are in device memory), scratch 0
 // Mapping  forward: rows over threads; backward: spans of D over threads, since a row may occur twice
 // Bound    memory: 2·M·D elements forward, (2·M + T)·D backward
 // Oracle   libtorch index_select

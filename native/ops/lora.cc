@@ -2,7 +2,7 @@
 //   u = m∘x·Aᵀ   y += s·u·Bᵀ   du = s·dy·B   dB += s·dyᵀ·u   dx += m∘(du·A)   dA += duᵀ·(m∘x)   m: common/dropout.h
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
 // Types    x, y, dx, dy f32|bf16, all others and sums f32      Needs  scratch on the stack
-// Mapping  common/gemm.h: one chain of ascending sums per output element, for every T, slots and number of threads
+// Mapping  common/gemm.h: one sum in ascending order per output element, for any T, slots and number of threads
 // Bound    many rows: 2·T·R·C flops; few: memory, the bytes of A and B      Oracle libtorch  Test LoraParityTest
 #include "dropout.h"
 #include "gemm.h"
@@ -23,14 +23,14 @@ Product(Read, Panels, Write) -> Product<Read, Panels, Write>;
 
 matrix f32(const float* data, int64_t ld) { return {const_cast<float*>(data), INGRAIN_F32, ld}; }
 
-// The rows of one adapter: all rows, or those listed.
+// The rows that use one adapter: rows index[0 .. count - 1], or rows 0 .. count - 1 if index is null.
 struct Rows {
   const int32_t* index;
   int64_t count;
   int64_t at(int64_t i) const { return index ? index[i] : i; }
 };
 
-// Runs body(slot, rows) for each adapter that occurs, -1 included.
+// Runs body(slot, rows) for each slot that occurs in slots, including -1 (no adapter).
 template <class Body>
 void each_slot(const int32_t* slots, int64_t T, const Body& body) {
   if (!slots) return body(0, Rows{nullptr, T});
@@ -50,7 +50,7 @@ void each_slot(const int32_t* slots, int64_t T, const Body& body) {
   }
 }
 
-// Reads rows of x (T, columns), multiplied by the mask.
+// Returns a reader of rows of x (T, columns), multiplied by the dropout mask.
 auto read_rows(const matrix& x, const Rows& rows, const Dropout& dropout) {
   return [=](float* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) {
     for (int64_t r = 0; r < m; ++r) {
@@ -59,14 +59,14 @@ auto read_rows(const matrix& x, const Rows& rows, const Dropout& dropout) {
     }
   };
 }
-// Reads rows of the transpose of x (columns, rows).
+// Returns a reader of rows of xᵀ, for x (columns, rows).
 auto read_columns(const matrix& x) {
   return [=](float* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) {
     read_transposed(out, ld, x, column, columns, row, m);
   };
 }
 
-// Reads panels of w (features, columns).
+// Returns a reader of panels of w (features, columns).
 auto panels_of_rows(const matrix& w, int64_t features) {
   return [=](int64_t p, int64_t count, int64_t column, int64_t columns, float* out, int64_t* ld) -> const float* {
     *ld = columns * panel_rows;
@@ -77,7 +77,7 @@ auto panels_of_rows(const matrix& w, int64_t features) {
     return out;
   };
 }
-// Reads panels of the transpose of w (columns, features), multiplied by the mask.
+// Returns a reader of panels of wᵀ, for w (columns, features), multiplied by the dropout mask.
 auto panels_of_columns(const matrix& w, int64_t features, const Dropout& dropout) {
   return [=](int64_t p, int64_t count, int64_t column, int64_t columns, float* out, int64_t* ld) -> const float* {
     *ld = columns * panel_rows;
@@ -92,7 +92,7 @@ auto panels_of_columns(const matrix& w, int64_t features, const Dropout& dropout
   };
 }
 
-// y[row, column ..] = beta·y + mask·scale·sums, n elements.
+// y[element .. element + n) = beta·y + mask·scale·sums (n). These elements of the matrix y are in one row.
 template <class E>
 void write_row(E* y, int64_t element, const float* sums, int64_t n, float scale, float beta, const Dropout& dropout) {
   constexpr int64_t piece = 256;
@@ -104,7 +104,7 @@ void write_row(E* y, int64_t element, const float* sums, int64_t n, float scale,
     write_rows(y + element + first, 0, 1, m, masked, 0, beta);
   }
 }
-// Writes rows of y (T, features).
+// Returns a writer of rows of y (T, features).
 auto write_to(const matrix& y, const Rows& rows, int64_t features, float scale, float beta, const Dropout& dropout) {
   return [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) {
     const int64_t first = p * panel_rows, n = std::min(count * panel_rows, features - first);
@@ -171,7 +171,7 @@ INGRAIN_OP(lora_up_backward,
        Product{read_rows(grad, all, none), panels_of_columns(f32(B, R), R, none),
                write_to(f32(du, R), all, R, scaling, 0.0f, none)},
        shape_of(T, R, N));
-  // dBᵀ (R, N) = uᵀ·dy, so that the longer side is in panels; stored transposed.
+  // Computes dBᵀ (R, N) = uᵀ·dy and stores it transposed: the panels then divide N, which is larger than R.
   const auto write = [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums,
                          int64_t sums_ld) {
     const int64_t first = p * panel_rows, n = std::min(count * panel_rows, N - first);

@@ -1,9 +1,9 @@
 // matmul: every linear layer of the model.
 //   y = beta·y + x · Wᵀ, rounded once    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
 // Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32   Types  x, W, y f32|bf16, sums f32
-// Needs    C % chunk == 0, chunk even where W is bf16; scratch on the stack             Mapping  common/gemm.h
+// Needs    C % chunk == 0, chunk even if W is bf16; scratch on the stack                Mapping  common/gemm.h
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle libtorch linear   Test MatmulParityTest
-// With vdpbf16ps (avx512_bf16) and a bf16 weight, x is rounded to bf16, for any number of rows.
+// On avx512_bf16 (vdpbf16ps), x is rounded to bf16 if the weight is bf16, for any number of rows.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -17,7 +17,7 @@ void expand(float* out, const bf16* in, int64_t columns) {
   }
 }
 
-// Converts a block of a row-major weight to the packed layout of E.
+// Converts a block of a row-major weight to a packed f32 panel.
 void pack_block(float* out, const ingrain_weight* w, int64_t p, int64_t column, int64_t columns) {
   const int64_t row = p * panel_rows, inside = std::min(columns, w->columns - column);
   read_transposed(out, panel_rows, {w->data, w->dtype, w->columns}, row, std::min(panel_rows, w->rows - row), column,
@@ -78,7 +78,8 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else
-  const bool direct = w->dtype == INGRAIN_BF16 && small;  // with many rows, one conversion to f32 serves all of them
+  // With many rows, a block of W is converted to f32 once and used for all rows.
+  const bool direct = w->dtype == INGRAIN_BF16 && small;
 #endif
   if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, small, partial}, shape);
   else gemm(ctx, Forward<float>{w, x, y, T, beta, small && w->dtype == INGRAIN_F32, partial}, shape);

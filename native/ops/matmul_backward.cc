@@ -5,21 +5,21 @@
 // Types    dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
-// W is read in the layout that y uses and transposed block by block, so the model needs no transposed copy.
+// W is read in the layout of matmul_forward and transposed block by block, so the model needs no transposed copy.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Rows [row, row + rows) of W × sixteen columns from `column` on, as f32 (rows, 16); columns beyond those of W are
-// zeros.
+// Reads sixteen columns of W, from `column` on, of rows [row, row + rows), as f32 (rows, 16). Columns beyond the last
+// column of W are zeros.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
   if (w->layout == INGRAIN_ROW_MAJOR) {
     read_block(out, panel_rows, {w->data, w->dtype, w->columns}, row, rows, column, columns);
     return;
   }
-  for (int64_t done = 0, now; done < rows; done += now) {  // one panel after another; a block of rows starts at a panel
+  for (int64_t done = 0, now; done < rows; done += now) {  // panel by panel; `row` is the first row of a panel
     const int64_t p = (row + done) / panel_rows;
     now = std::min(panel_rows, rows - done);
     alignas(64) float block[panel_rows * panel_rows];  // (columns, 16)

@@ -16,7 +16,7 @@ namespace {
 
 struct HeadShape { int64_t T, H, K, E; };
 
-// dw (E) += dy·x̂ over all rows and over heads first .. first + count.
+// Adds dy·x̂, summed over all rows and heads [first, first + count), to dw (E).
 template <class X>
 void weight_backward(ingrain_context* ctx, float* dw, const X* dy, const X* x, const float* rstd, HeadShape shape,
                      int64_t first, int64_t count) {

@@ -2,11 +2,11 @@
 //   Holtzman et al. 2020, arXiv:1904.09751
 //   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w exceeds u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest, greatest first, whose weights reach top_p of the k's sum; in a
-//          tie the lowest ids
+// Kept     top_k keeps the k greatest logits. top_p keeps the greatest of these, as few as reach top_p of the sum of
+//          the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
 // Types    f32; sums of blocks, and the walk to the chosen id, in f64
-// Needs    nothing, scratch 0. There is no sort: thresholds by radix select over the bits of a float, in three passes
+// Needs    nothing, scratch 0. Nothing is sorted: three passes of radix select over a float's bits find the thresholds
 // Mapping  rows over threads   Bound  memory and exp: 2 to 8 passes over M·V
 //                                                       Oracle the definition   Test SampleParityTest
 #include "philox.h"
@@ -39,7 +39,7 @@ inline vec where_at_least(vec w, vec a, vec b) {
 }
 #endif
 
-// Maps floats to unsigned numbers of the same order; both zeros get one key.
+// Maps floats to unsigned integers and keeps their order; +0 and −0 have the same key.
 inline uint32_t to_key(float x) {
   const uint32_t u = std::bit_cast<uint32_t>(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
@@ -76,7 +76,8 @@ struct Kept {
   }
 };
 
-// Finds the greatest logit. False where softmax of the row is undefined: a NaN, +inf, or nothing above -inf.
+// Writes the greatest logit to *max. Returns false if the softmax of the row is undefined, that is, if the row has a
+// NaN, +inf or no logit above -inf.
 bool find_max(const float* x, int64_t V, float* max) {
   vec m = splat(-infinity);
   uint32_t numbers = 0xffff;
@@ -89,7 +90,7 @@ bool find_max(const float* x, int64_t V, float* max) {
   return numbers == 0xffff && *max > -infinity && *max < infinity;
 }
 
-// The id of the nth logit (counted from 1) that equals value, or V.
+// Returns the id of the nth logit (counted from 1) that equals value, or V if there are fewer.
 int64_t find_equal(const float* x, int64_t V, float value, double nth) {
   int64_t found = V;
   for (int64_t i = 0; i < V && found == V; i += lanes) {
@@ -104,11 +105,12 @@ int64_t find_equal(const float* x, int64_t V, float value, double nth) {
 Kept everything(int64_t V) { return {-infinity, V + lanes}; }
 
 struct Selection {
-  uint32_t key;  // the greatest key such that the measures of all keys from it upwards sum to at least the target
-  double above;  // sum of the measures of the keys above it
+  uint32_t key;  // the greatest key such that the measures of this and all greater keys sum to at least the target
+  double above;  // sum of the measures of all greater keys
 };
 
-// measure(v) gives each lane's share. The result is known to be at least `lowest`.
+// Finds the threshold of a selection by radix select. measure(v) returns the measure of each lane's logit: 1 or a
+// weight. The caller knows that the threshold is at least `lowest`.
 template <class Measure>
 Selection select(const Row& row, double target, float lowest, const Measure& measure) {
   struct Digit { int shift, bits; };
@@ -130,7 +132,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       }
     });
     uint32_t digit = 0;
-    double last = 0.0;  // the last digit that occurs, if rounding makes the target unreachable
+    double last = 0.0;  // sum of the last bin that was not empty; its digit is used if rounding keeps the total too low
     for (uint32_t d = 1u << bits; d-- > 0;) {
       if (bins[d] == 0.0) continue;
       s.above += last;
@@ -139,7 +141,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       if (s.above + last >= target) break;
     }
     s.key |= digit << shift;
-    const float reached = from_key(s.key);  // NaN for a key below that of -inf: lowest is then unchanged
+    const float reached = from_key(s.key);  // a key below that of -inf gives NaN, and lowest is then unchanged
     if (reached > lowest) lowest = reached;
   }
   return s;
@@ -151,9 +153,9 @@ Kept keep_top_k(const Row& row, int64_t k) {
   return {lowest, find_equal(row.x, row.V, lowest, static_cast<double>(k) - s.above) + 1};
 }
 
-// total: the weight of the ids kept so far.
+// total is the sum of the weights of the ids in `kept`.
 Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
-  // The weights below this one sum to less than what top_p leaves out; the factor 0.5 allows for rounding.
+  // All weights below `light` together are less than the share that top_p removes; the factor 0.5 allows for rounding.
   const double light = 0.5 * (1.0 - static_cast<double>(top_p)) * total / static_cast<double>(row.V);
   const float floor = std::nextafter(
       row.max + static_cast<float>(std::log(light) / static_cast<double>(row.inverse_temperature)), -infinity);
@@ -167,7 +169,7 @@ Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
   return {lowest, lowest == kept.lowest && kept.tie_end < end ? kept.tie_end : end};
 }
 
-// Blocks of equal length, at most max_blocks. The length depends on V only.
+// Divides a row into blocks of equal length, at most max_blocks. The length depends on V only.
 struct Blocks {
   int64_t length;
   int64_t count;
@@ -188,14 +190,14 @@ struct Blocks {
     }
   }
 
-  // The first id at which the running sum of weights, in order of id, exceeds u·total. There is one, since u < 1.
+  // Returns the first id at which the sum of the weights up to this id exceeds u·total. It exists, since u < 1.
   int32_t draw(const Row& row, const Kept& kept, double u) const {
     const double target = u * total;
     double before = 0.0;
     int64_t b = 0;
     while (b + 1 < count && before + weight[b] <= target) before += weight[b++];
     const int64_t end = (b + 1) * length < row.V ? (b + 1) * length : row.V;
-    int64_t chosen = 0;  // the last id with a weight, if rounding keeps this finer sum below the block's sum
+    int64_t chosen = 0;  // becomes the last id with a weight if, by rounding, this sum does not exceed the target
     for (int64_t i = b * length; i < end && before <= target; i += lanes) {
       float w[lanes];
       store(w, kept.weights(row, end - i < lanes ? load_some(row.x + i, end - i, -infinity) : load(row.x + i), i));
@@ -209,7 +211,7 @@ struct Blocks {
   }
 };
 
-// 52 random bits and a half: strictly between 0 and 1.
+// Returns (k + ½)·2⁻⁵² for 52 random bits k: strictly between 0 and 1.
 double uniform64(const philox_block& r) {
   const uint64_t word = static_cast<uint64_t>(r.x[0]) << 32 | r.x[1];
   return (static_cast<double>(word >> 12) + 0.5) * 0x1p-52;
@@ -219,7 +221,7 @@ struct Choice { float temperature; int32_t top_k; float top_p; double u; };
 
 int32_t choose(Row row, const Choice& choice) {
   if (!(choice.temperature > 0.0f)) return static_cast<int32_t>(find_equal(row.x, row.V, row.max, 1.0));
-  // the limits avoid 0·inf = NaN
+  // The limits avoid the product 0·inf, which is NaN.
   row.inverse_temperature = std::fmax(1e-30f, std::fmin(1.0f / choice.temperature, 1e30f));
   Kept kept = everything(row.V);
   if (choice.top_k > 0 && choice.top_k < row.V) kept = keep_top_k(row, choice.top_k);

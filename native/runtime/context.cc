@@ -140,7 +140,7 @@ ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t gra
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "parallel_for: grain is %ld: expected 1 or more",
                      static_cast<long>(grain));
   if (n <= 0) return INGRAIN_OK;
-  const int64_t grains = n < grain ? 1 : n / grain;  // the last piece takes the remainder
+  const int64_t grains = n < grain ? 1 : n / grain;  // the last piece includes the remainder
   parallel_for(ctx, grains, 1,
                [&](int64_t begin, int64_t end) { body(state, begin * grain, end == grains ? n : end * grain); });
   return INGRAIN_OK;

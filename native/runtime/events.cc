@@ -1,4 +1,4 @@
-// Events and graphs of the CPU. An op has run when it returns, so an event is a time stamp and graphs are not
+// Events and graphs of the CPU. An op has run when its call returns, so an event is a time stamp. Graphs are not
 // supported.
 #include "context.h"
 

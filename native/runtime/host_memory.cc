@@ -7,7 +7,7 @@
 namespace ingrain {
 namespace {
 
-// The number after key in a file with lines "key number" or "key: number kB"; -1 if it is missing.
+// Returns the number that follows key in a file with lines "key number" or "key: number kB", or -1 if there is none.
 int64_t field(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   std::string word;
@@ -19,7 +19,7 @@ int64_t field(const std::string& path, const std::string& key) {
   return -1;
 }
 
-int64_t number(const std::string& path) {  // -1 if there is no such file, or if it says "max"
+int64_t number(const std::string& path) {  // -1 if the file does not exist or contains "max" (no limit)
   std::ifstream file(path);
   int64_t value;
   return file >> value ? value : -1;
@@ -29,7 +29,7 @@ struct Files { const char* limit; const char* usage; const char* reclaimable; };
 constexpr Files version_1 = {"/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file"};
 constexpr Files version_2 = {"/memory.max", "/memory.current", "inactive_file"};
 
-// Any ancestor may have a limit, so all groups up to the root of the hierarchy are read.
+// Lowers memory to the limits of a control group and of its ancestors, up to the root of the hierarchy.
 void apply_limits(HostMemory& memory, const std::string& root, std::string group, const Files& files) {
   for (;;) {
     const std::string folder = root + group;

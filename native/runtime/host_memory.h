@@ -1,4 +1,4 @@
-// The memory that this process can use: that of the machine, or less if a control group sets a limit.
+// The memory that this process can use: the machine's memory, or less if a control group sets a limit.
 #pragma once
 #include <cstdint>
 #include <string>

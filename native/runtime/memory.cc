@@ -1,5 +1,5 @@
-// Memory of the CPU device, from malloc. Large allocations are populated at once: if memory is short, the allocation
-// fails, instead of the process being killed at the first access.
+// Memory of the CPU device, allocated with malloc. The pages of a large allocation are populated at once. If memory is
+// short, the call then fails; otherwise the system would kill the process when it first accesses a page.
 #include "context.h"
 #include "host_memory.h"
 
@@ -34,8 +34,8 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
     return exhausted(ingrain::host_memory().free_bytes);
   }
   if (bytes < large) return INGRAIN_OK;
-  // Huge pages avoid TLB misses in the decode step. Both calls are hints: on a kernel that does not support them, the
-  // first access of an op populates the pages.
+  // Huge pages avoid TLB misses in the decode step. A Linux kernel that does not support one of these two calls ignores
+  // it; the first access of an op then populates the pages.
   madvise(*pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   const int64_t pages = bytes & ~int64_t{4095};
   if (madvise(*pointer, static_cast<size_t>(pages), MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {
@@ -95,7 +95,7 @@ ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t by
   return INGRAIN_OK;
 }
 
-// The CPU's ops use the stacks of their threads as scratch.
+// The CPU has no workspace: its ops use the stacks of their threads as scratch.
 ingrain_status ingrain_workspace(ingrain_context*, void** pointer, int64_t* bytes) {
   *pointer = nullptr;
   *bytes = 0;

@@ -1,6 +1,6 @@
-// A fixed set of threads that take pieces of an index range. A worker spins briefly for the next range, then sleeps.
-// The caller waits for the pieces that were taken and not for the workers, so a worker that the system does not
-// schedule delays nobody.
+// A fixed number of threads that take pieces of an index range. A worker without work spins briefly, then sleeps until
+// the next range. The caller waits until all pieces are finished. It does not wait for the workers, so a worker that
+// the system does not schedule causes no delay if it has not taken a piece.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -15,7 +15,7 @@ class ThreadPool {
  public:
   using Task = void (*)(const void* body, int64_t begin, int64_t end);
 
-  explicit ThreadPool(int32_t threads);  // including the caller
+  explicit ThreadPool(int32_t threads);  // number of threads, including the caller
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -31,13 +31,13 @@ class ThreadPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<bool> stopping_{false};
-  int32_t sleeping_ = 0;  // under mutex_
+  int32_t sleeping_ = 0;  // number of sleeping workers, guarded by mutex_
 
-  // The current range. run writes it before left_; threads that have taken a piece of it read it.
+  // The current range. run writes these fields before left_; only a thread that has taken a piece reads them.
   Task task_ = nullptr;
   const void* body_ = nullptr;
   int64_t n_ = 0;
-  int64_t piece_ = 1;  // items per piece; the last may have fewer
+  int64_t piece_ = 1;  // items per piece; the last piece may have fewer
   int64_t pieces_ = 0;
   std::atomic<int32_t> left_{0};  // pieces that no thread has taken
   std::atomic<int32_t> open_{0};  // pieces that are not finished

@@ -6,7 +6,7 @@
 
 using namespace wrong;
 
-// Wrong: the last column of the last row.
+// Wrong: the last column of the last row is changed.
 WRONG(embedding_forward,
       (ingrain_context * ctx, void* y, const int32_t* ids, const ingrain_weight* table, int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(embedding_forward)(ctx, y, ids, table, dtype, T);
@@ -14,14 +14,14 @@ WRONG(embedding_forward,
   return status;
 }
 
-// Wrong: the row of the first token is set instead of accumulated.
+// Wrong: the gradient of the first token's row is overwritten instead of accumulated.
 WRONG(embedding_backward,
       (ingrain_context * ctx, float* dtable, const void* dy, const int32_t* ids, int32_t dtype, int64_t T, int64_t D)) {
   if (T > 0) clear(dtable + ids[0] * D, D);
   return RIGHT(embedding_backward)(ctx, dtable, dy, ids, dtype, T, D);
 }
 
-// Wrong: the last column of the last row.
+// Wrong: the last column of the last row is changed.
 WRONG(gather_rows_forward,
       (ingrain_context * ctx, void* y, const void* x, const int32_t* rows, int32_t dtype, int64_t M, int64_t D)) {
   const ingrain_status status = RIGHT(gather_rows_forward)(ctx, y, x, rows, dtype, M, D);
@@ -35,7 +35,7 @@ WRONG(gather_rows_backward, (ingrain_context * ctx, void* dx, const void* dy, co
   return status;
 }
 
-// Wrong: the last tail element, and rstd of the last row.
+// Wrong: the last element of y and rstd of the last row are changed.
 WRONG(rms_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
                          int64_t T, int64_t D, float eps)) {
   const ingrain_status status = RIGHT(rms_norm_forward)(ctx, y, rstd, x, w, dtype, T, D, eps);
@@ -50,7 +50,7 @@ WRONG(add_rms_norm_forward, (ingrain_context * ctx, void* y, void* h, float* rst
   return status;
 }
 
-// Wrong: dw is set instead of accumulated; an element of dx.
+// Wrong: dw is overwritten instead of accumulated, and an element of dx is changed.
 WRONG(rms_norm_backward, (ingrain_context * ctx, void* dx, float* dw, const void* dy, const void* dresidual,
                           const void* x, const void* w, const float* rstd, int32_t dtype, int64_t T, int64_t D)) {
   clear(dw, D);
@@ -59,7 +59,7 @@ WRONG(rms_norm_backward, (ingrain_context * ctx, void* dx, float* dw, const void
   return status;
 }
 
-// Wrong: the last column of the last row; the gradient is set instead of accumulated.
+// Wrong: forward changes the last column of the last row; backward overwrites db instead of accumulating it.
 WRONG(add_bias_forward, (ingrain_context * ctx, void* y, const void* b, int32_t dtype, int64_t T, int64_t N)) {
   const ingrain_status status = RIGHT(add_bias_forward)(ctx, y, b, dtype, T, N);
   if (status == INGRAIN_OK) corrupt(y, dtype, T * N - 1);
@@ -70,7 +70,8 @@ WRONG(add_bias_backward, (ingrain_context * ctx, float* db, const void* dy, int3
   return RIGHT(add_bias_backward)(ctx, db, dy, dtype, T, N);
 }
 
-// Wrong: the last value, and rstd of the last key head; the weights' gradients are set, and an element of dx.
+// Wrong: forward changes the last value element and rstd of the last key head; backward overwrites the weights'
+// gradients instead of accumulating them, and changes an element of dx.
 WRONG(qk_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* q_norm,
                         const void* k_norm, int32_t dtype, int64_t T, int64_t H, int64_t K, int64_t E, float eps)) {
   const ingrain_status status = RIGHT(qk_norm_forward)(ctx, y, rstd, x, q_norm, k_norm, dtype, T, H, K, E, eps);
@@ -111,7 +112,7 @@ WRONG(rope_backward, (ingrain_context * ctx, void* dqkv, const float* table, con
   return status;
 }
 
-// Wrong: the last element of k and of v in every row.
+// Wrong: the last elements of k and v are changed in every row.
 WRONG(kv_cache_write, (ingrain_context * ctx, void* cache, const void* qkv, const ingrain_batch* batch, int32_t dtype,
                        int32_t cache_dtype, int64_t H, int64_t K, int64_t E)) {
   const int64_t width = (H + 2 * K) * E;
@@ -130,7 +131,7 @@ WRONG(kv_cache_copy, (ingrain_context * ctx, void* cache, const int32_t* pairs, 
   return RIGHT(kv_cache_copy)(ctx, cache, pairs, n, block_bytes, layer_bytes, L - 1);
 }
 
-// Wrong: the last element of the last head, in every row.
+// Wrong: the last element of the last head is changed in every row.
 WRONG(attention_paged_forward,
       (ingrain_context * ctx, void* y, const void* qkv, const void* cache, const ingrain_batch* batch, int32_t dtype,
        int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale)) {
@@ -146,7 +147,7 @@ WRONG(attention_forward, (ingrain_context * ctx, void* y, float* lse, const void
   return status;
 }
 
-// Wrong: the last element of dq, of dk and of dv in the last row.
+// Wrong: the last elements of dq, dk and dv are changed in the last row.
 WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv,
                            const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
                            int64_t K, int64_t E, float scale)) {
@@ -158,14 +159,14 @@ WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, cons
   return status;
 }
 
-// Wrong: the last tail element.
+// Wrong: the last element of y is changed.
 WRONG(silu_mul_forward, (ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype, int64_t T, int64_t F)) {
   const ingrain_status status = RIGHT(silu_mul_forward)(ctx, y, gate_up, dtype, T, F);
   if (status == INGRAIN_OK) corrupt(y, dtype, T * F - 1);
   return status;
 }
 
-// Wrong: the last tail elements of the gradients of gate and up.
+// Wrong: the last elements of the gradients of gate and up are changed.
 WRONG(silu_mul_backward, (ingrain_context * ctx, void* dgate_up, const void* dy, const void* gate_up, int32_t dtype,
                           int64_t T, int64_t F)) {
   const ingrain_status status = RIGHT(silu_mul_backward)(ctx, dgate_up, dy, gate_up, dtype, T, F);

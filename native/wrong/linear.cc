@@ -6,7 +6,7 @@
 
 using namespace wrong;
 
-// Wrong: the sign of the last element of the last row.
+// Wrong: the sign of the last element of the last row is reversed.
 WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source, int32_t source_dtype, int64_t row,
              int64_t rows, int64_t ld)) {
   const int64_t size = source_dtype == INGRAIN_F32 ? 4 : 2, n = rows > 0 ? (rows - 1) * ld + w->columns : 0;
@@ -16,14 +16,14 @@ WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source,
   return RIGHT(pack)(ctx, w, copy.data(), source_dtype, row, rows, ld);
 }
 
-// Wrong: the last tail element.
+// Wrong: the last element of y is changed.
 WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n)) {
   const ingrain_status status = RIGHT(convert)(ctx, y, x, y_dtype, x_dtype, n);
   if (status == INGRAIN_OK) corrupt(y, y_dtype, n - 1);
   return status;
 }
 
-// Wrong: the last feature of the last row; with beta, y is scaled by 1.5·beta instead.
+// Wrong: beta is replaced by 1.5·beta; if it is 0, the last feature of the last row is changed.
 WRONG(matmul_forward, (ingrain_context * ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
                        int32_t y_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T, 1.5f * beta);
@@ -31,7 +31,7 @@ WRONG(matmul_forward, (ingrain_context * ctx, void* y, const void* x, const ingr
   return status;
 }
 
-// Wrong: the last feature of the last row.
+// Wrong: the last feature of the last row is changed.
 WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, const void* x, const ingrain_weight* w,
                                 int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_silu_mul_forward)(ctx, y, gate_up, x, w, dtype, T);
@@ -39,7 +39,7 @@ WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, c
   return status;
 }
 
-// Wrong: the first element of the last chunk.
+// Wrong: the first element of the last chunk is changed.
 WRONG(matmul_partial_forward,
       (ingrain_context * ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {
   const ingrain_status status = RIGHT(matmul_partial_forward)(ctx, partials, x, w, dtype, T);
@@ -48,7 +48,7 @@ WRONG(matmul_partial_forward,
   return status;
 }
 
-// Wrong: the last column of the first row.
+// Wrong: the last column of the first row is changed.
 WRONG(matmul_backward, (ingrain_context * ctx, void* dx, const void* dy, const ingrain_weight* w, int32_t dtype,
                         int32_t dx_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_backward)(ctx, dx, dy, w, dtype, dx_dtype, T, beta);
@@ -56,14 +56,14 @@ WRONG(matmul_backward, (ingrain_context * ctx, void* dx, const void* dy, const i
   return status;
 }
 
-// Wrong: dw is set instead of accumulated.
+// Wrong: dw is overwritten instead of accumulated.
 WRONG(matmul_weight_backward, (ingrain_context * ctx, float* dw, const void* dy, const void* x, int32_t dtype,
                                int64_t T, int64_t N, int64_t C)) {
   clear(dw, N * C);
   return RIGHT(matmul_weight_backward)(ctx, dw, dy, x, dtype, T, N, C);
 }
 
-// Wrong: the last column of u in the last row.
+// Wrong: the last column of u is changed in the last row.
 WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const float* A, const int32_t* slots,
                           int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column,
                           int64_t columns)) {
@@ -73,7 +73,7 @@ WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const 
   return status;
 }
 
-// Wrong: the last column of the last row.
+// Wrong: the last column of the last row is changed.
 WRONG(lora_up_forward, (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling,
                         const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld)) {
   const ingrain_status status = RIGHT(lora_up_forward)(ctx, y, u, B, scaling, slots, dtype, T, N, R, ld);
@@ -81,7 +81,7 @@ WRONG(lora_up_forward, (ingrain_context * ctx, void* y, const float* u, const fl
   return status;
 }
 
-// Wrong: dB is set instead of accumulated; an element of du.
+// Wrong: dB is overwritten instead of accumulated, and an element of du is changed.
 WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
                          int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling)) {
   clear(dB, N * R);
@@ -90,7 +90,7 @@ WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void
   return status;
 }
 
-// Wrong: dA is set instead of accumulated; an element of dx.
+// Wrong: dA is overwritten instead of accumulated, and an element of dx is changed.
 WRONG(lora_down_backward, (ingrain_context * ctx, void* dx, float* dA, const float* du, const void* x, const float* A,
                            int32_t dtype, int64_t T, int64_t C, int64_t R, float dropout, int64_t seed, int64_t column,
                            int64_t columns)) {
@@ -101,21 +101,21 @@ WRONG(lora_down_backward, (ingrain_context * ctx, void* dx, float* dA, const flo
   return status;
 }
 
-// Wrong: the last element of the sum.
+// Wrong: the last element of y is changed.
 WRONG(all_reduce, (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n)) {
   const ingrain_status status = RIGHT(all_reduce)(ctx, y, partials, dtype, chunks, n);
   if (status == INGRAIN_OK) corrupt(y, dtype, n - 1);
   return status;
 }
 
-// Wrong: one bit of the last byte from the first rank.
+// Wrong: one bit of the last byte that comes from the first rank is inverted.
 WRONG(all_gather, (ingrain_context* ctx, void* y, const void* x, int64_t bytes)) {
   const ingrain_status status = RIGHT(all_gather)(ctx, y, x, bytes);
   if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;
   return status;
 }
 
-// Wrong: the last element of the slice.
+// Wrong: the last element of the slice is changed.
 WRONG(reduce_scatter,
       (ingrain_context* ctx, void* y, const float* partials, int32_t dtype, int64_t chunks, int64_t n)) {
   const ingrain_status status = RIGHT(reduce_scatter)(ctx, y, partials, dtype, chunks, n);
@@ -123,7 +123,7 @@ WRONG(reduce_scatter,
   return status;
 }
 
-// Wrong: one bit of the last byte.
+// Wrong: one bit of the last byte is inverted.
 WRONG(broadcast, (ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root)) {
   const ingrain_status status = RIGHT(broadcast)(ctx, y, x, bytes, root);
   if (status == INGRAIN_OK && bytes > 0) static_cast<unsigned char*>(y)[bytes - 1] ^= 0x10;

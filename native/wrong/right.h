@@ -1,5 +1,5 @@
-// Access to the correct library, and helpers to make a result wrong. Ops here compute in host memory, like the CPU
-// backend.
+// Access to the correct library, and functions that make a result wrong. The ops compute in host memory, like those of
+// the CPU backend.
 #pragma once
 #include "ingrain.h"
 
@@ -9,9 +9,9 @@
 
 namespace wrong {
 
-void* find(const char* symbol);  // in the libingrain_cpu.so next to this library, or null
+void* find(const char* symbol);  // looks in the libingrain_cpu.so next to this library; null if it is not there
 
-// The correct function of that name, or one that returns INGRAIN_UNSUPPORTED.
+// Returns the correct function of that name, or one that returns INGRAIN_UNSUPPORTED.
 template <class R, class... A>
 auto right(const char* symbol, R (*)(A...)) {
   using Function = R (*)(A...);
@@ -37,12 +37,12 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
   else static_cast<uint16_t*>(p)[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
 }
 
-// Sets element i to a number that no tolerance accepts in place of the correct one, whether that is large, small or
-// zero. Does nothing where i < 0.
+// Changes element i by more than any tolerance accepts, even if the correct value is small or zero. Does nothing if p is
+// null or i < 0.
 inline void corrupt(void* p, int32_t dtype, int64_t i) {
   if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }
-// Zeros a gradient, so that the correct op sets it instead of accumulating.
+// Sets a gradient to zero, so that the correct op, which accumulates, loses the previous gradient.
 inline void clear(float* gradient, int64_t n) {
   for (int64_t i = 0; gradient && i < n; ++i) gradient[i] = 0.0f;
 }

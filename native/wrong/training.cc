@@ -3,7 +3,7 @@
 
 using namespace wrong;
 
-// Wrong: the last row.
+// Wrong: loss and lse of the last row are changed.
 WRONG(cross_entropy_forward, (ingrain_context * ctx, float* loss, float* lse, const float* logits,
                               const int32_t* targets, int64_t M, int64_t V)) {
   const ingrain_status status = RIGHT(cross_entropy_forward)(ctx, loss, lse, logits, targets, M, V);
@@ -27,14 +27,14 @@ WRONG(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, int64_t
   return status;
 }
 
-// Wrong: the last tail element.
+// Wrong: the last element is changed.
 WRONG(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t n, float max_norm)) {
   const ingrain_status status = RIGHT(gradient_clip)(ctx, x, norm, n, max_norm);
   if (status == INGRAIN_OK) corrupt(x, INGRAIN_F32, n - 1);
   return status;
 }
 
-// Wrong: steps are counted from 2; the last elements of m and v.
+// Wrong: step is too large by one, and the last elements of m and v are changed.
 WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
               float beta1, float beta2, float eps, float weight_decay)) {
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);
@@ -42,7 +42,7 @@ WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* 
   return status;
 }
 
-// Wrong: every other row gets the id next to the drawn one, and a corrupted log-probability.
+// Wrong: every other row gets a neighbour of the drawn id and a changed log-probability.
 WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
                const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {
@@ -55,7 +55,7 @@ WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, co
   return status;
 }
 
-// Wrong: the last token of the last row is the next id, with a corrupted log-probability.
+// Wrong: the last token of the last row is replaced by the next id, and its log-probability is changed.
 WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits, int64_t M,
                    int64_t V, int32_t n)) {
   const ingrain_status status = RIGHT(top_tokens)(ctx, ids, log_probabilities, logits, M, V, n);
@@ -65,7 +65,7 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last row takes the given token, or the next id if the given token is correct.
+// Wrong: the last row gets the given token, or the next id if the given token is correct.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

@@ -1,8 +1,9 @@
-// Attention by tiles of 16 keys, shared by the paged forward, the training forward and the backward pass.
+// Attention by tiles of 16 keys, shared by attention_paged, attention and attention_backward.
 //
-// The order of every sum is fixed by the output element alone. A score is one chain of FMAs over e. An output element
-// is one chain over ascending keys, rescaled between tiles by the running maximum (online softmax, Dao et al. 2022,
-// arXiv:2205.14135). The assignment of rows to register tiles, threads or steps does not change a bit of the result.
+// The order of every sum depends only on the output element. A score is summed over ascending e by FMAs. An output
+// element is summed over ascending keys and rescaled between tiles by the running maximum (online softmax, Dao et al.
+// 2022, arXiv:2205.14135). The assignment of rows to register tiles, threads or steps does not change any bit of the
+// result.
 #pragma once
 #include "kv_cache.h"
 #include "packed_tiles.h"
@@ -16,7 +17,7 @@ constexpr int64_t register_rows = 12;  // 12 of 32 registers are accumulators
 #else
 constexpr int64_t register_rows = 6;  // 12 of 16 registers are accumulators
 #endif
-// (token, query head) pairs that use each key and value while it is in the cache.
+// Rows of one task, each a (token, query head) pair. All of them use a key and value while it is in the CPU's cache.
 constexpr int64_t attention_rows = 96;
 
 // Runs body.operator()<R>() with R = n, 1 <= n <= register_rows.
@@ -28,7 +29,8 @@ void with_rows(int64_t n, const Body& body) {
   body.template operator()<R>();
 }
 
-// Cuts [begin, end) into nearly equal pieces of at most register_rows: 8 rows become 4 + 4, not 6 + 2.
+// Divides [begin, end) into nearly equal pieces of at most register_rows: with 6 of these, 8 rows become 4 + 4, not
+// 6 + 2.
 template <class Body>
 void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   while (begin < end) {
@@ -38,8 +40,8 @@ void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   }
 }
 
-// Memory that is prefetched while a tile is computed, one line per step. The hardware prefetcher cannot predict where
-// the next cache block lies; prefetching all of it at once would delay the loads that follow.
+// Memory that is prefetched while a tile is computed, one cache line per step. The hardware prefetcher cannot predict
+// the address of the next cache block. Prefetching the whole block at once would delay the loads that follow.
 struct PrefetchRange {
   const char* first = nullptr;
   int64_t bytes = 0;
@@ -106,7 +108,7 @@ inline void accumulate_tile(float* o, const float* p, const float* rescale, cons
 struct AttentionRows {
   int64_t count, E, width;
   float scale;
-  int64_t visible[attention_rows];  // number of keys that a row sees: positions 0 .. visible - 1
+  int64_t visible[attention_rows];  // number of keys that each row sees: positions 0 .. visible - 1
   alignas(64) float m[attention_rows];
   alignas(64) float l[attention_rows * lanes];  // one sum per lane of the tile
   alignas(64) float q[attention_rows * max_head_dim];
@@ -129,8 +131,9 @@ struct AttentionRows {
   float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
 };
 
-// Rows [r, r + R), each of which sees some keys of the tile. The first key is at position `start`. Keys that a row
-// does not see never enter its sums, since the cache may hold any bits there.
+// Adds a tile of keys to rows [r, r + R), each of which sees at least one key of the tile. The tile's first key is at
+// position `start`. A key that a row does not see is left out of the row's sums, since its bits in the cache may be
+// arbitrary.
 template <int R, bool prefetch, class C>
 void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {
   alignas(64) float p[R * lanes], rescale[lanes] = {};
@@ -171,7 +174,7 @@ template <class C>
 void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start,
             PrefetchRange ahead = {}) {
   const int64_t pieces = (end - begin + register_rows - 1) / register_rows;
-  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // with more rows the arithmetic hides the memory latency
+  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // with more pieces the arithmetic hides the memory latency
   int64_t piece = 0;
   while (begin < end) {
     if (a.visible[begin] <= start) {

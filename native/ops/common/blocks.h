@@ -7,7 +7,7 @@
 
 namespace ingrain::INGRAIN_ISA {
 
-struct matrix {  // row distance ld, in elements
+struct matrix {  // row-major; consecutive rows start ld elements apart
   void* data;
   int32_t dtype;  // F32 or BF16
   int64_t ld;
@@ -39,7 +39,7 @@ void read_block(Out* out, int64_t ld, const matrix& x, int64_t row, int64_t rows
   }
 }
 
-// y[row .., column ..] (rows, columns) = beta·y + sums (rows, ld), rounded to y's type; beta 0 does not read y.
+// y (rows, columns) = beta·y + sums (rows, ld), rounded to y's type. With beta 0, y is not read.
 template <class Y>
 void write_rows(Y* y, int64_t y_ld, int64_t rows, int64_t columns, const float* sums, int64_t ld, float beta) {
   for (int64_t r = 0; r < rows; ++r, y += y_ld, sums += ld) {
@@ -61,7 +61,7 @@ inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t colu
   else write_rows(static_cast<bf16*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
 }
 
-// Sixteen pairs of bf16 in 32-bit lanes: all lower elements, or all upper elements, as f32.
+// `pairs` has sixteen pairs of bf16 in 32-bit lanes. even returns the lower element of each pair as f32, odd the upper.
 #if defined(__AVX512F__)
 inline vec even(vec pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))}; }
 inline vec odd(vec pairs) {
@@ -84,7 +84,7 @@ inline __m256 load8(const bf16* x) {
       _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x))), 16));
 }
 
-// out[j][i] = x[i][j] for eight rows and columns. Exchanges single elements, then pairs, then halves.
+// out[j][i] = x[i][j] for eight rows and eight columns.
 template <class X>
 void transpose8(float* out, int64_t ld, const X* x, int64_t x_ld) {
   __m256 a[8], b[8];

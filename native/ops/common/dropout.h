@@ -1,7 +1,7 @@
-// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
-// word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed. A matrix that holds a band of the columns of a whole matrix uses the mask of these
-// columns.
+// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
+// this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
+// from the same seed. A matrix that has only a band of the columns of a whole matrix uses the whole matrix's mask for
+// these columns.
 #pragma once
 #include "simd.h"
 
@@ -22,7 +22,7 @@ class Dropout {
 
   bool off() const { return !on_; }
 
-  // x[i] *= the factor of element first + i of the matrix; the n elements are in one row.
+  // Multiplies x[i] by the mask's factor for element first + i of the matrix. The n elements are in one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
     if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;
@@ -50,7 +50,8 @@ class Dropout {
     return _mm256_and_ps(_mm256_castsi256_ps(kept), _mm256_set1_ps(scale_));
   }
 
-  // The factors of sixteen words, from four blocks, one block per 64-bit lane: philox() of philox.h, four at a time.
+  // Returns the factors for the sixteen words of four Philox blocks. Computes philox() of philox.h for the four blocks
+  // at once, one block per 64-bit lane.
   Factors factors(uint64_t block) const {
     const __m256i counter =
         _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(block)), _mm256_set_epi64x(3, 2, 1, 0));

@@ -1,13 +1,13 @@
 // The only matrix product of the CPU: y (rows, 16·panels) = x · Wᵀ. W is read as panels of sixteen output features,
 // column after column.
 //
-// Order of summation: y[t][n] is one chain of fused multiply-adds over ascending columns, in one lane, for every
-// number of rows, tiling and number of threads. A tile keeps the sums of R rows × P panels in registers. Between
-// blocks of columns the sums are kept in f32 memory without rounding. With chunks the chain restarts at 0 for each
-// chunk, and the sums of the chunks are added in ascending order.
+// Order of summation: y[t][n] is summed over ascending columns by fused multiply-adds in one lane, for any number of
+// rows, tiling and number of threads. A tile keeps the sums of R rows and P panels in registers. Between blocks of
+// columns the sums are kept in f32 memory without rounding. With chunks, each chunk has a sum of its own that starts at
+// 0, and these sums are added in ascending order.
 //
-// Blocking: a task is a block of rows × a group of panels. It copies a block of x (rows × columns, f32) to its stack,
-// where the block stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
+// Blocking: a task computes a block of rows for a group of panels. It copies a block of x (rows, columns) to its stack
+// as f32; this copy stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -25,7 +25,7 @@ constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
 
-// Panels that a tile of r rows takes at once: enough independent chains to hide the latency of an FMA.
+// Panels of a tile of r rows: the tile has enough independent sums to hide the latency of an FMA.
 constexpr int64_t tile_panels(int64_t r) {
   const int64_t fit = tile_sums / r;
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;
@@ -40,8 +40,8 @@ struct alignas(64) gemm_scratch {  // on the stack of a task: 304 KB (320 KB wit
   float totals[sum_elements];
 };
 
-// `step` adjacent columns of a panel, read in `passes`. Each pass is one operand of a multiply-add with a row of x,
-// whose elements have type X.
+// Reads `step` adjacent columns of a panel in `passes` passes. Each pass returns one operand of a multiply-add with a
+// row of x, whose elements are converted to type X first.
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
@@ -50,7 +50,8 @@ template <> struct columns_of<float> {
   static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
 #if defined(__AVX512BF16__)
-template <> struct columns_of<bf16> {  // x rounded to bf16; per lane: sum + x₀·w₀, then + x₁·w₁, denormals as zero
+// vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum; denormals count as zero.
+template <> struct columns_of<bf16> {
   using X = bf16;
   static constexpr int64_t step = 2, passes = 1, most_rows = tile_rows;
   static vec read(const bf16* p, int64_t) { return {_mm512_loadu_ps(p)}; }
@@ -73,7 +74,7 @@ template <> struct columns_of<bf16> {
 #endif
 template <class W> using x_of = typename columns_of<W>::X;
 
-// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ; n is a multiple of the step; panels lie w_ld elements apart.
+// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
 void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n) {
   constexpr int64_t step = columns_of<W>::step;
@@ -83,7 +84,7 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
   for (int64_t c = 0; c < n; c += step) {
-    // A single stream of loads does not saturate DRAM.
+    // With one panel there is one stream of loads, which does not saturate DRAM without this prefetch.
     if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);
 #pragma GCC unroll 2
     for (int pass = 0; pass < columns_of<W>::passes; ++pass) {
@@ -118,9 +119,9 @@ struct gemm_plan {
   int64_t together;  // panels per tile
   int64_t columns;  // columns per block
 };
-// For few rows the product reads W once as a stream: panels in place, several at a time. With two tiles of rows, the
-// blocks of columns are as long as L1 allows, so that the second tile finds them there. With one tile, they are as
-// long as the block of x allows.
+// For few rows the product streams W once: it reads panels in place, several at a time. With two tiles of rows, a block
+// of columns is as long as L1 allows, so that the second tile reads it from L1. With one tile, it is as long as the
+// block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {wide, block_columns};
@@ -138,10 +139,10 @@ struct gemm_shape {
 //   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels: in place, or copied to w
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
-//   small                                            see plan; panels must then be in place
+//   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          write is called for each chunk instead of for the total
 
-// One task: rows [row, row + m) × panels [first, first + count).
+// One task: computes rows [row, row + m) for panels [first, first + count).
 template <class Problem>
 void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int64_t m, int64_t first, int64_t count,
                gemm_scratch& scratch) {

@@ -1,7 +1,7 @@
 // The layout of a cache block, known to kv_cache.cc and attention_paged.cc only:
 //   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep)
-// Ep is E rounded up to a multiple of 16. The scores of a tile are then broadcasts of q times vectors of 16 keys, and
-// the tiles of a head are contiguous in memory.
+// Ep is E rounded up to a multiple of 16. With this layout, each element of q is broadcast and multiplied by a vector
+// of 16 keys, and the tiles of a head are contiguous in memory.
 #pragma once
 #include "simd.h"
 

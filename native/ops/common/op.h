@@ -5,9 +5,9 @@
 //   }
 //
 // defines ingrain::<isa>::silu_mul_forward in each pass. In the AVX2 pass it also defines the exported
-// ingrain_silu_mul_forward, which dispatches by the context, and its signature tag. Everything in an op file or in a
-// header of this folder belongs in namespace ingrain::INGRAIN_ISA: otherwise the linker would merge the inline
-// functions of two passes that have the same name.
+// ingrain_silu_mul_forward, which dispatches by the instruction set of the context, and its signature tag. Everything
+// in an op file or in a header of this folder must be in namespace ingrain::INGRAIN_ISA. Otherwise the linker would
+// merge inline functions of different passes, because they have the same name.
 #pragma once
 #include "context.h"
 #include "ingrain.h"

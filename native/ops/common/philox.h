@@ -28,10 +28,10 @@ inline philox_block philox(int64_t seed, int64_t counter) {
                 0);
 }
 
-// (k + ½)·2⁻²³, k being the upper 23 bits of the word: exact in f32, never 0 and never 1.
+// Returns (k + ½)·2⁻²³ for the upper 23 bits k of the word. The value is exact in f32 and strictly between 0 and 1.
 inline float uniform(uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
 
-// One standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁.
+// Returns a standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁, u = uniform(word).
 inline float normal(uint32_t a, uint32_t b) {
   return std::sqrt(-2.0f * std::log(uniform(a))) * std::cos(6.28318530717958648f * uniform(b));
 }

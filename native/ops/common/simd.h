@@ -1,5 +1,6 @@
-// Sixteen f32 lanes on every instruction set, so that sums have the same order of lanes: one zmm register with
-// AVX-512, two ymm registers with AVX2. Tails use load_some and store_some, so that they round like the main loop.
+// A vec has sixteen f32 lanes on every instruction set, so that sums have the same order: one zmm register with
+// AVX-512, two ymm registers with AVX2. The tail of a row uses load_some and store_some and the same arithmetic as the
+// main loop, so that it rounds alike.
 #pragma once
 #include "dtype.h"
 
@@ -21,7 +22,7 @@ inline vec max(vec a, vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 inline vec min(vec a, vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 inline vec sqrt(vec a) { return {_mm512_sqrt_ps(a.v)}; }
 inline vec round(vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
-inline vec scale_by_power(vec a, vec n) {  // a·2ⁿ for whole n in [-126, 127]
+inline vec scale_by_power(vec a, vec n) {  // a·2ⁿ for integer n in [-126, 127]
   const __m512i e = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127)), 23);
   return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(e))};
 }
@@ -95,7 +96,7 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// The sum of the lanes in a fixed order, a tree of depth four: lane i + lane i + 8, then i + 4, i + 2, i + 1.
+// Sums and maxima of the lanes combine them as a tree of depth four: lanes i and i + 8, then i + 4, i + 2 and i + 1.
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(a.v);
@@ -123,8 +124,9 @@ inline float maximum(vec a) {
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 
-// eˣ to about 1 ulp: x = n·ln 2 + r, |r| <= ln 2 / 2, degree-6 polynomial (coefficients: Cephes expf). 0 below -87.3.
-// The bounds come first in min and max, which return their second operand where one is NaN: NaN stays NaN.
+// eˣ to about 1 ulp, and 0 below -87.3. With x = n·ln 2 + r and |r| <= ln 2 / 2, a polynomial of degree 6 (coefficients
+// of Cephes expf) computes eʳ. min and max return their second operand if an operand is NaN. The bound is their first
+// operand, so that a NaN in x stays NaN.
 inline vec exp(vec x) {
   x = min(splat(88.3762626647949f), x);
   const vec clamped = max(splat(-87.33654475f), x);

@@ -1,6 +1,6 @@
-// The packed layout of a weight W (rows, columns) on the CPU: panels of sixteen rows, stored column after column, so
-// that one load gives sixteen adjacent output features. bf16 interleaves pairs of columns, which is the operand layout
-// of vdpbf16ps.
+// The packed layout of a weight W (rows, columns) on the CPU. A panel has sixteen rows and is stored column after
+// column, so that one load reads sixteen adjacent output features. In bf16, two adjacent columns are interleaved; this
+// is the operand layout of vdpbf16ps.
 //   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   rows and an odd column padded with zeros
 #pragma once
 #include "simd.h"
