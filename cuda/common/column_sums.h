@@ -1,5 +1,5 @@
-// Sums over the rows of a matrix, one sum per column, in a fixed order. They are the gradients of vectors that are
-// shared by all rows, such as a norm's weight or a bias.
+// Sums over the rows of a matrix, one sum per column, in a fixed order. Such sums are the gradients of vectors that all
+// rows share, for example a norm's weight or a bias.
 #pragma once
 #include "dtype.h"
 
@@ -8,8 +8,8 @@ namespace column_sums {
 constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
 constexpr int lanes = 32, groups = 8;
 
-// partials (chunks, D): for each chunk of rows, its sum over rows. A block handles 32 vectors of N columns and adds up
-// one group of rows after another. term.add<N>(sum, row, d) adds columns d .. d + N of a row.
+// partials (chunks, D): the sums of each chunk of rows. A block handles 32 vectors of N columns and adds up the rows of
+// a chunk group by group. term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
 template <int N, class Term>
 __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];
@@ -30,7 +30,8 @@ __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int
   }
 }
 
-// y (D) += the sums of the chunks, one chunk after another. Term makes the kernel's name unique for each source file.
+// Adds the sums of the chunks to y (D), in the order of the chunks. The parameter Term makes the kernel's name unique
+// for each source file.
 template <class Term> __global__ void add_chunks(float* y, const float* partials, int64_t chunks, int64_t D) {
   const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (d >= D) return;
@@ -39,7 +40,7 @@ template <class Term> __global__ void add_chunks(float* y, const float* partials
   y[d] = total;
 }
 
-// y (D) f32 += the sum of term over T rows. Scratch: min(T / 64, 64)·D f32 of the workspace.
+// Adds the sums of term over T rows to y (D) f32. Uses min(T / 64, 64)·D f32 of the workspace as scratch.
 template <int N, class Term>
 ingrain_status run(ingrain_context* ctx, const char* op, float* y, const Term& term, int64_t T, int64_t D) {
   const int64_t wanted = (T + rows_a_chunk - 1) / rows_a_chunk, most = wanted < max_chunks ? wanted : max_chunks;

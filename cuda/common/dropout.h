@@ -1,7 +1,7 @@
-// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. It is kept where that
-// word is at least dropout·2³², and a kept element is scaled by 1 / (1 − dropout). Forward and backward derive the
-// same mask from the same seed. A matrix that holds a band of the columns of a whole matrix uses the mask of these
-// columns.
+// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
+// this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
+// from the same seed. A matrix that has only a band of the columns of a whole matrix uses the whole matrix's mask for
+// these columns.
 #pragma once
 #include "philox.h"
 
@@ -12,12 +12,12 @@ struct Dropout {
   uint32_t threshold = 0;
   float scale = 1;
   int64_t seed = 0;
-  int64_t first = 0;  // the whole matrix's element at the start of the first row
-  int64_t ld = 0;  // row distance in memory
-  int64_t distance = 0;  // row distance in the whole matrix; above ld for a band of columns
+  int64_t first = 0;  // number of the first row's first element in the whole matrix
+  int64_t ld = 0;  // elements per row in memory
+  int64_t distance = 0;  // elements per row of the whole matrix; greater than ld for a band of columns
 
   Dropout() = default;
-  // For columns [column, column + ld) of a matrix with `columns` columns.
+  // For a band: columns [column, column + ld) of a whole matrix with `columns` columns.
   Dropout(float dropout, int64_t seed, int64_t ld, int64_t column, int64_t columns)
       : on(dropout > 0),
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
@@ -25,7 +25,8 @@ struct Dropout {
 
   void skip(int64_t rows) { first += rows * distance; }
 
-  // Bit j: whether element e + j in memory order is kept; the N elements are in one row. aligned: see kept_from.
+  // Returns N bits: bit j is set if element e + j, counted in memory order, is kept. The N elements are in one row.
+  // aligned: see kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     if (ld != distance) {
       const int64_t row =
@@ -34,13 +35,13 @@ struct Dropout {
     }
     return kept_from<N, aligned>(first + e);
   }
-  // The same for elements (row, inner + j).
+  // Returns the same bits for the elements of `row` from column `inner` on.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t row, int64_t inner) const {
     return kept_from<N, aligned>(first + row * distance + inner);
   }
 
  private:
-  // aligned: e is a multiple of 4.
+  // aligned: the caller guarantees that e is a multiple of 4.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept_from(int64_t e) const {
     unsigned bits = 0;
     if constexpr (aligned) {

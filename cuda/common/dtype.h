@@ -21,18 +21,18 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return _
 template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return __float2half_rn(x); }
 template <> __device__ __forceinline__ fp8 from_float<fp8>(float x) { return fp8(x); }  // saturates at ±448
 
-// Runs body.template operator()<T>(), T = float or bf16 according to dtype.
+// Runs body.template operator()<T>() with T = float or bf16, according to dtype.
 template <class Body> ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
   return refuse(ctx, INGRAIN_UNSUPPORTED, "dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32, INGRAIN_BF16);
 }
 
-// N elements that are loaded or stored in one access.
+// N elements that are loaded or stored by one access.
 template <class T, int N> struct alignas(N * sizeof(T)) Vec {
   T v[N];
 };
-// Word i of x.
+// Returns word i of x, with words of type W.
 template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t i) {
   W w;
   memcpy(&w, reinterpret_cast<const char*>(&x) + i * sizeof(W), sizeof w);
@@ -41,8 +41,8 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) {
   return *reinterpret_cast<const Vec<T, N>*>(p);
 }
-// For global memory only. In some kernels the compiler turns the assignment of a Vec into one store per element; the
-// stores are therefore written per word.
+// Stores x to global memory. In some kernels the compiler turns the assignment of a Vec into one store per element; so
+// this function stores whole words.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll
@@ -54,20 +54,22 @@ template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<
   }
 }
 
-// For shared memory.
+// Stores x to shared memory.
 template <class T, int N> __device__ __forceinline__ void store_shared(T* p, const Vec<T, N>& x) {
   *reinterpret_cast<Vec<T, N>*>(p) = x;
 }
 
-// Elements of T in the widest access, which has 16 bytes.
+// Number of elements of T in the widest access, which has 16 bytes.
 template <class T> constexpr int vec_width = 16 / sizeof(T);
 
-// Whether rows of `columns` elements of T at these pointers can be read 16 bytes at a time. A null pointer passes.
+// Returns whether rows of `columns` elements of T at these pointers can be read 16 bytes at a time. Null pointers are
+// ignored.
 template <class T, class... P> bool fits_vectors(int64_t columns, const P*... pointers) {
   return columns % vec_width<T> == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Runs body.template operator()<N>(), N = the elements of the widest access that fits: 16 bytes or one element.
+// Runs body.template operator()<N>(), where N is the number of elements per access: 16 bytes of them if the pointers
+// and columns allow it, else one.
 template <class T, class Body, class... P>
 ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
   return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>()

@@ -1,8 +1,9 @@
-// Attention on the tensor core: the part of one warp, 16 query rows against a tile of keys or values in shared memory.
-// Dao 2023, arXiv:2307.08691. The arithmetic of a row depends neither on its place in the tile nor on its neighbours.
+// Attention on the tensor core (Dao 2023, arXiv:2307.08691): the steps of one warp, which multiplies 16 query rows with
+// a tile of keys or values in shared memory. The arithmetic of a row does not depend on its place in the tile or on the
+// other rows.
 //
 // A tile in shared memory consists of rows of EP bf16 (E padded with zeros) with a row stride of tile_stride<EP>. The
-// stride is an odd number of 16-byte units, so the eight rows of a matrix load fall into eight different bank groups.
+// stride is an odd number of 16-byte units, so the eight rows of a matrix load are in eight different bank groups.
 #pragma once
 #include "mma.h"
 #include "reduce.h"
@@ -10,7 +11,7 @@
 template <int EP> constexpr int tile_stride = EP + 8;
 constexpr float log2_e = 1.4426950408889634f;
 
-// 2^x in one instruction; a result below 2^-126 becomes 0.
+// Returns 2^x, computed by one instruction; a result below 2^-126 becomes 0.
 __device__ __forceinline__ float exp2_approximate(float x) {
 #ifdef INGRAIN_SIMT
   return exp2f(x);
@@ -21,7 +22,7 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// Rows g and g + 8 of 16 rows of E elements, loaded from global memory. A null row gives zeros.
+// Loads rows g and g + 8 of 16 rows of E elements from global memory, at low and high. A null pointer gives zeros.
 template <int EP>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
@@ -34,14 +35,14 @@ __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16*
     }
 }
 
-// Columns [16·k, 16·k + 16) of 16 rows in shared memory, as the left operand of mma.
+// Loads columns [16·k, 16·k + 16) of 16 rows from shared memory, as the left operand of mma.
 template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], const bf16* rows, int k) {
   const int lane = threadIdx.x % 32;
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += columns [32·k, 32·k + 32) of a (16, EP) · b (8·N, EP)ᵀ. low and high hold the two halves of a's 32
-// columns.
+// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first and
+// the second 16 of these columns of a.
 template <int EP, int N>
 __device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
                                            const bf16* b, int k) {
@@ -61,7 +62,8 @@ __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP 
 #pragma unroll
   for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
 }
-// The same with the rows of the left operand in shared memory too: fewer registers, more loads.
+// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This needs fewer registers and more
+// loads.
 template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
@@ -89,7 +91,7 @@ __device__ __forceinline__ void weigh(float (&o)[N][4], const unsigned (&p)[J][4
     }
 }
 
-// Turns accumulators (16, 8·N) into the left operand (16, 8·N) of the next product, rounded to bf16.
+// Rounds accumulators (16, 8·N) to bf16 and packs them as the left operand of the next product.
 template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4], const float (&s)[N][4]) {
 #pragma unroll
   for (int j = 0; j < N / 2; ++j)
@@ -97,11 +99,12 @@ template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4]
     for (int i = 0; i < 4; ++i) p[j][i] = pack_bf16(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
-// The maximum that a row subtracts from its scores. A row that has seen no key yet has m = -inf and subtracts 0.
+// Returns the maximum that a row subtracts from its scores, given m. A row that has seen no key yet has m = -inf and
+// subtracts 0.
 __device__ __forceinline__ float finite_maximum(float m) { return m == -INFINITY ? 0.0f : m; }
 
-// The running softmax of a lane's rows g and g + 8: maxima m of the unscaled scores, sums l of the weights, weighted
-// sums o of the values.
+// The running softmax of a lane's rows g and g + 8: m are the maxima of the unscaled scores, l the sums of the weights,
+// o the weighted sums of the values.
 template <int N> struct Softmax {
   float m[2], l[4], o[N][4];
 
@@ -112,7 +115,8 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int n = 0; n < N; ++n) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0;
   }
-  // maximum: of each row's scores in the next tile. Where it does not exceed m, every rescaling factor is exactly 1.
+  // Raises m to the maximum of each row's scores in the next tile and rescales l and o. If m does not change, the
+  // rescaling factor is exactly 1.
   __device__ __forceinline__ void raise(const float (&maximum)[2], float log2_scale) {
     float factor[2];
 #pragma unroll
@@ -128,7 +132,7 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) o[n][i] *= factor[i / 2];
   }
-  // Turns scores into weights.
+  // Replaces scores by weights.
   template <int S> __device__ __forceinline__ void weights(float (&s)[S][4], float log2_scale) const {
     const float base[2] = {finite_maximum(m[0]) * log2_scale, finite_maximum(m[1]) * log2_scale};
 #pragma unroll
@@ -136,14 +140,14 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // Adds to l the product of the rounded weights with ones. l[0] and l[2] are then complete sums, and the order of
-  // summation does not depend on which lanes hold the weights.
+  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums, and their
+  // order of summation does not depend on which lanes have the weights.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
     constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
 #pragma unroll
     for (int j = 0; j < J; ++j) mma(l, p[j], ones);
   }
-  // Adds to l this lane's unrounded weights; complete() adds up the row's four lanes.
+  // Adds this lane's unrounded weights to l; complete() adds the sums of the row's four lanes.
   template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
 #pragma unroll
     for (int n = 0; n < S; ++n)
@@ -156,8 +160,8 @@ template <int N> struct Softmax {
   }
 };
 
-// Sets the scores of invisible columns to -inf. `first` is the position of the tile's first column; a row sees the
-// columns below visible.
+// Sets the scores of keys that a row does not see to -inf. `first` is the position of the tile's first column; a row
+// sees the positions below its element of visible.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;
@@ -178,8 +182,8 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
   }
 }
 
-// Merges two partial results of a row's softmax: o = a·o_before + b·o_part, and the same for l. The same order of
-// parts gives the same bits.
+// Merges two partial results of a row's softmax: o = a·o_before + b·o_part, and likewise for l. Partial results that
+// are merged in the same order give the same bits.
 struct Merge {
   float a, b;
 

@@ -25,7 +25,7 @@ inline CacheShape cache_shape(int32_t cache_dtype, int64_t block_size, int64_t K
   return {K, block_size, (E * cache_element_bytes(cache_dtype) + 15) / 16 * 16};
 }
 
-// Runs body.template operator()<C>(), C = the element type of the cache.
+// Runs body.template operator()<C>(), where C is the element type of the cache.
 template <class Body> ingrain_status with_cache_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
@@ -53,7 +53,7 @@ inline ingrain_status check_cache(ingrain_context* ctx, const char* op, const in
   return INGRAIN_OK;
 }
 
-// The sequence of row t: the last sequence whose first row is at most t.
+// Returns the sequence of row t, that is, the last sequence s with offsets[s] <= t.
 __device__ __forceinline__ int sequence_of(const int32_t* offsets, int64_t S, int64_t t) {
   int low = 0, high = static_cast<int>(S) - 1;
   while (low < high) {

@@ -1,6 +1,5 @@
-// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). The stream comes from the context, so a
-// kernel in another library is started in the same way. Never write <<< >>>: a C++ compiler compiles these sources
-// too.
+// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). It uses the context's stream, so kernels of
+// other libraries can be started in the same way. Never write <<< 
 #pragma once
 #include <cuda_runtime.h>
 
@@ -24,7 +23,7 @@ inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const
   return error == cudaErrorMemoryAllocation ? INGRAIN_OUT_OF_MEMORY : INGRAIN_DEVICE_ERROR;
 }
 
-// Reports a bad argument as the context's error text; printf format, one line.
+// Sets the context's error text to one line in printf format and returns status.
 template <class... A>
 ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* format, A... arguments) {
   char line[512];
@@ -33,13 +32,13 @@ ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* f
   return status;
 }
 
-// The largest dynamic shared memory, in bytes, that a block of this kernel can have on the current device. The first
-// call also raises the kernel's limit to it. That limit belongs to the kernel on the device and not to one launch, so
-// it is raised to the maximum at once: other contexts of the device and captured graphs never find a lower one. The
-// results are cached, since each query takes a lock in the driver.
+// Writes the largest number of bytes of dynamic shared memory that a block of this kernel can have on the current
+// device. The first call also raises the kernel's limit to this number. The limit applies to the kernel on this device,
+// not to one launch. So it is raised to the maximum at once: other contexts of the device and captured graphs then
+// never use a lower limit. The results are cached, since each query takes a lock in the driver.
 inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   static std::mutex mutex;
-  static std::map<std::tuple<const void*, int, int>, size_t> known;  // by kernel, device and the device's limit
+  static std::map<std::tuple<const void*, int, int>, size_t> known;  // key: kernel, device, the device's limit
   int device = 0, limit = 0;
   cudaError_t error = cudaGetDevice(&device);
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
@@ -49,8 +48,8 @@ inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
     const auto found = known.find({kernel, device, limit});
     if (found != known.end()) return *bytes = found->second, cudaSuccess;
   }
-  // Not under the lock: the query may load the kernel, and then waits for the device, where a collective may be waiting
-  // for a rank whose thread asks here.
+  // The mutex is not held here, because the query may load the kernel and then waits for the device. On the device a
+  // collective may be waiting for another rank whose thread waits for the mutex.
   cudaFuncAttributes of{};
   error = cudaFuncGetAttributes(&of, kernel);
   if (error != cudaSuccess) return error;
@@ -69,7 +68,8 @@ template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size
 
 // Allows `shared` bytes of dynamic shared memory for the kernel's blocks, if the device has them.
 template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
-  // 48 KB minus the static shared memory of the kernel; no kernel here has more than 16 KB of it.
+  // Without a raised limit, 48 KB minus the kernel's static shared memory are allowed. No kernel here has more than
+  // 16 KB of static shared memory.
   constexpr size_t always_allowed = 32 << 10;
   size_t most = 0;
   return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
@@ -91,7 +91,8 @@ inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, di
   ingrain_trace_add(ctx, line);
 }
 
-// shared: bytes of dynamic shared memory, see dynamic_shared(). A launch with an empty grid does nothing.
+// Launches a kernel. shared is the number of bytes of dynamic shared memory, see dynamic_shared(). A launch with an
+// empty grid does nothing.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx,
                       A... arguments) {
@@ -120,7 +121,7 @@ inline unsigned blocks_for(int64_t items, int64_t per_block) {
 #ifndef INGRAIN_SIMT
 extern __shared__ __align__(1024) unsigned char ingrain_dynamic_shared[];
 #endif
-// The block's dynamic shared memory, 1024-byte aligned.
+// Returns the block's dynamic shared memory, 1024-byte aligned.
 template <class T> __device__ __forceinline__ T* dynamic_shared() {
 #ifdef INGRAIN_SIMT
   return static_cast<T*>(simt::self().shared);

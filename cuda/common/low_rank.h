@@ -1,13 +1,14 @@
 // Matrix products with a short side, on the tensor core with the accuracy of f32:
 //   out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth)
 //
-// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of terms i
-// and j with i + j < 3 are added up; the omitted ones are below 2⁻²⁴ of a product. So bf16 × f32 costs three matrix
-// products, f32 × f32 six.
+// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of terms i and
+// j with i + j < 3 are added up; each omitted product is smaller than 2⁻²⁴ of the whole. So a product of bf16 and f32
+// costs three matrix products, a product of two f32 operands six.
 //
-// A block computes a 64 × 64 tile of out over one span of the depth. A span is summed in chains of `piece` terms,
-// and the chains are added in order. Later the spans are added in order. So the order of summation depends only on the
-// depth. A block processes one adapter after another; rows with another adapter are read as 0 meanwhile.
+// A block computes a 64 × 64 tile of out over one span of the depth. It divides the span into pieces of `piece` values
+// of k, sums each piece and adds these sums in order. Later the sums of the spans are added in order. So the order of
+// summation depends only on the depth. A block processes one adapter after another and, for each adapter, reads the
+// rows of other adapters as 0.
 #pragma once
 #include "dropout.h"
 #include "mma.h"
@@ -15,14 +16,14 @@
 namespace low_rank {
 
 constexpr int tile = 64, threads = 256;
-constexpr int warp_rows = 16, warp_columns = 32;  // of the tile: four warps in a column, two side by side
-constexpr int stride = tile + 8;  // 144 bytes: the eight rows of a matrix load fall into eight bank groups
+constexpr int warp_rows = 16, warp_columns = 32;  // a warp's part of the tile; the warps form a grid of 4 × 2
+constexpr int stride = tile + 8;  // 144 bytes, so that the eight rows of a matrix load are in eight bank groups
 constexpr int plane = tile * stride;
 constexpr int staged_stride = tile + 4;
 constexpr int32_t no_row = INT32_MAX;
 
-// Element (row, k) lies at data[row·ld + k], or with rows_inner at data[k·ld + row]. q of adapter s begins at data +
-// s·adapter.
+// Element (row, k) is data[row·ld + k], or data[k·ld + row] if rows_inner is true. For q, the operand of adapter s
+// begins at data + s·adapter.
 template <class E_, bool rows_inner_> struct Operand {
   using E = E_;
   static constexpr bool rows_inner = rows_inner_;
@@ -30,7 +31,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // of element (outer, inner)
+  Dropout mask = {};  // of the matrix as stored, with rows of ld elements
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }
@@ -38,15 +39,15 @@ template <class E_, bool rows_inner_> struct Operand {
 
 struct Shape {
   int64_t rows, columns, depth;
-  int64_t span, piece;  // of the depth, multiples of the tile: per block, per chain of sums
-  const int32_t* slots;  // (rows) adapter of each row; null: all 0
+  int64_t span, piece;  // values of k per block and per partial sum; both are multiples of the tile
+  const int32_t* slots;  // (rows) adapter of each row; null: adapter 0 for all rows
 };
 
 template <class P, class Q> constexpr size_t shared_bytes() {
   return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16);
 }
 
-// Reads eight neighbouring elements; those beyond the first `count` become 0.
+// Reads eight adjacent elements; elements from index `count` on become 0.
 template <bool wide, class E> __device__ __forceinline__ void read(E (&v)[8], const E* p, int64_t count) {
   if constexpr (wide) {
     if (count > 0) {
@@ -83,7 +84,7 @@ template <int terms, class E> __device__ __forceinline__ void put(bf16* to, cons
   for (int i = 0; i < terms; ++i) store_shared(to + i * plane, part[i]);
 }
 
-// A thread's part of the next tile, prefetched into registers until `commit` stores it in shared memory.
+// A thread's part of the next tile. It is prefetched into registers; `commit` stores it in shared memory.
 template <class O> struct Prefetched {
   static constexpr int each = tile * 8 / threads;
   typename O::E v[each][8];
@@ -91,8 +92,8 @@ template <class O> struct Prefetched {
 __device__ __forceinline__ int outer_of(int i) { return (static_cast<int>(threadIdx.x) + i * threads) / 8; }
 __device__ __forceinline__ int inner_of() { return static_cast<int>(threadIdx.x) % 8 * 8; }
 
-// Loads the tile of o that begins at (row, k) into registers. row_slots: rows whose entry differs from `slot` are read
-// as zeros; null: all rows are read.
+// Loads the tile of o that begins at (row, k) into registers. A row whose entry of row_slots differs from `slot` is read
+// as zeros. If row_slots is null, all rows are read.
 template <bool wide, class O>
 __device__ __forceinline__ void prefetch(Prefetched<O>& regs, const O& o, int64_t row, int64_t rows, int64_t k,
                                          int64_t end, const int32_t* row_slots, int32_t slot) {
@@ -106,8 +107,8 @@ __device__ __forceinline__ void prefetch(Prefetched<O>& regs, const O& o, int64_
   }
 }
 
-// Stores the prefetched tile in shared memory, with inner neighbours adjacent and zeros beyond the ends of rows and
-// depth.
+// Stores the prefetched tile in shared memory in the order of global memory, with zeros beyond the last row and beyond
+// the end of the depth.
 template <bool wide, class O>
 __device__ __forceinline__ void commit(bf16* shared, const Prefetched<O>& regs, const O& o, int64_t row, int64_t rows,
                                        int64_t k, int64_t end) {
@@ -122,8 +123,8 @@ __device__ __forceinline__ void commit(bf16* shared, const Prefetched<O>& regs, 
   }
 }
 
-// sum (the warp's part of the tile) += the product of the two tiles over `depth` (a multiple of 16). The smallest
-// terms are added first.
+// Adds the product of the two tiles over `depth` values of k (a multiple of 16) to sum, the warp's part of the tile.
+// The products of the smallest terms are added first.
 template <class P, class Q>
 __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
@@ -157,7 +158,8 @@ __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, cons
   }
 }
 
-// The smallest adapter above `slot` among the block's rows, or no_row. All lanes of a warp call it together.
+// Returns the smallest adapter above `slot` among the block's rows, or no_row if there is none. All lanes of a warp
+// must call it together.
 __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot, int rows = tile) {
   int32_t next = no_row;
   for (int r = threadIdx.x % 32; r < rows; r += 32)
@@ -168,14 +170,14 @@ __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t s
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-constexpr int resident_products = 1;  // blocks per multiprocessor: two would spill registers
+constexpr int resident_products = 1;  // blocks per multiprocessor; with two the kernel would spill registers
 #else
 constexpr int resident_products = 2;
 #endif
 
-// Grid (row tiles, column tiles, spans). Out: template <bool wide> write(row, column, span, slot, v), v being eight
-// adjacent sums: eight rows of one column where Out::along_rows, else eight columns of one row. write must ignore sums
-// beyond the end of shape.
+// The grid is (row tiles, column tiles, spans). Out::write<wide>(row, column, span, slot, v) receives eight adjacent
+// sums v: eight rows of one column if Out::along_rows is true, else eight columns of one row. It must ignore sums
+// beyond the rows and columns of shape.
 template <class P, class Q, class Out, bool wide>
 __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];
@@ -235,7 +237,7 @@ __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, 
   }
 }
 
-// Stores the sums of a span: partials (spans, rows, columns), or (spans, columns, rows) where along_rows.
+// Stores the sums of a span in partials (spans, rows, columns), or (spans, columns, rows) if along_rows is true.
 template <bool along_rows_> struct Partial {
   static constexpr bool along_rows = along_rows_;
   float* data;
@@ -256,7 +258,8 @@ template <bool along_rows_> struct Partial {
   }
 };
 
-// y (rows, columns), row distance ld: y += scale·mask∘sum. scaling (G) or null: the factor of each adapter.
+// y += s·(mask∘sum) for y (rows, columns) with row distance ld. s is the product of mask.scale and the adapter's entry
+// of scaling (G), or mask.scale alone if scaling is null.
 template <class E> struct Add {
   static constexpr bool along_rows = false;
   E* y;

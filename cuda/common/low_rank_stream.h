@@ -1,22 +1,22 @@
-// The products of low_rank.h for the case that one side has at most 16 rows and the wide side is bf16. The wide side
-// is streamed from memory into fragment registers: the next part is prefetched while the present one is multiplied.
-// The narrow side is split into its three terms once per block.
+// The products of low_rank.h for the case that one operand is narrow (at most 16 rows) and the other, wide operand is
+// bf16. The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current
+// one is multiplied. The narrow operand is split into its three terms once per block.
 //
-// A sum may take the values of k in any order. So a lane uses the 16 contiguous bytes that it loads for its own slots
-// of the mma instruction, and the narrow side is permuted to match. Sums are made in chains of 128 and added in the
-// order of low_rank.h.
+// A sum over k may be computed in any order of k. So a lane uses the 16 contiguous bytes that it loads as its own
+// elements of the mma instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of
+// k; the partial sums are added in the order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
 namespace low_rank {
 
-constexpr int narrow = 16;  // rows of the narrow side
-constexpr int64_t chain = 128;  // values of k that one tensor core accumulator sums
+constexpr int narrow = 16;  // rows of the narrow operand, padded
+constexpr int64_t chain = 128;  // values of k per partial sum, which one tensor core accumulator adds up
 constexpr int wide_threads = 256;
 
-// Loads 16 bytes with a no-allocate hint, or returns zeros where !valid, without a branch. The zeros are written
-// inside the asm block: as in-out operands, the registers were copied at the end of the loop, and that copy waits for
-// the load.
+// Loads 16 bytes with a no-allocate hint, or returns zeros if !valid, without a branch. The asm block itself writes the
+// zeros. If they were in-out operands, the compiler would copy the registers at the end of the loop, and this copy
+// would wait for the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -29,7 +29,7 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Splits two f32 into pairs of bf16, one pair per term.
+// Splits two f32 into three terms; terms[i] has term i of both as a pair of bf16.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -39,13 +39,14 @@ __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float hig
   }
 }
 
-// Zeros those of eight bf16 whose bit of `kept` is 0.
+// Sets element j of the eight bf16 in v to zero if bit j of `kept` is 0.
 __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
   const auto pair = [kept](int j) { return (kept >> j & 1 ? 0xffffu : 0u) | (kept >> j & 2 ? 0xffff0000u : 0u); };
   v.x &= pair(0), v.y &= pair(2), v.z &= pair(4), v.w &= pair(6);
 }
 
-// y (T, columns), row distance ld: y += scale·mask∘(u·qᵀ). u (T, R), q (columns, R), or (R, columns) where transposed.
+// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), with s as in Add of low_rank.h. q is
+// (columns, R), or (R, columns) if transposed.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;
@@ -53,18 +54,18 @@ struct Update {
   int64_t adapter;            // q of adapter s begins at q + s·adapter
   int R;
   const float* scaling;  // one factor per adapter, or null
-  const int32_t* slots;       // (T) or null
+  const int32_t* slots;       // (T) or null, as in Shape
   Dropout mask;
 };
 
-constexpr int u_stride = narrow + 8;  // 48 bytes: the eight rows of a matrix load fall into eight bank groups
-constexpr int update_columns = 64;  // per warp
+constexpr int u_stride = narrow + 8;  // 48 bytes, so that the eight rows of a matrix load are in eight bank groups
+constexpr int update_columns = 64;  // columns per warp
 constexpr size_t update_shared(int rows) {
   return static_cast<size_t>(rows) * (3 * u_stride * sizeof(bf16) + sizeof(int32_t));
 }
 
-// Stores u of the block's rows, split into terms (term, row, k), and the adapter of each row. Beyond the end it reads
-// other valid elements, so that the loads need no branch.
+// Stores u of the block's rows, split into terms (term, row, k), and the adapter of each row. Indices beyond the end
+// are clamped, so that the loads need no branch.
 __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, const Update& a, int64_t row0, int rows) {
   const int last = static_cast<int>(min(a.T - row0, static_cast<int64_t>(rows))) - 1,
             threads_of_block = static_cast<int>(blockDim.x);
@@ -82,12 +83,13 @@ __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, cons
     row_slots[r] = row0 + r >= a.T ? no_row : a.slots ? a.slots[row0 + r] : 0;
 }
 
-// Fragments of q for a warp's 64 columns. Column n of tile j of half h is the column 32·h + 8·(n / 2) + 2·j + n % 2.
+// Loads the fragments of q for a warp's 64 columns. Column n of tile j of half h is column
+// 32·h + 8·(n / 2) + 2·j + n % 2 of these.
 template <bool transposed>
 __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Update& a, int64_t slot, int64_t column,
                                             int g, int t) {
   const float* const q = a.q + slot * a.adapter;
-  float raw[2][4][2][2];  // all are read before the first is split
+  float raw[2][4][2][2];  // all elements are read before the first one is split
 #pragma unroll
   for (int i = 0; i < 32; ++i) {
     const int k = 2 * t + 8 * (i / 2 % 2) + i % 2, j = i / 4 % 4;
@@ -105,7 +107,8 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// Loads 16 bytes of global memory, or zeros. It is predicated, so that several loads can be outstanding.
+// Loads 16 bytes of global memory, or returns zeros if !valid. The load is predicated instead of in a branch, so that
+// several loads can be outstanding.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -117,7 +120,7 @@ __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #endif
 }
 
-// Block (column block, rows / 16): 64 columns per warp. A lane holds eight adjacent columns of two rows.
+// The grid is (column blocks, row blocks). A warp computes 64 columns; a lane has eight adjacent columns of two rows.
 template <bool transposed> __global__ void __launch_bounds__(wide_threads, 2) update(Update a, int rows) {
   bf16* const terms = dynamic_shared<bf16>();
   int32_t* const row_slots = reinterpret_cast<int32_t*>(terms + 3 * rows * u_stride);

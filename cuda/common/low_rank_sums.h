@@ -1,15 +1,15 @@
-// The long sums of low_rank.h for the case that one side has at most 16 rows and the wide side is bf16. The wide side
-// is streamed as in low_rank_stream.h.
+// The products of low_rank.h with long sums, for the case that one operand is narrow (at most 16 rows) and the other,
+// wide operand is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
 namespace low_rank {
 
-constexpr int sum_rows = 128;  // per block: 16 per warp
-constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow side: two steps of three terms
+constexpr int sum_rows = 128;  // rows per block, 16 per warp
+constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow operand: three terms for two steps
 constexpr size_t sums_shared(int64_t span) { return static_cast<size_t>(span / 32) * quads * 32 * sizeof(uint4); }
 
-// Sums over the columns of p (rows, depth) with q (R, depth), or (depth, R) where transposed.
+// partials = p·qᵀ per span of the depth, for p (rows, depth). q is (R, depth), or (depth, R) if transposed.
 struct RowSums {
   const bf16* p;
   int64_t ld, rows, depth, span;
@@ -21,16 +21,16 @@ struct RowSums {
   float* partials;         // (spans, rows, R)
 };
 
-// Stores q of the block's span, split into terms: for every step and term the fragments of the lanes are adjacent. q
-// is the left operand, so its four registers are one 16-byte access. The right operand takes two registers, in the
-// order in which the loads of p produce them.
+// Stores q of the block's span, split into terms. For every step and term the fragments of the lanes are adjacent. q is
+// the left operand, so that a lane reads its four registers by one 16-byte access. p is the right operand; its two
+// registers are in the order in which the loads of p produce them.
 template <bool transposed>
 __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
 #pragma unroll 4
   for (int at = threadIdx.x; at < a.span * 2; at += wide_threads) {
     const int lane = at % 32, half = at / 32 % 2, group = at / 64, r = lane / 4 + 8 * half;
-    // clamped, so that the loads need no branch
+    // Indices are clamped, so that the loads need no branch.
     const int64_t k = begin + 32 * group + 8 * (lane % 4), column = min(k, a.depth - 8);
     const int row = min(r, a.R - 1);
     float v[8];
@@ -56,15 +56,15 @@ __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t 
   }
 }
 
-// Loads a lane's part of 16 rows × 32 columns: eight adjacent columns of rows g and g + 8.
+// Loads a lane's part of 16 rows and 32 columns: eight adjacent columns of rows g and g + 8.
 __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t below, const bool (&present)[2],
                                          bool inside) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
-// sums[n] (16 of R, eight rows of p) over 32 columns. The small terms have accumulators of their own: added to the
-// large ones one by one, they would be lost to rounding.
+// Adds the products over 32 columns to large[n] and small[n], each (16, 8): R by eight rows of p. The products of small
+// terms have accumulators of their own, because rounding would remove them if each was added to a large sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -78,7 +78,7 @@ __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2]
     }
 }
 
-// Block (rows / 128, span): every warp handles 16 rows over the whole span, in chains of 128.
+// The grid is (rows / 128, spans). Every warp handles 16 rows over the whole span, in partial sums of 128 columns.
 template <bool transposed, bool masked> __global__ void __launch_bounds__(wide_threads, 2) row_sums(RowSums a) {
   __shared__ int32_t row_slots[sum_rows];
   uint4* const terms = dynamic_shared<uint4>();
@@ -94,9 +94,9 @@ template <bool transposed, bool masked> __global__ void __launch_bounds__(wide_t
     const bool present[2] = {row_slots[16 * warp + g] == slot, row_slots[16 * warp + g + 8] == slot};
     const bool busy = slot >= 0 && __any_sync(0xffffffffu, present[0] || present[1]);
     float total[2][4] = {};
-    uint4 ahead[4][2];  // one chain, prefetched
+    uint4 ahead[4][2];  // the prefetched columns of one partial sum
     const bf16* from = corner;
-    int columns = static_cast<int>(end - begin) - 8 * t;  // that are left, counted from the lane's first column
+    int columns = static_cast<int>(end - begin) - 8 * t;  // remaining columns, counted from the lane's first column
     if (slot >= 0) {
 #pragma unroll
       for (int group = 0; group < 4; ++group)
@@ -139,7 +139,7 @@ inline bool streams(const RowSums& a, bool transposed) {
          a.mask.first % 4 == 0;
 }
 
-// Sums over the tokens of p (T, columns) with u (T, R).
+// partials = uᵀ·p per span of the tokens, for p (T, columns) and u (T, R).
 struct TokenSums {
   const bf16* p;
   int64_t ld, T, columns, span;
@@ -153,14 +153,14 @@ constexpr int token_threads = 128, token_columns = 64;  // columns per warp
 constexpr int resident_tokens = 3;  // blocks per multiprocessor
 constexpr int steps = static_cast<int>(chain) / 16;
 
-// Stores uᵀ of a chain of tokens, split into terms, as the left operand of a step: slots 2t, 2t + 1, 2t + 8 and 2t + 9
-// are the four tokens of the step from token 4t on.
+// Stores uᵀ of `chain` tokens, split into terms, as the left operands of the steps. Columns 2t, 2t + 1, 2t + 8 and
+// 2t + 9 of an operand are tokens 4t to 4t + 3 of the step.
 __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int64_t token0, int64_t end) {
 #pragma unroll
   for (int turn = 0; turn < steps * 32 / token_threads; ++turn) {
     const int at = threadIdx.x + turn * token_threads, lane = at % 32, r = lane / 4;
     const int64_t token = token0 + at / 32 * 16 + 4 * (lane % 4);
-    float v[2][4];  // clamped, so that the loads need no branch
+    float v[2][4];  // read at clamped indices, so that the loads need no branch
 #pragma unroll
     for (int i = 0; i < 8; ++i) v[i / 4][i % 4] = a.u[min(token + i % 4, end - 1) * a.R + min(r + i / 4 * 8, a.R - 1)];
 #pragma unroll
@@ -180,14 +180,15 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[4], const bf16* p, int64_t l
   for (int i = 0; i < 4; ++i) v[i] = load_streamed(p + i * ld, i < count);
 }
 
-// Column j of the lane's eight columns, of two tokens; the first token in the lower half.
+// Returns column j of the lane's eight columns for two tokens, with the first token in the lower half.
 __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& second, int j) {
   const unsigned low = j / 2 == 0 ? first.x : j / 2 == 1 ? first.y : j / 2 == 2 ? first.z : first.w;
   const unsigned high = j / 2 == 0 ? second.x : j / 2 == 1 ? second.y : j / 2 == 2 ? second.z : second.w;
   return j % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
 }
 
-// sums[j] (16 of R, column j of each lane's eight) over a step; the smallest terms are added first.
+// Adds the products of a step to sums. sums[j] (16, 8) is for R by column j of each lane's eight columns. The products
+// of the smallest terms are added first.
 __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&right)[8][2], const uint4* u) {
 #pragma unroll
   for (int i = 2; i >= 0; --i) {
@@ -198,7 +199,7 @@ __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&r
   }
 }
 
-// A lane holds sixteen columns of rows g and g + 8, beginning at 16·t.
+// Stores the sums of a span. A lane has sixteen columns, from 16·t on, of rows g and g + 8.
 __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8][4], int64_t column, int g) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -211,7 +212,7 @@ __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8
   }
 }
 
-// Block (columns / 256, span): every warp handles 64 columns over the whole span.
+// The grid is (columns / 256, spans). Every warp handles 64 columns over the whole span.
 template <bool masked>
 __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) token_sums(TokenSums a) {
   __shared__ uint4 terms[steps * 3 * 32];
@@ -220,7 +221,7 @@ __global__ void __launch_bounds__(token_threads, masked ? 2 : resident_tokens) t
                 column = column0 + 8 * g;
   const int64_t begin = blockIdx.y * a.span, end = min(begin + a.span, a.T);
   const bf16* from = a.p + (begin + 4 * t) * a.ld + column;
-  int64_t left = column < a.columns ? end - begin - 4 * t : 0;  // tokens that are left, counted from the lane's first
+  int64_t left = column < a.columns ? end - begin - 4 * t : 0;  // remaining tokens, counted from the lane's first
   float total[8][4] = {};
   uint4 ahead[2][4];  // the next two steps, prefetched
   prefetch(ahead[0], from, a.ld, left);

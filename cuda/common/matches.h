@@ -1,11 +1,11 @@
-// Finds the places where an index occurs in a list, in ascending order. Rows are added up in that order, so no atomics
-// are needed and the order of summation is fixed.
+// Finds the positions of an index in a list, in ascending order. Rows are added up in this order, so the order of
+// summation is fixed and no atomics are needed.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
-// Threads of a block that searches.
+// Threads per block of a kernel that uses each_match.
 constexpr int match_threads = 256;
 constexpr int match_reach = 4;  // loads in flight per thread
 constexpr int match_words = match_reach * match_threads / 32;

@@ -16,9 +16,9 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Converts four fp8 E4M3 to bf16, exactly: bytes 0 and 2 go to pairs[0], 1 and 3 to pairs[1], so that one shift serves
-// two of them. The bits of an E4M3, shifted into place, are those of a bf16 that is 2^120 times smaller; a
-// multiplication corrects that, subnormals included. NaN becomes ±480, a value that pack never writes.
+// Converts four fp8 E4M3 to bf16, exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that one
+// shift moves two elements. The shifted bits of an E4M3 are those of a bf16 that is 2^120 times smaller. A
+// multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480; pack never writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -47,8 +47,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
       for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
-    // The exact products are added to d and the sum is truncated towards zero, not rounded. Tensor cores do this or
-    // slightly better.
+    // The exact products are added to d, and the sum is truncated towards zero instead of rounded. Tensor cores are at
+    // least as accurate.
     for (int i = 0; i < 16; ++i)
       for (int j = 0; j < 8; ++j) {
         double sum = D[i][j];
@@ -69,9 +69,9 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 #endif
 }
 
-// Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix l /
-// 8 (16 bytes, aligned). r[i] receives columns 2·(lane % 4).. of row lane / 4 of matrix i, or of its transpose where
-// `transposed`.
+// Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix
+// l / 8; a row has 16 bytes and is aligned. r[i] receives two elements of matrix i, or of its transpose if `transposed`
+// is true: those of row lane / 4 from column 2·(lane % 4) on.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);
@@ -101,8 +101,8 @@ template <bool transposed = false> __device__ __forceinline__ void load_matrices
 #endif
 }
 
-// Copies 16 bytes asynchronously from global to shared memory, both aligned. Where !valid the 16 bytes become 0 and
-// global memory is not read. The data may be used after copy_wait and a barrier.
+// Copies 16 bytes asynchronously from global to shared memory; both addresses are aligned to 16 bytes. If !valid, the
+// 16 bytes become 0 and global memory is not read. The data may be used after copy_wait and a barrier.
 __device__ __forceinline__ void copy_async16(void* shared, const void* global, bool valid = true) {
 #ifdef INGRAIN_SIMT
   simt::copy_async(shared, global, 16, valid ? 16 : 0);

@@ -1,5 +1,5 @@
-// How a block computes one item of the paged attention (paged_plan.h): its rows against its chunks of keys, and the
-// merge of the chunks' partial results.
+// Computes one item of the paged attention (paged_plan.h) in a thread block: attention of the item's rows over its
+// chunks of keys, and the merge of the chunks' partial results.
 #pragma once
 #include "paged_tiles.h"
 
@@ -12,8 +12,8 @@ struct PagedArguments {
   PagedShape shape;
   float scale;
   float* partial_o;        // (slots, H, E)
-  float2* partial_ml;      // (slots, H): maximum, sum
-  unsigned* arrivals;  // (T, K), finished chunks of each token and head; 0 before and after the op
+  float2* partial_ml;      // (slots, H): maximum and sum of the softmax
+  unsigned* arrivals;  // (T, K) number of finished chunks of each token and head; 0 before and after the op
 };
 
 template <class C, int EP, int keys> struct PagedBlock {
@@ -25,7 +25,8 @@ template <class C, int EP, int keys> struct PagedBlock {
   const PagedItem& item;
   int group, rows;
 
-  // Loads slot, position and number of visible keys of the item's tokens. Returns how many keys its last row sees.
+  // Loads slot, position and number of visible keys of the item's tokens. Returns how many keys the item's last row
+  // sees.
   __device__ int open(const Planner& planner) const {
     const int i = threadIdx.x;
     if (i < item.end - item.begin) {
@@ -43,7 +44,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     return limit;
   }
 
-  // narrow: there are at most 16 rows, and all warps share them.
+  // Computes the item. narrow: there are at most 16 rows, and every warp computes all of them for a part of the keys
+  // and of the columns.
   template <bool narrow> __device__ void run(int limit) const {
     constexpr int S = keys / 8 / (narrow ? paged_warps : 1), N = EP / 8 / (narrow ? paged_warps : 1);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp,
@@ -65,7 +67,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     tiles.fetch(begin, begin < end);
     for (int tile = begin; tile < end; ++tile) {
       copy_wait<1>();
-      __syncthreads();  // the tile's keys have arrived, and no warp reads the other stage any more
+      __syncthreads();  // the tile's keys are in shared memory, and no warp reads the other stage any more
       tiles.fetch(tile + 1, tile + 1 < end);
       if (tile % per_chunk == 0) {
         tiles.find(tile / per_chunk + 1);
@@ -77,7 +79,7 @@ template <class C, int EP, int keys> struct PagedBlock {
       if constexpr (narrow) shared_weights<S>(softmax, q, k, tile, key0, visible, log2_scale);
       else if (active) own_weights<S>(softmax, p, q, k, tile, visible, log2_scale);
       copy_wait<2>();
-      __syncthreads();  // the tile's values have arrived, and so have the weights of all warps
+      __syncthreads();  // the tile's values and the weights of all warps are in shared memory
       const bf16* v = tiles.ready(tile, 1);
       if constexpr (Shared::wide) __syncthreads();
       if constexpr (narrow) {
@@ -120,7 +122,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     to_left(p, s);
   }
 
-  // This warp computes a quarter of the keys and stores the weights in shared memory.
+  // Computes the weights of this warp's quarter of the keys and stores them in shared memory.
   template <int S, int N>
   __device__ void shared_weights(Softmax<N>& softmax, const unsigned (&q)[EP / 16][4], const bf16* k, int tile,
                                  int key0, const int (&visible)[2], float log2_scale) const {
@@ -164,7 +166,7 @@ template <class C, int EP, int keys> struct PagedBlock {
     }
   }
 
-  // Merges the chunk's result into those of the chunks before it; after the last chunk y is written.
+  // Merges the chunk's result with the merged result of the previous chunks, and writes y after the last chunk.
   template <int N>
   __device__ void join(const Softmax<N>& softmax, float (&m)[2], float (&l)[2], const int (&row)[2], int column,
                        bool first, bool last, float log2_scale) const {
@@ -189,8 +191,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     }
   }
 
-  // The item's results are in the workspace. The block that finishes a token's last outstanding chunk merges all of
-  // them.
+  // Called when the item's results are in the workspace. The block that finishes a token's last outstanding chunk
+  // merges the results of all chunks of this token.
   __device__ void arrive() const {
     const int i = threadIdx.x;
     __threadfence();

@@ -1,12 +1,12 @@
-// Cuts a step's attention over the paged cache into work items. Every block derives the plan by itself, from the batch
-// in device memory, so that the host need not know the lengths.
+// Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
+// device memory, so that the host need not know the lengths.
 //
-// Keys are cut at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk). The
-// partial results of a row are merged chunk after chunk, whichever blocks computed them. So the plan affects speed and
-// never the result.
-//   split sequence     every chunk is an item of its own. Its result goes to a slot of the workspace, and the block
-//                      that finishes last merges the chunks of a token.
-//   other sequence     one item runs through all chunks of its tile.
+// Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
+// The partial results of a row are merged in the order of the chunks, whichever blocks computed them. So the plan
+// affects the speed, but never the result.
+//   split sequence     every chunk is an item of its own, whose result goes to a slot of the workspace. The block that
+//                      finishes the last chunk of a token merges the results of all chunks of this token.
+//   other sequence     one item computes all chunks of its tile.
 //   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
 //                      sequences of the group.
 // A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
@@ -18,11 +18,12 @@
 //   1              1            699       3             18                         8 heads × chunk 2               3
 //   2              1            300       2              0                         8 heads × chunks 0, 1           6
 //   3             40             39       1              0                         8 heads × 3 tiles              -1
-// The six unsplit tiles × 8 heads would occupy 48 of the 264 blocks, so all may be split, provided the workspace has
-// 48 slots (tokens × chunks). 18 shared blocks hold 576 keys, which contain two whole chunks; sequences 0 and 1 are
-// both rows of those 16 items. Sequence 3 has one chunk only, so there is nothing to split. item_end is 24, 32, 48,
-// 72. Within a sequence the head varies fastest, then the chunk, then the tile: item 9 is head 1 with chunk 1 of both
-// sequences, and item 17 is head 1 with chunk 2 of sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
+// If no sequence was split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
+// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
+// contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
+// only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the chunk,
+// then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of sequence 0.
+// Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -37,12 +38,12 @@ struct PagedShape {
 
 // One entry per sequence, in shared memory.
 struct PagedPlan {
-  int* item_end;  // items of sequences 0 .. s; the shared items of a group belong to its first sequence
-  int* slot;  // first slot, -1 if not split; token i and chunk c use slot + i·chunks + c
-  int* chunks;  // that the last token sees
+  int* item_end;  // number of items of sequences 0 .. s; a group's shared items count for its first sequence
+  int* slot;  // first slot, or -1 if not split; token i and chunk c use slot + i·chunks + c
+  int* chunks;  // number of chunks that the last token sees
   int* head;  // first sequence of the group
-  int* shared;  // entry of a group's first sequence: chunks that the group computes once
-  int* group_end;  // entry of a group's first sequence: end of the group
+  int* shared;  // for a group's first sequence: number of chunks that the group computes once
+  int* group_end;  // for a group's first sequence: one past the group's last sequence
 
   static constexpr int arrays = 6;
   __device__ PagedPlan(int* memory, int S)
@@ -52,7 +53,7 @@ struct PagedPlan {
 
 struct PagedItem {
   int kv, begin, end;      // tokens [begin, end)
-  int sequence;  // whose block table is read
+  int sequence;  // sequence whose block table is read
   int chunk, chunk_end;  // chunk_end < 0: all chunks that the rows see
   bool split, prefix;
 };
@@ -64,8 +65,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// Inclusive scan: returns Op over `carry`, the x of all lower threads and this x. carry becomes the last thread's
-// result. scratch: 4 ints of shared memory.
+// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. Then carry
+// is the last thread's result. scratch: 4 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -92,7 +93,8 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    // slots needed to split all sequences; slots needed to split those of one tile only; tiles if nothing is split
+    // all: slots needed to split all sequences. small: slots needed to split only the sequences with one tile. unsplit:
+    // number of tiles if no sequence is split.
     int all = 0, small = 0, unsplit = 0;
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);
@@ -161,7 +163,7 @@ class Planner {
             prefix};
   }
 
-  // Slot of chunk 0 of token t of sequence s.
+  // Returns the slot of chunk 0 for token t of sequence s.
   __device__ int slot(int s, int t) const { return plan_.slot[s] + (t - batch_.sequence_offsets[s]) * plan_.chunks[s]; }
 
  private:

@@ -1,24 +1,24 @@
-// Loads tiles of keys and values from the paged cache for the tensor core: two stages of asynchronous copies, and for
-// an fp8 cache a pass that converts a stage to bf16.
+// Loads tiles of keys and values from the paged cache for the tensor core. Asynchronous copies alternate between two
+// stages of shared memory. For an fp8 cache a further pass converts a stage to bf16.
 #pragma once
 #include "flash.h"
 #include "paged_plan.h"
 
 constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
 
-// The shared memory of a block; the plan lies behind it. keys: keys per tile, 64, or 32 on a device with too little
-// shared memory.
+// The shared memory of a block; the plan is stored behind it. keys_ is the number of keys per tile: 64, or 32 on a
+// device with too little shared memory.
 template <class C, int EP, int keys_> struct PagedShared {
   static constexpr int row_bytes = EP * sizeof(C) + 16, keys = keys_;
   static constexpr bool wide = sizeof(C) == 1;
   alignas(16) char stage[2][2][keys * row_bytes];                               // [stage][keys, values]
   alignas(16) bf16 widened[wide ? 2 : 1][wide ? keys * tile_stride<EP> : 8];   // [keys, values]
   float total[EP / 8 * 4][paged_threads];  // o over the chunks so far, for rows that are not split
-  alignas(16) bf16 weights[16 * (keys + 8)];  // (16, keys), where the warps share 16 rows
+  alignas(16) bf16 weights[16 * (keys + 8)];  // (16, keys), used if the warps share 16 rows
   float maxima[paged_warps][16];
-  int64_t runs[2][chunk_keys / 16];  // where each group of 16 keys of a chunk begins, for two chunks
-  int slot[tile_rows], position[tile_rows];  // of the tile's tokens
-  int last[tile_rows];  // whether this block merges the token's chunks
+  int64_t runs[2][chunk_keys / 16];  // byte offset in the cache of each group of 16 keys, for two chunks
+  int slot[tile_rows], position[tile_rows];  // of each token of the tile
+  int last[tile_rows];  // nonzero if this block merges the chunks of the token
   int scratch[plan_threads / 32];
 };
 
@@ -31,7 +31,7 @@ template <class C, int EP, int keys> class PagedTiles {
       : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv),
         units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
 
-  // Looks up where the keys of a chunk lie. Other threads may read the result after a barrier.
+  // Looks up the cache offsets of a chunk's keys. Other threads may read the result after a barrier.
   __device__ void find(int chunk) {
     if (threadIdx.x >= chunk_keys / 16) return;
     const int64_t key = static_cast<int64_t>(chunk) * chunk_keys + 16 * threadIdx.x;
@@ -39,8 +39,8 @@ template <class C, int EP, int keys> class PagedTiles {
         key < limit_ ? shape_.key(table_[key / shape_.block_size], kv_, key % shape_.block_size) : 0;
   }
 
-  // Starts the copies of a tile: one group for keys, one for values. Rows from the limit on and columns from E on
-  // become 0.
+  // Starts the asynchronous copies of a tile: one copy group for the keys and one for the values. Keys and values at or
+  // after the limit become 0, and so do columns from E on.
   __device__ void fetch(int tile, bool valid) {
     for (int part = 0; part < 2; ++part) {
       if (valid) fetch_part(tile, part);
@@ -48,7 +48,8 @@ template <class C, int EP, int keys> class PagedTiles {
     }
   }
 
-  // The tile's keys (part 0) or values (part 1) as bf16. Where `wide`, they are complete after a barrier only.
+  // Returns the tile's keys (part 0) or values (part 1) as bf16. For an fp8 cache (`wide`) the caller must call a
+  // barrier before it reads them.
   __device__ const bf16* ready(int tile, int part) {
     const char* stage = shared_.stage[tile % 2][part];
     if constexpr (!Shared::wide) return reinterpret_cast<const bf16*>(stage);
@@ -72,7 +73,7 @@ template <class C, int EP, int keys> class PagedTiles {
     const int64_t* runs = shared_.runs[tile / per_chunk % 2] + tile % per_chunk * (Shared::keys / 16);
     char* stage = shared_.stage[tile % 2][part];
     const char* from = cache_ + (part ? shape_.value_distance() : 0);
-#pragma unroll 2  // a higher factor would take the registers that the sums need
+#pragma unroll 2  // a higher factor would use registers that the sums need
     for (int i0 = 0; i0 < Shared::keys * units; i0 += paged_threads) {
       const int i = i0 + threadIdx.x, row = i / units, u = i % units;
       const bool valid = tile * Shared::keys + row < limit_ && u < units_;

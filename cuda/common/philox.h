@@ -1,5 +1,5 @@
 // Philox4x32-10, a counter-based generator: 128 random bits are a function of (key, counter) alone, so a draw depends
-// on no other draw. native/ops/common/philox.h gives the same words.
+// on no other draw. native/ops/common/philox.h computes the same words.
 // Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
 #pragma once
 #include <cuda_runtime.h>
@@ -28,10 +28,10 @@ __device__ __forceinline__ philox_block philox(int64_t seed, int64_t counter) {
                 0);
 }
 
-// (k + ½)·2⁻²³, k being the upper 23 bits of the word: exact in f32, never 0 and never 1.
+// Returns (k + ½)·2⁻²³ for the upper 23 bits k of the word. The value is exact in f32 and strictly between 0 and 1.
 __device__ __forceinline__ float uniform(uint32_t word) { return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f; }
 
-// One standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁.
+// Returns a standard normal value from two words (Box & Muller 1958): √(−2 ln u₀)·cos 2πu₁, u = uniform(word).
 __device__ __forceinline__ float normal(uint32_t a, uint32_t b) {
   return sqrtf(-2 * logf(uniform(a))) * cospif(2 * uniform(b));
 }

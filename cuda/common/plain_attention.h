@@ -1,6 +1,6 @@
-// Attention without the tensor core, one warp per query row: for f32, and for head sizes that do not fit the tensor
-// core's tiles. Keys are read in tiles of 32 at absolute positions. For the scores each lane handles one key; for the
-// values each lane handles every 32nd element.
+// Attention without the tensor core, for f32 and for head sizes that the tensor core kernels do not support. One warp
+// computes a query row. Keys are read in tiles of 32 at absolute positions. For the scores each lane handles one key;
+// for the values each lane handles every 32nd element.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -8,7 +8,7 @@
 constexpr int plain_warps = 4;
 constexpr int plain_columns = max_head_dim / 32;  // elements of a row per lane
 
-// Σ_e a[e]·b[e], a in shared memory
+// Returns Σ_e a[e]·b[e]; a is in shared memory.
 template <class B> __device__ __forceinline__ float plain_dot(const float* a, const B* b, int E) {
   float sum = 0;
   for (int e = 0; e < E; ++e) sum = fmaf(a[e], to_float(b[e]), sum);
@@ -22,10 +22,10 @@ template <class X> __device__ __forceinline__ void plain_copy(float* to, const X
 }
 
 struct PlainRow {
-  float m = -INFINITY, l = 0, o[plain_columns] = {};  // a lane holds elements lane + 32·i of o
+  float m = -INFINITY, l = 0, o[plain_columns] = {};  // a lane has elements lane + 32·i of o
 
-  // q (E) in shared memory. The row sees keys [0, visible). key(j) and value(j) return the address of the row's j-th
-  // key and value.
+  // Adds keys [0, visible) to the row. q (E) is in shared memory. key(j) and value(j) return the addresses of key j and
+  // value j.
   template <class Key, class Value>
   __device__ void attend(const float* q, int visible, int E, float scale, const Key& key, const Value& value) {
     const int lane = threadIdx.x % 32;
@@ -34,7 +34,7 @@ struct PlainRow {
       const float before = m;
       m = fmaxf(m, warp_reduce<Max>(s));
       const float factor = expf(before - m), p = expf(s - m);
-      l = fmaf(l, factor, p);  // over this lane's keys
+      l = fmaf(l, factor, p);  // the sum over this lane's keys
 #pragma unroll
       for (int i = 0; i < plain_columns; ++i) o[i] *= factor;
       for (int j = 0; j < min(32, visible - first); ++j) add(__shfl_sync(0xffffffffu, p, j), value(first + j), E);

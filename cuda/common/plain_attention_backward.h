@@ -1,11 +1,11 @@
-// The gradients of attention without the tensor core, one warp per row: a query, or a key with its value. The other
-// side is read in tiles of 32. For the scores each lane handles one row of the tile; for the sums each lane handles
-// every 32nd element.
+// The gradients of attention without the tensor core. One warp computes a query row, or a key row with its value row. A
+// query row reads the keys, and a key row the queries, in tiles of 32. For the scores each lane handles one row of the
+// tile; for the sums each lane handles every 32nd element.
 #pragma once
 #include "plain_attention.h"
 #include "sequence_tiles.h"
 
-// delta (T, H) = Σ_e dy·y (T, H, E) of each row.
+// delta (T, H) = Σ_e dy·y for dy, y (T, H, E).
 template <class X>
 __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* offsets, int S, int H, int E) {
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * plain_warps;
@@ -17,7 +17,8 @@ __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* o
   }
 }
 
-// The same for rows of at most 128 elements that can be read 16 bytes at a time; half a warp per row.
+// Computes the same delta for rows of at most 128 elements that can be read 16 bytes at a time. Half a warp computes a
+// row.
 static __global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H,
                               int E) {
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
@@ -48,8 +49,8 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key), from the query's q and dy and the key's k and v. One of the two pairs is in shared
-// memory.
+// p and ds of one (query, key) pair, from q and dy of the query and k and v of the key. Either q and dy or k and v are
+// in shared memory.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)

@@ -3,15 +3,15 @@
 #pragma once
 #include "launch.h"
 
-// d (M, N) = beta·d + a (M, K) · b (K, N), d row-major. partial: d (K / chunk, M, N), one product per chunk of K, with
-// beta 0.
+// d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If partial is true, d is (K / chunk, M, N), with one
+// product per chunk of K and beta 0.
 struct Product {
   void* d;
   int32_t d_dtype;             // F32 or BF16
   const void* a;
   int32_t a_dtype;             // F32, BF16 or F8E4M3
   bool a_transposed;  // stored as (K, M) row-major instead of (M, K)
-  int64_t lda;  // row distance as stored
+  int64_t lda;  // row distance of a as stored, in elements
   const void* b;
   int32_t b_dtype;
   bool b_transposed;  // stored as (N, K) row-major instead of (K, N), like a weight of y = x·Wᵀ
@@ -20,10 +20,10 @@ struct Product {
   float beta = 0;
   int64_t chunk = 0;           // 0: one sum over K
   bool partial = false;
-  const float* a_scales = nullptr;  // (M), factors of the rows of a, or null
-  const float* b_scales = nullptr;  // (N), factors of the columns of b, or null
-  const float* k_scales = nullptr;  // (K), factors of the rows of b, or null; plain kernel only
-  bool fast_accumulate = false;  // fp8: sums may keep only 14 bits of mantissa, which is usual in forward passes
+  const float* a_scales = nullptr;  // (M) factors of the rows of a, or null
+  const float* b_scales = nullptr;  // (N) factors of the columns of b, or null
+  const float* k_scales = nullptr;  // (K) factors of the rows of b, or null; only the plain kernel supports them
+  bool fast_accumulate = false;  // for fp8: sums may keep only 14 bits of mantissa, as is usual in forward passes
   void* scratch = nullptr;  // for cuBLASLt, 256-byte aligned
   int64_t scratch_bytes = 0;
 };
@@ -31,8 +31,9 @@ struct Product {
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
-// Computes it with multiply-adds on unrounded operands, for every size and alignment. Each element is one chain over
-// ascending k, or the sum of its chunks' chains in order. cuda/matmul/matmul_plain.cu.
+// Computes the product with multiply-adds on unrounded operands, for every size and alignment. Each element is summed
+// over ascending k; with chunks, each chunk is summed like this and the sums are added in order. Defined in
+// cuda/matmul/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
 // Checks the arguments that all products with a weight have in common.
@@ -53,8 +54,8 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
   return INGRAIN_OK;
 }
 
-// Whether the matrix library can compute it: bf16 rows that are multiples of 16 bytes, or fp8 weights (quantized.h)
-// with a bf16 x and all sizes multiples of 16 bytes.
+// Returns whether cuBLASLt can compute the product: with bf16 operands, if rows are multiples of 16 bytes; with fp8
+// weights (quantized.h) and bf16 x, if all sizes are multiples of 16 bytes.
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;

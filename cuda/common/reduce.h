@@ -11,7 +11,7 @@ struct Max {
   static __device__ __forceinline__ float join(float a, float b) { return fmaxf(a, b); }
 };
 
-// Reduces over `lanes` neighbouring lanes (a power of two). Every lane gets the result.
+// Reduces over `lanes` adjacent lanes (a power of two). Every lane gets the result.
 template <class Op, int lanes = 32> __device__ __forceinline__ float warp_reduce(float x) {
 #pragma unroll
   for (int bits = lanes / 2; bits > 0; bits /= 2) x = Op::join(x, __shfl_xor_sync(0xffffffffu, x, bits));

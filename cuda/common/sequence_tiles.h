@@ -1,4 +1,4 @@
-// Tiles of packed sequences whose lengths are known on the device only, and the copies of their rows to shared memory.
+// Tiles of packed sequences, whose lengths only the device knows, and functions that copy rows to shared memory.
 #pragma once
 #include "flash.h"
 #include "kv_cache.h"
@@ -8,7 +8,8 @@ struct SequenceTile {
   int64_t first;
   int begin, end, length, kv;
 
-  // Replaces this tile (of `size` tokens) by its mirror image: as far from the end as this one is from the start.
+  // Replaces this tile by its mirror image: the tile that is as many tiles of `size` tokens from the end of the
+  // sequence as this tile is from its start.
   __device__ void mirror(int size) {
     begin = (length - 1) / size * size - begin;
     end = min(begin + size, length);
@@ -41,17 +42,18 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Blocks of a kernel that takes items in turn until none is left: the number of items is unknown at the launch.
+// Number of blocks of a kernel whose blocks process items in rounds until none is left. The host does not know the
+// number of items at the launch.
 constexpr unsigned persistent_blocks = 264;
 
-// The item that a block takes in a round; all blocks run at the same time. Every other round is numbered backwards:
-// items get smaller, so this balances the work of the blocks.
+// Returns the item that this block processes in a round; all blocks run at the same time. Items become smaller with
+// their number. Every other round assigns them to the blocks in descending order, which balances the work.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }
 
-// Starts copying `rows` rows of E elements, row distance ld, into a tile with rows of EP. Only the first `count` rows
-// exist; the others become zeros.
+// Starts copying `rows` rows of E elements, row distance ld, to a tile with rows of EP elements. Rows from `count` on
+// do not exist and become zeros.
 template <int EP, int rows, int threads>
 __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
   constexpr int units = EP / 8, step = threads / units;
@@ -63,8 +65,8 @@ __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first,
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
-// Offsets of q, k and v in packed rows. Row r of a key-value head's queries is token r / group, query head r % group
-// of that head.
+// Offsets of q, k and v in packed rows. Among the query rows of a key-value head, row r is token r / group with query
+// head r % group of this head's group.
 struct PackedHeads {
   int H, K, E, group;
 
@@ -74,13 +76,13 @@ struct PackedHeads {
   }
   __device__ int64_t key(int64_t t, int kv) const { return t * ld() + (H + kv) * E; }
   __device__ int64_t value(int64_t t, int kv) const { return t * ld() + (H + K + kv) * E; }
-  // Offset in a tensor (T, H).
+  // Returns the offset of row r in a tensor (T, H).
   __device__ int64_t head(int64_t first, int kv, int r) const {
     return (first + r / group) * H + kv * group + r % group;
   }
 };
 
-// Whether the tensor core kernels of training support it; other cases use one warp per row.
+// Returns whether the tensor core kernels for training support this case; plain_attention.h computes other cases.
 inline bool fits_tensor_core(int32_t dtype, int64_t group, int64_t E, const void* qkv, const void* other) {
   return dtype == INGRAIN_BF16 && E % 16 == 0 && E <= 128 && group <= 64 && fits_vectors<bf16>(E, qkv, other);
 }

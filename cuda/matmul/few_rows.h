@@ -1,23 +1,23 @@
 // few_rows: matrix products of 1 to 16 rows of x. Reading the weight dominates their time.
 //
-// Operands: the weight is the 16-row operand of mma m16n8k16, the tokens are its columns. A sum may take the values of
-// k in any order. So a lane uses the 16 contiguous bytes of its weight row for the k-slots that the instruction
-// assigns to it, and reads the same columns of x.
+// Operands: the rows of the weight are the 16 rows of mma m16n8k16, and the tokens are its columns. A sum over k may be
+// computed in any order of k. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
+// instruction assigns to this lane, and reads the same columns of x.
 //
-// Tiling: a tile is 16·M rows of the weight. The eight warps of a block divide its columns in turns of 128 bytes each,
-// and their sums are added in warp order in shared memory. So the order of a sum depends only on its number of
-// columns, not on T, N or the grid.
+// Tiling: a tile is 16·M rows of the weight. The eight warps of a block take the columns of a tile in turns of 128
+// bytes each, and the warps' sums are added in warp order in shared memory. So the order of summation depends only on
+// the number of columns, not on T, N or the grid.
 //
-// Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies fill it up to 8 KiB of w ahead,
-// across tile boundaries too. With two blocks per multiprocessor that is 128 KiB in flight (an H200 needs 64 KiB for
-// 4.5 TB/s). The blocks are persistent and all take the same number of tiles, so that they finish together. A turn
-// consists of whole cache lines; converting fp8 four bytes at a time takes a third of the issue slots.
+// Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w ahead, also
+// of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs 64 KiB for 4.5 TB/s). The
+// blocks are persistent and compute the same number of tiles, so that they finish together. A turn consists of whole
+// cache lines. fp8 is converted four bytes at a time, which takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 
 namespace few_rows {
 
-// Index of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts both on writes and on reads.
+// Returns the index of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts of writes and reads.
 template <class S> __device__ __forceinline__ int place(int warp, int row, int token) {
   constexpr int rows = 16 * S::together;
   return (warp * S::tokens + token) * rows + (row ^ (token / 2 * 8 & (rows - 1)));
@@ -29,7 +29,7 @@ template <class S> __device__ __forceinline__ float total(const float* partial, 
   return sum;
 }
 
-// Writes y for the rows [first, first + rows) of the weight, adding the warps' sums in order.
+// Adds the warps' sums in order and writes y for the weight's rows from `first` on.
 template <class S> __device__ __forceinline__ void write(const Arguments& a, const float* partial, int64_t first) {
   constexpr int rows = S::gated ? 16 : 16 * S::together;
   const int64_t width = S::gated ? a.N / 2 : a.N;
@@ -71,16 +71,16 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S
     __syncthreads();
     write<S>(a, to, static_cast<int64_t>(tile) * S::outputs + round * (S::outputs / rounds));
     if constexpr (S::buffers == 1) __syncthreads();
-    else buffer ^= 1;  // all its readers pass the next barrier before it is written again
+    else buffer ^= 1;  // all threads that read a buffer pass the next barrier before it is written again
   }
 }
 
-// Block (i, chunk) computes the tiles i, i + gridDim.x, ... of one chunk of the columns.
+// Block (i, chunk) computes tiles i, i + gridDim.x, ... of one chunk of the columns.
 template <class S> __global__ void __launch_bounds__(threads, 2) product(Arguments a) {
   char* const shared = dynamic_shared<char>();
   char* const ring = shared + threadIdx.x / 32 * S::ring;
   float* const partial = reinterpret_cast<float*>(shared + warps * S::ring);
-  // the same number for every warp
+  // All warps have the same number of turns.
   const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
   Source<S> from;
@@ -95,7 +95,7 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
   for (unsigned tile = blockIdx.x; tile < a.tiles; tile += gridDim.x) {
     float sums[S::M][S::TILES][4] = {};
 #pragma unroll 1
-    for (int left = turns; left > 0; --left) {  // counting upwards makes fp8 spill registers from 9 rows on
+    for (int left = turns; left > 0; --left) {  // if it counts upwards, fp8 spills registers from 9 rows on
       take<S>(sums, ring + slot, from, a);
       advance<S>(from, a, turns);
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
@@ -107,10 +107,10 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
 
 struct Device {
   unsigned slots;  // blocks that can be resident at the same time
-  bool deep;
+  bool deep;       // see Shape
 };
 
-// Starts at most `slots` blocks, and fewer where that gives all blocks the same number of tiles.
+// Starts at most `slots` blocks, or fewer if each of them then computes the same number of tiles.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
@@ -120,9 +120,9 @@ ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
-// A block takes more weight rows (M) if there are many tokens, because x is then read once for more rows. It takes
-// fewer if the weight is too narrow to give each multiprocessor of an H200 (132) a block, or if shared memory is too
-// small.
+// Chooses M. With many tokens a tile has more weight rows, because more rows then share one read of x. It has fewer
+// rows if the weight has too few rows to give each of the 132 multiprocessors of an H200 a block, or if shared memory
+// is too small.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;
@@ -136,7 +136,8 @@ template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const 
   return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
 }
 
-// Whether this kernel supports a product of a bf16 x: all rows of x and all chunks of w are multiples of 16 bytes.
+// Returns whether this kernel supports the product: x must be bf16, and all rows of x and all chunks of w must be
+// multiples of 16 bytes.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
   return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&
@@ -144,12 +145,13 @@ inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t 
          (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(w->data)) % 16 == 0;
 }
 
-// y (T, N) = beta·y + x · Wᵀ; partial: y (C / chunk, T, N) f32; gated: y (T, N / 2) = silu(gate)·up.
+// y (T, N) = beta·y + x · Wᵀ. If partial is true, y is (C / chunk, T, N) f32, one product per chunk. If gated is true,
+// y (T, N / 2) = silu(gate)·up.
 template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {
   void* stream = nullptr;
-  // also makes the context's device current
+  // This call also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   int device = 0, multiprocessors = 0, shared = 0;
   cudaError_t error = cudaGetDevice(&device);

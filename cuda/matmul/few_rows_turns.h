@@ -1,5 +1,5 @@
-// few_rows, the turns of a warp: the copies into its ring buffer and the products from it. few_rows.h explains the
-// design.
+// few_rows, the turns of a warp: copies to the warp's ring buffer, and products of the data in it. few_rows.h explains
+// the design.
 #pragma once
 #include "launch.h"
 #include "mma.h"
@@ -10,40 +10,40 @@ constexpr int warps = 8, threads = 32 * warps;
 constexpr int64_t max_rows = 16;
 
 struct Arguments {
-  void* y;                // (chunks, T, N), or (T, N / 2) where gated
+  void* y;                // (chunks, T, N), or (T, N / 2) if gated
   const bf16* x;          // (T, C)
   const void* w;          // (N, C)
   const float* scales;    // (N) or null
-  int64_t N, C, chunk;  // columns that one sum covers
+  int64_t N, C, chunk;  // chunk: columns of one sum
   int T;
   int32_t y_dtype;
   float beta;
   unsigned tiles;
 };
 
-// `deep`: for devices with 113 KiB of shared memory per block; others keep less data in flight.
+// deep is for devices with 113 KiB of shared memory per block; other devices keep less data in flight.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;
   static constexpr int M = M_, TILES = TILES_;
   static constexpr int width = 16 / sizeof(W);  // columns in 16 bytes of w
   static constexpr int turn = 8 * width;  // columns per turn
-  static constexpr int X = width / 8;  // 16-byte pieces of x per piece of w
+  static constexpr int X = width / 8;  // 16-byte pieces of x per 16-byte piece of w
   static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
-  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a warp's turn
-  static constexpr int most = 12288;  // bytes of a warp's ring at most
+  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a turn: of w; in all
+  static constexpr int most = 12288;  // largest number of bytes of a warp's ring
   static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns in flight
   static constexpr int ring = depth * slot;
-  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; gated: one of gate, one of up
+  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; if gated: one of gate, one of up
   static constexpr int sums = warps * 16 * together * tokens;
-  static constexpr int buffers = TILES == 1 ? 2 : 1;  // for sums: with two, a tile needs one barrier only
+  static constexpr int buffers = TILES == 1 ? 2 : 1;  // buffers of sums; with two, a tile needs only one barrier
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// The address that a lane copies from next, and the rows and columns of w that are left from there on. One load
-// instruction covers whole cache lines: 4 rows of w, or 4 / X rows of x.
+// The addresses that a lane copies from next, and the numbers of rows and columns of w from there to the end. One load
+// instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
-  const typename S::W* w;  // gated: of gate
+  const typename S::W* w;  // if gated: in the rows of gate
   const bf16* x;
   int rows, columns, turn;
   unsigned tile;
@@ -59,11 +59,11 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   from.x = a.x + lane / (8 * S::X) * a.C + begin + lane % (8 * S::X) * 8;
   from.rows = static_cast<int>(left < S::outputs ? left : S::outputs);
   from.columns = static_cast<int>(a.chunk) - warp * S::turn - lane % 8 * S::width;
-  if (tile >= a.tiles) from.columns = -(1 << 30);  // past the last tile: nothing is read
+  if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
-// Copies tile m (16 rows) of a turn; with the first tile also x. Odd rows are swizzled in shared memory, so that
-// reads have no bank conflicts.
+// Copies the 16 rows m of a turn, and x together with the first 16 rows. Odd rows are swizzled in shared memory, so
+// that reads have no bank conflicts.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;
@@ -74,7 +74,7 @@ template <class S> __device__ __forceinline__ void copy(char* slot, const Source
   for (int j = 0; j < 4; ++j)
     copy_async16(to + j * 512, w + (first + 4 * j) * C, first + 4 * j < limit);
   if (m == 0) {
-    constexpr int pieces = 8 * S::X, step = 32 / pieces;  // pieces per row; rows per instruction
+    constexpr int pieces = 8 * S::X, step = 32 / pieces;  // pieces per row of x, rows of x per instruction
     const int token = lane / pieces, piece = lane % pieces;
     const int tokens = from.columns + lane % 8 * S::width - piece * 8 > 0 ? a.T - token : 0;
     char* const x = slot + S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
@@ -91,7 +91,7 @@ template <class S> __device__ __forceinline__ void advance(Source<S>& from, cons
   from.columns -= warps * S::turn;
 }
 
-// Converts a lane's 16 bytes to pairs of bf16. fp8: of each four columns, first 0 and 2, then 1 and 3.
+// Converts a lane's 16 bytes to pairs of bf16. For fp8, each four columns become the pairs (0, 2) and (1, 3).
 __device__ __forceinline__ void pairs_of(unsigned (&pairs)[4], const uint4& v, const bf16*) {
   pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
 }
@@ -99,7 +99,8 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
   widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
 }
 
-// The lower (0x5410) or the upper (0x7632) halves of two words, as one instruction; the compiler emits more.
+// Returns the lower (0x5410) or the upper (0x7632) halves of two words by one instruction. For plain C++ the compiler
+// emits more than one.
 template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
 #ifdef INGRAIN_SIMT
   return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
@@ -108,7 +109,7 @@ template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, u
 #endif
 }
 
-// Reads a lane's x of a turn, in the order of pairs_of.
+// Reads a lane's elements of x for a turn, in the order of pairs_of.
 template <class S> __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
@@ -149,7 +150,7 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
   }
 }
 
-// Multiplies the turn in a slot of the ring. As soon as its data is in registers, the slot is refilled from `from`.
+// Multiplies the turn in a slot of the ring. As soon as the turn is in registers, the slot is refilled from `from`.
 template <class S>
 __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
                                      const Arguments& a) {
@@ -158,7 +159,7 @@ __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slo
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
-    __syncwarp();  // waits for the other lanes' copies too
+    __syncwarp();  // waits until the copies of the other lanes are visible too
     if (m == 0) read_x<S>(x, slot);
     uint4 w[2][2];
 #pragma unroll

@@ -1,4 +1,4 @@
-// matmul_plain: products that the matrix library does not support: odd sizes, unaligned rows, f32 operands.
+// matmul_plain: products that cuBLASLt does not support: odd sizes, unaligned rows, f32 operands.
 //   d = beta·d + a · b    partial: d[k] = a[:, chunk k] · b[chunk k, :]
 // Shapes   a (M, K), b (K, N), either stored transposed · d (M, N) or (K / chunk, M, N)
 // Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
@@ -11,14 +11,14 @@ namespace {
 
 constexpr int threads = 256, tile = 64, depth = 16, each = 4;
 
-// Strides of an operand: element (i, k) lies at i·step + k·k_step.
+// An operand whose element (i, k) is data[i·step + k·k_step].
 template <class E> struct Walk {
   const E* data;
   int64_t rows, step, k_step;
 };
 
-// Copies elements (first .. first + 64, k .. k + 16) of an operand to shared memory (16, 64), with zeros outside.
-// Neighbouring threads read neighbouring addresses.
+// Copies rows [first, first + 64) and values [k, k + 16) of an operand to shared memory (16, 64), with zeros outside the
+// operand. Adjacent threads read adjacent addresses.
 template <class E>
 __device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k,
                                           int64_t end, const float* k_scales) {

@@ -1,11 +1,11 @@
 // quantized: products with fp8 weights, for more rows than few_rows.h supports. The activations (or gradients) are
-// quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and both scales are
-// applied to the f32 sums.
+// quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and the scales of the
+// tokens and of the weight's rows are applied to the f32 sums.
 //
-// cuBLASLt before CUDA 12.9 does not apply such scales. It then writes f32 sums, some rows at a time, to scratch, and
-// a kernel scales them. dX needs the weight with its rows along k. So the scales of these rows are multiplied into dy
-// before dy is quantised, and each call transposes the weight into scratch: Hopper's tensor core reads fp8 along k
-// only.
+// cuBLASLt before CUDA 12.9 does not apply such scales. With these versions it writes f32 sums to scratch, some rows at
+// a time, and a kernel scales them. In the product for dX, k runs over the rows of the weight. So the scales of these
+// rows are multiplied into dy before dy is quantised. Each call also transposes the weight into scratch, because
+// Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
 #include "blas_lt.h"
 #include "dtype.h"
@@ -19,8 +19,9 @@ constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
 constexpr int held = 4;  // vectors of 8 elements that a thread keeps in registers between the two passes over its row
 
-// Row m of q (M, K) = row m of x·column_scales / scales[m], with scales[m] = its largest magnitude / 448. One block of
-// quantize_threads(K) per row.
+// Quantises x (M, K), with column k multiplied by column_scales[k] if scaled: q[m, k] = x[m, k]·column_scales[k] /
+// scales[m], where scales[m] is the largest magnitude of the multiplied row m divided by 448. One block of
+// quantize_threads(K) threads per row.
 template <bool scaled, class X>
 __global__ void __launch_bounds__(1024)
     quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
@@ -65,13 +66,13 @@ __global__ void __launch_bounds__(1024)
     if (first + i * step < K) write(kept[i], first + i * step);
   for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
 }
-// The number of threads whose registers together hold a row of K elements, at most 1024.
+// Returns the number of threads whose registers together can hold a row of K elements, at most 1024.
 inline unsigned quantize_threads(int64_t K) {
   const int64_t wanted = (K + 8 * held - 1) / (8 * held);
   return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);
 }
 
-// out (C, N) = in (N, C) transposed, both sizes multiples of 16. One block per tile of 64 × 64.
+// out (C, N) = the transpose of in (N, C); N and C are multiples of 16. One block per tile of 64 × 64.
 template <class Byte> __global__ void transpose(Byte* out, const Byte* in, int64_t N, int64_t C) {
   __shared__ Byte bytes[tile][tile + 4];
   const int64_t n0 = static_cast<int64_t>(blockIdx.y) * tile, c0 = static_cast<int64_t>(blockIdx.x) * tile;
@@ -95,7 +96,8 @@ template <class E> __global__ void fill(E* x, E value, int64_t n) {
   if (i < n) x[i] = value;
 }
 
-// d (M, N) = beta·d + sums·row_scales·column_scales; column_scales null: all 1. One block per 256 columns of a row.
+// d (M, N) = beta·d + sums·row_scales·column_scales. If column_scales is null, they are all 1. One block per 256
+// columns of a row.
 template <class D>
 __global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N,
                       float beta) {
@@ -106,7 +108,7 @@ __global__ void scale(D* d, const float* sums, const float* row_scales, const fl
   d[at] = from_float<D>(value);
 }
 
-// Hands out parts of the workspace, 256-byte aligned.
+// Allocates 256-byte aligned parts of the workspace.
 struct Scratch {
   char* next;
   int64_t left;
@@ -136,7 +138,7 @@ inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int
   return INGRAIN_OK;
 }
 
-// The product that computes partial sum s of p; without chunks, p itself.
+// Returns the product that computes partial sum s of p, or p itself if there are no chunks.
 inline Product part_of(const Product& p, int64_t s) {
   Product part = p;
   part.K = p.partial ? p.chunk : p.K;
@@ -148,7 +150,7 @@ inline Product part_of(const Product& p, int64_t s) {
   return part;
 }
 
-// Rows [first, first + rows) of a product.
+// Returns the product that computes rows [first, first + rows) of p.
 inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   Product part = p;
   part.M = rows;
@@ -167,8 +169,9 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
   ingrain::note_fallback(ctx, what);
 }
 
-// Multiplies an a that is already fp8 where the library does not apply the scales; some rows at a time. If the library
-// does not support the product at all, `plain` is computed instead: the same product with the unquantised a.
+// Computes p, whose a is already fp8, some rows at a time: cuBLASLt multiplies without the scales and a kernel applies
+// them. If cuBLASLt does not support the product at all, the plain kernel computes `plain` instead, which is the same
+// product with the unquantised a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
@@ -198,7 +201,8 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
   return INGRAIN_OK;
 }
 
-// p: a bf16 (M, K), b fp8 as stored (N, K) with b_scales; or, as in dX, b fp8 as stored (K, N) with k_scales.
+// Computes p, whose a is bf16 (M, K). Its b is fp8 and stored as (N, K) with b_scales or, for dX, as (K, N) with
+// k_scales.
 inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   const bool transposes = !p.b_transposed;
   Scratch scratch;
@@ -250,7 +254,7 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
 
 }  // namespace quantized
 
-// Computes the product with the matrix library, or with the plain kernel where the library does not support it.
+// Computes the product with cuBLASLt, or with the plain kernel if cuBLASLt does not support it.
 inline ingrain_status multiply(ingrain_context* ctx, Product p) {
   if (!fits_library(p)) return multiply_plainly(ctx, p);
   if (p.b_dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);

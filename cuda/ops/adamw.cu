@@ -16,7 +16,7 @@ namespace {
 constexpr int threads = 256, warps = threads / 32;
 constexpr int64_t most_chunks = 1024, chunk_grain = 4096;
 
-// Sum over a block in a fixed order; only thread 0 gets the result.
+// Returns the sum over the block, in a fixed order. Only thread 0 gets the result.
 __device__ __forceinline__ double block_sum(double x) {
   __shared__ double scratch[warps];
 #pragma unroll
@@ -28,7 +28,7 @@ __device__ __forceinline__ double block_sum(double x) {
   return total;
 }
 
-// f64 from the start: the square of an f32 may overflow or underflow f32.
+// partials[c] = the sum of squares of chunk c. It is in f64, because the square of an f32 may overflow or underflow f32.
 template <int N> __global__ void chunk_squares(double* partials, const float* x, int64_t n, int64_t chunk) {
   const int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, n);
   double sum = 0;
@@ -51,7 +51,7 @@ __global__ void root_of_sum(float* norm, const double* partials, int64_t chunks)
 
 template <int N> __global__ void clip(float* x, const float* norm, int64_t n, float max_norm) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1) return;  // a NaN passes this test and is multiplied into every element
+  if (factor >= 1) return;  // false for a NaN, which is then multiplied into every element
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * N;
   if (i >= n) return;
   Vec<float, N> v = load<N>(x + i);

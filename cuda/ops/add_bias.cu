@@ -1,7 +1,7 @@
 // add_bias: adds a bias, one element per column, to every row in place.
 //   y_tn += b_n    db_n += Σ_t dy_tn
 // Shapes   y, dy (T, N) · b, db (N), row-major      Types  f32|bf16, db f32, sums f32
-// Needs    16-byte accesses where N and the pointers allow; scratch for db: that of common/column_sums.h
+// Needs    nothing (16-byte accesses if N and the pointers allow); scratch for db: see common/column_sums.h
 // Mapping  one thread per 16 bytes; db: common/column_sums.h
 // Bound    memory: 2·T·N elements forward, T·N backward
 // Oracle   native/ops/add_bias.cc                    Test  AddBiasParityTest

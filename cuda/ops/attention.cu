@@ -2,7 +2,7 @@
 //   Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691
 //   y = softmax(scale·q·Kᵀ)·V    lse = log Σ exp(scale·q·k), kept for backward
 // Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)   Types  qkv, y f32|bf16 · lse, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else
+// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core if bf16, E % 16 == 0, E <= 128, H/K <= 64, else
 //          one warp per row
 // Mapping  (kv head, 128 rows = tokens × H/K heads) a block of eight warps, 64 keys at a time, the next 64 prefetched
 // Bound    tensor core: 4·E FLOP per (row, key)   Oracle native/ops/attention.cc   Test AttentionParityTest
@@ -53,7 +53,7 @@ template <int EP> __device__ void attend_tile(Stages<EP>& stages, const Argument
   fetch(stages, a, at, 0, true);
   for (int tile = 0; tile < tiles; ++tile) {
     copy_wait<1>();
-    __syncthreads();  // the tile's keys have arrived, and no warp reads the other stage any more
+    __syncthreads();  // the tile's keys are in shared memory, and no warp reads the other stage any more
     fetch(stages, a, at, tile + 1, tile + 1 < tiles);
     const bool active = row0 < end && tile * keys <= last_seen;
     unsigned p[keys / 16][4];
@@ -68,7 +68,7 @@ template <int EP> __device__ void attend_tile(Stages<EP>& stages, const Argument
       to_left(p, s);
     }
     copy_wait<2>();
-    __syncthreads();  // the tile's values have arrived
+    __syncthreads();  // the tile's values are in shared memory
     if (active) weigh<EP>(softmax.o, p, stages.tile[tile % 2][1]);
   }
   softmax.complete();
@@ -97,7 +97,7 @@ template <int EP> __global__ void __launch_bounds__(threads, 1) attend(__grid_co
   }
 }
 
-// One warp per (token, query head); a warp goes through its tokens in turn.
+// A warp computes one (token, query head) after another.
 template <class X>
 __global__ void attend_plainly(X* y, float* lse, const X* qkv, const int32_t* offsets, int S, PackedHeads heads,
                                float scale) {

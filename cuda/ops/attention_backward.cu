@@ -3,12 +3,12 @@
 //   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
 //   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core where bf16, E % 16 == 0, E <= 128, H/K <= 64, else
+// Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core if bf16, E % 16 == 0, E <= 128, H/K <= 64, else
 //          one warp per row
 // Mapping  delta: one warp or half a warp per (token, head) · dk, dv: (kv head, 64 keys) per block of eight warps, one
-//          query head after the other, 64 tokens at a time; four warps take the first 32 tokens, four the others, and
-//          they add up at the end · dq: (kv head, 64 query rows) per block of four warps, 32 keys at a time; scores are
-//          computed twice, but no sum is shared by two blocks and every sum has a fixed order
+//          query head after the other, 64 tokens at a time; four warps sum the first 32 tokens, four the other 32, and
+//          their sums are added at the end · dq: (kv head, 64 query rows) per block of four warps, 32 keys at a time.
+//          Scores are computed twice, so that each sum belongs to one block and has a fixed order
 // Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest
@@ -30,7 +30,8 @@ struct Arguments {
   float scale;
 };
 
-// Stores accumulators of 16 rows as bf16 rows of E; a null row is not written.
+// Multiplies accumulators of 16 rows by factor and stores them as bf16 rows of E elements. A row whose pointer is null
+// is not written.
 template <int N>
 __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll
@@ -48,15 +49,15 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
 // ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
-// Devices without room for two stages use one, which is loaded while nothing is computed. At the end the memory holds
-// the sums that the two halves exchange.
+// Devices with too little shared memory for two stages use one, and wait while it is loaded. At the end the same memory
+// holds the sums that the two halves of the block exchange.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
-  float terms[stages][2][tokens];  // [stage][lse in powers of 2, delta]; for tokens that do not exist p becomes 0
+  float terms[stages][2][tokens];  // [stage][lse in base 2, delta]; the values for tokens that do not exist make p 0
 };
 
-// Loads the tokens from t on, for one query head of the tile.
+// Starts copying q and dy of the tokens from t on, for one query head.
 template <int EP, int stages>
 __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at,
                                               int h, int t, int stage) {
@@ -67,7 +68,7 @@ __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, con
                                       at.length - t);
 }
 
-// Loads one entry of KeyShared::terms for those tokens; the thread's index selects which one.
+// Returns this thread's entry of KeyShared::terms for the tokens from t on.
 __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
   const int r = threadIdx.x % tokens;
   const bool delta = threadIdx.x >= tokens;
@@ -76,8 +77,8 @@ __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at
   return delta ? a.delta[head] : a.lse[head] * log2_e;
 }
 
-// Adds up 32 query rows of a stage for this warp's 16 keys. key: the lane's two keys, counted from the first query
-// row.
+// Adds the terms of 32 query rows of a stage to dk and dv of this warp's 16 keys. key: the positions of the lane's two
+// keys, relative to that of the first query row.
 template <int EP, int stages>
 __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4],
                                             const KeyShared<EP, stages>& shared, int stage, int row0, int part,
@@ -103,7 +104,7 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   weigh<EP>(dk, left, q);
 }
 
-// The two halves of the block exchange their sums: each half keeps one of the two gradients.
+// The two halves of the block exchange sums with give and take, so that each half completes one of the two gradients.
 template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
 #pragma unroll
   for (int n = 0; n < N; ++n)
@@ -135,7 +136,7 @@ __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, cons
   for (int h = 0, t = at.begin, stage = 0; h < a.heads.group; stage = (stage + 1) % stages) {
     copy_wait<0>();
     __syncthreads();  // the tile has arrived, and no warp reads the other stage any more
-    const bool diagonal = t == at.begin;  // some of these tokens precede some of these keys
+    const bool diagonal = t == at.begin;  // true if some of these tokens precede some of these keys
     t += tokens;
     if (t >= at.length) t = at.begin, ++h;
     const int to = (stage + 1) % stages;
@@ -170,7 +171,7 @@ __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant_
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
   SequenceTile at;
   for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
-    at.mirror(rows);  // the first keys are seen by the most query rows
+    at.mirror(rows);  // starts with the first keys of a sequence, which the most query rows see
     key_tile(shared, a, at);
     __syncthreads();
   }
@@ -221,7 +222,7 @@ template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Argu
     unsigned left[tile / 16][4];
     scores<EP>(p, q, shared.side[stage][0]);
     scores<EP>(ds, dy, shared.side[stage][1]);
-    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // some row does not see all of these keys
+    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // true if a row does not see all of these keys
 #pragma unroll
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll

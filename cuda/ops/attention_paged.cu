@@ -3,9 +3,9 @@
 //   Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
-// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace: uses what there is · tensor core where E % 16 == 0,
-//          E <= 128, qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 71 KB of shared memory at E 128, 60 KB at
-//          64; else one warp per row
+// Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace of any size · tensor core if E % 16 == 0, E <= 128,
+//          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 71 KB of shared memory at E 128, 60 KB at 64; else
+//          one warp per row
 // Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps of 16 rows, or all four on the
 //          same 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; blocks take further items in turn
+constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; each computes one item after another
 
 template <class C, int EP, int keys>
 __global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
@@ -58,7 +58,7 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
-// Divides the workspace into the arrays that the blocks share.
+// Divides the workspace into the arrays of partial results, which all blocks share.
 void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
@@ -71,8 +71,8 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Uses tiles of 64 keys, or of 32 at head_dim 128 where a block can have too little shared memory (99 KB on sm_86,
-// sm_89 and sm_120). INGRAIN_UNSUPPORTED where 32 keys do not fit either.
+// Uses tiles of 64 keys. At head_dim 128 it uses tiles of 32 keys if a block cannot have enough shared memory (sm_86,
+// sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if that is too little for 32 keys too.
 template <class C, int EP, int keys = 64>
 ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
   const ingrain_batch& batch = arguments.batch;

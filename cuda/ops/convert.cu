@@ -1,6 +1,6 @@
 // convert: y = x converted to another element type, rounded to nearest even.
 // Shapes   y, x (n)                                                Types  x f32|bf16|f16, y f32|bf16
-// Needs    nothing (wide accesses where the pointers allow), scratch 0      Mapping  one thread per eight elements
+// Needs    nothing (wide accesses if the pointers allow), scratch 0         Mapping  one thread per eight elements
 // Bound    memory: n elements read, n written                      Oracle native/ops/convert.cc  Test ConvertParityTest
 #include "dtype.h"
 

@@ -1,7 +1,7 @@
 // cross_entropy: the negative log-likelihood of one target per row, computed from logits.
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
-// Needs    targets in [0, V), scratch 0; dlogits may alias logits where it is f32; a row with a NaN or +inf gives NaN
+// Needs    targets in [0, V), scratch 0; f32 dlogits may alias logits; a row with a NaN or +inf gives NaN
 // Mapping  forward: one block per row, read once, each thread with its own running maximum; backward: one thread per 16
 //          bytes of logits
 // Bound    memory: M·V elements forward, 2·M·V backward
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(forward_threads)
     for (int r = 0; r < reach; ++r)
 #pragma unroll
       for (int j = 0; j < N; ++j) next = fmaxf(next, v[r].v[j]);
-    // Only -inf so far: exp(-inf) is 0, but exp(-inf − -inf) would be NaN.
+    // If all logits so far are -inf, 0 is subtracted: exp(-inf − -inf) would be NaN, but exp(-inf) is 0.
     const float shift = next == -INFINITY ? 0 : next;
     sum *= expf(top - shift);
 #pragma unroll
@@ -58,7 +58,8 @@ __global__ void backward(E* dlogits, const float* logits, const float* lse, cons
                          float scale) {
   const int64_t m = blockIdx.x, v = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * N;
   if (v >= V) return;
-  const float shift = lse[m], s = scale + (shift - shift);  // 0, or NaN for the whole row
+  // shift − shift is 0 for a finite lse; otherwise it is NaN and makes the whole row NaN.
+  const float shift = lse[m], s = scale + (shift - shift);
   const int64_t target = targets[m] - v;
   const Vec<float, N> x = load<N>(logits + m * V + v);
   Vec<E, N> dx;

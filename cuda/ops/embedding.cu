@@ -1,7 +1,7 @@
 // embedding: looks up a row of the table for each id.
 //   y[t] = table[ids[t]]    dtable[ids[t]] += dy[t], t ascending
 // Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)   Types  table f32|bf16|fp8, y f32|bf16
-// Needs    0 <= ids < V (unchecked: ids live on the device), scratch 0
+// Needs    0 <= ids < V (unchecked: ids are in device memory), scratch 0
 // Mapping  one block per span of a row; backward: the block of an id's first token adds up all tokens of that id
 // Bound    memory: 2·T·D elements                     Oracle native/ops/embedding.cc  Test EmbeddingParityTest
 #include "dtype.h"

@@ -3,11 +3,12 @@
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
 // Types    x, y, dx, dy f32|bf16, all others f32; an f32 operand of the tensor core is split into three bf16 terms:
 //          common/low_rank.h
-// Needs    nothing (16-byte accesses where all sizes are multiples of 8)
-//          scratch for sums over C, N and T: the partial sums of the spans, for as many rows at a time as fit
-// Mapping  R <= 16 with bf16: the wide side streams into registers (low_rank_stream.h, low_rank_sums.h). All else: one
-//          block per 64 × 64 of the result and span of 512 of a long sum (128 for few rows, with the same order of
-//          summation)
+// Needs    nothing (16-byte accesses if all sizes are multiples of 8)
+//          scratch for sums over C, N and T: the partial sums of the spans, for as many rows at a time as the workspace
+//          can hold
+// Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
+//          one block per 64 × 64 of the result and per span of 512 terms of a long sum (128 for few rows, with the same
+//          order of summation)
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"
@@ -20,14 +21,14 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave on an H200
 
-// out (n) = scale·Σ partials (spans, n), added to out where `accumulate`. Spans are added in groups of `group`, then
-// the groups are added: so four spans of one piece give the same sum as one span of four pieces. width: 0, or where
-// out is transposed the number of columns of the partial sums.
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate. Spans are added in groups of `group`,
+// then the groups are added. So four spans of one piece give the same sum as one span of four pieces. width is 0 or, if
+// out is transposed, the number of columns of the partial sums.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= n) return;
-  constexpr int flight = 8;  // a multiple of every group
+  constexpr int flight = 8;  // loads in flight; a multiple of every group size
   float total = 0, sum = 0;
   for (int64_t first = 0; first < spans; first += flight) {
     float part[flight];
@@ -65,7 +66,7 @@ struct Into {
   int group;  // number of spans in a group of add_spans
 };
 
-// Returns INGRAIN_UNSUPPORTED where the general product has to compute it.
+// Launches row_sums, or returns INGRAIN_UNSUPPORTED if the general product must compute these sums.
 template <bool transposed>
 ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<transposed>) {
   if (!streams(sums, transposed) || (transposed && sums.mask.on)) return INGRAIN_UNSUPPORTED;
@@ -74,7 +75,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::boo
                 sums_shared(sums.span), ctx, sums);
 }
 
-// A long sum in spans, through the workspace. out (rows, columns), or (columns, rows) where transposed.
+// Computes a product with long sums: partial sums of spans go to the workspace and are then added. The partial sums are
+// (spans, rows, columns), or (spans, columns, rows) if transposed; out has the same shape without spans.
 template <bool transposed, class P, class Q>
 ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
@@ -121,7 +123,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
 
 int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
 
-// A sum over R in one launch, added to a wide matrix.
+// Computes a product with sums over R in one launch and adds it to a wide matrix.
 template <class E, class P, class Q>
 ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
   const bool wide =
@@ -131,15 +133,16 @@ ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, co
   });
 }
 
-// Tokens that one block sums, for a number of rows of the result: as many blocks as fill the device, but no more
-// partial sums than necessary.
+// Returns the number of tokens per span for a result with `rows` rows. There are enough spans to occupy the device with
+// blocks, but no more partial sums than necessary.
 int64_t span_of_tokens(int64_t T, int64_t rows) {
   const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
   const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// A sum over the tokens, added to out (R, columns), or (columns, R) where transposed. INGRAIN_UNSUPPORTED as above.
+// Adds sums over the tokens to out (R, columns), or (columns, R) if transposed. Returns INGRAIN_UNSUPPORTED if the
+// general product must compute these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;
   int64_t bytes = 0;
@@ -159,7 +162,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
-// Kernels compute the mask of four elements at once if rows are multiples of eight long.
+// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask of four elements
+// at once, so the band must begin at a multiple of four.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
   return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",

@@ -2,7 +2,7 @@
 //   w[row + r, c] = source[r, c], rounded to nearest even
 //   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]
 // Shapes   source (rows, columns), row distance ld   Types  source f32|bf16|f16, w f32|bf16|f8e4m3 (arXiv:2209.05433)
-// Needs    nothing (wide accesses where rows allow), scratch 0     Mapping  one block per row
+// Needs    nothing (wide accesses if rows allow), scratch 0        Mapping  one block per row
 // Bound    memory: rows·columns elements read (fp8: twice, the second time from L2) and written
 //                                                                  Oracle native/ops/pack.cc  Test PackParityTest
 #include "dtype.h"
@@ -13,7 +13,8 @@ namespace {
 constexpr int threads = 256;
 constexpr float largest_fp8 = 448;
 
-// Runs body(c, eight values, or one, from column c on) over this thread's part of a row.
+// Runs body(c, v) over this thread's part of a row, where v has N values from column c on; the columns that are left
+// over are passed one by one.
 template <int N, class S, class Body>
 __device__ __forceinline__ void over_row(const S* x, int64_t C, const Body& body) {
   for (int64_t c = threadIdx.x * N; c < C; c += threads * N) body(c, load<N>(x + c));

@@ -3,9 +3,9 @@
 //   x̂ = x·rstd; w is q_norm for query heads, k_norm for key heads; values are copied
 // Shapes   x, y, dx (T, (H + 2K)·E) · q_norm, k_norm, dq_norm, dk_norm (E) · rstd (T, H + K), row-major
 // Types    f32|bf16, sums, rstd and the weights' gradients f32
-// Needs    16-byte accesses where E and the pointers allow; scratch for the weights' gradients: that of
+// Needs    nothing (16-byte accesses if E and the pointers allow); scratch for the weights' gradients: see
 //          common/column_sums.h
-// Mapping  one warp per head; the weights' gradients: common/column_sums.h, a row is a head of a token
+// Mapping  one warp per head; the weights' gradients: common/column_sums.h, where a row is a head of a token
 // Bound    memory: 2·T·(H + 2K)·E elements forward, 3·T·(H + K)·E backward, 5 with the weights' gradients
 // Oracle   native/ops/qk_norm.cc                       Test  QkNormParityTest
 #include "column_sums.h"
@@ -16,7 +16,7 @@ namespace {
 
 constexpr int warps = 4;
 
-// Rows of heads: queries, keys, values.
+// T rows of heads: H query heads, then K key heads, then K value heads.
 struct HeadShape {
   int64_t T;
   int H, K, E;
@@ -82,7 +82,7 @@ __global__ void backward(X* dx, const X* x, Weights<X> weights, const float* rst
   }
 }
 
-// dy·x̂ of one head of a token, for `count` heads from head `first` on.
+// The terms dy·x̂ of a weight's gradient, one per token and head in [first, first + count).
 template <class X> struct WeightTerm {
   const X *dy, *x;
   const float* rstd;

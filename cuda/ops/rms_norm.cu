@@ -4,8 +4,8 @@
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
 // Needs    D < 2³¹; h is rounded to its dtype before the norm, so that recomputing the norm from h gives the same bits
 //          scratch for dw: that of common/column_sums.h
-// Mapping  a block goes through rows and keeps w and the row in registers; its width depends on D alone, and so do the
-//          bits of a row · dw: common/column_sums.h
+// Mapping  a block computes one row after another and keeps w and the row in registers. The number of threads depends
+//          only on D, so the bits of a row do not depend on T · dw: common/column_sums.h
 // Bound    memory: (2·T·D + D) elements forward, 4·T·D backward, 6 with dw
 // Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
 #include "column_sums.h"
@@ -15,7 +15,7 @@
 namespace {
 
 constexpr int kept = 2;  // vectors of a row that a thread keeps in registers
-constexpr int64_t resident = 4 * 132;  // blocks: four per multiprocessor of an H200
+constexpr int64_t resident = 4 * 132;  // number of blocks: four per multiprocessor of an H200
 constexpr int max_threads = 512;
 
 unsigned threads_for(int64_t vectors) {
@@ -125,7 +125,7 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
 #pragma unroll
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += products(load<N>(g.w + first + k * step), dy[k], x[k], r);
-#pragma unroll 1  // unrolled, the f32 kernel spills registers on sm_80
+#pragma unroll 1  // if this loop is unrolled, the f32 kernel spills registers on sm_80
     for (int d = first + kept * step; d < D; d += step)
       sum += products(load<N>(g.w + d), load<N>(g.dy + row + d), load<N>(g.x + row + d), r);
     const float mean = block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D);
@@ -148,7 +148,7 @@ template <class E, int N> __global__ void __launch_bounds__(max_threads, 2) back
   }
 }
 
-// dy·x̂ of a row, for dw.
+// The terms dy·x̂ of dw, one per row.
 template <class E> struct WeightTerm {
   Gradients<E> g;
   template <int N> __device__ __forceinline__ void add(float (&sum)[N], int64_t t, int64_t d) const {

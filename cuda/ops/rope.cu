@@ -2,7 +2,7 @@
 //   (x_i, x_{i+E/2}) <- (x_i·cos − x_{i+E/2}·sin, x_{i+E/2}·cos + x_i·sin)    backward: the inverse rotation, −sin
 // Shapes   qkv (T, (H + 2K)·E), first H + K heads · table (positions, E): cos (E/2), sin (E/2)
 // Types    f32|bf16, arithmetic f32
-// Needs    E % 2 == 0 (16-byte accesses where E/2 and the pointers allow), scratch 0
+// Needs    E % 2 == 0 (16-byte accesses if E/2 and the pointers allow), scratch 0
 // Mapping  one thread per 16 bytes of either half
 // Bound    memory: 2·T·(H + K)·E elements   Oracle native/ops/rope.cc   Test RopeParityTest
 #include "dtype.h"

@@ -1,16 +1,16 @@
 // sample: draws one token from each row of logits: temperature, then top_k, then top_p.
 //   Holtzman et al. 2020, arXiv:1904.09751
-//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w passes
+//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w exceeds
 //   u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     the k greatest logits; of these the fewest, greatest first, whose weights reach top_p of the k's sum; in a
-//          tie the lowest ids
+// Kept     top_k keeps the k greatest logits. top_p keeps the greatest of these, as few as reach top_p of the sum of
+//          the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
-// Types    f32, sums of whole numbers, 64 bits
-// Needs    V < 2^23, scratch 0. There is no sort: a threshold is found by bisection over the bits of a float until one
-//          logit is left between its bounds
-// Mapping  one block per row, a run of neighbouring ids per thread; the row is in shared memory where it fits (V =
-//          32000: 144 KB)
+// Types    f32; weights and their sums are 64-bit integers
+// Needs    V < 2^23, scratch 0. Nothing is sorted: bisection over a float's bits finds a threshold; it ends when one
+//          logit is left between the bounds
+// Mapping  one block per row, consecutive ids per thread; the row is copied to shared memory if that is large enough
+//          (V = 32000: 144 KB)
 // Bound    latency: about 20 passes over shared memory per threshold
 // Oracle   native/ops/sample.cc
 // Test     SampleParityTest
@@ -22,7 +22,7 @@ namespace {
 constexpr int max_threads = 1024, max_warps = max_threads / 32;
 constexpr uint32_t lowest_key = 0x007fffff, infinity_key = 0xff800000;  // the keys of -inf and +inf
 
-// Maps floats to unsigned numbers of the same order; both zeros get one key.
+// Maps floats to unsigned integers and keeps their order; +0 and −0 have the same key.
 __device__ __forceinline__ uint32_t to_key(float x) {
   const uint32_t u = __float_as_uint(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
@@ -31,12 +31,12 @@ __device__ __forceinline__ float from_key(uint32_t key) {
   return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key);
 }
 
-// How ids are distributed over threads: thread t has ids [t·length, (t + 1)·length), in shared memory from t·stride
-// on.
+// The distribution of ids over threads: thread t has ids [t·length, (t + 1)·length). Their logits are in shared memory
+// from index t·stride on.
 struct Runs {
   int threads, length, stride;
 
-  // stride / 4 is odd, so that 16-byte accesses of neighbouring threads have no bank conflicts.
+  // stride / 4 is odd, so that 16-byte accesses of adjacent threads have no bank conflicts.
   explicit Runs(int64_t V)
       : threads(V > 32 * 8 * max_warps ? max_threads : static_cast<int>((V + 255) / 256 * 32)),
         length(static_cast<int>((V + 4 * threads - 1) / (4 * threads) * 4)),
@@ -44,7 +44,8 @@ struct Runs {
   size_t bytes(int64_t V) const { return static_cast<size_t>((V + length - 1) / length * stride) * sizeof(float); }
 };
 
-// Shared memory for exchanges between the warps. Two sets alternate, so that each exchange needs one barrier only.
+// Shared memory for exchanges between the warps. Exchanges alternate between two sets, so that each needs only one
+// barrier.
 struct Cells {
   uint64_t of_warp[2][max_warps];
   int id;
@@ -58,13 +59,13 @@ __device__ __forceinline__ uint64_t warp_sum(uint64_t x) {
 }
 
 template <bool staged> struct Row {
-  const float* x;  // (V) in global memory, or in shared memory with gaps
+  const float* x;  // (V) in global memory, or in shared memory with the stride of Runs
   int V, length, stride;
   float max;
   Cells* cells;
   int turn;
 
-  // Calls f(id, logit) over this thread's run, ids ascending.
+  // Calls f(id, logit) for this thread's ids in ascending order.
   template <class F> __device__ __forceinline__ void each(const F& f) const {
     const int first = static_cast<int>(threadIdx.x) * length, n = ::min(length, V - first);
     const float* p = x + (staged ? static_cast<int>(threadIdx.x) * stride : first);
@@ -81,7 +82,7 @@ template <bool staged> struct Row {
 
   __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
 
-  // Combines this warp's value with those of all warps by join; every thread gets the result.
+  // Combines the values of all warps by join and returns the result to every thread.
   template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
     const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (warps == 1) return value;
@@ -95,14 +96,14 @@ template <bool staged> struct Row {
     return static_cast<uint32_t>(over_warps(join(key), join));
   }
 
-  // Σ share(id, logit) over the row. N: unsigned where the sum fits, else uint64_t.
+  // Returns Σ share(id, logit) over the row. N is unsigned if the sum has at most 32 bits, else uint64_t.
   template <class N, class Share> __device__ uint64_t sum(const Share& share) {
     N own = 0;
     each([&](int id, float logit) { own += share(id, logit); });
     return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
   }
 
-  // The first id at which the running sum of shares, in order of id, exceeds target. target is below the total.
+  // Returns the first id at which the sum of the shares up to this id exceeds target, which is less than the total.
   template <class Share> __device__ int locate(uint64_t target, const Share& share) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     uint64_t own = 0;
@@ -150,12 +151,13 @@ struct Kept {
 };
 
 struct Selection {
-  uint32_t key;  // the greatest key such that the shares of all keys from it upwards sum to at least the target
-  int tie_end;  // end of the ids of that key that are kept
+  uint32_t key;  // the greatest key such that the shares of this and all greater keys sum to at least the target
+  int tie_end;  // ids with this key are kept if they are below tie_end
   uint64_t sum;  // sum of the shares of the kept ids
 };
 
-// all: at least the sum of the shares of the keys from lowest upwards.
+// Finds the threshold of a selection by bisection between `lowest` and the greatest key. `all` is at least the sum of
+// the shares of `lowest` and all greater keys.
 template <class N, bool staged, class Share>
 __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, uint64_t all, const Share& share) {
   uint32_t low = lowest, high = to_key(row.max) + 1;
@@ -184,14 +186,16 @@ __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, 
 }
 
 struct Choice { float temperature; int top_k; float top_p; uint64_t random; };
-struct Chosen { int id; uint64_t total; };  // total: weight of the whole row at temperature 1; 0: unknown
+// total: the sum of all weights of the row at temperature 1, or 0 if it was not computed.
+struct Chosen { int id; uint64_t total; };
 
 template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& choice) {
   if (!(choice.temperature > 0.0f)) {
     const uint32_t best = to_key(row.max);
     return {row.locate(0, [&](int, float logit) -> uint64_t { return to_key(logit) == best; }), 0};
   }
-  const Weight weight{row.max, fmaxf(1e-30f, fminf(1.0f / choice.temperature, 1e30f))};  // the limits avoid 0·inf = NaN
+  // The limits avoid the product 0·inf, which is NaN.
+  const Weight weight{row.max, fmaxf(1e-30f, fminf(1.0f / choice.temperature, 1e30f))};
   Kept kept{0, 0};
   if (choice.top_k > 0 && choice.top_k < row.V) {
     const Selection s = select<unsigned>(row, choice.top_k, lowest_key, row.V, One{});
@@ -202,14 +206,15 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
   const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
   if (choice.top_p < 1.0f) {
     const double top_p = fmaxf(choice.top_p, 0.0f);
-    // The weights below this one sum to less than what top_p leaves out; the factor 0.5 allows for rounding.
+    // All weights below `light` together are less than the share that top_p removes; the factor 0.5 allows for rounding.
     const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
     const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
     const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);
     const Selection s = select<uint64_t>(row, target, max(kept.lowest, floor), total, weight);
     if (s.key > kept.lowest || s.tie_end < kept.tie_end) kept = {s.key, s.tie_end}, total = s.sum;
   }
-  const uint64_t random = (choice.random & ~uint64_t{0xfff}) | 0x800;  // 52 bits and a half: strictly between 0 and 1
+  // (k + ½)·2⁻⁵² for 52 random bits k, in units of 2⁻⁶⁴: strictly between 0 and 1.
+  const uint64_t random = (choice.random & ~uint64_t{0xfff}) | 0x800;
   return {row.locate(__umul64hi(random, total), share), whole};
 }
 
@@ -224,7 +229,7 @@ __global__ void __launch_bounds__(max_threads)
   uint32_t best = 0;
   const auto take = [&](int i, float logit) {
     if constexpr (staged) dynamic_shared<float>()[i / length * stride + i % length] = logit;
-    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN or +inf makes the row's result NaN
+    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN counts as +inf; both make the result NaN
   };
   const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
   if (V % 4 == 0 && reinterpret_cast<uintptr_t>(logits) % 16 == 0) {
@@ -267,7 +272,7 @@ extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, flo
   if (V < 1 || V >= 1 << 23)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
   void* stream = nullptr;
-  // also makes the context's device current
+  // This call also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   size_t most = 0;
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(draw<true>, &most), "sample")) return status;

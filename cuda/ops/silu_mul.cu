@@ -1,7 +1,7 @@
 // silu_mul: the gated activation of the SwiGLU feed-forward.                      Shazeer 2020, arXiv:2002.05202
 //   y = g·σ(g)·u    dg = dy·u·σ(g)·(1 + g·(1 − σ(g)))    du = dy·g·σ(g)
 // Shapes   gate_up (T, 2F): gate, then up · y (T, F), row-major      Types  f32|bf16, arithmetic f32
-// Needs    nothing (16-byte accesses where F and the pointers allow), scratch 0   Mapping  one thread per 16 bytes
+// Needs    nothing (16-byte accesses if F and the pointers allow), scratch 0      Mapping  one thread per 16 bytes
 // Bound    memory: 3·T·F elements forward, 5·T·F backward   Oracle native/ops/silu_mul.cc   Test SiluMulParityTest
 #include "dtype.h"
 

@@ -1,8 +1,9 @@
-// cuBLASLt, loaded by dlopen. The functions, structures and numbers below are those of cublasLt.h, library_types.h and
-// cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"). They are part of a stable
+// Loads cuBLASLt by dlopen. The functions, structures and constants below are copied from cublasLt.h, library_types.h
+// and cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"). They are part of a stable
 // interface, so no header is needed to build.
 //
-// The library is column-major: our row-major d (M, N) is its column-major (N, M), so our b is its A and our a its B.
+// cuBLASLt is column-major: our row-major d (M, N) is a column-major (N, M). So our b is cuBLASLt's A, and our a is its
+// B.
 #include "blas_lt.h"
 
 #include "context.h"
@@ -25,7 +26,7 @@ constexpr int compute_32f = 68;                                                 
 constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;
 constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mode = 32;
 constexpr int layout_batch_count = 5, layout_batch_stride = 6;  // cublasLtMatrixLayoutAttribute_t
-// cublasLtMatmulPreferenceAttributes_t; prefer_alignment is that of A; B, C and D follow
+// cublasLtMatmulPreferenceAttributes_t; prefer_alignment is for A, and the next numbers are for B, C and D
 constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;
 constexpr uint32_t reduce_in_f32 = 2;  // cublasLtReductionScheme_t: COMPUTE_TYPE
 constexpr int algorithm_split_k = 2;                 // cublasLtMatmulAlgoConfigAttributes_t
@@ -57,7 +58,7 @@ struct Functions {
                         Object, void*, Object, const Algorithm*, void*, size_t, cudaStream_t);
 };
 
-// A descriptor or layout, destroyed with its plan.
+// A descriptor, layout or preference of cuBLASLt, destroyed with this object.
 class Owned {
  public:
   Owned() = default;
@@ -77,21 +78,21 @@ class Owned {
 struct Plan {
   Owned operation, a, b, d;
   Algorithm algorithm{};
-  bool refused = false;  // the library has no algorithm for it
+  bool refused = false;  // true if cuBLASLt has no algorithm for the product
 };
 
-// What all products with one weight share in deterministic mode.
+// The decision that all products with one weight share in deterministic mode.
 struct Fixed {
   Algorithm algorithm{};
   bool refused = false;
 };
 
-// Sizes, types, strides and alignment: everything that the choice of an algorithm depends on.
+// All values on which the choice of an algorithm depends: sizes, types, strides, alignment.
 using Key = std::array<int64_t, 16>;
 
 int type_of(int32_t dtype) { return dtype == INGRAIN_F32 ? r_32f : dtype == INGRAIN_BF16 ? r_16bf : r_8f_e4m3; }
 
-// The largest power of two, at most 256, that divides all of these.
+// Returns the largest power of two, at most 256, that divides all values.
 int64_t alignment(std::initializer_list<uint64_t> values) {
   uint64_t bits = 256;
   for (const uint64_t value : values) bits |= value;
@@ -134,7 +135,7 @@ class BlasLt {
 #undef INGRAIN_FIND
     if (error_.empty()) note(call_.cublasLtCreate(&handle_), "cublasLtCreate");
   }
-  // The library stays loaded: loading it again for the next context would take most of a second.
+  // cuBLASLt stays loaded, because loading it again for the next context would take most of a second.
   ~BlasLt() {
     plans_.clear();
     if (handle_) call_.cublasLtDestroy(handle_);
@@ -144,7 +145,8 @@ class BlasLt {
 
   const std::string& error() const { return error_; }
 
-  // Which GPUs, types and sizes support it differs between versions, so the library is asked.
+  // Returns whether cuBLASLt can apply one scale per row to this product. This depends on its version, the GPU, types
+  // and sizes, so a plan is tried.
   bool outer_vectors(const ingrain_context* ctx, const Product& p) {
     if (call_.cublasLtGetVersion() < first_with_outer_vectors) return false;
     Key key = key_of(ctx, p);
@@ -173,7 +175,7 @@ class BlasLt {
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    // Not if deterministic: this algorithm may already have computed other rows of the weight.
+    // In deterministic mode this is an error, because the algorithm may already have computed other rows.
     if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
@@ -199,8 +201,8 @@ class BlasLt {
     if (status != success && error_.empty()) error_ = std::string(what) + ": cuBLAS status " + std::to_string(status);
     return status == success;
   }
-  // In whole MiB, so that the choice of an algorithm does not depend on how many bytes other parts of the workspace
-  // take.
+  // Returns the bytes of scratch for cuBLASLt, rounded down to whole MiB, so that the choice of an algorithm does not
+  // depend on the exact sizes of other parts of the workspace.
   static int64_t workspace(const Product& p) { return std::min(p.scratch_bytes, workspace_limit) >> 20 << 20; }
 
   static Key key_of(const ingrain_context* ctx, const Product& p) {
@@ -226,14 +228,15 @@ class BlasLt {
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
   }
 
-  // Turns the key of a product into the key of its weight, independent of the number of rows. Its alignment is the
-  // smallest that a slice of rows can have.
+  // Replaces the key of a product by the key of its weight, which does not depend on the number of rows. The key's
+  // alignment is the smallest that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;
   }
 
-  // Null where a call failed. The plan is marked as refused where the library has no algorithm.
+  // Returns the plan of a product, or null if a call of cuBLASLt failed. If cuBLASLt has no algorithm for the product,
+  // the plan is marked as refused.
   Plan* planned(const ingrain_context* ctx, const Product& p) {
     const Key key = key_of(ctx, p);
     if (auto found = plans_.find(key); found != plans_.end()) return &found->second;
@@ -285,9 +288,10 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // How candidates that split K are ranked: as the library ranks them, after all others, or not at all. Measured at
-  // Llama-2-70B's shapes where the blocks without a split fill the GPU: the first candidate without a split was never
-  // slower than a split that the library ranked before it, and up to 18 % faster (benchmarks/results/h200.md, micro).
+  // The rank of candidates that split K: the rank that cuBLASLt gives them, after all other candidates, or never used.
+  // This was measured at those shapes of Llama-2-70B for which the blocks without a split occupy the GPU. There the
+  // first candidate without a split was never slower than a split that cuBLASLt ranked before it, and up to 18 % faster
+  // (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
     constexpr int64_t features = 64;  // output columns of the smallest thread block tile
@@ -295,9 +299,9 @@ class BlasLt {
                                                                                                : Splits::as_ranked;
   }
 
-  // Takes the library's candidates in the order of its own estimate, and chooses the first that passes
-  // cublasLtMatmulAlgoCheck for this product and for the other plans. False where a call failed; where no candidate
-  // passes, the plan is refused.
+  // Requests candidates in the order of cuBLASLt's own estimate and chooses the first that passes
+  // cublasLtMatmulAlgoCheck for this product and for the other plans. Returns false if a call failed. If no candidate
+  // passes, the plan is marked as refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;
@@ -351,9 +355,10 @@ class BlasLt {
            parts > 1;
   }
 
-  // The one algorithm for this weight: chosen for a fixed number of rows of a and checked for the actual number. (For
-  // the gradient of a weight it is chosen for the actual sizes.) Either the weight is refused for every number of
-  // rows, or an error says which number of rows its algorithm does not support.
+  // Sets the plan's algorithm to the one algorithm of this weight. It is chosen for a fixed number of rows of a and
+  // checked for the actual number. (For the gradient of a weight it is chosen for the actual sizes.) If cuBLASLt has no
+  // algorithm for the weight, the plan is refused for every number of rows. If the algorithm does not support the
+  // actual number of rows, the function returns false and sets the error text.
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;
@@ -398,7 +403,7 @@ ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* sc
                   "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major,
                   device.minor);
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
-  // a cuBLAS handle belongs to its device
+  // A cuBLASLt handle belongs to the device that was current when it was created.
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;
   *scales = ctx->blas->outer_vectors(ctx, p);
   return INGRAIN_OK;

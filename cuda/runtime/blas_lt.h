@@ -6,19 +6,20 @@
 
 namespace ingrain {
 
-// Whether the context is deterministic: the bits of a row then do not depend on the other rows of a product.
+// Returns whether the context is deterministic, that is, the bits of a row do not depend on the other rows of a product.
 bool deterministic(const ingrain_context* ctx);
 
-// Opens the library for this context before any capture. If there is none, the first product reports it.
+// Opens cuBLASLt for this context, before any capture. If cuBLASLt is not installed, the first product reports this.
 void open_blas(ingrain_context* ctx);
 
-// Whether blas_gemm applies the a_scales and b_scales of this product of fp8 operands. If not, they must be null and
-// the caller scales the result.
+// Sets *scales to whether blas_gemm applies the a_scales and b_scales of this product of fp8 operands. If it does not,
+// the caller must pass null for both and scale the result.
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales);
 
-// Enqueues the product. Supported: bf16 · bf16 with 16-byte aligned rows; or fp8 · fp8 with a stored as (M, K), b
-// stored as (N, K), and N and K multiples of 16. One sum over K, or partial. Deterministic mode: one algorithm per
-// weight for every M, without splitting K. taken: false where the library has no algorithm; then nothing was enqueued.
+// Enqueues the product, with one sum over K or partial. It supports two bf16 operands with 16-byte aligned rows, and two
+// fp8 operands with a stored as (M, K), b stored as (N, K), and N and K multiples of 16. In deterministic mode there is
+// one algorithm per weight for every M, which does not split K. *taken becomes false if cuBLASLt has no algorithm;
+// nothing is enqueued then.
 ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
 
 }  // namespace ingrain

@@ -1,4 +1,4 @@
-// Contexts: opening and describing a device, errors, the workspace.
+// Contexts: opens and describes a device, and manages its error text and workspace.
 #include "context.h"
 #include "counters.h"
 
@@ -27,7 +27,7 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
-// Memory that the driver takes for loaded kernels (ours and cuBLASLt's) and for a graph per batch size.
+// Memory that the driver uses for loaded kernels (ours and those of cuBLASLt) and for one graph per batch size.
 constexpr int64_t driver_bytes = int64_t{1} << 30;
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }
@@ -159,7 +159,7 @@ ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_
 
 namespace ingrain {
 void note_fallback(ingrain_context* ctx, const char* what) {
-  constexpr size_t most = 32;  // one line each in context_describe
+  constexpr size_t most = 32;  // limits the length of the text of context_describe
   const bool listed = ctx->fallbacks.size() < most || ctx->fallbacks.contains(what);
   ++ctx->fallbacks[listed ? what : "ops of other sizes"];
 }

@@ -1,5 +1,5 @@
-// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Kernels do
-// not access it: they get stream and workspace through ingrain.h, like kernels of other libraries.
+// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Ops do not
+// access it. They get stream and workspace through ingrain.h, like the ops of other libraries.
 #pragma once
 #include "launch.h"
 
@@ -10,7 +10,8 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
-// Called where the host waits: reports that a kernel of this context timed out waiting for the other ranks.
+// Returns an error if a kernel of this context waited for other ranks until its time limit. Called after each wait of
+// the host.
 ingrain_status check_ranks(ingrain_context* ctx);
 }  // namespace ingrain
 
@@ -18,11 +19,11 @@ struct ingrain_context {
   int device = 0;
   cudaStream_t stream = nullptr;
   cudaDeviceProp properties{};
-  bool descending = false;     // simt: the order in which a block's threads run
+  bool descending = false;     // simt only: whether the threads of a block run in descending order
   bool deterministic = false;
   void* workspace = nullptr;
   int64_t workspace_bytes = 0;
-  std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; its error is reported by the first product
+  std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; the first product reports an error of opening
   std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
   std::string error;

@@ -4,7 +4,7 @@
 
 namespace ingrain {
 
-// what: op, sizes and reason; one line without quotes.
+// Counts one such call. what is one line without quotes: op, sizes and reason.
 void note_fallback(ingrain_context* ctx, const char* what);
 
 }  // namespace ingrain

@@ -41,7 +41,7 @@ ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t byte
 ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes) {
   return allocate(ctx, pointer, bytes, pinned_memory, "host_malloc");
 }
-// Enqueued work may still use the memory, so this waits for the stream.
+// Waits for the stream first, because enqueued work may still use the memory.
 ingrain_status ingrain_free(ingrain_context* ctx, void* pointer) {
   if (!pointer) return INGRAIN_OK;
   if (ingrain_status status = cuda_status(ctx, ctx->drain(), "free")) return status;

@@ -37,8 +37,8 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
   else static_cast<uint16_t*>(p)[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
 }
 
-// Changes element i by more than any tolerance accepts, even if the correct value is small or zero. Does nothing if p is
-// null or i < 0.
+// Changes element i by more than any tolerance accepts, even if the correct value is small or zero. Does nothing if p
+// is null or i < 0.
 inline void corrupt(void* p, int32_t dtype, int64_t i) {
   if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }

@@ -1,12 +1,12 @@
-// Shared by the rungs that split a sequence's cache into chunks: where the partial result of a chunk is stored, and
-// how the partial results are merged, in order (Dao et al. 2023, Flash-Decoding).
+// For the rungs that split a sequence's cache into chunks: stores the partial result of each chunk and merges the
+// partial results in the order of the chunks (Dao et al. 2023, Flash-Decoding).
 #pragma once
 #include "kv_cache.h"
 
 constexpr int chunk_keys = 256;
 
-// Partial results of rows = tokens·H rows, in the workspace: sums (chunks, rows, E) before the division; maxima `tops`
-// and sums of weights `totals` (chunks, rows).
+// Partial results of rows = tokens·H rows, in the workspace: sums (chunks, rows, E) are the weighted sums of values
+// before the division; tops and totals (chunks, rows) are the maxima of the scores and the sums of the weights.
 struct Parts {
   float* sums;
   float* tops;
@@ -20,7 +20,7 @@ inline int64_t chunks_of(const ingrain_batch& batch) {
   return (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
 }
 
-// Divides the workspace into parts. A step whose parts do not fit is refused.
+// Divides the workspace into the arrays of Parts. Returns INGRAIN_UNSUPPORTED if the workspace is too small.
 inline ingrain_status parts_of(ingrain_context* ctx, Parts& parts, const ingrain_batch& batch, int64_t H, int64_t E) {
   void* workspace = nullptr;
   int64_t bytes = 0;
@@ -35,7 +35,7 @@ inline ingrain_status parts_of(ingrain_context* ctx, Parts& parts, const ingrain
   return INGRAIN_OK;
 }
 
-// One warp per row.
+// Merges the partial results of a row; one warp per row.
 template <class X> __global__ void join(X* y, Parts parts, const int32_t* positions, int H) {
   const int64_t row = blockIdx.x;
   const int chunks = positions[row / H] / chunk_keys + 1, E = parts.E;

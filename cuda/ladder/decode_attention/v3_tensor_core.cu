@@ -1,9 +1,9 @@
 // decode attention, rung 3: a block computes all query heads of one key-value head over a chunk of 256 keys. The heads
 // are the rows of one tensor core matrix, so the cache is read once, by asynchronous copies of 16 bytes that bypass
-// the registers. Each of four warps handles 16 keys of a tile; their results are merged at the end. The weights enter
-// the product as two bf16 terms, because a single one would round them to 8 bits. Three things of the built-in op are
-// missing: the next keys are not prefetched during the computation, a shared prefix is read once per sequence, and the
-// chunks are merged by a second launch.
+// the registers. Each of four warps handles 16 keys of a tile; the warps' results are merged at the end. The weights of
+// the softmax are split into two bf16 terms, because one term would round them to 8 bits. Three optimisations of the
+// built-in op are missing: it prefetches the next keys during the computation, reads a shared prefix once per group of
+// sequences, and merges the chunks in the same launch.
 #include "mma.h"
 #include "split.h"
 
@@ -12,12 +12,12 @@ namespace {
 constexpr int warps = 4, threads = 32 * warps, keys = 16 * warps, query_rows = 16;
 
 template <int EP> struct Shared {
-  static constexpr int stride = EP + 8;  // a multiple of 128 bytes plus 16: no bank conflicts between rows
+  static constexpr int stride = EP + 8;  // a multiple of 128 bytes plus 16, which avoids bank conflicts between rows
   bf16 query[query_rows][stride], key[keys][stride], value[keys][stride];
   float tops[warps][query_rows], totals[warps][query_rows], sums[query_rows][EP];
 };
 
-// Copies rows as 16-byte pieces. `rows` of them exist; from(row) returns the address of a row.
+// Copies `all` rows in pieces of 16 bytes. from(row) returns the address of a row; rows from `rows` on become zeros.
 template <int stride, class From>
 __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
   const int pieces = E / 8;
@@ -27,8 +27,8 @@ __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int
   }
 }
 
-// The softmax update of one row, for a lane's part of the scores: raises the maximum, replaces the scores by weights
-// and returns the factor by which all earlier sums are rescaled.
+// Updates the softmax of one row by a lane's part of the scores: raises the maximum, replaces the scores by weights and
+// returns the factor by which all earlier sums must be rescaled.
 __device__ __forceinline__ float update_softmax(float& top, float& total, float (&score)[4]) {
   float next = fmaxf(fmaxf(score[0], score[1]), fmaxf(score[2], score[3]));
   next = fmaxf(next, __shfl_xor_sync(0xffffffffu, next, 1));
@@ -46,8 +46,8 @@ template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
 };
 
-// This warp's 16 keys of a tile, `present` of which exist. Gives the weights as two bf16 terms and the rescaling
-// factors.
+// Computes the weights of this warp's 16 keys of a tile, of which the first `present` exist. Writes the weights as two
+// bf16 terms, and the rescaling factors to shrink.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
                                       const Shared<EP>& shared, int present, int E, float scale) {
@@ -98,7 +98,8 @@ __device__ __forceinline__ void add_values(Running<EP>& running, const unsigned 
   }
 }
 
-// Merges the sums of all warps, in order, into shared.sums; stores the warps' maxima and totals beside them.
+// Merges the sums of all warps in the order of the warps and writes them to shared.sums. Also stores the maxima and
+// totals of each warp.
 template <int EP> __device__ __forceinline__ void join_warps(Shared<EP>& shared, Running<EP>& running) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -130,7 +131,7 @@ template <int EP> __device__ __forceinline__ void join_warps(Shared<EP>& shared,
   }
 }
 
-// Stores the chunk's partial result for `group` heads, beginning at row `first`.
+// Stores the chunk's partial results for `group` heads in rows [first, first + group).
 template <int EP>
 __device__ __forceinline__ void store(const Parts& parts, const Shared<EP>& shared, int64_t first, int group) {
   const int E = parts.E;

@@ -1,6 +1,6 @@
-// rms_norm, rung 1: one thread per row, one element at a time. It follows the definition and ignores the hardware:
-// neighbouring threads are one row apart, so a warp's load touches 32 cache lines, and there are only as many threads
-// as rows.
+// rms_norm, rung 1: a thread computes one row, one element at a time. The kernel follows the definition and ignores the
+// hardware: adjacent threads read elements of different rows, so a warp's load touches 32 cache lines, and there are
+// only as many threads as rows.
 #include "dtype.h"
 
 namespace {

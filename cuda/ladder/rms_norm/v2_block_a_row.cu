@@ -1,6 +1,6 @@
-// rms_norm, rung 2: one block per row, neighbouring threads on neighbouring elements, the block's sum by a tree
-// reduction in shared memory. Loads are coalesced and there are enough threads. What remains: 2 bytes per load, eight
-// barriers per row, and x is read twice.
+// rms_norm, rung 2: a block computes one row, with adjacent threads on adjacent elements, and adds up the sums of its
+// threads by a tree reduction in shared memory. Loads are coalesced and there are enough threads. Three costs remain: a
+// load has only 2 bytes, a row needs nine barriers, and x is read twice.
 #include "dtype.h"
 
 namespace {
