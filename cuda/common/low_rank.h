@@ -92,8 +92,8 @@ template <class O> struct Prefetched {
 __device__ __forceinline__ int outer_of(int i) { return (static_cast<int>(threadIdx.x) + i * threads) / 8; }
 __device__ __forceinline__ int inner_of() { return static_cast<int>(threadIdx.x) % 8 * 8; }
 
-// Loads the tile of o that begins at (row, k) into registers. A row whose entry of row_slots differs from `slot` is read
-// as zeros. If row_slots is null, all rows are read.
+// Loads the tile of o that begins at (row, k) into registers. A row whose entry of row_slots differs from `slot` is
+// read as zeros. If row_slots is null, all rows are read.
 template <bool wide, class O>
 __device__ __forceinline__ void prefetch(Prefetched<O>& regs, const O& o, int64_t row, int64_t rows, int64_t k,
                                          int64_t end, const int32_t* row_slots, int32_t slot) {

@@ -17,8 +17,8 @@ template <class E> struct Walk {
   int64_t rows, step, k_step;
 };
 
-// Copies rows [first, first + 64) and values [k, k + 16) of an operand to shared memory (16, 64), with zeros outside the
-// operand. Adjacent threads read adjacent addresses.
+// Copies rows [first, first + 64) and values [k, k + 16) of an operand to shared memory (16, 64), with zeros outside
+// the operand. Adjacent threads read adjacent addresses.
 template <class E>
 __device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k,
                                           int64_t end, const float* k_scales) {

@@ -28,7 +28,7 @@ __device__ __forceinline__ double block_sum(double x) {
   return total;
 }
 
-// partials[c] = the sum of squares of chunk c. It is in f64, because the square of an f32 may overflow or underflow f32.
+// partials[c] = the sum of the squares of chunk c, in f64, because the square of an f32 may overflow or underflow f32.
 template <int N> __global__ void chunk_squares(double* partials, const float* x, int64_t n, int64_t chunk) {
   const int64_t begin = blockIdx.x * chunk, end = min(begin + chunk, n);
   double sum = 0;

@@ -21,9 +21,9 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave on an H200
 
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate. Spans are added in groups of `group`,
-// then the groups are added. So four spans of one piece give the same sum as one span of four pieces. width is 0 or, if
-// out is transposed, the number of columns of the partial sums.
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate. Spans are added in groups of
+// `group`, then the groups are added. So four spans of one piece give the same sum as one span of four pieces. width is
+// 0 or, if out is transposed, the number of columns of the partial sums.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -162,8 +162,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
-// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask of four elements
-// at once, so the band must begin at a multiple of four.
+// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask of four
+// elements at once, so the band must begin at a multiple of four in every row.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
   return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",

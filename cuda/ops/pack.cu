@@ -13,8 +13,7 @@ namespace {
 constexpr int threads = 256;
 constexpr float largest_fp8 = 448;
 
-// Runs body(c, v) over this thread's part of a row, where v has N values from column c on; the columns that are left
-// over are passed one by one.
+// Runs body(c, v) over this thread's part of a row, where v has the N values from column c on. C is a multiple of N.
 template <int N, class S, class Body>
 __device__ __forceinline__ void over_row(const S* x, int64_t C, const Body& body) {
   for (int64_t c = threadIdx.x * N; c < C; c += threads * N) body(c, load<N>(x + c));

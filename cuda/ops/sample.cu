@@ -206,7 +206,7 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
   const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
   if (choice.top_p < 1.0f) {
     const double top_p = fmaxf(choice.top_p, 0.0f);
-    // All weights below `light` together are less than the share that top_p removes; the factor 0.5 allows for rounding.
+    // All weights below `light` together are less than the share that top_p removes; 0.5 allows for rounding.
     const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
     const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
     const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);
@@ -229,7 +229,7 @@ __global__ void __launch_bounds__(max_threads)
   uint32_t best = 0;
   const auto take = [&](int i, float logit) {
     if constexpr (staged) dynamic_shared<float>()[i / length * stride + i % length] = logit;
-    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN counts as +inf; both make the result NaN
+    best = max(best, logit < INFINITY ? to_key(logit) : infinity_key);  // a NaN counts as +inf: both give NaN
   };
   const int threads = static_cast<int>(blockDim.x), thread = static_cast<int>(threadIdx.x);
   if (V % 4 == 0 && reinterpret_cast<uintptr_t>(logits) % 16 == 0) {

@@ -6,7 +6,7 @@
 
 namespace ingrain {
 
-// Returns whether the context is deterministic, that is, the bits of a row do not depend on the other rows of a product.
+// Returns whether the context is deterministic: the bits of a row then do not depend on the other rows of a product.
 bool deterministic(const ingrain_context* ctx);
 
 // Opens cuBLASLt for this context, before any capture. If cuBLASLt is not installed, the first product reports this.
@@ -16,10 +16,10 @@ void open_blas(ingrain_context* ctx);
 // the caller must pass null for both and scale the result.
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales);
 
-// Enqueues the product, with one sum over K or partial. It supports two bf16 operands with 16-byte aligned rows, and two
-// fp8 operands with a stored as (M, K), b stored as (N, K), and N and K multiples of 16. In deterministic mode there is
-// one algorithm per weight for every M, which does not split K. *taken becomes false if cuBLASLt has no algorithm;
-// nothing is enqueued then.
+// Enqueues the product, with one sum over K or partial. It supports two bf16 operands with 16-byte aligned rows, and
+// two fp8 operands with a stored as (M, K), b stored as (N, K), and N and K multiples of 16. In deterministic mode
+// there is one algorithm per weight for every M, which does not split K. If cuBLASLt has no algorithm, *taken becomes
+// false and nothing is enqueued.
 ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
 
 }  // namespace ingrain

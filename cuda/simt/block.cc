@@ -46,7 +46,7 @@ constexpr size_t max_threads = 1024, max_shared = 227 << 10;
 
 struct Copy { void* shared; const void* global; size_t bytes, valid; };
 
-// Counts how often a barrier opened. A fiber waits until the count exceeds the value it saw.
+// Counts how often a barrier opened. A fiber waits until the count exceeds the value at its arrival.
 struct Gate {
   uint64_t opened = 0;
   int arrived = 0;
@@ -55,10 +55,10 @@ struct Gate {
 }  // namespace
 
 struct Warp {
-  Gate gate;  // for all lanes of the warp
+  Gate gate;  // the barrier of the whole warp
   unsigned alive = 0;
-  bool odd = false;  // which of the two sets of slots the next exchange uses
-  Combine combine = nullptr;  // of the current exchange
+  bool odd = false;  // index of the set of slots that the next exchange uses
+  Combine combine = nullptr;  // the function of the current exchange
   alignas(64) char slots[3][33][64];
 };
 
@@ -66,7 +66,7 @@ struct Fiber : Thread {
   void* stack_pointer;
   const uint64_t* waits_for = nullptr;
   uint64_t seen = 0;
-  unsigned waiting_mask = 0;  // lanes that wait at a barrier of a part of the warp
+  unsigned waiting_mask = 0;  // mask of the partial-warp barrier at which this lane waits
   uint64_t released = 0;
   bool done = false;
   char others[33][64];  // values that the lanes of a part of the warp exchange
@@ -113,7 +113,8 @@ bool is_shared(const void* p) {
   return p >= shared && p < shared + max_shared + 1024;
 }
 
-// Switches to the next runnable fiber. The caller has recorded what it waits for, or that it has finished.
+// Switches to the next runnable fiber. Before the call, the current fiber records the barrier at which it waits, or
+// that it has finished.
 void give_way() {
   Block& block = *current->running;
   Fiber* const from = &running();
@@ -265,7 +266,7 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  // A part of a warp has slots of its own. They must not be filled again before all lanes have read them.
+  // A part of a warp has slots of its own. They must not be overwritten before all its lanes have read them.
   if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
@@ -275,8 +276,8 @@ const char* exchange(unsigned mask, const void* value, size_t bytes, Combine com
     if (combine) combine(copy[0], mask & warp.alive);
     return copy[0];
   }
-  // All lanes: one barrier is enough, because no lane can use this set of slots again before all have passed the next
-  // barrier, which uses the other set.
+  // For a whole warp one barrier is enough: no lane can use this set of slots again before all lanes have passed the
+  // barrier of the next exchange, which uses the other set.
   auto& slots = warp.slots[warp.odd];
   memcpy(slots[self.lane], value, bytes);
   warp.combine = combine;
@@ -313,24 +314,25 @@ cudaError_t check_launch(const void* kernel, dim3 grid, dim3 block, size_t share
   return fits ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
-// The blocks of a launch. One host thread runs them in order. A second one helps as soon as a block performs an atomic
-// operation while other blocks have not started. Only one of the two runs at a time. Static shared memory is
-// thread-local, so each has its own.
+// The blocks of a launch. One host thread runs them in order. A second host thread starts when a block performs an
+// atomic operation while other blocks have not started. Only one of the two host threads runs at a time. Static shared
+// memory is thread-local, so each host thread has its own.
 class Grid {
  public:
   Grid(Watch& watch, bool descending, dim3 grid, dim3 size, size_t shared, const std::function<void()>& kernel)
       : watch_(watch), descending_(descending), grid_(grid), size_(size), shared_(shared), kernel_(kernel),
         blocks_(static_cast<uint64_t>(grid.x) * grid.y * grid.z) {}
 
-  // True if all blocks finished. False if threads of a block wait for each other at different barriers, or if one
-  // accessed memory that it must not.
+  // Runs all blocks. Returns false if threads of a block wait for each other at different barriers, or if a thread
+  // accessed memory that it must not access.
   bool run() {
     run_blocks(0);
     if (helper_.joinable()) helper_.join();
     return sound_;
   }
 
-  // May switch to the other host thread. It switches at the same atomic operations in every run of a launch.
+  // Called at an atomic operation; switches to the other host thread at some of them. These are the same in every run
+  // of a launch.
   void change() {
     constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
     if ((++atomics_ * mixer) >> 62 == 0) return;
@@ -352,7 +354,7 @@ class Grid {
     turn_.wait(lock, [&] { return runs_ == own; });
   }
 
-  // Called by a thread that polls for other kernels. Ends the block if the device has failed.
+  // Called by a thread that polls while it waits for other kernels. Ends the block if the device has failed.
   void nap() {
     ++watch_.naps;
     Fiber& self = running();
@@ -372,7 +374,7 @@ class Grid {
     block.warps.resize((threads + 31) / 32);
     block.descending = descending_;
     block.kernel = &kernel_;
-    while (sound_ && begun_ < blocks_) {  // blocks start in the same order as the threads of a block
+    while (sound_ && begun_ < blocks_) {  // blocks start in ascending or descending order, like threads
       const uint64_t i = begun_++, at = descending_ ? blocks_ - 1 - i : i;
       const uint3 index{static_cast<unsigned>(at % grid_.x), static_cast<unsigned>(at / grid_.x % grid_.y),
                         static_cast<unsigned>(at / grid_.x / grid_.y)};

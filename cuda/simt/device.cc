@@ -1,4 +1,4 @@
-// Devices and their memory: allocation, limits, and the memory that kernels and graphs take.
+// Devices and their memory: allocations, limits, and the memory that kernels and graphs use.
 #include "device.h"
 
 #include <unistd.h>
@@ -19,19 +19,21 @@ size_t physical_bytes() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Set by simt_configure; all devices are equal.
+// Properties of every device. simt_configure and simt_set_patience change them.
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
 std::atomic<bool> eager{false};
 
-// The number of hardware queues that the streams of a device share, read like the driver reads it.
+// Returns the number of hardware queues that the streams of a device share. It comes from the driver's environment
+// variable.
 unsigned hardware_queues() {
   const char* const wanted = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
   return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
 }
 
-// Read once, like the driver does: setting the variable later in the process has no effect.
+// Returns whether CUDA_MODULE_LOADING is EAGER. Like the driver, the emulator reads the variable only once, so setting
+// it later has no effect.
 bool eager_by_environment() {
   const char* const loading = getenv("CUDA_MODULE_LOADING");
   return loading && std::string_view(loading) == "EAGER";
@@ -60,8 +62,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Waits for the device, like the real call. Memory of a device other than the current one is refused, although CUDA
-// would allow it.
+// Frees memory after waiting for the device, as CUDA does. Returns an error if the memory belongs to another device
+// than the current one, although CUDA would allow this.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -90,7 +92,7 @@ int current_device() { return device_of_thread; }
 std::chrono::milliseconds patience() { return std::chrono::milliseconds(patience_ms.load()); }
 
 Device& Device::at(int index) {
-  // Never destroyed: at exit, pending work may need libraries that are already unloaded.
+  // The devices are never destroyed, because at exit pending work may need libraries that are already unloaded.
   static Device* const all = new Device[devices];
   return all[index];
 }
@@ -177,12 +179,12 @@ bool is_pinned(const void* pointer) {
 
 using simt::Device, simt::remember;
 
-// For tests: whether kernels are loaded without waiting for the device, like CUDA_MODULE_LOADING=EAGER.
+// For tests: sets whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER.
 extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t whether) {
   simt::eager = whether != 0;
 }
 
-// For tests: the timeout for a kernel that waits for another one.
+// For tests: sets the timeout for a kernel that waits for another one, see patience().
 extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
   simt::patience_ms = milliseconds;
 }

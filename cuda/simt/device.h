@@ -13,24 +13,24 @@
 
 namespace simt {
 
-constexpr int devices = 8;  // all equal
-// shared memory of a block that needs no cudaFuncSetAttribute, static part included
+constexpr int devices = 8;  // number of devices; all are equal
+// Shared memory, static and dynamic, that a block can have without cudaFuncSetAttribute.
 constexpr int shared_always = 48 << 10;
-// Memory that the driver takes when a kernel is first launched, and for a graph.
+// Memory that the driver uses for each loaded kernel and for each graph.
 constexpr size_t kernel_bytes = 1 << 20, graph_bytes = 1 << 20;
 
-// Where a kernel runs, and whether it polls for another one.
+// The device on which a kernel runs, and how often the kernel has polled while it waited for another one.
 struct Watch {
   int device = 0;
   std::atomic<uint64_t> naps{0};   // calls of __nanosleep
 };
 
-// A queue that several streams share: their work runs in the order in which it was enqueued.
+// A queue that several streams share. The work of all of them runs in the order in which it was enqueued.
 class HardwareQueue {
  public:
   uint64_t issue(std::shared_ptr<Stream> stream);
   void finish(uint64_t ticket);
-  // Runs everything that was enqueued before this ticket.
+  // Runs all work that was enqueued before the work with this ticket.
   void run_before(uint64_t ticket);
 
  private:
@@ -39,7 +39,7 @@ class HardwareQueue {
   std::map<uint64_t, std::shared_ptr<Stream>> pending_;
 };
 
-cudaError_t remember(cudaError_t error);  // the error that cudaGetLastError returns next
+cudaError_t remember(cudaError_t error);  // returns error; cudaGetLastError of this thread returns it next
 int current_device();
 
 class Device {
@@ -47,29 +47,29 @@ class Device {
   static Device& at(int index);
   static Device& current() { return at(current_device()); }
 
-  // Charges an allocation, a kernel or a graph to the device's memory; false if too little is free.
+  // Reserves device memory for an allocation, a kernel or a graph. Returns false if too little is free.
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();
-  // Whether this is the kernel's first launch here; the driver then loads it.
+  // Returns whether the kernel is not yet loaded on this device, and records it as loaded.
   bool load(const void* kernel);
 
   int shared_limit(const void* kernel);
   void set_shared_limit(const void* kernel, int bytes);
 
-  // A fault stops all streams of a device until all of them are destroyed.
+  // The error that stopped the device. A fault stops all streams of a device until all of them are destroyed.
   cudaError_t error();
   void fail(cudaError_t error);
   void add(const std::shared_ptr<Stream>& stream);
   std::shared_ptr<Stream> find(Stream* stream);
   void remove(Stream* stream);
-  // Runs everything enqueued on the device, like a call that waits for the device.
+  // Runs all work enqueued on the device, like a call that waits for the device.
   void drain();
-  // The same for the work of other threads only. CUDA does not say whether such a call waits, so the caller's own work
-  // stays in the queue.
+  // Runs only the work that other threads have enqueued. CUDA does not specify whether a call such as cudaMalloc waits
+  // for the device, so the caller's own work stays in the queue.
   void drain_others();
   void drain_but(std::thread::id owner);
-  // The queue for the next stream that is created; streams are assigned to queues in turn.
+  // Returns the queue for the next stream that is created. Streams are assigned to queues in turn.
   HardwareQueue& next_queue();
 
  private:
@@ -83,17 +83,18 @@ class Device {
   HardwareQueue queues_[32];
 };
 
-// How long a thread waits for a kernel that itself polls in __nanosleep, before the two are treated as a deadlock.
+// Returns how long a thread waits for a kernel that polls in __nanosleep. After this time the wait is treated as a
+// deadlock.
 std::chrono::milliseconds patience();
 
-// The first use of a kernel on the current device loads it. That takes memory and waits for everything that runs
-// there.
+// Loads a kernel on the current device when it is first used. Loading uses device memory and waits for all work that
+// runs on the device.
 cudaError_t load(const void* kernel);
 
 bool capturing();   // whether this thread captures a stream
 
-// Called first by functions that CUDA does not allow during a capture. If this thread captures, it invalidates the
-// capture and returns an error.
+// Functions that CUDA does not allow during a capture call this first. If the calling thread captures a stream, the
+// function invalidates the capture and returns an error.
 cudaError_t forbid_in_capture();
 
 }  // namespace simt

@@ -1,4 +1,4 @@
-// cudaFuncGetName of the emulated CUDA runtime: the kernel's name in the symbol table of its library.
+// cudaFuncGetName of the emulated CUDA runtime. It returns the kernel's name in the symbol table of its library.
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 #include <elf.h>
@@ -11,7 +11,7 @@
 
 namespace {
 
-// All functions of a library, including local ones, which dladdr does not find.
+// Returns the names of all functions of a library by address, including local functions, which dladdr does not find.
 std::map<uint64_t, std::string> functions_of(const char* path) {
   std::map<uint64_t, std::string> found;
   std::ifstream file(path, std::ios::binary);

@@ -1,7 +1,7 @@
-// Streams, copies, events and graphs of the emulated CUDA runtime. Work enqueued on a stream runs only when something
-// waits for the stream, for its device, for a later event, or for later work in the same hardware queue. Where CUDA
-// leaves a choice, the emulator takes the worst for the caller: host memory is read late, and a stream or event may
-// only be used while its own device is current.
+// Streams, copies, events and graphs of the emulated CUDA runtime. Work enqueued on a stream runs only when a call
+// waits for the stream, for its device, for a later event, or for later work in the same hardware queue. If CUDA allows
+// several behaviours, the emulator has the worst one for the caller: host memory is read late, and a stream or event
+// may only be used while its own device is current.
 #include <sched.h>
 
 #include <chrono>
@@ -23,7 +23,7 @@ using Work = std::function<void()>;
 struct Graph {
   std::vector<Work> work;
   int device = 0;
-  bool invalid = false;  // a call that is not allowed was made during its capture
+  bool invalid = false;  // true if a call that CUDA does not allow was made during the capture
   bool charged = false;
 };
 
@@ -32,24 +32,24 @@ struct Stream {
 
   int device = 0;
   HardwareQueue* hardware = nullptr;
-  std::mutex mutex;                   // of the queue
-  // held by the thread that runs its front item, which need not be the one that enqueued it
+  std::mutex mutex;                   // guards `queue`
+  // Held by the thread that runs the front item; another thread may have enqueued the item.
   std::recursive_timed_mutex running;
   std::deque<Item> queue;
-  std::thread::id owner;  // the thread that enqueued last
+  std::thread::id owner;  // the thread that enqueued the last item
   Graph* capture = nullptr;
   bool descending = false;
   Watch watch;
 
-  // Waits for the thread that runs it. That thread may itself wait for a third one; after a timeout it is assumed to
-  // wait for the caller.
+  // Waits until no other thread runs an item of this stream, and locks `running`. The other thread may itself wait for
+  // a third thread. After a timeout it is assumed to wait for the caller.
   std::unique_lock<std::recursive_timed_mutex> enter() {
     std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)
       if (watch.naps != naps) Device::at(device).fail(cudaErrorLaunchTimeout);
     return lock;
   }
-  // The ticket of the front item; false if the queue is empty.
+  // Writes the ticket of the front item to `ticket`. Returns false if the queue is empty.
   bool front(uint64_t& ticket) {
     std::lock_guard lock(mutex);
     if (queue.empty()) return false;
@@ -62,7 +62,8 @@ struct Stream {
     hardware->run_before(ticket);
     run(ticket);
   }
-  // Runs this item, the first of its hardware queue, or waits until another thread has run it.
+  // Runs the item with this ticket, which is the first of its hardware queue. If another thread is running the item,
+  // waits for that thread instead.
   void run(uint64_t ticket) {
     const auto lock = enter();
     uint64_t now = 0;
@@ -94,9 +95,9 @@ struct Event {
 namespace {
 
 constexpr size_t queue_limit = 8192;
-thread_local std::vector<Graph*> captures;   // of this thread
+thread_local std::vector<Graph*> captures;   // the captures that this thread has begun
 
-// The reason why nothing can be enqueued on a stream, or waited for; cudaSuccess if there is none.
+// Returns the error of a call that enqueues work on this stream or waits for it, or cudaSuccess if the call is allowed.
 cudaError_t usable(const Stream* stream) {
   if (stream->device != current_device()) return remember(cudaErrorInvalidResourceHandle);
   return remember(Device::at(stream->device).error());
@@ -132,7 +133,7 @@ void HardwareQueue::run_before(uint64_t ticket) {
 void Device::drain() { drain_but({}); }
 void Device::drain_others() { drain_but(std::this_thread::get_id()); }
 
-// Runs each of several streams on a thread of its own, because their kernels may wait for each other.
+// Runs each stream on a thread of its own, because kernels of different streams may wait for each other.
 void Device::drain_but(std::thread::id owner) {
   std::vector<std::shared_ptr<Stream>> all;
   {

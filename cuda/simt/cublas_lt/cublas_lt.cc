@@ -1,7 +1,7 @@
-// An emulated cuBLASLt on host memory for cuda/runtime/blas_lt.cu. It has the functions that are called there, with
-// the numbers and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), column-major as documented. It is stricter than
-// the original: an invalid call returns status 7 and is never approximated. emulated_cublas_lt_script sets which
-// products it refuses and in which call, since versions and GPUs differ in that.
+// An emulated cuBLASLt that computes in host memory, for cuda/runtime/blas_lt.cu. It has the functions that blas_lt.cu
+// calls, with the constants and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), and is column-major like the
+// original. It is stricter than the original: an invalid call returns status 7. emulated_cublas_lt_script sets which
+// products the emulation refuses and by which call, because versions and GPUs differ in this.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
@@ -13,10 +13,10 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// What is refused: nothing, products with one scale per row, or all products. `rows` limits the second kind to
-// products of at most that many rows; 0 means no limit.
+// The products that are refused: none, products with one scale per row, or all. For products with one scale per row,
+// Script::rows is the largest number of rows that is refused; 0 means no limit.
 enum What { nothing, scaled, everything };
-// Which call refuses it. before_vectors: a version without per-row scales.
+// The call that refuses a product. before_vectors: the version of cuBLASLt has no scales per row.
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };
 struct Script { uint8_t what, where; uint16_t rows; };
 std::atomic<Script> script{Script{nothing, at_heuristic, 0}};
@@ -44,7 +44,7 @@ bool refused(const Operation& o, const Layout& b, Where where) {
   return now.what == everything || (o.a_mode == 3 && (now.rows == 0 || b.columns <= now.rows));
 }
 
-// Whether op(A)·op(B) has the shape of D, with types and sizes that hardware supports.
+// Returns whether op(A)·op(B) has the shape of D, with types and sizes that hardware supports.
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;
@@ -90,7 +90,7 @@ struct Call {
     if (o.a_mode == 3) sum *= o.a_scales[i] * o.b_scales[j];
     sum *= alpha;
     const int64_t at = batch * d_layout.stride + i + j * d_layout.ld;
-    // an H200 rounds here too
+    // cuBLASLt on an H200 also rounds to bf16 before it adds beta·d.
     if (beta != 0 && d_layout.type == bf16) sum = __bfloat162float(__float2bfloat16_rn(sum));
     if (beta != 0) sum += beta * element(d, d_layout.type, at);
     if (d_layout.type == f32) static_cast<float*>(d)[at] = sum;
@@ -150,8 +150,8 @@ EXPORT int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attr
   return attribute >= 5 && attribute <= 8 ? read(preference->alignments[attribute - 5], value, bytes) : invalid_value;
 }
 
-// Returns two candidates. Where splits of K are allowed, the first one splits K and needs more workspace than the
-// caller offers: only cublasLtMatmulAlgoCheck reports that, so a caller that does not check it fails.
+// Returns two candidates. If splits of K are allowed, the first candidate splits K and needs more workspace than the
+// caller offers. Only cublasLtMatmulAlgoCheck reports this, so a caller that does not check its candidates fails.
 EXPORT int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* o, const Layout* a, const Layout* b, const Layout* c,
                                           const Layout* d, const Preference* preference, int wanted, Heuristic* found,
                                           int* count) {

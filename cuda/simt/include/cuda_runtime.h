@@ -1,9 +1,9 @@
 // The part of the CUDA runtime that the sources in cuda/ use, for a machine without a GPU. Test only, never shipped.
 //
-// The threads of a block are fibers of one host thread. They run in ascending or descending order up to their next
-// barrier. So if a barrier is missing, the results of the two orders differ. A stream is a queue that runs only when
-// something waits for it, so host code that reads too early gets old data. Device and shared memory is initialised
-// with NaN.
+// The threads of a block are fibers of one host thread. They run in ascending or descending order, each up to its next
+// barrier. So if a barrier is missing, the results of the two orders differ. The work of a stream runs only when a call
+// waits for it, so host code that reads a result too early reads old data. Device and shared memory is initialised with
+// NaN.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -43,7 +43,7 @@ inline int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
-// ---- the host's side ------------------------------------------------------------------------------------------------
+// ---- functions that the host calls ----------------------------------------------------------------------------------
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
@@ -158,16 +158,16 @@ inline Thread& self() { return *current; }
 void sync_block();
 int sync_block_count(bool predicate);  // a barrier that returns the sum of the predicates to every thread
 void sync_warp(unsigned mask);
-// Writes a value of at most 64 bytes for the other lanes of mask. Returns the address of the lanes' values: that of
-// lane l is at slots + 64·l, valid until the next call. combine(slots, lanes) runs once, when all values are there;
-// all lanes can read its result at slots + combined.
+// Exchanges a value of at most 64 bytes with the other lanes of mask. Returns `slots`: the value of lane l is at
+// slots + 64·l, until the next call. combine(slots, lanes) runs once, when all lanes have written their values; all
+// lanes can read its result at slots + combined.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-// Copies when it is waited for; bytes beyond `valid` become 0.
+// The copy happens in copy_wait. Bytes from `valid` on become 0.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
-void copy_wait(int groups);                       // until at most `groups` groups are outstanding
+void copy_wait(int groups);                       // copies until at most `groups` groups are outstanding
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 cudaError_t load_for(cudaStream_t stream, const void* kernel);
@@ -209,7 +209,8 @@ inline void __threadfence_block() {}
 inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 void __nanosleep(unsigned);  // lets other host threads run; ends a kernel whose device has failed
 
-// A lane reads within its segment of `width` lanes; a source outside the segment gives its own value.
+// A lane reads the value of a lane in its segment of `width` lanes. If the source is outside the segment, the lane gets
+// its own value.
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const int lane = simt::self().lane;
   return simt::from_lane(mask, value, (lane & ~(width - 1)) + (source & (width - 1)));
@@ -260,7 +261,7 @@ inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
 
-// ---- atomics: other ranks are other host threads; at an atomic another block may run --------------------------------
+// ---- atomics: other host threads (ranks) may access the address, and another block may run next ---------------------
 namespace simt {
 void change_block(const void* address);
 template <class T, class F> T change(T* address, F next) {
@@ -326,7 +327,7 @@ inline float __int_as_float(int x) { return __builtin_bit_cast(float, x); }
 template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
-namespace simt { void require_global(const void* p); }  // faults where p is in shared memory
+namespace simt { void require_global(const void* p); }  // raises a fault if p is in shared memory
 template <class T> void __stwb(T* p, T v) {
   simt::require_global(p);
   *p = v;

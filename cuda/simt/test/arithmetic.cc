@@ -1,11 +1,11 @@
-// Compares the tensor core, its loads and the asynchronous copies with the fragment tables of the PTX ISA, and the
-// conversions of small floats with their definition, for every code and every midpoint.
+// Compares the tensor core, its loads and the asynchronous copies with the fragment tables of the PTX ISA. Compares the
+// conversions of f16, bf16 and fp8 with the definitions of these formats, for every code and every midpoint.
 #include "check.h"
 #include "mma.h"
 
 namespace {
 
-// Whole numbers that bf16 represents exactly, so that every order of summation gives the same result.
+// Returns integers that bf16 represents exactly, so that every order of summation gives the same result.
 float small(int i, int j, int salt) { return static_cast<float>((i * 7 + j * 13 + salt * 5) % 17 - 8); }
 
 // The tables of mma.m16n8k16 in the ISA: element i of a lane's fragment is at (row, column).
@@ -24,12 +24,12 @@ __global__ void product(float* out) {
   for (int r = 0; r < 2; ++r) b[r] = pack_bf16(small(b_row(t, 2 * r), group, 2), small(b_row(t, 2 * r + 1), group, 2));
   for (int i = 0; i < 4; ++i) d[i] = small(c_row(group, i), t * 2 + (i & 1), 3);
   mma(d, a, b);
-  mma(d, a, b);  // again: values of the first call must not remain in the slots
+  mma(d, a, b);  // a second call, because values of the first one must not remain in the slots
   for (int i = 0; i < 4; ++i) out[c_row(group, i) * 8 + t * 2 + (i & 1)] = d[i];
 }
 
-// 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of a step above 1: rounding would give the next number, truncation
-// gives 1. The same below -1.
+// 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of a step above 1. Rounding would give the next number, but truncation
+// gives 1. The test does the same for -1.
 __global__ void remainders(float* out) {
   const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f),
                          pack_bf16(-0x1p-13f, -0x1p-13f)};
@@ -105,7 +105,7 @@ void tensor_core(bool order, const char* name) {
   check(asynchronous, "asynchronous copies are complete after the wait for their group, not before", name);
 }
 
-// The value of a float format with the given bits of exponent and mantissa, from its definition.
+// A small float format. value() computes the value of a code from the definition of the format.
 struct Format {
   int mantissa, bias, codes;  // codes: number of finite non-negative values
   double value(int code) const {

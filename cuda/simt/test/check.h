@@ -13,7 +13,7 @@ inline void check(bool right, const char* what, const char* where = "") {
   failures += !right;
 }
 
-// A stream whose blocks run their threads in the given order.
+// A stream on which the threads of a block run in ascending or descending order.
 struct Stream {
   cudaStream_t stream = nullptr;
   explicit Stream(bool descending) {
@@ -27,7 +27,7 @@ struct Stream {
   operator cudaStream_t() const { return stream; }
 };
 
-// The contents of out (n) after kernel(out, arguments...) ran on a grid in the given order.
+// Runs kernel(out, arguments...) on a grid, with threads in ascending or descending order, and returns out (n).
 template <class T, class... P, class... A>
 std::vector<T> run(bool descending, void (*kernel)(T*, P...), dim3 grid, dim3 block, size_t n, A... arguments) {
   Stream stream(descending);

@@ -1,4 +1,4 @@
-// The order of work: blocks of a grid, streams that share a hardware queue, calls that wait for the device.
+// Tests the order of work: blocks of a grid, streams that share a hardware queue, calls that wait for the device.
 #include "check.h"
 
 #include <thread>
@@ -7,7 +7,8 @@ namespace {
 
 constexpr unsigned blocks = 24;
 
-// Records the order in which blocks start and in which they pass an atomic; checks that shared memory is private.
+// Records the order in which blocks start and the order in which they pass an atomic operation. Checks that each block
+// has its own shared memory.
 __global__ void arrive(unsigned* out) {
   __shared__ unsigned own[32];
   unsigned* dynamic = reinterpret_cast<unsigned*>(simt::self().shared);
@@ -22,7 +23,7 @@ __global__ void arrive(unsigned* out) {
   }
 }
 
-// flag (2): the flag that is waited for; whether this kernel has started.
+// flag (2): the kernel waits until flag[0] is set, and sets flag[1] when it starts.
 __global__ void wait_for(int* flag) {
   __atomic_store_n(flag + 1, 1, __ATOMIC_RELEASE);
   while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) __nanosleep(100);
@@ -70,7 +71,7 @@ struct Bench {
   }
 };
 
-// The results of two threads that wait for these streams.
+// Waits for the two streams on two threads and returns the results of both waits.
 std::pair<cudaError_t, cudaError_t> synchronize(const Bench& bench, cudaStream_t first, cudaStream_t second) {
   std::pair<cudaError_t, cudaError_t> result;
   std::thread other([&] {

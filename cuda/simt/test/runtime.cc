@@ -1,9 +1,9 @@
-// Barriers in both thread orders, streams that run late, events, graphs.
+// Tests barriers in both thread orders, streams that run late, events and graphs.
 #include "check.h"
 
 namespace {
 
-// Every thread reads what its neighbour wrote.
+// Every thread reads the value that the next thread wrote.
 __global__ void neighbour(int* out, bool barrier) {
   __shared__ int shared[64];
   const unsigned t = threadIdx.x;
@@ -128,7 +128,7 @@ void graphs() {
   cudaGetLastError();
 }
 
-// Calls that are not allowed during a capture: they fail and invalidate it.
+// Calls that CUDA does not allow during a capture must fail and invalidate the capture.
 void captures() {
   void* x = nullptr;
   cudaMalloc(&x, 64);
@@ -186,7 +186,7 @@ void several_devices() {
   cudaGetLastError();
 }
 
-// Kernels and graphs take memory besides the allocations.
+// Loaded kernels and graphs use device memory in addition to allocations.
 void memory() {
   size_t before = 0, after = 0, total = 0;
   cudaSetDevice(7);

@@ -1,4 +1,5 @@
-// Shared memory: the limits of a launch, and the fault when a store to global memory hits shared memory.
+// Tests shared memory: the limits of a launch, and the fault if a store to global memory has an address in shared
+// memory.
 #include "check.h"
 #include "launch.h"
 

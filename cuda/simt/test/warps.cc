@@ -1,12 +1,13 @@
-// Compares shuffles with the pseudo-code of PTX shfl.sync (ISA 9.7.9.6); votes and reductions of whole and partial
-// warps.
+// Compares shuffles with the pseudo-code of PTX shfl.sync (ISA 9.7.9.6). Tests votes and reductions of whole and
+// partial warps.
 #include "check.h"
 
 namespace {
 
 enum Mode { index, up, down, butterfly };
 
-// The lane that shfl.sync reads, from the ISA's text: b is the operand, c packs the clamp and the segment.
+// Returns the lane that shfl.sync reads, according to the ISA: b is the operand, c contains the clamp and the segment
+// mask.
 int source_lane(Mode mode, int lane, int b, int width) {
   const int c = (32 - width) << 8 | (mode == up ? 0 : 0x1f), segment = c >> 8 & 31, bval = b & 31, cval = c & 31;
   const int max_lane = (lane & segment) | (cval & ~segment), min_lane = lane & segment;
