@@ -31,7 +31,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // of the matrix as stored, with rows of ld elements
+  Dropout mask = {};  // the dropout mask of the matrix as stored
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }
@@ -258,8 +258,8 @@ template <bool along_rows_> struct Partial {
   }
 };
 
-// y += s·(mask∘sum) for y (rows, columns) with row distance ld. s is the product of mask.scale and the adapter's entry
-// of scaling (G), or mask.scale alone if scaling is null.
+// y += s·(mask∘sum) for y (rows, columns) with row distance ld, where s is mask.scale times the adapter's entry of
+// scaling (G), or mask.scale alone if scaling is null.
 template <class E> struct Add {
   static constexpr bool along_rows = false;
   E* y;

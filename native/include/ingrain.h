@@ -92,9 +92,9 @@ INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n,
 
 // While the trace is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
 // each library product (name and sizes). The CPU records a line for each op, with its instruction set. ingrain_trace
-// with on = 1 clears the trace. trace_read writes the lines so far to text (host), each with a line end, and returns
-// INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls it, also for kernels of other
-// libraries.
+// with on = 1 clears the trace. trace_read writes the lines so far, each with a line end, and a final 0 to text (host).
+// It returns INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls it, also for kernels of
+// other libraries.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
