@@ -9,7 +9,7 @@ constexpr int sum_rows = 128;  // rows per block, 16 per warp
 constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow operand: three terms for two steps
 constexpr size_t sums_shared(int64_t span) { return static_cast<size_t>(span / 32) * quads * 32 * sizeof(uint4); }
 
-// partials = p·qᵀ per span of the depth, for p (rows, depth). q is (R, depth), or (depth, R) if transposed.
+// partials = (mask∘p)·qᵀ per span of the depth, for p (rows, depth). q is (R, depth), or (depth, R) if transposed.
 struct RowSums {
   const bf16* p;
   int64_t ld, rows, depth, span;
@@ -139,7 +139,7 @@ inline bool streams(const RowSums& a, bool transposed) {
          a.mask.first % 4 == 0;
 }
 
-// partials = uᵀ·p per span of the tokens, for p (T, columns) and u (T, R).
+// partials = uᵀ·(mask∘p) per span of the tokens, for p (T, columns) and u (T, R).
 struct TokenSums {
   const bf16* p;
   int64_t ld, T, columns, span;

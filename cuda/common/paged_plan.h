@@ -7,7 +7,7 @@
 //   split sequence     every chunk is an item of its own, whose result goes to a slot of the workspace. The block that
 //                      finishes the last chunk of a token merges the results of all chunks of this token.
 //   other sequence     one item computes all chunks of its tile.
-//   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
+//   prefix group       the chunks that are entirely in the shared blocks are computed once, for the rows of all
 //                      sequences of the group.
 // A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
 // all multiprocessors. None is split if the workspace has too few slots for it.

@@ -288,7 +288,7 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // The rank of candidates that split K: the rank that cuBLASLt gives them, after all other candidates, or never used.
+  // The position of candidates that split K: the position that cuBLASLt chose, after all other candidates, or excluded.
   // This was measured at those shapes of Llama-2-70B for which the blocks without a split occupy the GPU. There the
   // first candidate without a split was never slower than a split that cuBLASLt ranked before it, and up to 18 % faster
   // (benchmarks/results/h200.md, micro).
