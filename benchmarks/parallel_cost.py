@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Estimates sampling and LoRA training on 2, 4 and 8 GPUs: compute, memory and messages, for tp x dp placements.
+"""Estimates the time of sampling and LoRA training on 2, 4 and 8 GPUs from computation, memory and messages, for
+placements of tp ranks and dp copies.
 
 Usage: benchmarks/parallel_cost.py [FILE]     writes a Markdown table (default: benchmarks/results/parallel-cost.md)
 
@@ -23,8 +24,9 @@ MODELS = {
 # fp8: row-scaled products on H100 are published at 1.13 to 1.22 PFLOP/s. Memory of the H200: results/h200.md.
 # H100 SXM and A100 SXM 80 GB: NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each times the
 # share of its data sheet (4.8 TB/s, 989 TFLOP/s) that the H200 reached. fp8 weights need sm_89 or newer.
-# NVLink: 900 and 600 GB/s in both directions together (data sheets); PCIe 5.0 and 4.0 x16: 64 and 32 GB/s a direction.
-LINK = 0.8          # share of a link's data-sheet rate that a kernel reaches: assumed
+# NVLink: 900 and 600 GB/s as the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and 32 GB/s per
+# direction.
+LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches
 CARDS = {
     "H200": dict(bw=4.3e12, bf16=788e12, fp8=1.2e15, memory=139.8 * GIB, nvlink=450e9 * LINK, pcie=64e9 * LINK),
     "H100": dict(bw=4.3e12 * 3.35 / 4.8, bf16=788e12, fp8=1.2e15, memory=79.6 * GIB, nvlink=450e9 * LINK,
@@ -37,15 +39,15 @@ LATENCY = {"nvlink": 8e-6, "pcie": 20e-6}
 
 # ---- assumptions: fitted to results/h200.md, whose rows are repeated in MEASURED ------------------------------------
 REACHED = 0.85      # share of the product rate that whole prefills reach
-ATTENTION = 0.35    # the same for attention
-LAYER = {"bf16": 35e-6, "fp8": 55e-6}     # seconds a layer beside its products: norms, rope, cache, gaps
-TRAINED = 2.8e-11   # seconds a token, layer and element of D + F: adapters, norms, loss, optimizer
-DRIVER = 1 * GIB    # that a driver takes (driver_bytes of the CUDA backend)
-WORK = 2 * GIB      # workspace, logits, staging
-CONTEXT = 768       # tokens of a sample: a prompt of 512, and 256 in the mean that follow
-CHUNKS = 8          # partial sums of a row-parallel product, whatever the number of ranks (Rank.CHUNKS)
-KEPT = 14.7e6 / 80 / 8192    # bytes a token, layer and hidden element that training keeps without recomputing
-RECOMPUTED = 1.31e6 / 80 / 8192    # the same with full recomputing
+ATTENTION = 0.35    # share of the product rate that attention reaches
+LAYER = {"bf16": 35e-6, "fp8": 55e-6}     # seconds per layer in addition to its products: norms, rope, cache, gaps
+TRAINED = 2.8e-11   # seconds per token, layer and element of D + F: adapters, norms, loss, optimizer
+DRIVER = 1 * GIB    # memory that the driver uses (driver_bytes of the CUDA backend)
+WORK = 2 * GIB      # memory of workspace, logits and staging
+CONTEXT = 768       # tokens of a sample: a prompt of 512 and, on average, 256 generated tokens
+CHUNKS = 8          # partial sums of a row-parallel product, for any number of ranks (Rank.CHUNKS)
+KEPT = 14.7e6 / 80 / 8192    # bytes per token, layer and hidden element that training keeps without recomputing
+RECOMPUTED = 1.31e6 / 80 / 8192    # bytes per token, layer and hidden element with full recomputing
 ADAPTER_RANK = 16
 
 NAMED = """- A step adds memory time, compute time, a fixed time a layer, and messages: nothing overlaps.
@@ -75,8 +77,8 @@ class Model:
         self.element = 1 if dtype == "fp8" else 2
         self.bytes = self.L * self.layer * self.element + 2 * self.table * 2
         self.read = self.bytes - self.table * 2            # the embedding is looked up, not read
-        self.flops = 2 * (self.L * self.layer + self.table)   # a token, forward
-        self.cached = 2 * self.L * self.K * self.E * 2     # bytes of keys and values a token
+        self.flops = 2 * (self.L * self.layer + self.table)   # per token of a forward pass
+        self.cached = 2 * self.L * self.K * self.E * 2     # bytes of keys and values per token
         self.adapter = ADAPTER_RANK * self.L * (2 * self.D + (self.H + 2 * self.K) * self.E + self.D * 2
                                                 + self.H * self.E + 3 * (self.D + self.F))
 
@@ -86,14 +88,15 @@ def rate(card, model):
 
 
 def messages(model, tokens, tp, chunks=CHUNKS):
-    """Bytes that a rank receives in one all_reduce of (tokens, D)."""
+    """Returns the bytes that a rank receives in one all_reduce of (tokens, D)."""
     return (tp - 1) * -(-chunks // tp) * tokens * model.D * 4 if tp > 1 else 0
 
 
 def step(card, link, model, tokens, read_tokens, attended, tp):
-    """Forward pass: seconds of memory, compute, layers, messages, and the bytes received a rank."""
+    """Returns the seconds of a forward pass for memory, computation, layers and messages, and the bytes that a rank
+    receives."""
     c = CARDS[card]
-    kv = max(1, model.K // tp) / model.K               # ranks beyond the heads hold the same ones
+    kv = max(1, model.K // tp) / model.K               # with more ranks than heads, several ranks hold the same head
     memory = (model.read / tp + read_tokens * model.cached * kv) / c["bw"]
     compute = tokens * model.flops / tp / (rate(card, model) * REACHED)
     compute += 4 * model.H * model.E * model.L * tokens * attended / tp / (c["bf16"] * ATTENTION)
@@ -107,7 +110,7 @@ def step(card, link, model, tokens, read_tokens, attended, tp):
 
 
 def sampling(card, link, model, sequences, tp, dp):
-    """Tokens a second of all copies, or None where it does not fit; a row's figures."""
+    """Returns the tokens per second of all copies, or None if memory is too small, and the figures of a row."""
     own = -(-sequences // dp)
     cache = (512 + own * 256) * model.cached * max(1, model.K // tp) / model.K
     need = model.bytes / tp + cache + WORK + DRIVER
@@ -124,7 +127,7 @@ def training(card, link, model, length, tp, dp):
     least = length * model.L * model.D * RECOMPUTED + length * model.D * KEPT / tp
     recomputes = base + kept > c["memory"]
     need = base + (least if recomputes else kept)
-    passes = 3 if recomputes else 2                       # forward, its repetition, the input gradients
+    passes = 3 if recomputes else 2                       # forward pass, its repetition if any, input gradients
     memory, compute, layers, talk, _ = step(card, link, model, length, 0, length / 2, tp)
     memory, compute, layers = memory * passes, compute * passes, layers * passes
     layers += TRAINED * length * model.L * (model.D + model.F) / tp
@@ -138,8 +141,8 @@ def training(card, link, model, length, tp, dp):
 
 
 def back(model, length, tp):
-    """Bytes that a rank receives in the backward pass of one micro-batch."""
-    inputs = 2 * model.L * messages(model, length, tp, tp)              # gradients: one partial sum a rank
+    """Returns the bytes that a rank receives in the backward pass of one micro-batch."""
+    inputs = 2 * model.L * messages(model, length, tp, tp)              # input gradients: one partial sum per rank
     return inputs + 4 * model.L * (tp - 1) * length * ADAPTER_RANK * 4  # x·Aᵀ and dy·B of divided projections
 
 
@@ -205,7 +208,7 @@ def received(lines):
                 name, tp, 1e-6 * step("H200", "nvlink", model, 1, 0, 0, tp)[4], 1e-6 * trained))
 
 
-# Rows of results/h200.md by ingrain: model, type, layers, test, size, milliseconds, whether all layers are recomputed.
+# Ingrain's rows of results/h200.md: model, type, layers, test, size, milliseconds, whether all layers are recomputed.
 MEASURED = [
     ("70B", "bf16", 40, "decode", 1, 17.3), ("70B", "bf16", 40, "decode", 8, 18.4),
     ("70B", "bf16", 40, "decode", 40, 20.5), ("70B", "bf16", 40, "prefill", 512, 57.6),
@@ -233,7 +236,7 @@ def predicted(model, test, size):
 
 
 def check_measured():
-    """MEASURED repeats rows of results/h200.md; each must still be there."""
+    """Fails if a row of MEASURED is no longer in results/h200.md."""
     text = (HERE / "results" / "h200.md").read_text()
     for name, dtype, layers, test, size, ms in MEASURED:
         whole = layers == MODELS[name]["L"]

@@ -1,4 +1,4 @@
-"""The parts of check that test correctness: they pass or fail, and time does not matter."""
+"""The parts of check that test correctness. A part passes or fails; its time is not a result."""
 import json
 import math
 import re
@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from runner import json_lines
 
 AT_ONCE = 6  # test processes that share the GPU
-SECONDS = 45  # time limit of a class; longer counts as hung
+SECONDS = 45  # time limit of a test class; a class that exceeds it counts as hung
 DRY_TIMES = 8  # factor on the time limits in a dry run, which has few cores
 
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
@@ -25,8 +25,8 @@ def hot(bundle):
 
 
 def ops(bundle):
-    """All other ops; bitwise independence of a row from the other rows; fp8; the generator on the device; ranks on one
-    GPU."""
+    """Tests of all other ops, bitwise independence of a row from the other rows, fp8, the generator on the device, and
+    ranks on one GPU."""
 
     if bundle.dry:
         yield from accidents(bundle)
@@ -43,8 +43,8 @@ def others(bundle):
 
 
 def accidents(bundle):
-    """For a dry run: a class that kills itself and one that hangs must lose only their own rows; cuBLASLt must be
-    found in a wheel."""
+    """For a dry run. A test class that kills its process and a class that hangs must not affect the rows of other
+    classes. cuBLASLt must be found in a wheel."""
     ends = {"EndsItself": "ended with status -9", "Hangs": "hung", "FindsCublasLt": ""}
     for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
         expected = ends[row["class"]]
@@ -54,14 +54,14 @@ def accidents(bundle):
 
 
 def missing(bundle, results, table):
-    """For a dry run: the classes of hot and ops that have no row in the results or in the table."""
+    """For a dry run. Returns the classes of hot and ops that have no row in the results or in the table."""
     names = [f"{name}ParityTest" for name in HOT] + [name.rsplit(".", 1)[-1] for name in others(bundle) + LAST]
     rows = {row["class"] for part in ("hot", "ops") for row in results[part]["rows"]}
     return [name for name in names if name not in rows or f"| {name} |" not in table]
 
 
 def tests(bundle, classes, prefix=(), seconds=None):
-    """One row per class. Each class runs in its own process, so a crash or a hang affects no other class."""
+    """Yields one row per class. Each class runs in its own process, so a crash or a hang affects no other class."""
     seconds = seconds or SECONDS * (DRY_TIMES if bundle.dry else 1)
     properties = {
         "ingrain.device.backend": "simt" if bundle.device == "cpu" else bundle.device,
@@ -73,8 +73,8 @@ def tests(bundle, classes, prefix=(), seconds=None):
 
 
 def outcome(bundle, name, done):
-    """The result of a class, from its output and report. It also fails if it has no test, if a test was skipped, or if
-    its process did not exit."""
+    """Returns the result of a class, from its output and report. A class also fails if it has no test, if a test was
+    skipped, or if its process did not exit."""
     feed = re.findall(r"^(.*) :: (STARTED|SUCCESSFUL|FAILED|ABORTED)", done.text(), re.M)
     count = {word: sum(state == word for _, state in feed) for word in ("SUCCESSFUL", "FAILED", "ABORTED")}
     row = {
@@ -90,7 +90,7 @@ def outcome(bundle, name, done):
     elif not row["tests"]:
         why = next((line for line in done.text().splitlines() if line.startswith("Skipped:")), done.why())
     right = done.status == 0 and row["tests"] and not row["failed"] and not row["skipped"]
-    if bundle.dry and done.status == 0 and row["skipped"] == row["tests"]:  # needs something that the CPU does not have
+    if bundle.dry and done.status == 0 and row["skipped"] == row["tests"]:  # the class needs a feature of GPUs
         return {**row, "result": "skipped", "why": why[:300]}
     return {**row, "result": "passed" if right else "FAILED", "why": why[:300]}
 
@@ -118,14 +118,14 @@ def first_failure(bundle, name):
 
 
 def stories(bundle):
-    """The greedy text of a real model, which must match exactly, and its log-probabilities."""
+    """Tests the greedy text of a real model, which must match exactly, and its log-probabilities."""
     for dtype in ("f32", "bf16"):
         yield story(bundle, dtype)
 
 
 def story(bundle, dtype):
-    """In F32 all ids must be equal. In BF16 at least 16 are, and the log-probabilities stay close as far as they
-    are."""
+    """In F32 all ids must be equal. In BF16 at least the first 16 ids must be equal, and the log-probabilities of the
+    equal ids must be close."""
     model = bundle.kit / "models/stories15M"
     expected = json.loads((model / "golden.json").read_text())
     text = bundle.run(
@@ -168,7 +168,7 @@ def story(bundle, dtype):
 
 
 def ranks(bundle):
-    """Two ranks on one GPU: a real model must sample the same tokens as with one rank; the time of an all_reduce."""
+    """Tests two ranks on one GPU: a real model must sample the same tokens as with one rank. Also times all_reduce."""
     name = "org.ingrain.parallel.RanksOnOneDeviceTest"
     properties = {"ingrain.device.backend": bundle.device, "ingrain.stories": bundle.kit / "models/stories15M",
                   "ingrain.repetitions": 3 if bundle.dry else 200}
@@ -178,7 +178,7 @@ def ranks(bundle):
 
 
 def golden(bundle):
-    """Training compared with PEFT, for a small model and at the width of 70B."""
+    """Compares training with PEFT, for a small model and at the width of 70B."""
     yield from tests(bundle, ["org.ingrain.train.DecoderTrainingGoldenTest"])
     folder = bundle.out / "wide"
     shutil.rmtree(folder, ignore_errors=True)
@@ -191,12 +191,12 @@ def golden(bundle):
 
 
 def memcheck(bundle, classes):
-    """Compute Sanitizer's memcheck on these classes."""
+    """Runs these classes under Compute Sanitizer's memcheck."""
     yield from sanitized(bundle, "memcheck", classes)
 
 
 def sanitizer(bundle):
-    """Compute Sanitizer on the hot ops, one tool after another, with as many test classes as the time allows."""
+    """Runs the tests of the hot ops under Compute Sanitizer, one tool after another, as many classes as time allows."""
     for tool in ("racecheck", "memcheck"):
         yield from sanitized(
             bundle,
@@ -222,8 +222,8 @@ def sanitized(bundle, tool, classes):
 
 
 def pipeline(bundle):
-    """The command line from end to end: fine-tunes the kit's model, merges, samples from the merged model; then the
-    demo on the lab model."""
+    """Tests the command line from end to end: fine-tunes the bundle's model, merges the adapter and samples from the
+    merged model. Then runs the demo on the lab model."""
     work = bundle.out / "pipeline"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -284,7 +284,7 @@ def pipeline(bundle):
 
 
 def demo(bundle):
-    """The lab model through sampling, curation, training and evaluation."""
+    """Runs sampling, curation, training and evaluation with the lab model."""
     work = bundle.out / "demo"
     shutil.rmtree(work, ignore_errors=True)
     bundle.run(bundle.cli("demo", "--device", bundle.device, "--output", work), "demo")

@@ -1,5 +1,5 @@
-"""Compares JNI with Panama (benchmarks/jni): the same calls of the CUDA driver and the same products, through JCuda
-and through our binding, in one process."""
+"""Compares JNI with Panama (benchmarks/jni). One process makes the same calls of the CUDA driver and the same matrix
+products, once through JCuda and once through our binding."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ def jni(bundle):
 
 
 def products(bundle):
-    """NAME:N:C of the two largest weights of a layer."""
+    """Returns NAME:N:C for the two largest weights of a layer of each model."""
     if bundle.dry:
         return ["small:96:64"]
     sizes = []
@@ -52,7 +52,7 @@ def products(bundle):
 
 
 def cublas_places():
-    """Where libcublas.so.12 may be: the loader's path, CUDA's folder, Python's wheels."""
+    """Returns the paths to try for libcublas.so.12: the loader's path, CUDA's folder, Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
     wheels = [
         library

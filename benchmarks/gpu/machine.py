@@ -43,8 +43,8 @@ def facts(bundle):
 
 
 def micro(bundle):
-    """Runs the programs of benchmarks/gpu/micro, those that more depends on first. Each stops by itself within its
-    time limit."""
+    """Runs the programs of benchmarks/gpu/micro, starting with the most important results. Each program stops by itself
+    within its time limit."""
 
     programs = bundle.kit / "micro"
     library = bundle.ingrain / "lib" / ("libingrain_cpu.so" if bundle.dry else "libingrain_cuda.so")
@@ -60,9 +60,9 @@ def micro(bundle):
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
-            # path and library describe this machine only
+            # The values of path and library have a meaning on this machine only.
             row = {key: value for key, value in row.items() if key not in ("path", "library")}
-            # of the "accepts" rows, only the sizes that cuBLASLt refused
+            # "accepts" rows are kept only for sizes that cuBLASLt refused.
             if row.get("test") != "accepts" or row.get("status") != 0:
                 yield {"program": name, **row}
         if done.status != 0:

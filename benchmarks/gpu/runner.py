@@ -1,5 +1,5 @@
-"""The unpacked bundle: its Java runtime, command line, tests and programs. Runs them one by one or several at a time,
-each with a time limit."""
+"""Runs the command line, tests and programs of the unpacked bundle, one by one or several at a time, each with a time
+limit."""
 
 import dataclasses
 import json
@@ -18,9 +18,9 @@ class Skip(Exception):
 
 @dataclasses.dataclass
 class Done:
-    """A command that has ended or was ended."""
+    """A command that has exited or was killed."""
     command: list
-    status: int | None  # None: it exceeded its time limit
+    status: int | None  # exit status; None if the command exceeded its time limit
     stdout: Path
     log: Path
 
@@ -28,7 +28,7 @@ class Done:
         return self.stdout.read_text(errors="replace")
 
     def why(self):
-        """One line with the exit status and the last line of the log."""
+        """Returns one line with the exit status and the last line of the log."""
         lines = [line for line in self.log.read_text(errors="replace").splitlines()[1:] if line.strip()]
         ended = "time limit exceeded" if self.status is None else f"status {self.status}"
         return (
@@ -48,14 +48,14 @@ class Bundle:
         self.part, self.runs, self.deadline = "", 0, 0.0
 
     def machine(self):
-        """The GPU as reported by nvidia-smi: name, memory, driver."""
+        """Returns the GPU as reported by nvidia-smi: name, memory, driver."""
         if self.dry:
             return f"dry run on {self.device}"
         query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()[0]
 
     def memory(self):
-        """The GPU's memory in bytes."""
+        """Returns the GPU's memory in bytes."""
         return int(self.machine().split(",")[1].split()[0]) * 2**20
 
     def begin(self, part, seconds):
@@ -102,7 +102,7 @@ class Bundle:
         return done
 
     def run(self, command, name=None, seconds=None):
-        """The standard output of a command; raises if it fails."""
+        """Runs a command and returns its standard output. Raises an exception if the command fails."""
         done = self.attempt(command, name, seconds)
         if done.status is None:
             raise TimeoutError(done.why())
@@ -111,7 +111,7 @@ class Bundle:
         return done.text()
 
     def side_by_side(self, commands, at_once, seconds):
-        """Runs commands {name: command}, at_once at a time. Yields (name, Done) as they end."""
+        """Runs commands {name: command}, at most at_once at a time. Yields (name, Done) when a command ends."""
         waiting, running = list(commands.items()), {}
         while waiting or running:
             while waiting and len(running) < at_once and self.left() > 1:
@@ -130,11 +130,11 @@ class Bundle:
                     yield name, done
 
     def cli(self, *arguments):
-        """A command of the distribution's command line."""
+        """Returns the command that runs the distribution's command line with these arguments."""
         return self.java({}, f"{self.ingrain}/lib/*", "org.ingrain.cli.Main", *arguments)
 
     def java(self, properties, classpath, *arguments):
-        """A program on the distribution's Java runtime."""
+        """Returns the command that runs a program on the distribution's Java runtime."""
         system = {
             "ingrain.home": self.ingrain,
             **({"ingrain.root": self.root.resolve()} if self.root else {}),
@@ -152,7 +152,7 @@ class Bundle:
         ]
 
     def junit(self, name, properties):
-        """The tests of one class of the kit, run on the distribution's classes."""
+        """Returns the command that runs one test class of the bundle on the distribution's classes."""
         system = {
             "ingrain.references": f"replay:{self.kit / 'references'}",
             "ingrain.targets": self.device,
@@ -186,8 +186,8 @@ def end(process):
 
 
 def environment(out):
-    """The environment of all commands. cuBLASLt is in a wheel's folder, which the loader does not search. Ranks that
-    spin need one hardware queue each. Compilers get cache folders."""
+    """Returns the environment of all commands. It adds the wheel's folder with cuBLASLt, which the loader would not
+    search; 32 hardware queues, because each rank that spins needs one; and a cache folder for PyTorch's compiler."""
     changed = dict(
         os.environ,
         CUDA_DEVICE_MAX_CONNECTIONS="32",
@@ -201,8 +201,8 @@ def environment(out):
 
 
 def stub_wheel(kit, out):
-    """Makes a folder of Python packages with cuBLASLt at the place where its wheel has it. It is that of the emulated
-    GPU, together with the emulator."""
+    """Makes a folder of Python packages that has cuBLASLt at the same path as its wheel. The library is the emulated
+    cuBLASLt, together with the emulator."""
     folder = out / "wheel/nvidia/cu13/lib"
     folder.mkdir(parents=True, exist_ok=True)
     for file, name in (("libcublasLt_emulated.so", "libcublasLt.so.13"), ("libsimt.so", "libsimt.so")):
@@ -211,7 +211,7 @@ def stub_wheel(kit, out):
 
 
 def cublaslt_folders():
-    """The folders of Python wheels that contain cuBLASLt of CUDA 12 or 13, newest first."""
+    """Returns the folders of Python wheels that contain cuBLASLt of CUDA 12 or 13, newest first."""
     found = [
         library for folder in sys.path if folder for library in Path(folder).glob("nvidia/*/lib/libcublasLt.so.1[23]")
     ]
@@ -221,7 +221,8 @@ def cublaslt_folders():
 
 
 def json_lines(text):
-    """The objects of a program that prints one per line. An incomplete last line is left out."""
+    """Returns the JSON objects in the output of a program that prints one per line. An incomplete last line is
+    ignored."""
     rows = []
     for line in text.splitlines():
         if line.startswith("{"):

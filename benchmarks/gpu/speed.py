@@ -1,5 +1,5 @@
-"""Measures speed: `ingrain bench`, then PyTorch on the same GPU, as ratios and as shares of the ceilings measured in
-the same run."""
+"""Measures the speed of `ingrain bench` and of PyTorch on the same GPU. Reports ratios of the two, and shares of the
+ceilings that are measured in the same run."""
 
 import collections
 import csv
@@ -32,8 +32,8 @@ class Shape:
         return 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * self.config["intermediate_size"]
 
     def step_bytes(self, batch):
-        """The bytes that a decode step reads halfway through the answers: every weight, the shared prompt once, and
-        half an answer per sample."""
+        """Returns the bytes that a decode step reads halfway through the answers: every weight, the shared prompt once,
+        and half an answer per sample."""
         width = 1 if self.dtype == "fp8" else 2
         cache = 4 * self.layers * self.config["num_key_value_heads"] * self.config["head_dim"]
         return (
@@ -43,8 +43,8 @@ class Shape:
         )
 
     def flops(self, tokens, passes):
-        """FLOP of the matrix products. passes: 1 for forward, 2 for a LoRA step, whose frozen weights need no
-        gradient."""
+        """Returns the FLOP of the matrix products. passes is 1 for a forward pass and 2 for a LoRA step, because the
+        frozen weights need no gradient."""
         return 2 * passes * tokens * self.layers * self.layer_weights()
 
 
@@ -56,13 +56,14 @@ def shape(bundle, name, layers=None, dtype="bf16"):
 
 
 def compared(name, layers=None, dtype="bf16"):
-    """A part: decoding, prefill and a LoRA step of this shape, first with Ingrain, then with PyTorch."""
+    """Returns a part that measures decoding, prefill and a LoRA step of this shape, first with Ingrain, then with
+    PyTorch."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=True)
 
 
 def alone(name, layers=None, dtype="bf16"):
-    """The same without PyTorch, with fewer samples and one repetition; also whether the memory plan fits a real
-    GPU."""
+    """Returns a part that measures the same without PyTorch, with fewer samples and one repetition. It also tests
+    whether the memory plan is right for a real GPU."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=False)
 
 
@@ -83,7 +84,7 @@ def measured(bundle, model, peers):
 
 
 def ours(bundle, model, batches, repetitions):
-    """Rows of `ingrain bench`. If it fails, the rows so far and the reason."""
+    """Yields the rows of `ingrain bench`. If it fails, yields the rows so far and a row with the reason."""
     prompt, answer, prefill, train = (32, 8, 64, 64) if bundle.dry else (PROMPT, ANSWER, PREFILL, TRAIN)
     runs = [
         (
@@ -145,7 +146,7 @@ def readable(rows, prompt):
 
 
 def bench(bundle, model, name, *arguments):
-    """`ingrain bench`: its rows so far, and the reason why it failed, or None."""
+    """Runs `ingrain bench`. Returns its rows and, if it failed, the reason, else None."""
     output = bundle.out / f"bench-{name}.json"
     output.unlink(missing_ok=True)
     which = (
@@ -169,7 +170,7 @@ def bench(bundle, model, name, *arguments):
 
 
 def torch_rows(bundle, model):
-    """PyTorch's rows. If the program fails, the rows so far and the reason."""
+    """Yields PyTorch's rows. If the program fails, yields the rows so far and a row with the reason."""
     output = bundle.out / f"torch-{model.name}-{model.dtype}.json"
     output.unlink(missing_ok=True)
     tests = "ceilings,decode,prefill,train" if model.dtype == "bf16" else "ceilings,decode,prefill"
@@ -219,7 +220,8 @@ def torch_rows(bundle, model):
 
 
 def ratios(model, mine, theirs):
-    """Ingrain's rates divided by PyTorch's, and by the limits from the GPU's measured bandwidth and product rate."""
+    """Divides Ingrain's rates by PyTorch's, and by the ceilings given by the GPU's measured bandwidth and product
+    rate."""
     copy, rate = (
         theirs.get(name, {}).get(field) for name, field in (("copy", "bytes/s"), (f"{model.dtype} product", "flops"))
     )
@@ -246,8 +248,8 @@ def ratios(model, mine, theirs):
 
 
 def warmers(bundle, names):
-    """Commands that fill PyTorch's compiler cache on idle cores. Two layers, because in training the first layer is
-    compiled separately."""
+    """Returns commands that fill PyTorch's compiler cache on idle cores. They use two layers, because in training the
+    first layer is compiled separately."""
     for name, dtype in names:
         output = bundle.out / f"warm-{name}-{dtype}.json"
         yield [
@@ -276,7 +278,8 @@ def warmers(bundle, names):
 
 
 def throughput(bundle):
-    """Different prompts, 128 tokens in and 128 out: tokens per second for several numbers of requests."""
+    """Measures tokens per second for several numbers of requests with different prompts, each with 128 prompt tokens
+    and 128 generated tokens."""
     model = shape(bundle, "llama-2-70b", 40)
     tokens = 16 if bundle.dry else 128
     for requests in (2, 4) if bundle.dry else (64, 256, 512):
@@ -303,7 +306,7 @@ def throughput(bundle):
 
 
 def profile(bundle):
-    """The time of a decode step and of a training step by kernel, from Nsight Compute's durations."""
+    """Measures the time of each kernel in a decode step and in a training step, with Nsight Compute."""
     bundle.need_gpu()
     ncu = bundle.need("ncu")
     for step, arguments in (

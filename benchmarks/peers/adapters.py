@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compares adapters and merged folders between Ingrain, PEFT and transformers: log-probabilities of the same tokens.
+"""Compares the log-probabilities that Ingrain, PEFT and transformers compute with the same adapters and merged folders.
 
     python3 benchmarks/peers/adapters.py --model DIR [--work DIR]
 
-Needs torch, transformers, peft, safetensors. 1: an adapter made by `ingrain finetune`, read by PEFT. 2: an adapter
-made by PEFT (random A and B, rslora and alpha patterns), read by Ingrain. 3: the folder written by `ingrain merge`,
-read by transformers. Everything is in F32. Prints the largest difference of each comparison; exits with 1 if one
-exceeds the bound.
+Needs torch, transformers, peft, safetensors. There are three comparisons: PEFT reads an adapter of `ingrain finetune`;
+Ingrain reads an adapter of PEFT (random A and B, rslora and alpha patterns); transformers reads a folder of `ingrain
+merge`. All computations are in F32. Prints the largest difference of each comparison. The exit status is 1 if a
+difference exceeds the bound.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BOUND = 2e-3  # of a log-probability: F32 sums of a few hundred terms in another order, over all layers
+BOUND = 2e-3  # on a difference of log-probabilities, due to other orders of F32 sums of a few hundred terms per layer
 TEXTS = ["Once upon a time, there was a little girl named Lily. She loved to play outside.",
          "The capital of France is Paris, and the capital of Italy is Rome."]
 

@@ -1,11 +1,12 @@
-"""Makes golden values of a small random model of each architecture with PyTorch: log-probabilities, ten steps of LoRA
-(PEFT) and five of full fine-tuning, in F32.
+"""Makes golden values of a small random model of each architecture with PyTorch, in F32: log-probabilities, ten steps
+of LoRA (PEFT) and five steps of full fine-tuning.
 
     python benchmarks/peers/architectures_golden.py java/engine/src/test/resources/org/ingrain/train/architectures
 
 Writes one folder per model: config.json, the base model, the adapter that PEFT saved before and after training, and
 golden.json with batches, settings, log-probabilities, the loss and the gradient norm of each step, and the biases and
-norms after full fine-tuning. ArchitecturesTest computes the same. Needs torch, transformers, peft and safetensors.
+norms after full fine-tuning. ArchitecturesTest computes the same values with Ingrain. Needs torch, transformers, peft
+and safetensors.
 """
 
 import json
@@ -45,7 +46,8 @@ MODELS = {
 
 
 def randomize(model):
-    """Norms and biases are initialised as ones and zeros. Random values reveal an implementation that ignores them."""
+    """Sets norms and biases, which are initialised with ones and zeros, to random values, so that an implementation
+    that ignores them gives wrong results."""
     for name, p in model.named_parameters():
         if "norm" in name:
             p.data.uniform_(0.5, 1.5)
@@ -54,7 +56,7 @@ def randomize(model):
 
 
 def log_probabilities(model, data):
-    """The log-probability of each token of each sequence, given the tokens before it."""
+    """Returns the log-probability of each token of each sequence, given the previous tokens."""
     result = []
     with torch.no_grad():
         for sequence in (s for batch in data for s in batch):

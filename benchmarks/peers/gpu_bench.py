@@ -4,13 +4,14 @@
     python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests
     ceilings,decode,prefill,train,throughput
 
-Weights are random. `torch` is PyTorch as its users optimise it: a Llama of F.linear and F.scaled_dot_product_attention
-with a compiled block, a static cache, and the whole decode step with its sampling in one CUDA graph. `transformers`
-and `peft` are those libraries unmodified. Times are medians of CUDA events. A test that fails becomes a row with its
-error; it is then repeated as plain PyTorch, without compiler, CUDA graph and cuDNN. --output is rewritten after each
-row, so a run that is stopped keeps its results. A run with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR
-for any number of layers. (Two, because the first layer of a training step needs no gradient of its input and is
-therefore compiled separately.) --tiny --device cpu runs the program without a GPU.
+Weights are random. The rows `torch` are PyTorch with the usual optimisations: a Llama of F.linear and
+F.scaled_dot_product_attention with a compiled block, a static cache, and the whole decode step with its sampling in one
+CUDA graph. The rows `transformers` and `peft` are these libraries without changes. Times are medians measured by CUDA
+events. A test that fails becomes a row with its error; it is then repeated as plain PyTorch, without compiler, CUDA
+graph and cuDNN. The file of --output is rewritten after each row, so a run that is stopped keeps its results. A run
+with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR for any number of layers. It needs two layers, because
+the first layer of a training step needs no gradient of its input and is therefore compiled separately. --tiny --device
+cpu runs the program without a GPU.
 """
 
 import argparse
@@ -21,13 +22,13 @@ import statistics
 import time
 from pathlib import Path
 
-START = time.monotonic()  # before torch, whose import takes seconds
+START = time.monotonic()  # set before torch is imported, because the import takes seconds
 
 import torch
 
 from gpu_llama import Llama, Shape, capture
 
-# they share one model, since building 70 GB of weights again would take too long
+# These tests share one model, since building 70 GB of weights again would take too long.
 SHARING = ("decode", "prefill", "throughput")
 
 
@@ -37,7 +38,7 @@ class Clock:
         self.repetitions = repetitions
 
     def milliseconds(self, work, warmup=2):
-        """Median and all times of `work` in ms."""
+        """Returns the median and all times of `work` in ms."""
         for _ in range(warmup):
             work()
         times = []
@@ -80,7 +81,8 @@ def ceilings(options, clock):
 
 
 def base_model(options):
-    """The model of decode, prefill and throughput, built once, without the cache of the previous test."""
+    """Returns the model of decode, prefill and throughput, which is built once, without the cache of the previous
+    test."""
     if options.model is None:
         options.model = Llama(options.shape, options.device, fp8=options.fp8)
     options.model.cache = None
@@ -89,7 +91,7 @@ def base_model(options):
 
 
 def decode(options, clock, batch):
-    """Decode steps halfway through the answer. Each sample has its own copy of the prompt in a static cache."""
+    """Measures decode steps halfway through the answer. Each sample has a copy of the prompt in a static cache."""
     at = options.prompt_tokens + options.generate_tokens // 2
     model = base_model(options)
     model.make_cache(batch, options.prompt_tokens + options.generate_tokens)
@@ -254,7 +256,7 @@ def peft_test(options, clock):
 
 
 def fresh_memory(options, name):
-    """Frees the GPU memory of the previous test, also after a failure, except weights that this test shares."""
+    """Frees the GPU memory of the previous test, also after a failure, except weights that the next test shares."""
     if name not in SHARING:
         options.model = None
     elif options.model is not None:
@@ -268,8 +270,8 @@ def fresh_memory(options, name):
 
 
 def attempt(options, clock, name, title, test):
-    """Rows of a test. A test that raises becomes a row with its error: that a peer cannot run a test is a result too,
-    and the other tests continue."""
+    """Yields the rows of a test. If the test raises an exception, yields a row with the error, and the other tests
+    continue. The failure of a peer is a result too."""
     try:
         fresh_memory(options, name)
         for found in test(options, clock):
@@ -321,7 +323,7 @@ def measured(options, clock):
 
 
 def save(options, rows):
-    """Replaces --output as a whole, so that a reader or a kill never finds an incomplete file."""
+    """Replaces the file of --output atomically, so that it is never incomplete, even if the program is killed."""
     if not options.output:
         return
     result = {

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
-# Backends of attention, best first; if PyTorch cannot use one, it takes the next. With one query per head, flash is
-# best: it splits the keys over the GPU. With many queries, cuDNN is best on Hopper. Without a mask both support fewer
-# heads of K and V than of Q. The last backend is the unfused computation.
+# Attention backends, best first. If PyTorch cannot use a backend, it uses the next one. With one query per head, flash
+# is best, because it splits the keys over the GPU. With many queries, cuDNN is best on Hopper. Without a mask, flash
+# and cuDNN support fewer heads of K and V than of Q. The last backend is the unfused computation.
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -45,7 +45,7 @@ class Shape:
 
 
 class Linear(nn.Module):
-    """A frozen weight (N, C) in bf16, or in E4M3 with one scale per row. rank: that of its LoRA; 0: none."""
+    """A frozen weight (N, C) in bf16, or in E4M3 with one scale per row. rank is the LoRA rank; 0 means no LoRA."""
 
     def __init__(self, rows, columns, device, fp8=False, rank=0):
         super().__init__()
@@ -78,19 +78,20 @@ class Linear(nn.Module):
 
 
 def rotate(x, cos, sin):
-    """x (B, heads, T, E)."""
+    """Returns x (B, heads, T, E) after rope."""
     first, second = x.float().chunk(2, -1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
 
 
 def grouped(q, heads):
-    """q (B, H, 1, E) as (B, K, H / K, E): the query heads that share a head of K and V become its rows, so that no
-    backend copies K and V."""
+    """Returns q (B, H, 1, E) as (B, K, H / K, E). The query heads that share a head of K and V become rows of one head,
+    so that no backend copies K and V."""
     return q.unflatten(1, (heads, -1)).squeeze(3)
 
 
 def attend(q, k, v):
-    """q (B, H, T, E), k and v (B, K, S, E) -> (B, H, T, E). A single query sees all of S; else causal, with T = S."""
+    """Attention of q (B, H, T, E) over k and v (B, K, S, E); returns (B, H, T, E). A single query (T = 1) sees all S
+    keys. Otherwise T = S, and attention is causal."""
     if q.shape[2] == 1:
         return F.scaled_dot_product_attention(grouped(q, k.shape[1]), k, v).flatten(1, 2).unsqueeze(2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
@@ -118,8 +119,9 @@ class Block(nn.Module):
             self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
 
     def forward(self, x, cos, sin, cache=None, position=None, seen=None):
-        """x (B, T, D). With a cache (k, v) of (B, K, S, E), T tokens are written at `position` (T). With `seen`, T is
-        1 and the query attends to the first `seen` entries of the cache."""
+        """Computes the block for x (B, T, D). With a cache (k, v), each (B, K, S, E), the keys and values of the T
+        tokens are written at `position` (T). With `seen`, T is 1 and the query attends to the first `seen` entries of
+        the cache."""
         s = self.shape
         h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
         qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
@@ -149,8 +151,8 @@ class Llama(nn.Module):
         self.compile_blocks(False)
 
     def compile_blocks(self, compiled):
-        """Compiles the blocks. Sizes are constants of the code, weights and caches its inputs: one graph for all
-        layers."""
+        """Compiles the blocks. Sizes are constants of the compiled code, and weights and caches are its inputs, so all
+        layers use one compiled graph."""
         self.compiled = compiled
         self.call = torch.compile(Block.forward, dynamic=False) if compiled else Block.forward
 
@@ -158,7 +160,7 @@ class Llama(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
     def weight_bytes(self):
-        """The bytes of the weights that one pass reads: every weight once, without the embedding."""
+        """Returns the bytes of the weights that one pass reads: every weight once, without the embedding."""
         return sum(b.numel() * b.element_size() for b in self.buffers())
 
     def make_cache(self, batch, length):
@@ -191,7 +193,7 @@ class Llama(nn.Module):
         q, k = like(s.heads, tokens), like(s.kv_heads, seen or tokens)
         q = grouped(q, s.kv_heads) if seen else q
         choose = lambda: torch._fused_sdp_choice(q, k, k, is_causal=not seen, enable_gqa=q.shape[1] != k.shape[1])
-        choose()  # the first selection of a process only activates PyTorch's own order
+        choose()  # the first selection in a process only activates PyTorch's own order of backends
         preferred = FLASH_FIRST if seen else CUDNN_FIRST
         with sdpa_kernel(preferred if self.compiled else NO_CUDNN, set_priority=True):
             choice = choose()
@@ -210,12 +212,12 @@ class Llama(nn.Module):
 
     @torch.no_grad()
     def step(self, ids, position, seen):
-        """The next id of each row (B, 1), drawn at temperature 1."""
+        """Returns the next id of each row (B, 1), drawn at temperature 1."""
         p = self.head(self.hidden(ids, position, seen))[:, -1].float().softmax(-1)
         return (p / torch.empty_like(p).exponential_(1)).argmax(-1, keepdim=True)
 
     def loss(self, ids, checkpointing):
-        """Mean cross-entropy of ids (1, T) except the first; call make_rotation(T) before."""
+        """Returns the mean cross-entropy of ids (1, T) except the first id. make_rotation(T) must be called before."""
         x = F.embedding(ids, self.embed)
         for block in self.blocks:
             x = (
@@ -228,9 +230,9 @@ class Llama(nn.Module):
 
 
 def capture(model, batch, at, graph):
-    """A decode step at position `at` of every row as one call, as a CUDA graph where requested and possible. The
-    position does not advance, so the step reads exactly the `at` + 1 used entries, without a mask. This is the best
-    case of PyTorch: a growing answer would cost more."""
+    """Returns a function that runs a decode step at position `at` of every row, as a CUDA graph if requested and
+    possible. The position does not advance, so the step reads exactly the `at` + 1 used entries, without a mask. This
+    is the best case of PyTorch: a growing answer would cost more."""
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
     step = lambda: ids.copy_(model.step(ids, position, at + 1))
@@ -238,7 +240,7 @@ def capture(model, batch, at, graph):
         return step
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # compiles, and lets the libraries create their handles and plans
+    with torch.cuda.stream(side):  # compiles the blocks; libraries create their handles and plans
         for _ in range(3):
             step()
     torch.cuda.current_stream().wait_stream(side)

@@ -1,11 +1,12 @@
-"""Makes golden training runs of a small random Llama in PyTorch: ten steps of LoRA (PEFT) and five of full
-fine-tuning, in F32.
+"""Records training runs of a small random Llama in PyTorch, in F32: ten steps of LoRA (PEFT) and five steps of full
+fine-tuning.
 
     python benchmarks/peers/lora_golden.py java/engine/src/test/resources/org/ingrain/train/golden
 
-Writes, for a model with a tied and one with an untied head, a folder with the base model, the adapter before and
-after, the weights after full fine-tuning, and golden.json: batches, settings, the loss and the gradient norm of each
-step. DecoderTrainingGoldenTest starts from the same weights. Needs torch, transformers, peft and safetensors.
+Writes two folders, for a model with a tied head and for one with an untied head. Each folder has the base model, the
+adapter before and after training, the weights after full fine-tuning, and golden.json with batches, settings, and the
+loss and the gradient norm of each step. DecoderTrainingGoldenTest starts from the same weights. Needs torch,
+transformers, peft and safetensors.
 """
 
 import json
@@ -35,7 +36,7 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 
 def batches(vocab):
-    """Two ragged batches. In each sequence the loss covers the tokens from `target` on."""
+    """Returns two ragged batches. In each sequence the loss includes the tokens from `target` on."""
     generator = torch.Generator().manual_seed(5)
     return [[{"ids": torch.randint(vocab, (n,), generator=generator).tolist(), "target": target} for n, target in batch]
             for batch in ([(17, 9), (2, 1), (33, 20)], [(8, 1), (25, 24), (7, 3), (12, 6)])]

@@ -3,8 +3,9 @@
 
     python3 benchmarks/peers/templates_golden.py java/engine/src/test/resources/org/ingrain/template
 
-Needs transformers. Reads thinking.jinja and instruct.jinja in the folder and writes golden.json. It has the chats, and
-the text for each template, chat, add_generation_prompt and enable_thinking, or null if the template refuses the chat.
+Needs transformers. Reads thinking.jinja and instruct.jinja in the folder and writes golden.json. This file has the
+chats and, for each combination of template, chat, add_generation_prompt and enable_thinking, the rendered text, or null
+if the template refuses the chat.
 """
 
 import json

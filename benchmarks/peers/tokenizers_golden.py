@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Makes small tokenizers with the pipelines of Qwen and Mistral, and records what transformers computes with them.
+"""Makes small tokenizers with the pipelines of Qwen and Mistral, and records the ids and texts that transformers
+computes with them.
 
     python3 benchmarks/peers/tokenizers_golden.py --output java/engine/src/test/resources/org/ingrain/tokenizer
 
-Needs tokenizers and transformers. Each folder gets tokenizer.json, tokenizer_config.json and golden.json. For each
-awkward text, golden.json has its ids, "decoded" (the text of the ids with special tokens, if it differs from the text)
-and "spoken" (without special tokens, if it differs from "decoded"). For one text it has the decoding of every prefix.
+Needs tokenizers and transformers. Each folder gets tokenizer.json, tokenizer_config.json and golden.json. For each test
+text, golden.json has the ids, "decoded" (the decoded ids with special tokens, if this differs from the text) and
+"spoken" (the decoded ids without special tokens, if this differs from "decoded"). For one text it has the decoding of
+every prefix of the ids.
 
     qwen       byte-level BPE, Qwen2's expression, NFC, no BOS, <think> and <tool_call> as added tokens
     mistral    as Mistral 7B v0.1: BPE with byte fallback, a space before every part
-    mistral-v3 as Mistral 7B v0.3: the same with a space before the text only, and [INST] as a special token
+    mistral-v3 as Mistral 7B v0.3: like mistral, but with a space before the text only, and [INST] as a special token
     tekken     as Mistral Nemo: byte-level BPE with its own expression, BOS
 """
 
@@ -28,7 +30,7 @@ LOWER = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 TEKKEN = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*|\p{{N}}"
           r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 
-# The training text of the vocabularies.
+# The text on which the vocabularies are trained.
 WORDS = """
 The kettle sings before the guests arrive, and nobody wonders why it's late. She'll say they've counted 1234 apples,
 we're sure he didn't. A café in Zürich sells crème brûlée; naïve visitors pay 57.80 for it.
@@ -104,7 +106,8 @@ def sentence_piece(specials, legacy):
     learnt = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     letters = collections.Counter(WORDS.replace(" ", "▁").replace("\n", ""))
-    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]  # ties in the trainer are random
+    # The trainer would break ties between letters at random.
+    alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]
     names = specials + [f"<0x{b:02X}>" for b in range(256)]
     learnt.train_from_iterator([WORDS], trainers.BpeTrainer(
         vocab_size=len(names) + 150, initial_alphabet=alphabet, limit_alphabet=len(alphabet), special_tokens=names,
@@ -131,8 +134,8 @@ def golden(folder):
     file = Tokenizer.from_file(str(folder / "tokenizer.json"))
     texts = []
     for text in TEXTS[::2] if folder.name.startswith("mistral") else TEXTS:
-        # transformers 5 rebuilds LlamaTokenizer's pipeline and then adds no space before a part that begins with one;
-        # transformers 4, the file itself and SentencePiece do.
+        # transformers 5 rebuilds LlamaTokenizer's pipeline and then adds no space before a part that begins with a
+        # space; transformers 4, the file itself and SentencePiece add one.
         ids = file.encode(text).ids
         if ids != tokenizer.encode(text) and folder.name != "mistral":
             raise SystemExit(f"{folder}: transformers and the file encode {text!r} differently")

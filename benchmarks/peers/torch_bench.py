@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Compares `ingrain bench` with transformers and PEFT on the same CPU in one run; prints ratios.
+"""Compares `ingrain bench` with transformers and PEFT on the same CPU in one run, and prints the ratios.
 
     python3 benchmarks/peers/torch_bench.py --model DIR|config.json [--random-weights] [--prompt-tokens 512]
     [--generate-tokens 64] ...
 
-Both run the same tests, one after another, with all cores and weights of one dtype: prefill of a prompt, decoding from
-one token (transformers generate with its cache, greedy, without an end token), decoding n samples of a prompt, and one
-LoRA training step (rank 16, all linear layers, AdamW). transformers is used unmodified: eager PyTorch with fused
-attention. --isa avx2 limits Ingrain to AVX2; ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
-ONEDNN_MAX_CPU_ISA=AVX2 in the environment limits PyTorch to it.
+Both programs run the same tests, one after another, with all cores and weights of one dtype: prefill of a prompt,
+decoding from one token (in transformers, greedy generate with its cache and without an end token), decoding n samples
+of a prompt, and one LoRA training step (rank 16, all linear layers, AdamW). transformers is used without changes, as
+eager PyTorch with fused attention. --isa avx2 limits Ingrain to AVX2. ATEN_CPU_CAPABILITY=avx2
+MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment limits PyTorch to AVX2.
 """
 
 import argparse

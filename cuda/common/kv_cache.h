@@ -1,7 +1,7 @@
-// The layout of a cache block, known to kv_cache.cu and attention_paged.cu only:
+// The layout of a cache block. Only kv_cache.cu, attention_paged.cu and the ladder's rungs depend on it.
 //   block = K heads × (block_size rows of keys, then block_size rows of values)
 // A row has E elements and is padded to a multiple of 16 bytes. The rows that one key-value head reads from a block
-// are contiguous, so asynchronous copies of 16 bytes load them without rearranging.
+// are contiguous, so asynchronous copies of 16 bytes can load them in this order.
 #pragma once
 #include "dtype.h"
 
@@ -11,7 +11,7 @@ struct CacheShape {
   int64_t K, block_size, row_bytes;
 
   __host__ __device__ int64_t block_bytes() const { return 2 * K * block_size * row_bytes; }
-  // Byte offset of the key at `slot` of a block; its value lies value_distance() bytes later.
+  // Returns the byte offset of the key at `slot` of a block. The value is value_distance() bytes after the key.
   __host__ __device__ int64_t key(int64_t block, int64_t head, int64_t slot) const {
     return block * block_bytes() + (2 * head * block_size + slot) * row_bytes;
   }

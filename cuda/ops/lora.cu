@@ -19,7 +19,7 @@ using namespace low_rank;
 
 constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
-constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave on an H200
+constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
 
 // out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate. Spans are added in groups of
 // `group`, then the groups are added. So four spans of one piece give the same sum as one span of four pieces. width is

@@ -4,7 +4,7 @@
 // Shapes   logits (M, V) · ids, log_probabilities (M, n), row-major        Types  logits f32
 // Needs    1 <= n <= V, scratch 0; a row with a NaN or +inf, or without any logit above -inf, gives ids -1 and NaN
 // Mapping  one block per row; pass i finds the greatest element that follows element i − 1 in the order
-// Bound    L2: n·M·V elements, of a row that fits in it; meant for a few rows and n of at most 20
+// Bound    L2: n·M·V elements, if a row is not larger than L2; intended for a few rows and n <= 20
 // Oracle   native/ops/top_tokens.cc       Test TopTokensParityTest
 #include "launch.h"
 #include "reduce.h"
@@ -15,19 +15,20 @@ constexpr int threads = 512;
 
 struct Candidate { float logit; int64_t id; };
 
-// Whether a precedes b in the order of the op.
+// Returns whether a precedes b in the order of the op.
 __device__ __forceinline__ bool precedes(Candidate a, Candidate b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
-// Finds the first candidate of the block. Every thread gets the result. May be called again at once.
+// Returns the first candidate of the block, in the order of the op, to every thread. No barrier is needed between two
+// calls.
 __device__ Candidate first_of_block(Candidate mine, Candidate* scratch) {
 #pragma unroll
   for (int bits = 16; bits > 0; bits /= 2) {
     const Candidate other{__shfl_xor_sync(0xffffffffu, mine.logit, bits), __shfl_xor_sync(0xffffffffu, mine.id, bits)};
     if (precedes(other, mine)) mine = other;
   }
-  __syncthreads();  // all have read the result of the last call
+  __syncthreads();  // all threads have read the result of the previous call
   if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = mine;
   __syncthreads();
   Candidate best = scratch[0];
@@ -56,7 +57,7 @@ __global__ void __launch_bounds__(threads)
     const Candidate best = first_of_block(mine, candidates);
     if (i == 0) {
       highest = best.logit;
-      if (block_reduce<Max>(flaw, flaws) > 0 || highest == -INFINITY) {  // the same for all threads
+      if (block_reduce<Max>(flaw, flaws) > 0 || highest == -INFINITY) {  // the condition is the same for all threads
         for (int32_t j = threadIdx.x; j < n; j += threads) row_ids[j] = -1, row[j] = NAN;
         return;
       }

@@ -98,7 +98,7 @@ std::chrono::milliseconds patience();
 // runs on the device.
 cudaError_t load(const void* kernel);
 
-bool capturing();   // whether this thread captures a stream
+bool capturing();   // returns whether this thread captures a stream
 
 // Functions that CUDA does not allow during a capture call this first. If the calling thread captures a stream, the
 // function invalidates the capture and returns an error.

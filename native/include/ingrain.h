@@ -335,14 +335,14 @@ INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, fl
                                           const float* logits, const float* temperature, const int32_t* top_k,
                                           const float* top_p, const int64_t* seeds, const int32_t* sequences,
                                           const int32_t* positions, int64_t M, int64_t V);
-// ---- top_tokens.cc: the n most probable tokens of each row of logits (M, V) f32, in descending order; equal logits in
-// ascending order of their ids. ids, log_probabilities (M, n); 1 <= n <= V. A row without a distribution (see sample)
-// has ids -1 and log-probabilities NaN.
+// ---- top_tokens.cc: writes the n most probable tokens of each row of logits (M, V) f32 to ids and log_probabilities
+// (M, n), in descending order of probability; tokens with equal logits are in ascending order of their ids.
+// 1 <= n <= V. A row without a distribution (see sample) has ids -1 and log-probabilities NaN.
 INGRAIN_API ingrain_status ingrain_top_tokens(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                               const float* logits, int64_t M, int64_t V, int32_t n);
-// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). These are the input tokens of a
-// step. Some of them were drawn on the device by the previous step and not yet read by the host; a drawn -1 (no token)
-// is computed as token 0. ids, given, source (T), drawn (any).
+// ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). ids (T) are the input tokens of a
+// step. The previous step may have drawn some of them on the device, and the host has not read them yet. A drawn -1 (no
+// token) becomes token 0. given, source (T); drawn has more elements than the largest source.
 INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
                                               const int32_t* source, const int32_t* drawn, int64_t T);
 // ---- random.cc: y (n) of dtype, normally distributed with mean 0 and standard deviation std, for random weights.

@@ -116,7 +116,7 @@ struct Backward {
       for (int64_t start = tile.begin / lanes * lanes; start < length; start += lanes) {
         const int64_t n = std::min(lanes, length - start);
         load_queries(x, tile.first + start, h, n);
-        const int64_t seen = std::min(count, start + n - tile.begin);  // none of these queries sees later keys
+        const int64_t seen = std::min(count, start + n - tile.begin);  // number of keys that a query of these sees
         for_register_rows(0, seen, [&](int64_t r, int64_t m) {
           with_rows(m, [&]<int R>() { key_rows<R>(x, r, n, tile.begin + r - start); });
         });

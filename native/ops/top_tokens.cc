@@ -3,7 +3,7 @@
 // Order    by descending logit; equal logits by ascending id
 // Shapes   logits (M, V) · ids, log_probabilities (M, n), row-major        Types  logits f32
 // Needs    1 <= n <= V, scratch 0; a row with a NaN or +inf, or without any logit above -inf, gives ids -1 and NaN
-// Mapping  rows over threads; one scan that keeps the n best in order
+// Mapping  rows over threads; one scan of a row keeps the n greatest logits in order
 // Bound    exp: M·V                       Oracle libtorch topk, log_softmax   Test TopTokensParityTest
 #include "log_sum_exp.h"
 
@@ -12,7 +12,7 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Keeps the n greatest logits of a row and their ids in descending order.
+// Writes the n greatest logits of a row and their ids to best and ids, in the order of the op.
 void select(int32_t* ids, float* best, const float* x, int64_t V, int32_t n) {
   int32_t kept = 0;
   for (int64_t v = 0; v < V; ++v) {

@@ -55,7 +55,7 @@ WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, co
   return status;
 }
 
-// Wrong: the last token of the last row is the next id, with a corrupted log-probability.
+// Wrong: the last token of the last row is replaced by the next id, and its log-probability is changed.
 WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits, int64_t M,
                    int64_t V, int32_t n)) {
   const ingrain_status status = RIGHT(top_tokens)(ctx, ids, log_probabilities, logits, M, V, n);
@@ -65,7 +65,7 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last row takes the given token, or the next id if the given token is correct.
+// Wrong: the last row gets the given token, or the next id if the given token is correct.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

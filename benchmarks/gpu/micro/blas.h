@@ -1,4 +1,5 @@
-// cuBLASLt by dlopen, like cuda/runtime/blas_lt.cu: the same functions, structures and numbers, as far as needed here.
+// Loads cuBLASLt by dlopen, like cuda/runtime/blas_lt.cu, with those of its functions, structures and constants that
+// are needed here.
 #pragma once
 #include <cuda_runtime.h>
 #include <dlfcn.h>
@@ -64,8 +65,8 @@ struct Blas {
   }
 };
 
-// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). For the library, W is its A, transposed, and x its B.
-// `call` and `status` keep the first failure.
+// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). W is cuBLASLt's A, transposed, and x is its B. `call` and
+// `status` keep the first failure.
 class Operation {
  public:
   Operation(Blas& blas, int64_t rows, int64_t N, int64_t K, bool fp8, bool scaled, int out) : blas_(blas) {
@@ -90,7 +91,7 @@ class Operation {
       ran(blas_.cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute " + std::to_string(attribute));
   }
-  // Gets the library's candidates, best in its own estimate first; returns their number.
+  // Writes cuBLASLt's candidates to found, with the best by its own estimate first, and returns their number.
   int candidates(Heuristic* found, int most) {
     Object wishes = nullptr;
     int count = 0;
@@ -103,7 +104,7 @@ class Operation {
       ran(blas_.cublasLtMatmulAlgoGetHeuristic(blas_.handle, operation, a, b, d, d, wishes, most, found, &count),
           "cublasLtMatmulAlgoGetHeuristic");
     blas_.cublasLtMatmulPreferenceDestroy(wishes);
-    if (!status && !count) call = "cublasLtMatmulAlgoGetHeuristic";  // a successful call without candidates
+    if (!status && !count) call = "cublasLtMatmulAlgoGetHeuristic";  // the call succeeded without any candidate
     return status ? 0 : count;
   }
   int checked(const Algorithm& algorithm) {

@@ -1,12 +1,14 @@
-// device: measures the GPU itself in about 10 seconds. The results are the ceilings for all other numbers.
-//   read, bulk   memory, by the number of bytes in flight per multiprocessor: loads into registers; bulk copies into
-//                shared memory, of which one word or everything is read
-//   copy, l2     memory to memory, reads and writes counted; reads served by the L2 cache
-//   gap          from one kernel to the next in a CUDA graph, with and without programmatic dependent launch
-//   mma, widen   mma.sync bf16; E4M3 to 16 bits by cvt, by widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
+// device: measures the GPU itself in about 10 seconds. The results are the ceilings for all other measurements.
+//   read         bandwidth of loads from memory to registers, by the number of bytes in flight per multiprocessor
+//   bulk         bandwidth of bulk copies from memory to shared memory, likewise; one word or all bytes are then read
+//   copy, l2     bandwidth of a copy from memory to memory (reads and writes count); of reads from the L2 cache
+//   gap          time from one kernel to the next in a CUDA graph, with and without programmatic dependent launch
+//   mma          rate of mma.sync with bf16
+//   widen        rate of converting E4M3 to 16 bits by cvt, by widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
 // Build    benchmarks/gpu/micro/build FOLDER     Run    FOLDER/device     Needs capability 9.0 and 9 GB of its memory
 //
-// Bytes are random. An xor of all bytes read is compared ("right"), so that no read can be optimised away.
+// Bytes are random. The xor of all bytes read is compared with the expected value ("right"), so that the compiler
+// cannot remove any read.
 #include <cuda_runtime.h>
 
 #include <functional>
@@ -31,7 +33,7 @@ void check(cudaError_t error, const char* what) {
 
 struct Times { double us, least_us; };
 
-// The time of one call in microseconds; `run` enqueues `calls` of them.
+// Returns the time of one call in microseconds. `run` enqueues `calls` calls.
 Times measure(const std::function<void()>& run, int calls = 1, int repetitions = 11) {
   cudaEvent_t start, end;
   CHECK(cudaEventCreate(&start));
@@ -62,7 +64,8 @@ void wipe() { CHECK(cudaMemsetAsync(board, 0, words * sizeof *board, stream)); }
 
 unsigned expected = 0;  // xor of the whole buffer
 
-// Reads n bytes `rounds` times; an odd number leaves the xor of one pass. Too few resident blocks give no row.
+// Reads n bytes `rounds` times. rounds is odd, so that the xor equals that of one pass. If fewer than `blocks` blocks
+// can be resident, there is no row.
 template <int U> void read_row(const char* test, int blocks, size_t n, int rounds) {
   int fitting = 0;
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fitting, reads<U>, threads, 0));
@@ -250,7 +253,7 @@ void prepare() {
   Row("buffer").with("bytes", buffer_bytes).with("checksum", expected);
 }
 
-// A part that fails becomes a row too, and the next part runs.
+// If a part fails, its error becomes a row and the next part runs.
 bool part(const char* name, void (*rows)()) {
   try {
     rows();

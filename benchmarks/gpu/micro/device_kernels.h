@@ -9,11 +9,12 @@ namespace {
 constexpr int threads = 256;
 enum { checksum, stalls, sink, words = 64 };  // indices into `board`, where kernels store results for the host
 
-__device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, random enough here
+__device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, which is random enough for this purpose
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// volatile, like read16: keeps the order of the two, so that the intended number of loads is in flight.
+// volatile, like the asm of read16: the compiler keeps the order of both, so that the intended number of loads is in
+// flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
                : "+r"(sum)
@@ -39,9 +40,9 @@ __global__ void fill(uint4* p, size_t n) {
   }
 }
 
-// A tile is U pieces of 16 bytes per thread, all loaded before the first is used. The launch bound of 1 matters:
-// without it the compiler saves registers and keeps at most four loads in flight. rounds: repeats over the same bytes,
-// each time with the part of another block, so that L1 does not help.
+// A tile is U pieces of 16 bytes per thread, which are all loaded before the first one is used. Without the launch
+// bound of 1, the compiler saves registers and keeps at most four loads in flight. The same bytes are read `rounds`
+// times. In each round a block reads the part of another block, so that L1 has none of its bytes.
 template <int U>
 __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, int rounds, unsigned* board) {
   const size_t tiles = n / (threads * U);
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, in
 #pragma unroll
       for (int u = 0; u < U; ++u) v[u] = read16(at + u * threads);
 #pragma unroll
-      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // the last load first: it waits for all the others
+      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // starts with the last load, to wait until all have finished
     }
   leave(board + checksum, sum);
 }
@@ -76,7 +77,7 @@ __device__ __forceinline__ uint64_t nanoseconds() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
   return now;
 }
-// False after a second: a hang must give a row instead of ending the session.
+// Returns false after a second, so that a hang becomes a row and does not end the session.
 __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   unsigned done = 0;
   for (uint64_t start = 0; !done;) {
@@ -89,8 +90,8 @@ __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   return true;
 }
 
-// Block b handles the pieces b, b + blocks, ... through a ring buffer in shared memory. whole: reads all of a piece
-// from there instead of one word.
+// Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. If whole is true, the block then reads
+// all words of a piece, else one word.
 constexpr int most_stages = 48;
 template <bool whole>
 __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int piece, int stages, unsigned* board) {
@@ -129,7 +130,7 @@ __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int pie
   leave(board + (whole ? checksum : sink), sum);
 }
 
-// Each kernel adds to the result of the previous one.
+// A kernel that adds to the result of the previous kernel.
 template <bool dependent> __global__ void __launch_bounds__(threads) link(unsigned* x) {
   if constexpr (dependent) {
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
@@ -138,8 +139,8 @@ template <bool dependent> __global__ void __launch_bounds__(threads) link(unsign
   if (threadIdx.x == 0 && blockIdx.x == 0) *x += 1;
 }
 
-// A warp's tile of 2 by 4 fragments, as in a matrix product: eight independent sums. cycles: the cycles of block 0,
-// and the nanoseconds.
+// A warp computes a tile of 2 by 4 fragments, as in a matrix product, with eight independent sums. cycles receives the
+// cycles and the nanoseconds of block 0.
 __global__ void mmas(float* out, int n, uint64_t* cycles) {
   auto operand = [](unsigned i) {
     return (hash(threadIdx.x * 32 + i) & 0x807f807fu) | 0x3f003f00u;
@@ -164,8 +165,8 @@ __global__ void mmas(float* out, int n, uint64_t* cycles) {
   if (blockIdx.x == 0 && threadIdx.x == 0) cycles[0] = clock64() - start, cycles[1] = nanoseconds() - began;
 }
 
-// Converts four E4M3 to two pairs. cvt: f16, in order; two_bytes: bf16, in order; four_bytes: bf16, the pairs are
-// elements 0 and 2, 1 and 3.
+// The ways to convert four E4M3 to two pairs. cvt and two_bytes keep the order of the elements and give f16 and bf16.
+// four_bytes gives bf16; its pairs are elements 0 and 2, and 1 and 3.
 enum Way { cvt, two_bytes, four_bytes };
 __device__ __forceinline__ unsigned times_2_120(unsigned small) {
   unsigned bits;
@@ -188,7 +189,8 @@ template <Way way> __device__ __forceinline__ void widen(unsigned& first, unsign
     second = times_2_120(shifted(four));
   }
 }
-// Eight independent chains per thread; the addition that closes a chain is included in the time.
+// A thread converts eight values repeatedly, and the eight sequences of conversions are independent of each other. The
+// addition after each conversion is included in the time.
 template <Way way> __global__ void widenings(unsigned* out, int n) {
   unsigned q[8];
   for (int j = 0; j < 8; ++j) q[j] = hash(threadIdx.x * 8 + j);
@@ -210,7 +212,7 @@ __device__ float of_f16(unsigned bits) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<unsigned short>(bits)));
   return value;
 }
-// Converts every pair of codes except NaN in the three ways and counts the differences.
+// Converts every pair of codes except NaN in the three ways and counts the results that differ.
 __global__ void compare_widenings(unsigned* wrong) {
   const unsigned low = threadIdx.x, high = blockIdx.x, four = low | high << 8 | low << 16 | high << 24;
   if (low % 128 == 127 || high % 128 == 127) return;

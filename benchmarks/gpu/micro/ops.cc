@@ -1,12 +1,13 @@
-// ops: times every op that decides the engine's speed, alone, through the C ABI, at the shapes of Llama 2 70B. TB/s
-// counts the bytes that the op must move (a weight once), TFLOP/s the products it must compute. The weights alternate
-// between copies that do not fit into a cache. All data are random. An op that fails is a row with its error.
+// ops: times each op that determines the engine's speed, alone, through the C ABI, at the shapes of Llama 2 70B. TB/s
+// counts the bytes that the op must read or write (a weight once), TFLOP/s the products that it must compute. Calls
+// alternate between copies of a weight that together exceed the cache. All data are random. If an op fails, its row has
+// the error.
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
-// The host launches each call. If an op takes less than about 4 us on the GPU, the launch determines its time. The
-// norms in a graph at the end show the cost of such an op in a decoding step.
+// The host launches each call. If an op takes less than about 4 us on the GPU, its time is that of the launch. The
+// norms in a graph at the end show the cost of such an op in a decode step.
 #include "ingrain.h"
 
 #include <dlfcn.h>
@@ -41,7 +42,7 @@ void check(ingrain_status status, const char* what) {
   if (status)
     throw std::runtime_error(std::string(what) + ": status " + std::to_string(status) + ": " + FIND(last_error)(ctx));
 }
-// The symbol is looked up once per call site: a look-up must not be part of the time of a short op.
+// The symbol is looked up once per call site, because a look-up must not be part of the time of a short op.
 #define CALL(name, ...) ([&] { static auto* const function = FIND(name); check(function(ctx, __VA_ARGS__), #name); }())
 void wait() { check(FIND(synchronize)(ctx), "synchronize"); }
 
@@ -68,7 +69,8 @@ void release(std::initializer_list<const void*> pointers) {
   for (const void* p : pointers) CALL(free, const_cast<void*>(p));
 }
 
-// Times run(i), call i of a few; median and minimum over several batches. calls_in_one: number of ops in one run.
+// Times run(i) for i = 0, 1, ... in several batches and outputs the median and the minimum. calls_in_one is the number
+// of ops in one run.
 void op(const std::string& name, const char* dtype, int64_t rows, double bytes, double flops,
         const std::function<void(int)>& run, int calls_in_one = 1) {
   if (seconds() > limit) return;
@@ -92,7 +94,7 @@ void op(const std::string& name, const char* dtype, int64_t rows, double bytes, 
     Row(name).with("dtype", dtype).with("rows", rows).with("error", failure.what());
   }
 }
-// A part whose preparation fails becomes a row too.
+// If the preparation of a part fails, its error becomes a row.
 void part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) {
     Row(name).with("rows", 0).with("error", "no time left");
@@ -165,8 +167,8 @@ void elementwise() {
   release({x, y, w, h});
 }
 
-// The cost of a kernel in a graph of 200 norms, each on the output of the previous one. It runs last, because a failed
-// capture may hang.
+// Measures the cost of a kernel in a graph of 200 norms, where the input of each norm is the output of the previous
+// one. It runs last, because a failed capture may hang.
 void graph() {
   void *x = normal(D, bf16, 1), *y = room(D * 2), *w = normal(D, bf16, 1);
   ingrain_graph* norms = nullptr;
@@ -242,8 +244,8 @@ void training_attention() {
   release({offsets, qkv, dqkv, y, dy, lse, delta});
 }
 
-// S sequences of `length` tokens; the last `fresh` are those of this step. With sharing, the first `prefix` tokens are
-// common to all and the blocks beyond are private; block numbers ascend from 0.
+// A batch of S sequences of `length` tokens, the last `fresh` of which are in this step. With sharing, all sequences
+// share the blocks of the first `prefix` tokens, and the later blocks are private. Block numbers ascend from 0.
 struct Step {
   ingrain_batch batch{};
   std::vector<const void*> pointers;
@@ -271,7 +273,8 @@ struct Step {
   }
 };
 
-// Attention through the cache of one layer. The engine itself writes the cache: one long sequence over all blocks.
+// Attention over the cache of one layer. The engine's own op writes the cache first, as one long sequence over all
+// blocks.
 void paged(int32_t cache_dtype) {
   const char* const type = cache_dtype == fp8 ? "fp8" : "bf16";
   const int64_t many = tiny ? 4 : 40, length = prefix + own, all = many * length, columns = qkv_columns();

@@ -1,14 +1,14 @@
-// products: compares cuBLASLt's first choice with the best of its 24, for the linear layers of Llama 2 70B, and finds
-// the fp8 products that it refuses.
-//   product    "us" of the first choice, "best_us" of the best, measured alternately at the end. TB/s counts the
-//   weight
-//              only. "error" of the best: correct below 0.03. "status" and "call" if the first choice is refused
-//   accepts    fp8, not timed: whether it runs, and which call refuses it ("heuristic_status", "candidates",
-//              "check_status", "status" of cublasLtMatmul)
+// products: compares cuBLASLt's first candidate with the best of its 24 candidates, for the linear layers of Llama 2
+// 70B, and finds the fp8 products that cuBLASLt refuses.
+//   product    "us" is the time of the first candidate, "best_us" that of the best; both are measured alternately at
+//              the end. TB/s counts only the weight. "error" is the error of the best candidate; below 0.03 it is
+//              correct. "status" and "call" are present if the first candidate is refused
+//   accepts    fp8, not timed: whether the product runs, and the call that refuses it ("heuristic_status",
+//              "candidates", "check_status", "status" of cublasLtMatmul)
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; needs 3 GB of GPU memory
 //
-// Weights and activations are random. The weights alternate within a pool that does not fit into the L2 cache.
+// Weights and activations are random. Calls alternate between weights in a pool that exceeds the L2 cache.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
@@ -38,7 +38,7 @@ void check(cudaError_t error, const char* what) {
 }
 #define CHECK(call) check(call, #call)
 
-// Sums of four uniform numbers: approximately normal with deviation 1.
+// Fills both arrays with sums of four uniform numbers, which are approximately normal with standard deviation 1.
 __global__ void fill(__nv_bfloat16* wide, __nv_fp8_e4m3* narrow, size_t n, unsigned seed) {
   for (size_t i = size_t{blockIdx.x} * 256 + threadIdx.x; i < n; i += size_t{gridDim.x} * 256) {
     unsigned r = static_cast<unsigned>(i) * 2654435761u ^ seed;
@@ -52,7 +52,7 @@ __global__ void fill_scales(float* scales, int64_t n) {
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) scales[i] = (1 + i % 7) / 256.f;
 }
 
-// The largest error of 256 elements of y, one per warp, relative to the expected size of such a sum.
+// Computes the largest error of 256 elements of y, one per warp, relative to the expected magnitude of an element.
 template <class E>
 __global__ void compare(const __nv_bfloat16* y, const E* x, const E* w, const float* sx, const float* sw, int64_t rows,
                         int64_t N, int64_t K, float* worst) {
@@ -64,7 +64,7 @@ __global__ void compare(const __nv_bfloat16* y, const E* x, const E* w, const fl
   const float scale = sx ? sx[m] * sw[n] : 1;
   const float error = fabsf(__bfloat162float(y[m * N + n]) - sum * scale) / (sqrtf(static_cast<float>(K)) * scale);
   if (threadIdx.x == 0)
-    atomicMax(reinterpret_cast<int*>(worst), __float_as_int(error >= 0 ? error : 1e30f));  // NaN: 1e30
+    atomicMax(reinterpret_cast<int*>(worst), __float_as_int(error >= 0 ? error : 1e30f));  // NaN counts as 1e30
 }
 
 size_t bytes_of(const Weight& w, bool fp8) { return static_cast<size_t>(w.N) * w.K * (fp8 ? 1 : 2); }
@@ -72,7 +72,7 @@ const char* copy_of(const Weight& w, bool fp8, int i) {
   return pool + i % (pool_bytes / bytes_of(w, fp8)) * bytes_of(w, fp8);
 }
 
-// Microseconds per call; a negative number is the status of a refused call.
+// Returns microseconds per call, or the negative status of a refused call.
 double time(Operation& op, const Weight& w, bool fp8, const Algorithm& algorithm, int calls) {
   CHECK(cudaEventRecord(start, stream));
   for (int i = 0; i < calls; ++i)
@@ -111,8 +111,8 @@ Row& head(Row& row, const Weight& w, int64_t rows, bool fp8) {
 
 struct Best { int index = -1, taken = 0, first_status = 0; double us = 1e30; };
 
-// Times every candidate: a warm-up, then a few calls. A candidate that is three times slower than the best gets one
-// call.
+// Times every candidate, with a warm-up and then a few calls. A candidate that is three times slower than the best gets
+// only one call.
 Best fastest(Operation& op, const Weight& w, bool fp8, int64_t rows, const Heuristic* found, int count) {
   Best best;
   const int calls = rows <= 256 ? 8 : 3;
@@ -169,8 +169,8 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
   row.with("error", error_of(op, w, fp8, rows, chosen.algorithm));
 }
 
-// Whether fp8 runs here with scales applied (outer vectors, bf16 out) and without (f32 out, where the engine scales
-// the result itself).
+// Outputs whether cuBLASLt computes the fp8 product. If scaled is true, it applies a scale per row (outer vectors) and
+// writes bf16. Otherwise it writes f32, which the engine would scale itself.
 void accepts_row(const Weight& w, int64_t rows, bool scaled) {
   Operation op(blas, rows, w.N, w.K, true, scaled, scaled ? r_16bf : r_32f);
   if (scaled) op.set(desc_a_scale, w_scales), op.set(desc_b_scale, x_scales);
@@ -233,7 +233,7 @@ void prepare() {
   CHECK(cudaStreamSynchronize(stream));
 }
 
-// A part that fails becomes a row too. After the time limit no part starts.
+// If a part fails, its error becomes a row. After the time limit no part starts.
 bool part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) return false;
   try {
@@ -250,7 +250,8 @@ void products(const std::vector<Weight>& weights, const std::vector<int64_t>& ro
   for (const int64_t m : rows)
     for (const Weight& w : weights) part("product", [&] { product_row(w, m, fp8); });
 }
-// Forward as stored; backward, where the engine transposes the weight: N and K are swapped.
+// Tries the products of the forward pass and those of the backward pass. For the latter the engine transposes the
+// weight, so N and K are swapped.
 void acceptance() {
   const double until = std::min(limit, seconds() + 6);
   for (const int64_t m :

@@ -1,5 +1,5 @@
-// Shared by the three programs: a row of results is one JSON object on a line, flushed at once, so that a kill loses
-// nothing.
+// Shared by the three programs. A row of results is one JSON object on a line. It is flushed at once, so that no row is
+// lost if the process is killed.
 #pragma once
 #include <signal.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ class Row {
     else quote(value);
     return *this;
   }
-  // The time of one call and its rates. bytes and flops are those of one call; 0 omits the rate.
+  // Adds the time of one call and its rates. bytes and flops are those of one call; if one is 0, its rate is omitted.
   Row& time(double us, double least_us, double bytes, double flops) {
     rows_measured = rows_measured + 1;
     with("us", us).with("min_us", least_us);
@@ -70,7 +70,8 @@ inline double least(const std::vector<double>& values) {
   return values.empty() ? NAN : *std::min_element(values.begin(), values.end());
 }
 
-// Ends the process after `limit` seconds, even if a kernel never returns: that must not use up the time on the GPU.
+// Ends the process after `limit` seconds, even if a kernel never returns, so that a hang does not use up the time on
+// the GPU machine.
 inline void end_after(unsigned limit) {
   seconds();
   signal(SIGALRM, [](int) {

@@ -64,7 +64,7 @@ template <> struct columns_of<bf16> {
 #else
 template <> struct columns_of<bf16> {
   using X = float;
-  // With six rows the sums would not fit into the registers.
+  // With six rows per tile there would be too few registers for the sums.
   static constexpr int64_t step = 2, passes = 2, most_rows = tile_rows == 6 ? 4 : tile_rows;
   static vec read(const bf16* p, int64_t pass) {
     return pass == 0 ? even(load_pairs(p)) : odd(load_pairs(p));

@@ -1,4 +1,4 @@
-// The parts of log Σ exp(x) of a row of logits, which cross_entropy and top_tokens share.
+// The steps of log Σ exp(x) over a row of logits, shared by cross_entropy and top_tokens.
 #pragma once
 #include "strips.h"
 
@@ -7,14 +7,15 @@
 
 namespace ingrain::INGRAIN_ISA {
 
-// The greatest number of a row. A NaN may be ignored.
+// Returns the greatest element of a row. NaNs may be ignored.
 inline float max_of(const float* x, int64_t V) {
   vec m = splat(-INFINITY);
   strips(V, [&](int64_t i, auto n) { m = max(load(x + i, n, -INFINITY), m); });
   return maximum(m);
 }
 
-// Σ exp(x − shift) of a row, NaN if an element is NaN. 4096 terms are summed in f32, then those sums in f64.
+// Returns Σ exp(x − shift) over a row, or NaN if an element is NaN. Blocks of 4096 terms are summed in f32; the sums of
+// the blocks are added in f64.
 inline double sum_exp(const float* x, int64_t V, float shift) {
   constexpr int64_t block = 4096;
   double total = 0.0;
@@ -22,7 +23,7 @@ inline double sum_exp(const float* x, int64_t V, float shift) {
     const float* row = x + first;
     total += sum_strips(V - first < block ? V - first : block, [&](int64_t i, auto n, vec a) {
       const vec d = load(row + i, n, -INFINITY) - splat(shift);
-      return a + fma(splat(0.0f), max(splat(-FLT_MAX), d), exp(d));  // exp alone would lose a NaN
+      return a + fma(splat(0.0f), max(splat(-FLT_MAX), d), exp(d));  // adds 0·d, so that a NaN stays NaN
     });
   }
   return total;

@@ -1,4 +1,4 @@
-// A stub of libcublas.so.12 for machines without a GPU; it has only what JCublasProduct calls.
+// A stub of libcublas.so.12 for machines without a GPU. It has only the functions that JCublasProduct calls.
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

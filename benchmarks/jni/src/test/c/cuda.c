@@ -1,5 +1,5 @@
-// A stub of libcuda.so.1 for machines without a GPU; it has only what JniDriver and PanamaDriver call. Its only kernel
-// is that of Driver.PTX, *out = count.
+// A stub of libcuda.so.1 for machines without a GPU. It has only the functions that JniDriver and PanamaDriver call.
+// Its only kernel is that of Driver.PTX, *out = count.
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,11 +1,12 @@
 package org.ingrain.jni;
 
 /**
- * The same calls of the CUDA driver through one of two bindings. Each binding contains the loops itself, so that a
- * loop has no code but the binding's. The kernel is the smallest whose arguments can be checked: {@code *out = count}.
+ * Calls of the CUDA driver, implemented once for each of two bindings. Each implementation contains the loops itself,
+ * so that a loop runs no code of the other binding. The kernel {@code *out = count} is the smallest kernel whose
+ * arguments can be checked.
  */
 interface Driver {
-    /** PTX of CUDA 11.0. Every driver that our library runs on can load it. */
+    /** The kernel as PTX of CUDA 11.0. Every driver that the CUDA backend supports can load it. */
     String PTX = """
             .version 7.0
             .target sm_80
@@ -29,9 +30,9 @@ interface Driver {
     /** Calls cuLaunchKernel a number of times, with counts 0, 1, 2 ... */
     void launch(int calls) throws Throwable;
 
-    /** Waits for everything launched. */
+    /** Waits until all launched kernels have finished. */
     void drain() throws Throwable;
 
-    /** The count that the last launch stored. */
+    /** Returns the count that the last launch stored. */
     int marked() throws Throwable;
 }

@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** Calls of our own ABI through the engine's binding, shape checks included. */
+/** Calls of our own ABI through the engine's binding, including its shape checks. */
 final class Ingrain {
     /** Columns of the row that is normalised. */
     static final int WIDTH = 4096;
@@ -27,7 +27,7 @@ final class Ingrain {
         normed = context.allocate(DType.BF16, 1, WIDTH);
     }
 
-    /** ingrain_weight_bytes, the cheapest call of the ABI: it multiplies two numbers. */
+    /** Calls ingrain_weight_bytes, the cheapest function of the ABI, which only multiplies numbers. */
     void weightBytes(int calls) {
         for (int i = 0; i < calls; i++) {
             context.weightBytes(DType.BF16, Weight.Layout.ROW_MAJOR, WIDTH, WIDTH);
@@ -44,7 +44,7 @@ final class Ingrain {
         context.synchronize();
     }
 
-    /** A product by our matmul, with a packed weight, like those of the model. */
+    /** A product computed by our matmul op, with a packed weight like the model's weights. */
     final class Matmul implements AutoCloseable {
         private final Tensor x;
         private final Weight w;

@@ -12,7 +12,7 @@ import jcuda.jcublas.cublasHandle;
 import jcuda.jcublas.cublasOperation;
 import jcuda.runtime.cudaStream_t;
 
-/** A product by cublasGemmEx through JCublas, on the stream of JniDriver. */
+/** A product computed by cublasGemmEx through JCublas, on the stream of JniDriver. */
 final class JCublasProduct implements AutoCloseable {
     private static final Pointer ONE = Pointer.to(new float[] {1});
     private static final Pointer ZERO = Pointer.to(new float[] {0});

@@ -20,8 +20,8 @@ import tools.jackson.databind.json.JsonMapper;
  * Compares two ways from Java to CUDA in one process: JNI, as used by the bindings JCuda and JCublas, and Panama's
  * java.lang.foreign, as used by the engine. It times a driver call that does nothing, the launch of a small kernel,
  * and matrix products (cublasGemmEx through JCublas, and the engine's matmul). It checks that both ways give the same
- * results. JCublas 12 needs cuBLAS of CUDA 12; without it, the rows of the products have the engine's times only and
- * say so.
+ * results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the products have only the engine's times
+ * and the reason why the other times are missing.
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
@@ -34,7 +34,7 @@ public final class JniComparison {
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
     /** Lets the JIT compiler compile the loops around products before the first one is timed. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
-    private static final double ROUNDING = 0x1p-7;   // four times the error of two roundings to bf16
+    private static final double ROUNDING = 0x1p-7;   // four times the distance that two roundings to bf16 cause
 
     private final JniDriver jni;
     private final PanamaDriver panama;
@@ -55,10 +55,10 @@ public final class JniComparison {
     /**
      * The arguments of the comparison.
      *
-     * @param backend   of the engine
-     * @param libcuda   a path, or a name that the loader finds
-     * @param libcublas the same, in the order to try
-     * @param rows      of the products
+     * @param backend   the engine's backend
+     * @param libcuda   path of libcuda, or a name that the loader finds
+     * @param libcublas paths or names of libcublas.so.12, in the order to try
+     * @param rows      numbers of rows T of the products
      * @param products  NAME:N:C, the sizes of W (N, C)
      */
     record Plan(String backend, String libcuda, List<String> libcublas, List<Integer> rows, List<String> products) {
@@ -100,7 +100,7 @@ public final class JniComparison {
         }
     }
 
-    /** One line that says where it failed: JCuda's messages are long or do not name the call. */
+    /** Returns one line that names the failed call, because JCuda's messages are long or do not name it. */
     private static String explain(Throwable e) {
         String what = e.toString().lines().findFirst().orElseThrow();
         return e instanceof InputException ? e.getMessage() : Arrays.stream(e.getStackTrace())
@@ -108,7 +108,7 @@ public final class JniComparison {
                 .findFirst().map(frame -> what + " at " + frame).orElse(what);
     }
 
-    /** The library, which stays loaded, or null. Later look-ups of its soname find this one. */
+    /** Loads a library, which then stays loaded; later look-ups of its soname find it. Returns null if that fails. */
     static SymbolLookup open(String library) {
         try {
             return SymbolLookup.libraryLookup(library, Arena.global());
@@ -117,7 +117,7 @@ public final class JniComparison {
         }
     }
 
-    /** If the loader does not search its folder, the libcublasLt that it needs must be loaded first. */
+    /** Loads libcublas. If its path is given, loads the libcublasLt in the same folder first, which libcublas needs. */
     private static boolean openCublas(String library) {
         if (library.contains(File.separator)) {
             open(new File(library).toPath().resolveSibling("libcublasLt.so.12").toString());

@@ -9,7 +9,7 @@ import jcuda.driver.CUmodule;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 
-/** The driver through JCuda. A failed call throws a CudaException. */
+/** Calls the driver through JCuda. A failed call throws a CudaException. */
 final class JniDriver implements Driver {
     private final CUstream stream = new CUstream();
     private final CUfunction function = new CUfunction();

@@ -14,8 +14,8 @@ import jcuda.CudaException;
 import jcuda.driver.CUresult;
 
 /**
- * The driver through java.lang.foreign, called like the engine calls its backends: constant handles, addresses as
- * 64-bit integers.
+ * Calls the driver through java.lang.foreign in the same way as the engine calls its backends, with constant handles
+ * and with addresses as 64-bit integers.
  */
 final class PanamaDriver implements Driver {
     private static final MethodHandle P = handle(JAVA_LONG);

@@ -6,13 +6,13 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /**
- * A bf16 product y (T, N) = x (T, C)·Wᵀ with W (N, C), and its inputs, which are the same for both sides.
+ * A bf16 product y (T, N) = x (T, C)·Wᵀ with W (N, C), and its inputs, which are the same for both bindings.
  *
  * @param x (T, C) bf16, uniform in [-1, 1)
  * @param w (N, C) bf16, uniform in [-1, 1)
  */
 record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
-    /** Number of random values, after which they repeat. A prime, so that no two rows are equal. */
+    /** Number of random values; then the same values repeat. It is a prime, so that no two rows are equal. */
     private static final int DRAWN = 1_000_003;
 
     static Product of(int t, int n, int c, Arena arena) {
@@ -21,7 +21,7 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
                 draw(random, arena.allocate(bytes(n, c), Short.BYTES)));
     }
 
-    /** The size of a matrix in bytes. */
+    /** Returns the size of a bf16 matrix in bytes. */
     static long bytes(long rows, long columns) {
         return rows * columns * Short.BYTES;
     }
@@ -38,8 +38,8 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
     }
 
     /**
-     * ‖found − expected‖ / ‖expected‖ of two bf16 matrices: about 2⁻⁹ if both round the same sums, about 1 if the sums
-     * differ.
+     * Returns ‖found − expected‖ / ‖expected‖ of two bf16 matrices. It is about 2⁻⁹ if the matrices differ only by
+     * rounding, and about 1 if their sums are unrelated.
      */
     static double distance(MemorySegment found, MemorySegment expected) {
         double difference = 0;

@@ -3,8 +3,8 @@ package org.ingrain.jni;
 import java.util.Arrays;
 
 /**
- * Times several sides alternately, round by round, so that all see the same state of the machine. Gives the median
- * round.
+ * Times several implementations alternately, round by round, so that all run under the same conditions. The result is
+ * the median of the rounds.
  */
 final class Timing {
     private Timing() {
@@ -15,16 +15,16 @@ final class Timing {
         void run(int calls) throws Throwable;
     }
 
-    /** Waits for what was enqueued. */
+    /** Waits until all enqueued calls have finished. */
     interface Drain {
         void run() throws Throwable;
     }
 
     /**
-     * One of the sides that are compared.
+     * One of the implementations that are compared.
      *
      * @param calls the calls that are timed
-     * @param drain waits until the device has finished them
+     * @param drain waits until the device has finished these calls
      */
     record Side(Calls calls, Drain drain) {
     }
@@ -32,9 +32,9 @@ final class Timing {
     /**
      * The number of calls and rounds.
      *
-     * @param calls  per round: fewer than a stream's queue holds, or the host would wait for the device
-     * @param warmUp rounds that do not count
-     * @param rounds that do
+     * @param calls  calls per round; with more calls than a stream's queue can hold, the host would wait for the device
+     * @param warmUp rounds before the timed rounds
+     * @param rounds timed rounds
      */
     record Length(int calls, int warmUp, int rounds) {
     }
@@ -42,13 +42,13 @@ final class Timing {
     /**
      * Medians, in nanoseconds per call.
      *
-     * @param host    until the last call of a round has returned
-     * @param drained until the device has finished all of them
+     * @param host    time until the last call of a round has returned
+     * @param drained time until the device has finished all calls of the round
      */
     record Time(double host, double drained) {
     }
 
-    /** A time for each side. */
+    /** Returns one time per side. */
     static Time[] run(Length length, Side... sides) throws Throwable {
         double[][] host = new double[sides.length][length.rounds];
         double[][] drained = new double[sides.length][length.rounds];

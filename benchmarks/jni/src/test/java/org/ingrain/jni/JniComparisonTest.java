@@ -25,8 +25,8 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The whole comparison on the CPU backend and on stubs of libcuda and libcublas (src/test/c), compiled here. JCuda's
- * libraries find a stub by its soname, because it is loaded before them.
+ * Runs the whole comparison on the CPU backend and on stubs of libcuda and libcublas (src/test/c), which the test
+ * compiles. JCuda's libraries find a stub by its soname, because the stub is loaded before them.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class JniComparisonTest {
