@@ -51,7 +51,8 @@ class LintTest {
             + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
     /** Formats by the user's locale, whose digits and decimal points may be others. */
     private static final Pattern LOCALE = Pattern.compile(
-            "\\.formatted\\(|(String\\.format|printf)\\((?!\\s*$|(java\\.util\\.)?Locale\\.)|to(Lower|Upper)Case\\(\\)");
+            "\\.formatted\\(|(String\\.format|printf)\\((?!\\s*$|(java\\.util\\.)?Locale\\.)"
+            + "|to(Lower|Upper)Case\\(\\)");
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private record Source(String path, List<String> lines) {}

@@ -52,7 +52,8 @@ enum Format {
             int length = (int) whole.getLong();
             byte[] header = JSON.edit(Arrays.copyOfRange(file, Long.BYTES, Long.BYTES + length), edits);
             return ByteBuffer.allocate(file.length - length + header.length).order(ByteOrder.LITTLE_ENDIAN)
-                    .putLong(header.length).put(header).put(file, Long.BYTES + length, file.length - Long.BYTES - length)
+                    .putLong(header.length).put(header)
+                    .put(file, Long.BYTES + length, file.length - Long.BYTES - length)
                     .array();
         }
     },

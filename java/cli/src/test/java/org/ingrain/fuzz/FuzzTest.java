@@ -54,7 +54,7 @@ class FuzzTest {
         String output = run("-D" + Fuzzer.TARGET + "=" + targets, Jazzer.class.getName(),
                 "--target_class=" + Fuzzer.class.getName(), "--instrumentation_includes=org.ingrain.**",
                 "--instrumentation_excludes=org.ingrain.fuzz.**", "--custom_hook_includes=org.ingrain.tokenizer.**",
-                "--custom_hooks=" + NoNativeTokenizer.class.getName(), "--reproducer_path=" + folder,
+                "--custom_hooks=" + NoEncoderProcess.class.getName(), "--reproducer_path=" + folder,
                 "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=600",
                 "-runs=" + runs, corpus.toString());
         assertTrue(output.contains("Done "), output);
@@ -82,7 +82,8 @@ class FuzzTest {
     /** Output of a Java process, which must succeed. */
     private String run(String... arguments) throws IOException, InterruptedException {
         Path temporary = Files.createDirectories(folder.resolve("tmp"));
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-Djava.io.tmpdir=" + temporary,
                 "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", classPath()));
         command.addAll(List.of(arguments));

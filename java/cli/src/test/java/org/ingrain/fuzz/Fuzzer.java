@@ -12,9 +12,10 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of targets;
- * each input is passed to all of them. With the property {@code ingrain.fuzz.findings}, a file that causes a fault is written to that
- * folder, once per place of the fault, and fuzzing continues; without it the fault ends the run.
+ * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of
+ * targets; each input is passed to all of them. With the property {@code ingrain.fuzz.findings}, a file that causes a
+ * fault is written to that folder, once per place of the fault, and fuzzing continues; without it the fault ends the
+ * run.
  */
 public final class Fuzzer {
     static final String TARGET = "ingrain.fuzz.target";

@@ -56,7 +56,8 @@ final class ModelTargets {
 
     private Target safetensors() throws IOException {
         Path file = make("safetensors").resolve("model.safetensors");
-        return Target.ofFile("safetensors", Format.SAFETENSORS, List.of(weightsFile(), adapterFile()), file, content -> {
+        List<byte[]> seeds = List.of(weightsFile(), adapterFile());
+        return Target.ofFile("safetensors", Format.SAFETENSORS, seeds, file, content -> {
             try (Safetensors tensors = Safetensors.open(file)) {
                 tensors.names().forEach(name -> tensors.data(name).byteSize());
             }

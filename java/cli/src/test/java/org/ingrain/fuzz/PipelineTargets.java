@@ -69,7 +69,8 @@ final class PipelineTargets {
         this.base = base;
         Path model = Files.createDirectories(base.resolve("model"));
         Files.writeString(model.resolve("config.json"), "{}");
-        QuestionConfig data = new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 2, 6, null, 5, null, null);
+        QuestionConfig data = new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 2, 6, null, 5,
+                null, null);
         DistillConfig<Settings> config = new DistillConfig<>(data, Methods.load("rar-2-step"),
                 new SampleConfig(List.of(2, 1), SamplingParams.sampled(0.7, 0.9, 64, 7)),
                 new CurationConfig(Rule.MORE_THAN_HALF, 0, 0, false, 1, false, Target.ANSWER, 0, 1), new Settings(2),
@@ -97,7 +98,8 @@ final class PipelineTargets {
     }
 
     private org.ingrain.fuzz.Target target(String file, List<String> missing) {
-        String name = "run-" + file.replaceAll("\\.jsonl?$", "").replace('/', '-') + (missing.isEmpty() ? "" : "-resumed");
+        String name = "run-" + file.replaceAll("\\.jsonl?$", "").replace('/', '-')
+                + (missing.isEmpty() ? "" : "-resumed");
         Format format = file.endsWith(".jsonl") ? Format.JSON_LINES : Format.JSON;
         return new org.ingrain.fuzz.Target(name, format, List.of(finished.get(file)), content -> {
             Path run = base.resolve("run");
@@ -145,7 +147,8 @@ final class PipelineTargets {
     private record Trains() implements Tuner {
         @Override
         public Tuned tune(Job job, Progress progress) {
-            DurableFile.write(job.folder().resolve("metrics.jsonl"), "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":0.5}\n");
+            DurableFile.write(job.folder().resolve("metrics.jsonl"),
+                    "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":0.5}\n");
             DurableFile.write(job.folder().resolve("adapter/adapter.json"), "{}");
             return new Tuned("adapter", 1, 2, 2.5, 0.5, null);
         }

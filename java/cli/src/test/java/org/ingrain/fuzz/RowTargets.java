@@ -17,8 +17,10 @@ import org.ingrain.train.data.ExampleReader;
 /** Question files of every task in every format, and training rows. */
 final class RowTargets {
     private static final List<String> ROWS = List.of(
-            "{\"id\": \"a\", \"question\": \"Take the last letters of the words in \\\"Ann Bo\\\".\", \"answer\": \"no\"}",
-            "{\"question\": \"A coin is heads up. Ann flips the coin. Is the coin still heads up?\", \"answer\": \"No\"}",
+            "{\"id\": \"a\", \"question\": \"Take the last letters of the words in \\\"Ann Bo\\\".\","
+                    + " \"answer\": \"no\"}",
+            "{\"question\": \"A coin is heads up. Ann flips the coin. Is the coin still heads up?\","
+                    + " \"answer\": \"No\"}",
             "{\"question\": \"2 + 2? (A) 3 (B) 4\", \"answer\": \"B\", \"category\": \"sum\", \"choices\": "
                     + "{\"label\": [\"A\", \"B\"], \"text\": [\"3\", \"4\"]}, \"answerKey\": \"B\"}",
             "{\"question\": \"Ann has 2 apples.\", \"answer\": \"so 1,234 #### 1234\"}",
@@ -55,7 +57,8 @@ final class RowTargets {
         List<byte[]> single = ROWS.stream().map(row -> (row + "\n").getBytes(UTF_8)).toList();
         Path training = folder.resolve("train.jsonl");
         return List.of(
-                questions("rows-json", Format.JSON, ROWS.stream().map(row -> ("[" + row + "]").getBytes(UTF_8)).toList(),
+                questions("rows-json", Format.JSON,
+                        ROWS.stream().map(row -> ("[" + row + "]").getBytes(UTF_8)).toList(),
                         folder.resolve("data.json")),
                 questions("rows-jsonl", Format.JSON_LINES, join(single, lines), folder.resolve("data.jsonl")),
                 questions("rows-gzip", Format.GZIP, single.stream().map(Format::zip).toList(),

@@ -45,14 +45,16 @@ final class RunTargets {
 
     static List<Target> all(Path folder) throws IOException {
         List<Target> all = new ArrayList<>(List.of(manifest(folder.resolve("manifest")), state(folder.resolve("state")),
-                metrics(folder.resolve("metrics")), method(folder.resolve("method")), recipe(folder.resolve("recipe"))));
+                metrics(folder.resolve("metrics")), method(folder.resolve("method")),
+                recipe(folder.resolve("recipe"))));
         all.addAll(PipelineTargets.all(folder.resolve("pipeline")));
         return all;
     }
 
     private static Target manifest(Path folder) throws IOException {
         Files.createDirectories(folder);
-        Manifest manifest = Manifest.of(Map.of("data", "data/pool.jsonl"), Map.of("seed", 1, "method", Map.of("steps", 2)));
+        Manifest manifest = Manifest.of(Map.of("data", "data/pool.jsonl"),
+                Map.of("seed", 1, "method", Map.of("steps", 2)));
         return Target.ofFile("manifest", Format.JSON, List.of(Json.pretty(manifest).getBytes(UTF_8)),
                 folder.resolve("run.json"), content -> RunLock.check(folder, manifest));
     }
@@ -62,8 +64,8 @@ final class RunTargets {
         Path step = Files.createDirectories(folder.resolve("step-1"));
         Files.write(step.resolve("state.bin"), new byte[6 * Float.BYTES]);
         Path metrics = folder.resolve("metrics.jsonl");
-        byte[] seed = "{\"step\":1,\"first_loss\":2.5,\"last_loss\":0.5,\"best_step\":1,\"best_loss\":0.75,\"metrics_bytes\":94}"
-                .getBytes(UTF_8);
+        byte[] seed = ("{\"step\":1,\"first_loss\":2.5,\"last_loss\":0.5,\"best_step\":1,"
+                + "\"best_loss\":0.75,\"metrics_bytes\":94}").getBytes(UTF_8);
         Checkpoints checkpoints = new Checkpoints(folder, new TrainedState(List.of(new TrainedState.Run(6, List.of()))),
                 target -> { });
         return Target.ofFile("state", Format.JSON, List.of(seed), step.resolve("state.json"), content -> {

@@ -33,7 +33,7 @@ final class TextTargets {
                 tokenizerConfig(folder.resolve("tokenizer_config")), template(folder.resolve("template")));
     }
 
-    /** Fuzzed with {@link NoNativeTokenizer}, which ends at the native library, or with the library. */
+    /** Fuzzed with {@link NoEncoderProcess}. */
     private static Target tokenizerJson(Path folder) throws IOException {
         Path other = Files.createDirectories(folder.resolve("seeds"));
         byte[] bytes = Files.readAllBytes(TinyTokenizers.byteLevel(other));

@@ -450,20 +450,6 @@ public final class Ops {
                 c.weightDecay());
     }
 
-    /**
-     * The settings of {@link #sample} for each row; all tensors have shape (M).
-     *
-     * @param temperature f32, 0 for greedy
-     * @param topK        i32, 0 for no limit
-     * @param topP        f32, 1 for no limit
-     * @param seeds       i64
-     * @param sequences   i32
-     * @param positions   i32; a row's random number depends only on its seed, sequence and position
-     */
-    public record SampleRows(Tensor temperature, Tensor topK, Tensor topP, Tensor seeds, Tensor sequences,
-            Tensor positions) {
-    }
-
     /** Draws ids (M) from logits (M, V) f32; sets logProbabilities (M) of the ids at temperature 1 if not null. */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);

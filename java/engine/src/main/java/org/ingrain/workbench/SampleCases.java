@@ -4,7 +4,7 @@ import static org.ingrain.workbench.Call.bytes;
 import static org.ingrain.workbench.Call.output;
 
 import java.util.stream.IntStream;
-import org.ingrain.ops.Ops.SampleRows;
+import org.ingrain.ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 

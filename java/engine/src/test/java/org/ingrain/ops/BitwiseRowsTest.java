@@ -210,7 +210,7 @@ class BitwiseRowsTest {
             temperature[t] = 0.25f * (t % 5);
             topP[t] = t % 3 == 0 ? 1 : 0.3f + 0.01f * t;
         }
-        var all = new Ops.SampleRows(lab.data(DType.F32, temperature, T).tensor(),
+        var all = new SampleRows(lab.data(DType.F32, temperature, T).tensor(),
                 lab.ints(IntStream.range(0, T).map(t -> t % 4 * 13).toArray()), lab.data(DType.F32, topP, T).tensor(),
                 lab.longs(lab.random().longs(T).toArray()), lab.ints(lab.randomInts(T, 9)),
                 lab.ints(lab.randomInts(T, 4096)));
@@ -218,7 +218,7 @@ class BitwiseRowsTest {
             Tensor ids = lab.output(DType.I32, end - begin);
             Tensor chosen = lab.output(DType.F32, end - begin);
             lab.ops().sample(ids, chosen, logits.rows(begin, end),
-                    new Ops.SampleRows(all.temperature().rows(begin, end), all.topK().rows(begin, end),
+                    new SampleRows(all.temperature().rows(begin, end), all.topK().rows(begin, end),
                             all.topP().rows(begin, end), all.seeds().rows(begin, end), all.sequences().rows(begin, end),
                             all.positions().rows(begin, end)));
             return logProbabilities ? chosen : ids;

@@ -51,7 +51,7 @@ class EmptyTest {
             Tensor table = lab.normal(DType.F32, 1, 64).tensor();
             lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), table, ids, new Heads(1, 1, 64, 1));
             lab.ops().crossEntropy(scalars, null, x, ids);
-            lab.ops().sample(ids, scalars, x, new Ops.SampleRows(
+            lab.ops().sample(ids, scalars, x, new SampleRows(
                     scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
             lab.ops().selectIds(ids, ids, ids, ids);
             lab.ops().topTokens(lab.output(DType.I32, 0, 2), lab.output(DType.F32, 0, 2), x);

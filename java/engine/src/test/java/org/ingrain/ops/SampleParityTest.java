@@ -178,12 +178,12 @@ class SampleParityTest extends ParityTest {
         return new Drawn(drawn, lab.floats(logProbabilities));
     }
 
-    private static Ops.SampleRows rows(ParityCheck lab, int m, Settings settings, Key key) {
+    private static SampleRows rows(ParityCheck lab, int m, Settings settings, Key key) {
         float[] temperature = new float[m];
         Arrays.fill(temperature, settings.temperature());
         float[] topP = new float[m];
         Arrays.fill(topP, settings.topP());
-        return new Ops.SampleRows(lab.data(DType.F32, temperature, m).tensor(),
+        return new SampleRows(lab.data(DType.F32, temperature, m).tensor(),
                 lab.ints(IntStream.generate(settings::topK).limit(m).toArray()), lab.data(DType.F32, topP, m).tensor(),
                 lab.longs(IntStream.range(0, m).mapToLong(i -> key == Key.SEED ? i : 77L << 32).toArray()),
                 lab.ints(IntStream.range(0, m).map(i -> key == Key.SEQUENCE ? i : 3).toArray()),

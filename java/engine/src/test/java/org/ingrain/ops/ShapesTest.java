@@ -167,7 +167,7 @@ class ShapesTest {
                         "ids I32 3, logProbabilities F32 3, logits F32 3 8*, temperature F32 3, topK I32 3, topP F32 "
                         + "3, seeds I64 3, "
                         + "sequences I32 3, positions I32 3",
-                        t -> ops.sample(t[0], t[1], t[2], new Ops.SampleRows(t[3], t[4], t[5], t[6], t[7], t[8]))),
+                        t -> ops.sample(t[0], t[1], t[2], new SampleRows(t[3], t[4], t[5], t[6], t[7], t[8]))),
                 new Trial("selectIds", "ids I32 3, given I32 3, source I32 3, drawn I32 2*",
                         t -> ops.selectIds(t[0], t[1], t[2], t[3])),
                 new Trial("topTokens", "ids I32 3 2*, logProbabilities F32 3 2, logits F32 3* 7*",

@@ -4,6 +4,7 @@ import java.util.List;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.model.Step;
 import org.ingrain.ops.Ops;
+import org.ingrain.ops.SampleRows;
 import org.ingrain.sample.step.StepPlan.Draw;
 import org.ingrain.sample.step.StepPlan.Score;
 import org.ingrain.tensor.DType;
@@ -32,10 +33,10 @@ final class Draws {
     /**
      * The staged arrays for n draws and m scored tokens: logit rows (n) I32, sampling settings (n), targets (m) I32.
      */
-    private record Arrays(Tensor rows, Ops.SampleRows settings, Tensor targets) {
+    private record Arrays(Tensor rows, SampleRows settings, Tensor targets) {
         static Arrays reserve(Staging staging, int n, int m) {
             Tensor rows = staging.reserve(DType.I32, n);
-            Ops.SampleRows settings = new Ops.SampleRows(staging.reserve(DType.F32, n), staging.reserve(DType.I32, n),
+            SampleRows settings = new SampleRows(staging.reserve(DType.F32, n), staging.reserve(DType.I32, n),
                     staging.reserve(DType.F32, n), staging.reserve(DType.I64, n), staging.reserve(DType.I32, n),
                     staging.reserve(DType.I32, n));
             return new Arrays(rows, settings, staging.reserve(DType.I32, m));

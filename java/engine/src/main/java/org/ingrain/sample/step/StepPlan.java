@@ -96,6 +96,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /** Whether every part has one token, one row of logits and one draw, and the plan contains nothing else. */
     boolean decodesOnly() {
         return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
-                && topTokens == 0 && scores.isEmpty() && copies.length == 0 && parts.stream().allMatch(part -> part.ids.length == 1);
+                && topTokens == 0 && scores.isEmpty() && copies.length == 0
+                && parts.stream().allMatch(part -> part.ids.length == 1);
     }
 }

@@ -1,0 +1,22 @@
+package org.ingrain.fuzz;
+
+import com.code_intelligence.jazzer.api.HookType;
+import com.code_intelligence.jazzer.api.MethodHook;
+import java.lang.invoke.MethodHandle;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Ends the use of a tokenizer.json that would start a child process, because a process per input is slow. The
+ * tokenizers library itself is fuzzed with the files that it reads in this process.
+ */
+public final class NoEncoderProcess {
+    private NoEncoderProcess() {
+    }
+
+    /** Replaces the call that encodes a text in the child process. */
+    @MethodHook(type = HookType.REPLACE, targetClassName = "org.ingrain.tokenizer.EncoderProcess",
+            targetMethod = "encode")
+    public static Object encode(MethodHandle method, Object self, Object[] arguments, int hook) {
+        throw new InputException("the child process is not started");
+    }
+}
