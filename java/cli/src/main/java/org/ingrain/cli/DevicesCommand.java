@@ -39,7 +39,7 @@ import picocli.CommandLine.Option;
         footer = {
     "  ingrain devices",
     "  ingrain devices --json",
-    "  ingrain devices --model llama-2-70b --device cuda:0,1,2,3 --tensor-parallel-size 2"})
+    "  ingrain devices --model llama-2-70b --device cuda:0,1,2,3"})
 public final class DevicesCommand implements Callable<Integer> {
     @Under(Heading.OUTPUT)
     @Option(names = "--json", description = "Print one JSON object per line.")

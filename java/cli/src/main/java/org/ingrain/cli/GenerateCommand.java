@@ -29,12 +29,14 @@ import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorStats;
 import org.ingrain.sample.Request;
+import org.ingrain.sample.TopTokens;
 import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 @Command(name = "generate",
@@ -107,6 +109,12 @@ final class GenerateCommand implements Callable<Integer> {
     private boolean promptLogProbabilities;
 
     @Under(Heading.OUTPUT)
+    @Option(names = "--top-tokens", defaultValue = "0", paramLabel = "N",
+            description = "With --json: print the N most probable tokens at each position, at most "
+            + Request.MAX_TOP_TOKENS + " (default: ${DEFAULT-VALUE}).")
+    private int topTokens;
+
+    @Under(Heading.OUTPUT)
     @Option(names = "--output", paramLabel = "FILE",
             description = "Output file (default: standard output).")
     private Path output;
@@ -162,7 +170,7 @@ final class GenerateCommand implements Callable<Integer> {
     private Request request(Engine engine, String question, int slot) {
         int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
         return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities)
-                .withContinuesText(raw);
+                .withContinuesText(raw).withTopTokens(topTokens);
     }
 
     private List<Message> messages(String question) {
@@ -248,7 +256,28 @@ final class GenerateCommand implements Callable<Integer> {
                 }
             }
         }
+        put(node, "top_tokens", completion.topTokens());
+        put(node, "prompt_top_tokens", completion.promptTopTokens());
         return node.toString();
+    }
+
+    /** A list per position: objects with id and log_probability, most probable first; null if there is none. */
+    private static void put(ObjectNode node, String name, TopTokens top) {
+        if (top == null) {
+            return;
+        }
+        ArrayNode positions = node.putArray(name);
+        for (int position = 0; position < top.positions(); position++) {
+            if (top.id(position, 0) < 0) {
+                positions.addNull();
+                continue;
+            }
+            ArrayNode tokens = positions.addArray();
+            for (int rank = 0; rank < top.n(); rank++) {
+                tokens.addObject().put("id", top.id(position, rank))
+                        .put("log_probability", top.logProbability(position, rank));
+            }
+        }
     }
 
     private static void report(List<Request> requests, List<List<Completion>> results, Duration time,
