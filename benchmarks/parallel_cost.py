@@ -45,7 +45,7 @@ TRAINED = 2.8e-11   # seconds per token, layer and element of D + F: adapters, n
 DRIVER = 1 * GIB    # memory that the driver uses (driver_bytes of the CUDA backend)
 WORK = 2 * GIB      # memory of workspace, logits and staging
 CONTEXT = 768       # tokens of a sample: a prompt of 512 and, on average, 256 generated tokens
-CHUNKS = 8          # partial sums of a row-parallel product, for any number of ranks (Rank.CHUNKS)
+ONE_SHOT = 256 << 10    # bytes of a rank up to which all_reduce has one shot (cuda/ops/collectives.cu)
 KEPT = 14.7e6 / 80 / 8192    # bytes per token, layer and hidden element that training keeps without recomputing
 RECOMPUTED = 1.31e6 / 80 / 8192    # bytes per token, layer and hidden element with full recomputing
 ADAPTER_RANK = 16
@@ -53,9 +53,10 @@ ADAPTER_RANK = 16
 NAMED = """- A step adds memory time, compute time, a fixed time a layer, and messages: nothing overlaps.
 - Every GPU of a machine reaches every other at the full rate of its link at the same time (NVSwitch, or a PCIe switch
   with peer access); a collective takes its latency and the bytes that a rank receives over the link.
-- Messages are those of the sources: two all_reduce a layer. `all_reduce` sends every partial sum of a row-parallel
-  product in f32 (8 chunks over all ranks, which makes the result independent of the number of ranks), and the logits
-  are gathered from 4 ranks on. A ring in bf16 would send 1/8 of it with two ranks and 1/4 with four or eight.
+- Messages are those of our own kernels without `--deterministic`: two all_reduce per layer, with one f32 partial sum
+  per rank. Up to 256 KiB per rank, each rank reads the partial sums of all others. Above, each rank reads its part of
+  them and then the other parts of the bf16 result. The logits are gathered from 4 ranks on. NCCL, which computes
+  messages over 1 MiB if it is found, is assumed to take the same time.
 - Copies (dp) do not talk while they sample. In training one all_reduce of the adapter's gradients follows a step.
 - Sampling: samples of one prompt of 512 tokens, 256 more in the mean, which is the cost of the paper's methods; the
   shared prompt is read once. The cache is in bf16. With copies, each computes its share of the sequences; a placement
@@ -87,9 +88,12 @@ def rate(card, model):
     return CARDS[card][model.dtype]
 
 
-def messages(model, tokens, tp, chunks=CHUNKS):
-    """Returns the bytes that a rank receives in one all_reduce of (tokens, D)."""
-    return (tp - 1) * -(-chunks // tp) * tokens * model.D * 4 if tp > 1 else 0
+def messages(model, tokens, tp, element=2):
+    """Returns the bytes that a rank receives in one all_reduce of (tokens, D) with results of `element` bytes."""
+    n = tokens * model.D
+    if tp == 1:
+        return 0
+    return (tp - 1) * n * 4 if n * 4 <= ONE_SHOT else (tp - 1) * n * (4 + element) / tp
 
 
 def step(card, link, model, tokens, read_tokens, attended, tp):
@@ -122,7 +126,7 @@ def sampling(card, link, model, sequences, tp, dp):
 def training(card, link, model, length, tp, dp):
     c = CARDS[card]
     state = 4 * 4 * model.adapter / tp                    # values, gradients, two moments
-    base = model.bytes / tp + state + WORK + DRIVER + CHUNKS / tp * length * model.D * 4 * (tp > 1)
+    base = model.bytes / tp + state + WORK + DRIVER + length * model.D * 4 * (tp > 1)
     kept = length * model.L * model.D * KEPT / tp
     least = length * model.L * model.D * RECOMPUTED + length * model.D * KEPT / tp
     recomputes = base + kept > c["memory"]
@@ -142,7 +146,7 @@ def training(card, link, model, length, tp, dp):
 
 def back(model, length, tp):
     """Returns the bytes that a rank receives in the backward pass of one micro-batch."""
-    inputs = 2 * model.L * messages(model, length, tp, tp)              # input gradients: one partial sum per rank
+    inputs = 2 * model.L * messages(model, length, tp)              # input gradients
     return inputs + 4 * model.L * (tp - 1) * length * ADAPTER_RANK * 4  # x·Aᵀ and dy·B of divided projections
 
 
