@@ -162,8 +162,8 @@ public final class Merge {
     /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), or the transpose of B·A for the embedding (V, D). */
     private static MemorySegment merged(MemorySegment data, HostTensor w, DType dtype, LoraModule module) {
         boolean embedding = module.projection() == Projection.EMBED_TOKENS;
-        float[] left = embedding ? transposed(module.a(), module.rank()) : module.b();
-        float[] right = embedding ? transposed(module.b(), module.b().length / module.rank()) : module.a();
+        float[] left = embedding ? LoraModule.transposed(module.a(), module.rank()) : module.b();
+        float[] right = embedding ? LoraModule.transposed(module.b(), module.b().length / module.rank()) : module.a();
         int columns = Math.toIntExact(w.shape()[1]);
         LongStream.range(0, w.shape()[0]).parallel().forEach(n -> {
             float[] delta = new float[columns];
@@ -182,14 +182,5 @@ public final class Merge {
             HostFloats.write(data, dtype, n * columns, row);
         });
         return data;
-    }
-
-    private static float[] transposed(float[] matrix, int rows) {
-        int columns = matrix.length / rows;
-        float[] result = new float[matrix.length];
-        for (int i = 0; i < matrix.length; i++) {
-            result[i % columns * rows + i / columns] = matrix[i];
-        }
-        return result;
     }
 }

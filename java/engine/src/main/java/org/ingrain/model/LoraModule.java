@@ -17,4 +17,14 @@ public record LoraModule(int layer, Projection projection, int rank, float scali
     public LoraModule(int layer, Projection projection, int rank, float scaling, float[] a, float[] b) {
         this(layer, projection, rank, scaling, a, b, null);
     }
+
+    /** Returns the transpose of a row-major matrix with the given number of rows. */
+    public static float[] transposed(float[] matrix, int rows) {
+        int columns = matrix.length / rows;
+        float[] result = new float[matrix.length];
+        for (int i = 0; i < matrix.length; i++) {
+            result[i % columns * rows + i / columns] = matrix[i];
+        }
+        return result;
+    }
 }

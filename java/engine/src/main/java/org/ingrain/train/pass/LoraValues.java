@@ -85,7 +85,7 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
         for (LoraModule module : adapter) {
             LoraSites.Site site = find(sites, module.layer(), module.projection());
             boolean embedding = module.projection() == Projection.EMBED_TOKENS;
-            write(Piece.a(site), embedding ? transposed(module.a(), lora.rank()) : module.a());
+            write(Piece.a(site), embedding ? LoraModule.transposed(module.a(), lora.rank()) : module.a());
             write(Piece.b(site), module.b());
             if (site.bias() != null) {
                 write(Piece.bias(site), module.bias());
@@ -121,7 +121,7 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
             }
             boolean embedding = site.projection() == Projection.EMBED_TOKENS;
             modules.add(new LoraModule(site.layer(), site.projection(), lora.rank(), lora.scaling(),
-                    embedding ? transposed(a, a.length / lora.rank()) : a, b, bias));
+                    embedding ? LoraModule.transposed(a, a.length / lora.rank()) : a, b, bias));
         }
         return modules;
     }
@@ -136,14 +136,5 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
     private static LoraSites.Site find(List<LoraSites.Site> sites, int layer, Projection projection) {
         return sites.stream().filter(site -> site.layer() == layer && site.projection() == projection).findFirst()
                 .orElse(null);
-    }
-
-    private static float[] transposed(float[] matrix, int rows) {
-        int columns = matrix.length / rows;
-        float[] result = new float[matrix.length];
-        for (int i = 0; i < matrix.length; i++) {
-            result[i % columns * rows + i / columns] = matrix[i];
-        }
-        return result;
     }
 }
