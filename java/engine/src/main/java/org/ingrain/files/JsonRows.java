@@ -13,9 +13,6 @@ import tools.jackson.databind.JsonNode;
 /** Reads files of rows: one JSON value per line, or one JSON array. Both may be gzipped. */
 public final class JsonRows {
     private static final int GZIP = 0x1f8b;
-    private static final byte[] BYTE_ORDER_MARK = "\ufeff".getBytes(StandardCharsets.UTF_8);
-    /** The first character of an array must be within this number of bytes. */
-    private static final int LOOK_AHEAD = 1 << 20;
 
     private JsonRows() {
     }
@@ -32,14 +29,15 @@ public final class JsonRows {
      * @throws InputException if the file cannot be read or a row is not JSON or has a duplicate key
      */
     public static void until(Path file, Each each) {
-        try (BufferedInputStream in = new BufferedInputStream(open(file))) {
-            in.mark(LOOK_AHEAD + BYTE_ORDER_MARK.length);
-            boolean array = startsArray(in);
-            in.reset();
+        try (InputStream in = open(file)) {
             LineReader lines = LineReader.kept(in, file.toString());
-            if (array) {
-                array(file, lines, each);
-            } else {
+            String first = "";
+            while (first.isBlank() && lines.next()) {
+                first = lines.text();
+            }
+            if (first.stripLeading().startsWith("[")) {
+                array(file, first, lines, each);
+            } else if (!first.isBlank() && each.take(parse(first, lines.where()), lines.where())) {
                 lines(lines, each);
             }
         } catch (IOException e) {
@@ -56,17 +54,6 @@ public final class JsonRows {
         return magic == GZIP ? new GZIPInputStream(in) : in;
     }
 
-    private static boolean startsArray(InputStream in) throws IOException {
-        int first = in.read();
-        for (int i = 0; i < BYTE_ORDER_MARK.length && first == (BYTE_ORDER_MARK[i] & 0xff); i++) {
-            first = in.read();
-        }
-        for (int i = 1; i < LOOK_AHEAD && first >= 0 && Character.isWhitespace(first); i++) {
-            first = in.read();
-        }
-        return first == '[';
-    }
-
     private static void lines(LineReader lines, Each each) throws IOException {
         boolean more = true;
         while (more && lines.next()) {
@@ -75,8 +62,8 @@ public final class JsonRows {
         }
     }
 
-    private static void array(Path file, LineReader lines, Each each) throws IOException {
-        StringBuilder text = new StringBuilder();
+    private static void array(Path file, String first, LineReader lines, Each each) throws IOException {
+        StringBuilder text = new StringBuilder(first).append('\n');
         while (lines.next()) {
             text.append(lines.text()).append('\n');
         }

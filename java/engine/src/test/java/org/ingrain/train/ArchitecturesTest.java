@@ -46,7 +46,6 @@ import org.ingrain.train.pass.Parameters;
 import org.ingrain.train.pass.TrainingMemory;
 import org.ingrain.train.pass.TrainingPlace;
 import org.ingrain.train.run.ModelExport;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -69,16 +68,6 @@ class ArchitecturesTest {
     static Stream<Arguments> models() {
         List<String> backends = List.of(System.getProperty("ingrain.targets", "cpu,simt,cuda").split(","));
         return backends.stream().flatMap(backend -> MODELS.stream().map(model -> Arguments.of(model, backend)));
-    }
-
-    private static Golden open(String model, String backend) {
-        try {
-            return Golden.architecture(model, backend);
-        } catch (InputException e) {
-            System.out.println("Skipped: " + e.getMessage());
-            Assumptions.abort(e.getMessage());
-            throw e;
-        }
     }
 
     /**
@@ -135,7 +124,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @MethodSource("models")
     void samplingSeesTransformersLogProbabilities(String model, String backend) {
-        try (Golden golden = open(model, backend);
+        try (Golden golden = Golden.architecture(model, backend);
                 Generator generator = generator(golden, golden.weights(), adapter(golden))) {
             assertScores(golden, generator, -1, "log_probabilities");
             assertScores(golden, generator, 0, "adapted_log_probabilities");
@@ -146,7 +135,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @MethodSource("models")
     void decodingEqualsPrefill(String model, String backend) {
-        try (Golden golden = open(model, backend);
+        try (Golden golden = Golden.architecture(model, backend);
                 Generator generator = generator(golden, golden.weights(), List.of())) {
             int[] prompt = golden.sequences().getFirst().ids();
             Completion drawn = generator.generate(List.of(Request.of(prompt, 2, SamplingParams.sampled(1, 1, 20, 5))))
@@ -186,7 +175,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @MethodSource("models")
     void tenLoraStepsLoseWhatPeftLoses(String model, String backend) {
-        try (Golden golden = open(model, backend)) {
+        try (Golden golden = Golden.architecture(model, backend)) {
             LoraParameters parameters = lora(golden, golden.memory(), golden.adapter("before"));
             train(golden, golden.weights(), parameters, "lora_run", 10);
             List<LoraModule> expected = adapter(golden);
@@ -217,7 +206,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @MethodSource("models")
     void fiveFullStepsLoseWhatPyTorchLoses(String model, String backend) {
-        try (Golden golden = open(model, backend)) {
+        try (Golden golden = Golden.architecture(model, backend)) {
             FullParameters parameters = FullParameters.load(golden.weights(), golden.model);
             train(golden, parameters.weights(), parameters, "full_run", 5);
             JsonFields after = golden.expected.object("vectors_after");
@@ -241,7 +230,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @MethodSource("models")
     void mergedEqualsAdapted(String model, String backend) {
-        try (Golden golden = open(model, backend)) {
+        try (Golden golden = Golden.architecture(model, backend)) {
             PeftAdapter adapter = PeftAdapter.read(golden.folder.resolve("adapter"), golden.config);
             new Merge(golden.model, adapter).write(temp.resolve("merged"), (done, of) -> { });
             try (ModelFolder merged = ModelFolder.open(temp.resolve("merged"))) {
@@ -261,7 +250,7 @@ class ArchitecturesTest {
     void computingLayersAgainChangesNoBit(String model, boolean full) {
         List<float[]> moments = new ArrayList<>();
         for (int kept = 1; kept <= 2; kept++) {
-            try (Golden golden = open(model, "cpu")) {
+            try (Golden golden = Golden.architecture(model, "cpu")) {
                 TrainingMemory memory = golden.memory(kept);
                 Parameters parameters = full ? FullParameters.load(golden.weights(), golden.model)
                         : lora(golden, memory, adapter(golden));
@@ -282,7 +271,7 @@ class ArchitecturesTest {
         + "dynamic",
         "qwen3|65|contextLength: 65, expected at most max_position_embeddings 64"})
     void aLongerContextIsRefusedByName(String model, int length, String complaint) {
-        try (Golden golden = open(model, "cpu")) {
+        try (Golden golden = Golden.architecture(model, "cpu")) {
             Weights weights = golden.weights();
             Consumer<Integer> open = context -> new Generator(weights, null, GeneratorConfig.of(context, 1, 16),
                     Silent::new, List.of()).close();
@@ -296,7 +285,7 @@ class ArchitecturesTest {
     @ParameterizedTest
     @FieldSource("MODELS")
     void aWrittenConfigIsReadAsTheSameModel(String model) {
-        try (Golden golden = open(model, "cpu")) {
+        try (Golden golden = Golden.architecture(model, "cpu")) {
             Path file = temp.resolve("config.json");
             ConfigWriter.write(file, golden.config, SpecialTokens.read(golden.folder));
             assertEquals(golden.config, BlueprintReader.read(file));

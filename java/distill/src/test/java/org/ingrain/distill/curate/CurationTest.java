@@ -190,7 +190,8 @@ class CurationTest {
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
                     Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
                     ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(),
-                    List.of(new Entry.Order("e" + i, List.of()))));
+                    List.of(new Entry.Order("e" + i, List.of(new Ballot.Answer("0", "yes", "yes", 1, Finish.STOP,
+                            List.of()))))));
         }
         Ledger ledger = new Ledger(base.resolve("ledger.jsonl"));
         JsonLines.write(ledger.file(), entries);
