@@ -48,7 +48,7 @@ final class Poll implements Stopping.Count {
         };
     }
 
-    /** Number of voters in one poll of each stage, the outermost stage first. */
+    /** For each stage, the number of voters in one poll of this stage. The outermost stage comes first. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
         return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
                 .toList()
