@@ -67,7 +67,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return new Seeds<>(runs, output);
     }
 
-    /** Throws the errors that {@link #run} would throw before its first question. */
+    /** Throws the errors that {@link #run} would throw before it asks the first question. */
     public void check(Provenance provenance) {
         if (output == null) {
             runs.forEach(run -> Pipeline.check(run.config(), run.data()));
