@@ -27,8 +27,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
 
     /**
      * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in
-     * {@code output}, and its pool and test questions to the folder {@code questions} in {@code output}. Returns the
-     * folder of the first model.
+     * {@code output}, and pool and test questions to the folder {@code questions} in {@code output}. Returns the folder
+     * of the first model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();

@@ -33,8 +33,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Trains a lab model in a work folder. It writes a tokenizer and a corpus, then trains from random weights until the
- * accuracy of the methods on the development questions is sufficient. If the training is interrupted, it can be resumed
- * and gives the same result.
+ * model's accuracy with the methods on the development questions is sufficient. If the training is interrupted, it can
+ * be resumed and gives the same result.
  *
  * @param options    device options; the model path in these options is ignored
  * @param provenance properties that the training depends on; they are stored in the training folder
