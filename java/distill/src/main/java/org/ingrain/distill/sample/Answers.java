@@ -71,7 +71,7 @@ public record Answers(List<SampleRecord> samples) {
         void accept(Example example, Answers answers) throws E;
     }
 
-    /** Requires that no path occurs twice, and that each text has the text that it follows. */
+    /** Requires that no path occurs twice, and that the text before each text in its path is present. */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));
         for (SampleRecord sample : samples) {
