@@ -38,7 +38,8 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
     }
 
     /**
-     * Number of tokens per repetition for the rate: the generated tokens or, if there are none, the prompt tokens.
+     * Number of tokens per repetition from which the rate is computed. These are the generated tokens or, if there are
+     * none, the prompt tokens.
      */
     private int counted() {
         return generated > 0 ? generated : prompt;
@@ -75,8 +76,8 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
     }
 
     /**
-     * Used device memory in bytes after the finished tests. This is also the peak, because no memory is freed between
-     * tests.
+     * Used device memory in bytes after the finished tests. This value is also the peak, because no memory is freed
+     * between tests.
      */
     private static long used(BenchModel model) {
         return model.engine().context().memoryInfo().total() - model.engine().context().memoryInfo().free();
