@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Estimated work and time of a run. The estimate comes from a trial on this machine with a few of the run's own
- * questions. If several {@link Stage}s do the same work, the trial executes only the first of them, and its result is
- * used for all.
+ * questions. If several {@link Stage}s do the same work, the trial executes only the first of these stages, and uses
+ * the result for all of them.
  *
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tried    number of pool questions that were sampled in the trial

@@ -22,9 +22,9 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.tensor.InputException;
 
 /**
- * The same distillation with several seeds, one after another, on one loaded model.
+ * Runs the same distillation with several seeds, one after another, on one loaded model.
  *
- * @param runs   one run per seed, at least one
+ * @param runs   the runs, one for each seed; at least one run
  * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
  *               folder {@code seed-K} for each seed, and the table over all seeds
  */

@@ -51,7 +51,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
      *
      * @param file    file of the samples that the trial drew
      * @param asked   questions of the trial; each is asked in all its presentation orders
-     * @param whole   number of questions of the whole stage; each presentation order counts as one
+     * @param whole   number of questions of the whole stage; each presentation order counts as one question
      * @param seconds duration of the trial in seconds
      */
     record Tried(Path file, List<Example> asked, long whole, double seconds) {
@@ -102,7 +102,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
             }
         }
 
-        /** @param whole number of questions of the whole stage; each presentation order counts as one */
+        /** @param whole number of questions of the whole stage; each presentation order counts as one question */
         Tried time(Sampling sampling, List<Example> asked, long whole) {
             Path file = file("samples");
             long start = System.nanoTime();

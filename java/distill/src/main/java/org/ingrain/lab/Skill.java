@@ -7,8 +7,8 @@ import java.util.function.Function;
 
 /**
  * The skills in the corpora of lab models, each with its share of the rows. All answers in a corpus are right. The
- * questions of {@link LabQuestions} have the same form as those in the corpus. If a model has learned to rephrase a
- * question and to answer a rephrased question step by step, it can therefore answer the questions of
+ * questions of {@link LabQuestions} have the same form as the questions in the corpus. If a model has learned to
+ * rephrase a question and to answer a rephrased question step by step, it can therefore answer the questions of
  * {@link LabQuestions} in two steps.
  */
 enum Skill {

@@ -85,8 +85,8 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier presentation order disagrees, so that this one cannot change the verdict. Once all polls of
-     * the question are settled, the result depends only on the answers.
+     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. Once
+     * all polls of the question are settled, the result depends only on the answers.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);

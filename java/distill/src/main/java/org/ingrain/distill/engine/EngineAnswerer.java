@@ -65,7 +65,10 @@ public final class EngineAnswerer implements Answerer {
         return generator.fallbacks();
     }
 
-    /** The adapter slot of the weights, which are loaded if necessary; -1 for the base model. */
+    /**
+     * The adapter slot that contains the weights. The weights are loaded if necessary. The result is -1 for the base
+     * model.
+     */
     private int slot(ModelState weights) {
         return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
     }
@@ -140,7 +143,7 @@ public final class EngineAnswerer implements Answerer {
         }
 
         /**
-         * Reports a completion. Follow-up requests are put before the waiting ones, so that started examples finish
+         * Reports a completion. Follow-up requests are put before the waiting requests, so that started examples finish
          * before other examples start.
          */
         private void finished(TextCompletion completion) {

@@ -56,10 +56,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * The results of an arm as a judge of responses.
      *
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
-     *                      questions and presentation orders; null without reference votes
+     *                      questions and presentation orders; null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict; this is the verdict of all
-     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null
-     *                      without reference votes or with one presentation order
+     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null if
+     *                      there are no reference votes or only one presentation order
      * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
      *                      null if no question was asked in several presentation orders
      * @param answers       number of answers, one for each question in each presentation order; null if each question

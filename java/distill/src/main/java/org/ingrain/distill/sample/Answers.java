@@ -108,7 +108,8 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // A presentation order has no lines if an earlier order disagreed, so that this one was unnecessary.
+                // A presentation order has no lines if an earlier presentation order disagreed, so that this one was
+                // not needed.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

@@ -134,8 +134,8 @@ final class Numbers {
     }
 
     /**
-     * Writes a number without separators, exponent and unnecessary zeros. Writes a fraction in lowest terms, such as
-     * {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
+     * Writes a number without separators, without an exponent and without unnecessary zeros. Writes a fraction in
+     * lowest terms, such as {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
      */
     static String plain(String number) {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");

@@ -50,7 +50,7 @@ public interface Task {
     /**
      * Throws an InputException if {@code orders} is more than 1 and every question has only one presentation order.
      *
-     * @param field    name of the setting that has the value {@code orders}
+     * @param field    name of the setting whose value is {@code orders}
      * @param examples examples of the data
      */
     default void requireOrders(String field, int orders, List<Example> examples) {
