@@ -18,7 +18,7 @@ static float load(uint16_t x) {
   return value;
 }
 
-static uint16_t store(float value) {  // to nearest even
+static uint16_t store(float value) {  // rounds to nearest even
   uint32_t bits;
   memcpy(&bits, &value, 4);
   return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);

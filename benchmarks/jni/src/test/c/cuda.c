@@ -1,5 +1,5 @@
 // A stub of libcuda.so.1 for machines without a GPU. It has only the functions that JniDriver and PanamaDriver call.
-// Its only kernel is that of Driver.PTX, *out = count.
+// Its only kernel is that of Driver.PTX, which computes *out = count.
 #include <stdlib.h>
 #include <string.h>
 

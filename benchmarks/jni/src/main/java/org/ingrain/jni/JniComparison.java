@@ -17,22 +17,22 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Compares two ways from Java to CUDA in one process: JNI, as used by the bindings JCuda and JCublas, and Panama's
- * java.lang.foreign, as used by the engine. It times a driver call that does nothing, the launch of a small kernel,
- * and matrix products (cublasGemmEx through JCublas, and the engine's matmul). It checks that both ways give the same
- * results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the products have only the engine's times
- * and the reason why the other times are missing.
+ * Compares two ways to call CUDA from Java in one process. They are JNI, which the bindings JCuda and JCublas use, and
+ * Panama's java.lang.foreign, which the engine uses. The comparison times a driver call that does nothing, the launch
+ * of a small kernel, and matrix products (cublasGemmEx through JCublas, and the engine's matmul). It checks that both
+ * ways give the same results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the products have only
+ * the engine's times and the reason why the other times are missing.
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
- * <p>Arguments: the backend, libcuda, the possible paths of libcublas.so.12 in the order to try (separated by commas),
- * the rows of the products (separated by commas), then the products as NAME:N:C.
+ * <p>Arguments: the backend, libcuda, the possible paths of libcublas.so.12 (separated by commas; the first that can be
+ * loaded is used), the numbers of rows of the products (separated by commas), then the products as NAME:N:C.
  */
 public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);
     private static final Timing.Length LAUNCHES = new Timing.Length(500, 100, 31);
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
-    /** Lets the JIT compiler compile the loops around products before the first one is timed. */
+    /** Lets the JIT compiler compile the loops around products before the first product is timed. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
     private static final double ROUNDING = 0x1p-7;   // four times the distance that two roundings to bf16 cause
 
@@ -57,7 +57,7 @@ public final class JniComparison {
      *
      * @param backend   the engine's backend
      * @param libcuda   path of libcuda, or a name that the loader finds
-     * @param libcublas paths or names of libcublas.so.12, in the order to try
+     * @param libcublas paths or names of libcublas.so.12; the first that can be loaded is used
      * @param rows      numbers of rows T of the products
      * @param products  NAME:N:C, the sizes of W (N, C)
      */
@@ -100,7 +100,7 @@ public final class JniComparison {
         }
     }
 
-    /** Returns one line that names the failed call, because JCuda's messages are long or do not name it. */
+    /** Returns one line that names the failed call, because JCuda's messages are long or do not name the call. */
     private static String explain(Throwable e) {
         String what = e.toString().lines().findFirst().orElseThrow();
         return e instanceof InputException ? e.getMessage() : Arrays.stream(e.getStackTrace())
@@ -108,7 +108,9 @@ public final class JniComparison {
                 .findFirst().map(frame -> what + " at " + frame).orElse(what);
     }
 
-    /** Loads a library, which then stays loaded; later look-ups of its soname find it. Returns null if that fails. */
+    /**
+     * Loads a library, which then stays loaded; later look-ups of its soname find it. Returns null if loading fails.
+     */
     static SymbolLookup open(String library) {
         try {
             return SymbolLookup.libraryLookup(library, Arena.global());
@@ -117,7 +119,10 @@ public final class JniComparison {
         }
     }
 
-    /** Loads libcublas. If its path is given, loads the libcublasLt in the same folder first, which libcublas needs. */
+    /**
+     * Loads libcublas. If {@code library} is a path, first loads the libcublasLt of the same folder, which libcublas
+     * needs.
+     */
     private static boolean openCublas(String library) {
         if (library.contains(File.separator)) {
             open(new File(library).toPath().resolveSibling("libcublasLt.so.12").toString());

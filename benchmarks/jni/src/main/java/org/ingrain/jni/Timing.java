@@ -30,7 +30,7 @@ final class Timing {
     }
 
     /**
-     * The number of calls and rounds.
+     * The numbers of calls and of rounds.
      *
      * @param calls  calls per round; with more calls than a stream's queue can hold, the host would wait for the device
      * @param warmUp rounds before the timed rounds
@@ -48,7 +48,7 @@ final class Timing {
     record Time(double host, double drained) {
     }
 
-    /** Returns one time per side. */
+    /** Returns one time for each side, in the sequence of {@code sides}. */
     static Time[] run(Length length, Side... sides) throws Throwable {
         double[][] host = new double[sides.length][length.rounds];
         double[][] drained = new double[sides.length][length.rounds];

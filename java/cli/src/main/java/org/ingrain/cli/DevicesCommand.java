@@ -85,7 +85,7 @@ public final class DevicesCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** Prints the placement and the memory plan of a model, then fails if it does not fit. */
+    /** Prints the placement and the memory plan of a model, then fails if the model does not fit. */
     private void plan() {
         if (json) {
             throw new InputException("--json: given with --model, expected one of them");

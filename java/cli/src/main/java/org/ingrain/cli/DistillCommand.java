@@ -226,7 +226,7 @@ final class DistillCommand implements Callable<Integer> {
         }
     }
 
-    /** The run folder, or null for a dry run without --output and --recipe. */
+    /** The run folder; null for a dry run if neither --output nor --recipe is given. */
     private Path folder() {
         return output != null || recipe == null ? output : Path.of(
                 "runs", Path.of(recipe).getFileName().toString().replaceFirst("\\.json$", ""));

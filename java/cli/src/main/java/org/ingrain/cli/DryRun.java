@@ -20,8 +20,8 @@ import org.ingrain.files.TemporaryFolder;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
- * Prints the estimated work, time and memory of a distillation. The estimate comes from a trial with a few of its
- * questions on this machine.
+ * Prints the estimated work, time and memory of a distillation. The estimate comes from a trial on this machine with a
+ * few of the distillation's questions.
  *
  * @param recipe the recipe of the command line; null if there is none
  * @param seeds  number of runs, which are executed one after another
@@ -80,7 +80,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     }
 
     /**
-     * The total of the generated texts and tokens, and of the time of all stages.
+     * The totals of the generated texts, of the generated tokens and of the time, over all stages of {@code runs} runs.
      */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();

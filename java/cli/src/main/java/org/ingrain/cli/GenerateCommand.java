@@ -50,7 +50,7 @@ import tools.jackson.databind.node.ObjectNode;
     "  ingrain generate --model models/lab --raw --prompt 'Take the last' \\",
     "    --max-tokens 8"})
 final class GenerateCommand implements Callable<Integer> {
-    /** More completions would not fit into memory. */
+    /** Maximum number of completions, because more completions would not fit into memory. */
     private static final int MOST_SAMPLES = 1_000_000;
 
     @Mixin
@@ -261,7 +261,11 @@ final class GenerateCommand implements Callable<Integer> {
         return node.toString();
     }
 
-    /** A list per position: objects with id and log_probability, most probable first; null if there is none. */
+    /**
+     * Writes one list for each position; writes nothing if {@code top} is null. The elements of a list are objects with
+     * the fields id and log_probability, the most probable token first. A position without top tokens gets null instead
+     * of a list.
+     */
     private static void put(ObjectNode node, String name, TopTokens top) {
         if (top == null) {
             return;

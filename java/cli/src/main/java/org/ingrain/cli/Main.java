@@ -51,7 +51,10 @@ public final class Main implements Callable<Integer> {
     static final int WIDTH = 100;
     private static final int FAILED = 1;
     private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
-    /** A longer message is cut in the middle: it quotes a long text. */
+    /**
+     * Maximum length of an error message, in characters. A longer message quotes a long text and is shortened in the
+     * middle.
+     */
     private static final int LONGEST_MESSAGE = 1200;
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the stack trace of a failure.")
@@ -79,7 +82,7 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    /** Rejects arguments that Java has decoded to other text or to another file name. */
+    /** Rejects arguments that are not UTF-8, because Java has decoded them to another text or file name. */
     private static void requireUtf8() {
         try {
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(Files.readAllBytes(ARGUMENTS)));
@@ -110,7 +113,10 @@ public final class Main implements Callable<Integer> {
         return CommandLine.ExitCode.USAGE;
     }
 
-    /** Runs the command. The exception handler receives only exceptions of a command, no errors and none of a help. */
+    /**
+     * Runs the command. The exception handler receives only exceptions that a command throws. This method also handles
+     * errors, and failures of standard output while a help text is printed.
+     */
     private int run(ParseResult parsed) {
         try {
             return new CommandLine.RunLast().execute(parsed);

@@ -9,7 +9,10 @@ final class PlacementText {
     private PlacementText() {
     }
 
-    /** Lines that each end with a line feed; those about ranks only where there are several. */
+    /**
+     * The placement as lines, each of which ends with a line feed. Lines about ranks are included only if there are
+     * several ranks or copies.
+     */
     static String of(Engine engine, List<MemoryPlan> plans) {
         StringBuilder text = new StringBuilder();
         for (MemoryPlan plan : plans) {

@@ -24,16 +24,16 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Estimated work and time of a run. The estimate comes from a trial with a few of the run's own questions on this
- * machine. If several {@link Stage}s do the same work, the trial executes only the first of them, and its result is
- * used for all.
+ * Estimated work and time of a run. The estimate comes from a trial on this machine with a few of the run's own
+ * questions. If several {@link Stage}s do the same work, the trial executes only the first of these stages, and uses
+ * the result for all of them.
  *
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tried    number of pool questions that were sampled in the trial
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan: the rows of the trial, then one row for each question that
- *                 curation may keep
+ * @param training file of training rows for the memory plan; it contains the rows of the trial, then one row for each
+ *                 question that curation may keep
  */
 public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
     /**
@@ -41,8 +41,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
      *
      * @param asks    true if the stages generate texts, false if they train
      * @param calls   expected number of generated texts, or of optimizer steps
-     * @param most    maximum number of generated texts: no vote stops early, and each text is split into the maximum
-     *                number of parts; for training, equal to {@code calls}
+     * @param most    number of generated texts if no vote stops early and each text is split into the maximum number of
+     *                parts; for training, equal to {@code calls}
      * @param tokens  expected number of generated tokens, or of tokens in the training batches
      * @param seconds estimated time in seconds
      */
@@ -54,7 +54,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
     }
 
-    /** Samples each method on some questions, then trains a few steps on their answers. */
+    /** Samples each method on some questions, then trains a few steps on the sampled answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
             return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run),
@@ -172,7 +172,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
 
         /**
          * Number of training rows of a student if curation keeps every question. A question has one row for each
-         * presentation order; with rule {@code all}, one row for each sample.
+         * presentation order if the rule counts votes, one row for each sample with rule {@code all}, and otherwise one
+         * row.
          */
         private long rows(Student student, List<Example> fitting) {
             int size = fitting.size();
@@ -185,8 +186,9 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * One training row for each question of the trial, with its first answer or its gold answer. Rows that are too
-         * long for training are removed; if none remains, one row with a gold answer is returned.
+         * One training row for each question of the trial. Its completion is the text of the first answer if the run
+         * trains on whole responses and this text is not blank; otherwise it is the gold answer. Rows that are too long
+         * for training are removed. If no row remains, one row with a gold answer is returned.
          */
         private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;

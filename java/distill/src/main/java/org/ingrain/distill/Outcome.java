@@ -6,7 +6,7 @@ import org.ingrain.distill.report.table.Report;
 /** The outcome of a run. */
 public sealed interface Outcome {
     /**
-     * The run finished, and its report is written.
+     * The run has finished, and its report has been written.
      *
      * @param folder run folder
      */
@@ -14,7 +14,7 @@ public sealed interface Outcome {
     }
 
     /**
-     * Curation kept no training example. The ledger has the reasons.
+     * Curation kept no training example. The ledger states the reasons.
      *
      * @param line message for the user, one line
      */

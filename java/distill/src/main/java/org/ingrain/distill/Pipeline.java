@@ -30,10 +30,10 @@ import org.ingrain.tensor.InputException;
  * Distils System 2 into System 1 (arXiv:2407.06023). It executes the {@link Stage}s of a run in one run folder, then
  * writes the report of the run.
  *
- * <p>Each stage depends only on the files of earlier stages. It writes its files atomically, or line by line into a log
- * that is sorted at the end. A run can therefore be killed at any time and resumed any number of times; its final files
- * have the same bytes as those of an uninterrupted run. Only run.log, timings.json and each training's log.txt depend
- * on time, completion order or threads.
+ * <p>Each stage depends only on the files of earlier stages. A stage writes its files atomically, or line by line into
+ * a log that is sorted at the end. A run can therefore be killed at any time and resumed any number of times; its final
+ * files have the same bytes as those of an uninterrupted run. Only run.log, timings.json and each training's log.txt
+ * depend on time, completion order or threads.
  *
  * @param data questions of {@code config.data()}
  */
@@ -44,8 +44,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Throws the errors that {@link #run} would throw before its first stage. It needs no model, so call it before a
-     * large model is loaded.
+     * Throws the errors that {@link #run} would throw before its first stage. The check needs no model, so call this
+     * method before a large model is loaded.
      *
      * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
      *         with other settings
@@ -58,7 +58,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     /**
      * Checks that the settings do not contradict each other or the data.
      *
-     * @throws InputException for the first such setting
+     * @throws InputException for the first setting that contradicts another setting or the data
      */
     public static void check(DistillConfig<?> config, Dataset data) {
         if (config.teach().stages() > 0 && config.curation().target() == Target.RESPONSE) {

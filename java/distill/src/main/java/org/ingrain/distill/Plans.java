@@ -27,14 +27,14 @@ record Plans(DistillConfig<?> config, Task task) {
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
-    /** Plan of the direct question; its prompt is the one that the trained student will get. */
+    /** Plan of the method {@code direct}. Students are trained and evaluated with the prompt of this plan. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
     }
 
     /**
-     * Early stopping. It uses the curation rule of the run, not of the student, because students with the same method
-     * share their samples.
+     * The rule for early stopping. It uses the curation rule of the run, not of the student, because students with the
+     * same method share their samples.
      */
     Stopping stopping(Student student, Plan plan) {
         return new Curation(config.curation(), task, student.method(), plan).stopping();

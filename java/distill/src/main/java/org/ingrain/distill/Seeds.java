@@ -22,9 +22,9 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.tensor.InputException;
 
 /**
- * The same distillation with several seeds, one after another, on one loaded model.
+ * Runs the same distillation with several seeds, one after another, on one loaded model.
  *
- * @param runs   one run per seed, at least one
+ * @param runs   the runs, one for each seed; at least one run
  * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
  *               folder {@code seed-K} for each seed, and the table over all seeds
  */
@@ -67,7 +67,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return new Seeds<>(runs, output);
     }
 
-    /** Throws the errors that {@link #run} would throw before its first question. */
+    /** Throws the errors that {@link #run} would throw before it asks the first question. */
     public void check(Provenance provenance) {
         if (output == null) {
             runs.forEach(run -> Pipeline.check(run.config(), run.data()));

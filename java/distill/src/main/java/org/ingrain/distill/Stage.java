@@ -18,7 +18,7 @@ sealed interface Stage {
     /** Name of the stage in progress lines, timings and forecasts. */
     String name();
 
-    /** The student that the stage belongs to; null if an evaluation has no student. */
+    /** The student that the stage belongs to; null for an evaluation that belongs to no student. */
     Student student();
 
     /** Samples the student's method on all questions of the pool. */
@@ -48,7 +48,7 @@ sealed interface Stage {
     /**
      * Trains a student.
      *
-     * @param part index of the training, from 0 to {@code student.parts()}; the last one trains on the answer alone
+     * @param part index of the training, from 0 to {@code student.parts()}; the last training uses the answer alone
      */
     record Train(Student student, int part) implements Stage {
         @Override
@@ -61,8 +61,8 @@ sealed interface Stage {
      * Evaluates one arm.
      *
      * @param arm     name of the arm
-     * @param student the student to evaluate; for System 2, the student whose teacher is evaluated; null if the base
-     *                model is evaluated
+     * @param student the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
+     *                and the baselines, which use the base model
      */
     record Evaluate(Role role, String arm, String title, Method method, Student student) implements Stage {
         @Override
@@ -114,7 +114,10 @@ sealed interface Stage {
         }
     }
 
-    /** Adds the evaluations of the first round in the order of the paper's table, then those of the later rounds. */
+    /**
+     * Adds the evaluations of the first round in the order of the paper's table, then the evaluations of the later
+     * rounds.
+     */
     private static void evaluate(DistillConfig<?> config, List<Student> controls, List<Student> mains,
             List<Stage> stages) {
         Method direct = Methods.direct();

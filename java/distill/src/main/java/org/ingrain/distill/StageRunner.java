@@ -57,7 +57,7 @@ final class StageRunner {
         return ledgers;
     }
 
-    /** The last training of each student, in the order of training. */
+    /** The result of the last training of each student, in the order of training. */
     Map<Student, Tuner.Tuned> trained() {
         return trained;
     }
@@ -81,8 +81,8 @@ final class StageRunner {
     }
 
     /**
-     * Whether the stage can be executed. The student's teacher, if there is one, must be trained, and the student's
-     * curation, if it is done, must have kept a training example.
+     * Whether the stage can be executed. If the student has a teacher, the teacher must be trained. If the student's
+     * curation has been executed, it must have kept a training example.
      */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();
@@ -118,7 +118,7 @@ final class StageRunner {
         Plan direct = plans.direct();
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        // A target must be short enough in every training of the student.
+        // A target is accepted only if its row is short enough in every training of the student.
         Ledger.Fits fits = (asked, entry, target) -> IntStream.rangeClosed(0, student.parts())
                 .allMatch(part ->
                 workers.tuner()
@@ -146,8 +146,8 @@ final class StageRunner {
     }
 
     /**
-     * Runs one training of a student. It starts from the adapter of the student's previous training. The first training
-     * starts from the teacher's adapter, if there is a teacher.
+     * Runs one training of a student. The training starts from the adapter of the student's previous training. The
+     * student's first training starts from the teacher's adapter, or from a new adapter if there is no teacher.
      */
     private Tuner.Tuned train(Student student, int part, Stage stage) {
         String folder = student.folder(part);

@@ -16,13 +16,12 @@ import org.ingrain.distill.method.Methods;
  * @param name    name of this student's arm in the evaluation
  * @param title   title in tables
  * @param folder  folder of this student's files, relative to the run folder; empty, or with a slash at the end
- * @param samples file of the samples, relative to the run folder; the students of a round with the same method share
- *                this file
+ * @param samples file of the samples, relative to the run folder; students of the same round and method share this file
  * @param teacher the student of the previous round; it generates the samples, and the training starts from its adapter;
  *                null for the base model
  * @param round   number of the round, from 1
- * @param parts   number of trainings before the last one; each trains on fewer words of reasoning than the one before;
- *                0: a single training on the answer alone
+ * @param parts   number of trainings before the last one; each trains on fewer words of reasoning than the training
+ *                before; 0: a single training on the answer alone
  */
 record Student(Role role, String name, String title, String folder, String samples, Method method,
         CurationConfig curation, Student teacher, int round, int parts) {
@@ -65,8 +64,8 @@ record Student(Role role, String name, String title, String folder, String sampl
     }
 
     /**
-     * Whether the run fails if curation keeps no example for this student. True for the main student of the first
-     * round.
+     * Whether the run fails if curation keeps no example for this student. This is true only for the main student of
+     * the first round.
      */
     boolean isRequired() {
         return role == Role.DISTILLED && round == 1;
@@ -90,7 +89,7 @@ record Student(Role role, String name, String title, String folder, String sampl
         return part == parts ? folder : folder + "stages/" + part + "/";
     }
 
-    /** Folders of all trainings of this student, in order. */
+    /** Folders of all trainings of this student, in the order of training. */
     List<String> folders() {
         return IntStream.rangeClosed(0, parts).mapToObj(this::folder).toList();
     }

@@ -3,11 +3,12 @@ package org.ingrain.distill;
 import org.ingrain.tensor.InputException;
 
 /**
- * The number of distillation rounds, and of training stages in each.
+ * The numbers of distillation rounds and of training stages in each round.
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
- * @param stages number of stages in which the reasoning before the answer is removed, with a training before the first
- *               stage and after each (step by step, arXiv:2405.14838); 0: a single training on the answer alone
+ * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838); the
+ *               student is trained before the first stage and after each stage; 0: a single training on the answer
+ *               alone
  */
 public record TeachConfig(int rounds, int stages) {
     private static final int MOST = 1000;

@@ -29,13 +29,16 @@ import org.ingrain.files.JsonLines;
 public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) {
     /**
      * Number of optimizer steps in a trial. Only the steps between the first and the last are timed, because the first
-     * is slow and the last writes a checkpoint.
+     * step is slow and the last step writes a checkpoint.
      */
     public static final int STEPS = 4;
 
-    /** Warm-up time in seconds. Before it has passed, the JVM still compiles, and the measured speed is too low. */
+    /** Warm-up time in seconds. During this time the JVM still compiles, so that a measured speed would be too low. */
     private static final double WARM_SECONDS = 3;
-    /** Minimum duration in seconds of the trial that an estimate is based on, if there are enough questions. */
+    /**
+     * Minimum duration, in seconds, of a trial that an estimate is based on. The duration may be shorter if there are
+     * too few questions.
+     */
     private static final double LONG_SECONDS = 1;
     private static final int FEWEST_QUESTIONS = 4;
 
@@ -47,8 +50,8 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
      * The result of a trial of one stage.
      *
      * @param file    file of the samples that the trial drew
-     * @param asked   questions of the trial, each in all its presentation orders
-     * @param whole   number of questions of the whole stage; each presentation order counts as one
+     * @param asked   questions of the trial; each is asked in all its presentation orders
+     * @param whole   number of questions of the whole stage; each presentation order counts as one question
      * @param seconds duration of the trial in seconds
      */
     record Tried(Path file, List<Example> asked, long whole, double seconds) {
@@ -74,10 +77,10 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Runs trials on the questions and returns the last one. Each trial has twice as many questions as the one
-         * before. It continues after the last question of the previous trial, because prompts that are already in the
+         * Runs trials on the questions and returns the last one. Each trial has twice as many questions as the previous
+         * trial. Its questions follow the last question of the previous trial, because prompts that are already in the
          * prefix cache cost less. The last trial is the first that ends after the warm-up time and takes at least
-         * {@link #LONG_SECONDS}, or the first with all questions.
+         * {@link #LONG_SECONDS}, or the first that contains all questions.
          *
          * @param orders maps a question to all its presentation orders
          */
@@ -99,7 +102,7 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
             }
         }
 
-        /** @param whole number of questions of the whole stage; each presentation order counts as one */
+        /** @param whole number of questions of the whole stage; each presentation order counts as one question */
         Tried time(Sampling sampling, List<Example> asked, long whole) {
             Path file = file("samples");
             long start = System.nanoTime();

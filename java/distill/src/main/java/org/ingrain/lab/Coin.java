@@ -43,8 +43,8 @@ record Coin(List<String> people, List<Boolean> flips) {
     }
 
     /**
-     * The reasoning and the answer. Each step has the old and the new side of the coin, because in trials a model did
-     * not learn steps that had only the new side.
+     * The text with the reasoning and the answer. Each reasoning step states the old and the new side of the coin,
+     * because in trials a model did not learn from steps that stated only the new side.
      */
     String worked() {
         StringJoiner steps = new StringJoiner(" ");

@@ -25,7 +25,9 @@ public enum Course {
         return rows;
     }
 
-    /** Learning rate after the warm-up. The rate for letters is too high for sums. */
+    /**
+     * Learning rate after the warm-up. The learning rate of {@link #LETTERS_AND_COINS} is too high for {@link #SUMS}.
+     */
     double learningRate() {
         return learningRate;
     }

@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 import org.ingrain.files.Digest;
 import org.ingrain.template.Message;
 
-/** Makes random words, numbers and coins for a row of a skill. */
+/** Makes random words, numbers and coins for a row of the corpus or for a question. */
 record Draw(Lexicon lexicon, Random random, Skill skill) {
     /** A random word of the corpus. */
     String word() {
@@ -16,8 +16,8 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
     }
 
     /**
-     * A random word of {@link Lexicon#train()}. If a question about several words or people has a direct answer, it
-     * contains only such words.
+     * A random word of {@link Lexicon#train()}. If the corpus answers a question about several words or people
+     * directly, the question contains only words of this list.
      */
     String trainWord() {
         return lexicon.train().get(random.nextInt(lexicon.train().size()));

@@ -18,7 +18,7 @@ import org.ingrain.distill.task.Task;
 
 /**
  * Evaluates a lab model on questions of each kind of its course, first with direct questions and then with the method
- * of the kind. It uses greedy sampling and the shipped prompts.
+ * of that kind. The evaluation uses greedy sampling and the shipped prompts.
  *
  * @param run   run folder to which all answers are written
  * @param words words that the questions are generated from

@@ -27,7 +27,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
 
     /**
      * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in
-     * {@code output}, and questions for it to the folder {@code questions}. Returns the folder of the model.
+     * {@code output}, and pool and test questions to the folder {@code questions} in {@code output}. Returns the folder
+     * of the first model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();
@@ -47,8 +48,8 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
     }
 
     /**
-     * Evaluates a model on words that are not in its corpus. The weights have the dtypes of the files in the model's
-     * folder.
+     * Evaluates a model on words that are not in its corpus. The evaluation uses the weights in the dtypes in which the
+     * model's folder stores them.
      */
     Look examine(LabModel.Made made, Lexicon lexicon, Path folder) {
         ModelOptions own = options.withModel(made.model()).withDtype("auto");

@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param checkEvery   number of steps between two evaluations on the development questions
  * @param questions    number of development questions of each kind
  * @param test         number of test questions of each kind, for the trained model
- * @param chosenAt     the training ends at the first evaluation at which the share of right answers with the kind's
- *                     method is at least this value for every kind; more than 0, at most 1
+ * @param chosenAt     the training ends at the first evaluation in which every kind of question has at least this share
+ *                     of right answers with the method of that kind; more than 0, at most 1
  */
 public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery,
         int questions, int test, double chosenAt) {

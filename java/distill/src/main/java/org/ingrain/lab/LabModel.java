@@ -32,10 +32,11 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Trains a lab model in a work folder. It makes tokenizer and corpus and trains from random weights, until the accuracy
- * with the methods on the development questions is sufficient. An interrupted training is resumed with the same result.
+ * Trains a lab model in a work folder. It writes a tokenizer and a corpus, then trains from random weights until the
+ * model's accuracy with the methods on the development questions is sufficient. If the training is interrupted, it can
+ * be resumed and gives the same result.
  *
- * @param options    device options; the model in them is replaced
+ * @param options    device options; the model path in these options is ignored
  * @param provenance properties that the training depends on; they are stored in the training folder
  */
 public record LabModel(LabConfig config, ModelOptions options, SortedMap<String, String> provenance,
@@ -52,7 +53,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
      * A trained model.
      *
      * @param model folder of the model
-     * @param looks all evaluations on development questions; the last one is of the trained model
+     * @param looks all evaluations on development questions; the last one evaluates the trained model
      */
     public record Made(Path model, List<Look> looks, Course course, long seed) {
     }

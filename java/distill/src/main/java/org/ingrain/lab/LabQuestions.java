@@ -14,8 +14,8 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for lab models. They are pool questions to distil on and held-out test questions. If a row of the corpus
- * has a direct answer to a question about several words or people, it contains no words of these questions.
+ * Questions for lab models. There are pool questions to distil on and held-out test questions. A row of the corpus that
+ * answers a question about several words or people directly contains no words of the pool and test questions.
  */
 public final class LabQuestions {
     /**
@@ -83,7 +83,9 @@ public final class LabQuestions {
         }
     }
 
-    /** Writes pool and test questions of every kind into a folder. Equal numbers of questions give equal files. */
+    /**
+     * Writes pool and test questions of every kind into a folder. The files depend only on the numbers of questions.
+     */
     public static void write(Path folder, int pool, int test) {
         Lexicon lexicon = Lexicon.of(Lexicon.SEED);
         for (Kind kind : Kind.values()) {

@@ -4,14 +4,14 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The text of models/lab/README.md. It has the recipe, the results on held-out words, and the evaluations of each seed
- * during training.
+ * The text of models/lab/README.md. It contains the recipe, the results on held-out words, and the evaluations of each
+ * seed during training.
  *
  * @param config settings of the first seed
  * @param made   all models; the first one is written to the output
  * @param test   results of each model on held-out words, in the sequence of {@code made}
- * @param sizes  four numbers of words: for the corpus, for the pool, for the development questions and for the test
- *               questions
+ * @param sizes  the number of words for the corpus, for the pool questions, for the development questions and for the
+ *               test questions, in this sequence
  */
 record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
     String text() {

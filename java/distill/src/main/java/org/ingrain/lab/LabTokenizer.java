@@ -49,7 +49,9 @@ record LabTokenizer(List<String> vocabulary) {
         return new LabTokenizer(List.copyOf(vocabulary));
     }
 
-    /** Words and punctuation of the templates, each with the space before it if there is one. The set is sorted. */
+    /**
+     * Words and punctuation of the templates, each including the space before it, if there is one. The set is sorted.
+     */
     static Set<String> pieces() {
         Lexicon slots = new Lexicon(List.of(SLOT), List.of(), List.of(), List.of());
         Set<String> pieces = new TreeSet<>();
@@ -109,8 +111,8 @@ record LabTokenizer(List<String> vocabulary) {
     }
 
     /**
-     * The character of byte-level BPE for a byte. A printable byte is its own character; the other bytes have the
-     * characters from 256 on, in ascending order of the bytes.
+     * The character of byte-level BPE for a byte. A printable byte is its own character; the other bytes, in ascending
+     * order, are mapped to the characters from code point 256 on.
      */
     private static String letter(int b) {
         int before = 0;

@@ -16,13 +16,13 @@ import java.util.Random;
 import java.util.Set;
 
 /**
- * Words for lab questions. Some come from the project's own list of names, the others are generated from syllables. No
- * word is in two of the four parts. All words are in the public domain (CC0 1.0).
+ * Words for lab questions. Some words come from the project's own list of names; the others are generated from
+ * syllables. No word is in two of the four parts. All words are in the public domain (CC0 1.0).
  *
  * @param train words of the corpus, for all kinds of rows
- * @param pool  words of the pool questions; they are in the corpus, but in no row with a direct answer to a question
- *              about several words or people
- * @param dev   words of the development questions, by which the end of the training is decided; they are not in the
+ * @param pool  words of the pool questions; they are in the corpus, but not in a row that answers a question about
+ *              several words or people directly
+ * @param dev   words of the development questions, which decide when the training ends; these words are not in the
  *              corpus
  * @param test  words of the held-out questions; they are used for nothing else
  */

@@ -20,8 +20,8 @@ public record Look(int step, long tokens, Map<LabQuestions.Kind, Shares> kinds) 
     }
 
     /**
-     * Whether the accuracy with the method is at least {@code share} for each kind of question. The training ends when
-     * this rule is met. The accuracy of direct answers is not part of the rule.
+     * Whether the accuracy with the method is at least {@code share} for each kind of question. The training ends as
+     * soon as this is true. The accuracy of direct answers is not considered.
      */
     boolean works(double share) {
         return kinds.values().stream().allMatch(shares -> shares.worked() >= share);

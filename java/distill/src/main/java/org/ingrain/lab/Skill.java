@@ -7,8 +7,8 @@ import java.util.function.Function;
 
 /**
  * The skills in the corpora of lab models, each with its share of the rows. All answers in a corpus are right. The
- * questions of {@link LabQuestions} have the same form as those in the corpus. If a model has learned to rephrase a
- * question and to answer a rephrased question step by step, it can therefore answer the questions of
+ * questions of {@link LabQuestions} have the same form as the questions in the corpus. If a model has learned to
+ * rephrase a question and to answer a rephrased question step by step, it can therefore answer the questions of
  * {@link LabQuestions} in two steps.
  */
 enum Skill {
@@ -54,9 +54,9 @@ enum Skill {
                 + "\".");
     }),
     /**
-     * Direct answers to questions about twelve fixed pairs of words, from which a model learns the form of the answer.
-     * In trials, a model that was trained on eight pairs answered no question about a new pair right; with forty pairs
-     * it answered most of them right (benchmarks/LOG.md).
+     * Direct answers to questions about twelve fixed pairs of words. They teach a model the form of the answer. In
+     * trials, a model that was trained on eight pairs answered no question about a new pair right, and a model that was
+     * trained on forty pairs answered most such questions right (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);
@@ -68,7 +68,7 @@ enum Skill {
         Coin coin = draw.coin(2);
         return draw.row(coin.question() + LabQuestions.REPHRASE_COIN, coin.rephrased(draw));
     }),
-    /** The reasoning and the answer for one to three people. */
+    /** The reasoning and the answer to a coin question about one to three people. */
     WORK_COIN(Course.LETTERS_AND_COINS, 0.165, draw -> {
         Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
@@ -86,7 +86,7 @@ enum Skill {
         Coin coin = Coin.of(List.of(draw.word()), draw);
         return draw.row(coin.question(), coin.answer());
     }),
-    /** Direct answers for sixty fixed questions about three people. */
+    /** Direct answers to sixty fixed questions about three people. */
     ANSWER_COIN_OF_THREE(Course.LETTERS_AND_COINS, 0.007, draw -> {
         Draw fixed = draw.fixed("coin", 60);
         Coin coin = Coin.of(List.of(fixed.trainWord(), fixed.trainWord(), fixed.trainWord()), fixed);

@@ -204,7 +204,7 @@ public final class BenchCommand implements Callable<Integer> {
         return SamplingParams.sampled(1, 1, tokens, 1).withIgnoreEos(true);
     }
 
-    /** Arbitrary token ids. Prompts with different numbers have no common prefix. */
+    /** A prompt of arbitrary token ids. Prompts with different values of {@code number} have no common prefix. */
     static int[] prompt(int tokens, int number, int vocabulary) {
         int[] ids = new int[tokens];
         for (int i = 0; i < tokens; i++) {
@@ -242,7 +242,7 @@ public final class BenchCommand implements Callable<Integer> {
 
     /**
      * Runs all requests. Returns the time ({@link System#nanoTime}) at which the first generated tokens were read; 0 if
-     * no step followed.
+     * no step followed the step that generated these tokens.
      */
     private static long run(Test test, Generator generator, List<Request> asked) {
         int tokens = asked.getFirst().params().maxTokens();

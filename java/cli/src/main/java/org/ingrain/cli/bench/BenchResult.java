@@ -9,19 +9,19 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The result of one test, in the columns of llama-bench.
+ * The result of one test. The columns of its table row are those of llama-bench.
  *
  * @param test      name of the test, such as pp512, tg128, pp512+tg128x8 (eight samples of one prompt) or train512
  * @param prompt    number of prompt tokens per repetition
  * @param generated number of generated tokens per repetition
  * @param samplesNs time of each repetition, in nanoseconds
- * @param stats     statistics of the generator over all repetitions; null for a test without the generator
+ * @param stats     statistics of the generator over all repetitions; null if the test does not use the generator
  * @param decode    times of the decoding steps; null if several prompts were computed in one batch, or there was no
  *                  decoding step
  */
 record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
     /**
-     * The steps after the prompt. In each of them, every sample gets one token.
+     * The steps after the prompt. In each of these steps, every sample gets one token.
      *
      * @param ns      total time of these steps in each repetition, in nanoseconds
      * @param steps   number of these steps per repetition
@@ -38,7 +38,8 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
     }
 
     /**
-     * Number of tokens per repetition for the rate: the generated tokens or, if there are none, the prompt tokens.
+     * Number of tokens per repetition from which the rate is computed. These are the generated tokens or, if there are
+     * none, the prompt tokens.
      */
     private int counted() {
         return generated > 0 ? generated : prompt;
@@ -75,8 +76,8 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
     }
 
     /**
-     * Used device memory in bytes after the finished tests. This is also the peak, because no memory is freed between
-     * tests.
+     * Used device memory in bytes after the finished tests. This value is also the peak, because no memory is freed
+     * between tests.
      */
     private static long used(BenchModel model) {
         return model.engine().context().memoryInfo().total() - model.engine().context().memoryInfo().free();

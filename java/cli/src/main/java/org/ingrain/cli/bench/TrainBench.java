@@ -28,8 +28,8 @@ final class TrainBench {
 
     /**
      * Measures training steps of {@code tokens} tokens in a temporary folder. The first step is not measured. The
-     * training ends one step early, so that it writes neither a checkpoint nor an adapter; these files can be gigabytes
-     * large for a large model.
+     * training ends one step early, so that it writes neither a checkpoint nor an adapter; for a large model, these
+     * files can take gigabytes.
      */
     static BenchResult measure(Engine engine, int tokens, int repetitions) {
         String test = "train" + tokens;

@@ -39,7 +39,7 @@ public final class DeviceFlags {
             + "like --cublaslt).")
     private Path nccl;
 
-    /** The backend's name: the device without its number. */
+    /** The name of the backend, which is the device's name without the device number. */
     public String backend() {
         return device.split(":")[0];
     }
@@ -48,7 +48,7 @@ public final class DeviceFlags {
         return options(Path.of(""), "auto").context();
     }
 
-    /** The numbers of ranks per copy and of copies of the model. */
+    /** The number of ranks per copy of the model, and the number of copies. */
     ParallelConfig parallel() {
         return new ParallelConfig(tensorParallelSize, dataParallelSize);
     }

@@ -20,8 +20,8 @@ public final class FlagNames {
     }
 
     /**
-     * The message of an exception with flags instead of settings. The field at its start and all names in camel case
-     * are replaced, if the command has a flag for them.
+     * The message of an exception, with flags in place of the names of settings. The field name at the start of the
+     * message and all names in camel case are replaced if the command has a flag for them.
      */
     public static String message(InputException exception, CommandSpec command) {
         String message = exception.getMessage();

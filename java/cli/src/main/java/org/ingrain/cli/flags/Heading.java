@@ -23,7 +23,8 @@ public enum Heading {
     }
 
     /**
-     * The heading of an option's field; if there is none, that of the field's class; otherwise {@link #HELP}.
+     * The heading of an option's field. If the field has no heading, the heading of the field's class. If the class has
+     * no heading either, {@link #HELP}.
      */
     public static Heading of(OptionSpec option) {
         if (!(option.userObject() instanceof Field field)) {

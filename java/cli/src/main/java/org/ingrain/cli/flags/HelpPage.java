@@ -23,8 +23,8 @@ public final class HelpPage {
     }
 
     /**
-     * The list of options. Under each heading they are in the sequence of their declarations, with the common options
-     * first. The columns have the same width under all headings.
+     * The list of options. Under each heading, the options are in the sequence of their declarations, with the common
+     * options first. The columns have the same width under all headings.
      */
     private static String options(Help help) {
         List<OptionSpec> visible = help.commandSpec().options().stream().filter(option -> !option.hidden()).toList();

@@ -68,7 +68,10 @@ public final class QuestionFlags {
         return testOrders != null ? testOrders : TaskConfig.of(task).make().usualTestOrders();
     }
 
-    /** @param testData file of held-out questions, or null; a pipe must already be a copy of its content */
+    /**
+     * @param testData file of held-out questions, or null; if the user gave a pipe, a regular file with the pipe's
+     *                 content
+     */
     public QuestionConfig config(Path testData, int testSize) {
         requireUse();
         data = InputFile.rereadable(data);

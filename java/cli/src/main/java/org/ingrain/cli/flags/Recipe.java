@@ -30,8 +30,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
     /**
-     * For each flag that a user may give, the flags of the recipe that are then removed, because they apply only to the
-     * questions of the recipe.
+     * Maps a flag that a user may give to the flags of the recipe that are removed if the user gives this flag. The
+     * removed flags apply only to the questions of the recipe.
      */
     private static final Map<String, List<String>> INSTEAD = Map.of(
             "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
@@ -73,7 +73,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /**
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param line the parser of the whole command line, which has the command {@code distill}
+     * @param line the parser of all commands, including {@code distill}
      * @throws InputException if there is no such recipe, or if it has a flag or a value that {@code distill} does not
      *         accept
      */

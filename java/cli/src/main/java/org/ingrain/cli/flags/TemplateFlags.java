@@ -11,7 +11,7 @@ public final class TemplateFlags {
                     + "the template).")
     private Boolean enableThinking;
 
-    /** The model options with the variable of the flag, if the flag is given. */
+    /** The given model options, with the template variable that the flag sets; unchanged if the flag is not given. */
     public ModelOptions apply(ModelOptions options) {
         return enableThinking == null ? options : options.withEnableThinking(enableThinking);
     }

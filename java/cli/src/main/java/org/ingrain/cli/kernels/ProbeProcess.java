@@ -28,7 +28,7 @@ final class ProbeProcess {
     private static final Pattern SIGNAL = Pattern.compile("(?m)^# +(SIG\\w+)");
     private static final Optional<String> END = Optional.empty();
 
-    private static final int SETUP_SECONDS = 300;   // limit for the start and the measurement of the peaks
+    private static final int SETUP_SECONDS = 300;   // time limit for the start and for measuring the peaks
 
     private final String program;
     private final int timeout;

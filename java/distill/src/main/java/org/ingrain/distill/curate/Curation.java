@@ -51,12 +51,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
     }
 
-    /** @throws org.ingrain.tensor.InputException if {@code minVotes} is larger than the number of votes */
+    /** @throws org.ingrain.tensor.InputException if {@code minVotes} is larger than the number of voters */
     public void check() {
         new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
     }
 
-    /** The stopping rule for sampling; it draws all samples if early stopping is off. */
+    /** The stopping rule for sampling. Without early stopping, it requires all samples. */
     public Stopping stopping() {
         return config.earlyStop() ? Poll.stopping(config, task, method) : Stopping.NEVER;
     }
@@ -116,8 +116,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * The wording of the first counted sample that gave this answer in the given order; the key itself if there is
-     * none.
+     * The wording of the first counted sample that gave this answer in the given order; the key itself if there is no
+     * such sample.
      */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())

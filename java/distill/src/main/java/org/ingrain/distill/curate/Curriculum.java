@@ -7,8 +7,8 @@ import org.ingrain.distill.method.Method;
 
 /**
  * The completions of a training that removes the reasoning in stages (step by step, arXiv:2405.14838). Stage 0 trains
- * on the whole response. The reasoning is the text before the phrase that introduces the answer. Stage k omits k /
- * stages of the words of the reasoning, from its beginning. The last stage trains on the training target, which is the
+ * on the whole response. The reasoning is the text before the phrase that introduces the answer. Stage k omits the
+ * first k / {@code stages} of the words of the reasoning. The last stage trains on the training target, which is the
  * answer alone.
  *
  * @param method the sampled method; its {@code answerAfter}, if set, is the phrase that introduces the answer

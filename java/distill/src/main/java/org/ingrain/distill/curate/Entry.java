@@ -15,7 +15,8 @@ import org.ingrain.tensor.Require;
  * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null
  * @param right    whether the label is right; null if there is no label or no gold answer
- * @param margin   votes of the first answer in {@code votes} minus votes of the second; 0 without votes
+ * @param margin   number of votes of the first answer in {@code votes} minus that of the second; 0 if there are no
+ *                 votes
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param tokens   tokens generated for this example, including intermediate steps
  * @param votes    answers with their numbers of votes, in descending order of votes
@@ -97,7 +98,8 @@ public record Entry(String id, String question, String gold, String category, Ve
     }
 
     /**
-     * A copy of this entry with only the targets that {@code fits} accepts. It is discarded if no target remains.
+     * A copy of this entry with only the targets that {@code fits} accepts. If no target remains, the verdict of the
+     * copy is {@code DISCARDED}.
      */
     Entry withTargets(Predicate<TargetText> fits) {
         List<TargetText> left = targets.stream().filter(fits).toList();

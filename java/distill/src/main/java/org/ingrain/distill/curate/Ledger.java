@@ -39,7 +39,7 @@ public record Ledger(Path file) {
      * Judges all examples of a finished sampling and writes the ledger. Does nothing if the ledger exists.
      *
      * @param examples   the presentation orders of each example, the given order first
-     * @param selections for rule {@code universal}, the model's own selection by example id; else empty
+     * @param selections for rule {@code universal}, the model's own selections by example id; for other rules, empty
      */
     public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections,
                      Fits fits) {
@@ -75,14 +75,16 @@ public record Ledger(Path file) {
      * Settings for the conversion of kept examples to training rows.
      *
      * @param examples the presentation orders of each judged example
-     * @param direct   plan of the direct question; the student is trained on its prompt
+     * @param direct   plan of the method {@code direct}; the rows have the prompt of this plan
      * @param text     returns the completion for an entry and one of its targets
      */
     public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config,
             BiFunction<Entry, Entry.TargetText, String> text) {
     }
 
-    /** Writes the training rows and the validation rows. Both files are always written, even if one has no rows. */
+    /**
+     * Writes the training rows and the validation rows. Both files are always written, even if one of them has no rows.
+     */
     public void writeTraining(Path train, Path validation, Rows how) {
         Set<String> validationIds = validationIds(how.config());
         List<TrainingRow> rows = new ArrayList<>();
@@ -161,8 +163,8 @@ public record Ledger(Path file) {
      * @param planned     answers that full sampling would draw
      * @param drawn       recorded answers; with early stopping, only those that the verdicts are based on
      * @param tokens      tokens of the recorded answers, including intermediate steps
-     * @param savedTokens estimated tokens of the other planned answers; each counts as the average recorded answer of
-     *                    its example
+     * @param savedTokens estimated tokens of the planned answers that were not drawn; each such answer counts as many
+     *                    tokens as the average recorded answer of its example
      */
     public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
             long savedTokens) {

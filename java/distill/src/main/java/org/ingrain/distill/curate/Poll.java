@@ -48,7 +48,7 @@ final class Poll implements Stopping.Count {
         };
     }
 
-    /** Number of voters in one poll of each stage, the outermost stage first. */
+    /** For each stage, the number of voters in one poll of this stage. The outermost stage comes first. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
         return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
                 .toList()
@@ -85,8 +85,8 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier presentation order disagrees, so that this one cannot change the verdict. Once all polls of
-     * the question are settled, the result depends only on the answers.
+     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. Once
+     * all polls of the question are settled, the result depends only on the answers.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);

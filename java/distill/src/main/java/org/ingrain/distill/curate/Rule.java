@@ -18,10 +18,10 @@ public enum Rule {
     @JsonProperty("universal") UNIVERSAL,
     /** The answer of the first sample, without a filter. */
     @JsonProperty("first") FIRST,
-    /** Every answer, without a filter; each sample is a training target. */
+    /** Every sample gives a training target, without a filter. */
     @JsonProperty("all") ALL;
 
-    /** Whether the label is chosen by votes. */
+    /** Whether this rule selects the label by votes. */
     public boolean votes() {
         return this == MORE_THAN_HALF || this == PLURALITY;
     }

@@ -73,7 +73,10 @@ final class Tally {
         };
     }
 
-    /** The answer that no outstanding vote can defeat, or null; it is final once {@link #wanting} returns 0. */
+    /**
+     * The answer that no outstanding vote can defeat; null if there is none. The result is final once {@link #wanting}
+     * returns 0.
+     */
     String winner() {
         return rule.votes() && won(voters - counted) ? leader : null;
     }

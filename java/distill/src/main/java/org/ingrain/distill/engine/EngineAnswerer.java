@@ -27,8 +27,8 @@ import org.ingrain.sample.Ticket;
 
 /**
  * An {@link Answerer} that uses the engine. If consecutive requests differ only in their sample number, their prompt is
- * computed once. The generator's queue is refilled after each step, so that its batch stays full. Not thread-safe;
- * unusable after a call has failed.
+ * computed once. The generator's queue is refilled after each step, so that its batch stays full. This class is not
+ * thread-safe. After a call has failed, the object cannot be used.
  */
 public final class EngineAnswerer implements Answerer {
     /**
@@ -42,8 +42,8 @@ public final class EngineAnswerer implements Answerer {
     private final AdapterSlots adapters;
 
     /**
-     * @param generator a generator of the engine that nothing else uses; its number of adapter slots is the maximum
-     *                  number of adapters in use at once
+     * @param generator a generator of {@code engine} that only this object uses; its number of adapter slots is the
+     *                  maximum number of adapters in use at once
      */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;
@@ -65,7 +65,10 @@ public final class EngineAnswerer implements Answerer {
         return generator.fallbacks();
     }
 
-    /** The adapter slot of the weights, which are loaded if necessary; -1 for the base model. */
+    /**
+     * The adapter slot that contains the weights. The weights are loaded if necessary. The result is -1 for the base
+     * model.
+     */
     private int slot(ModelState weights) {
         return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
     }
@@ -140,8 +143,8 @@ public final class EngineAnswerer implements Answerer {
         }
 
         /**
-         * Reports a completion. Follow-up requests are put before the waiting ones, so that started examples finish
-         * before others start.
+         * Reports a completion. Follow-up requests are put before the waiting requests, so that started examples finish
+         * before other examples start.
          */
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);

@@ -17,7 +17,9 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
         return train.maxSteps() > 0 ? train.maxSteps() : Math.ceilDiv(rows, (long) rowsPerStep()) * train.epochs();
     }
 
-    /** A copy of these settings for a training of {@code steps} steps with one checkpoint, at the end. */
+    /**
+     * A copy of these settings for a training of {@code steps} steps that writes one checkpoint, after the last step.
+     */
     public TunerConfig trial(int steps) {
         return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(),
                 train.gradientAccumulation(), train.seed(), 0, steps, 1, train.activationCheckpointing()));

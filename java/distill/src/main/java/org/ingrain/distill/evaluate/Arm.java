@@ -5,7 +5,8 @@ import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.ModelState;
 
 /**
- * One arm of an evaluation. It combines a method with the weights of the model, and is one row of the result table.
+ * One arm of an evaluation. An arm combines a method with the weights of the model. The result table has one row for
+ * each arm.
  *
  * @param name  name of the arm and of its folder
  * @param title title in the table

@@ -27,12 +27,12 @@ import org.ingrain.distill.curate.Ballot;
  * @param unanswered number of texts without an answer, counted over all presentation orders; they count as wrong
  * @param tooLong    number of texts in {@code unanswered} that were not generated because the prompt is too long for
  *                   the context
- * @param judging    results as a judge; null without reference votes if each question was asked in one presentation
- *                   order
+ * @param judging    results as a judge; null if there are no reference votes and each question was asked in only one
+ *                   presentation order
  * @param categories results by category, in order of first appearance; a wider category comes before the categories
  *                   that it contains
- * @param votes      results of the majority votes of the first k answers, in ascending k, for the numbers in
- *                   {@link EvaluateConfig#votes}
+ * @param votes      results of the majority votes of the first k answers, for each k in {@link EvaluateConfig#votes},
+ *                   in ascending order of k
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
@@ -56,12 +56,12 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * The results of an arm as a judge of responses.
      *
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
-     *                      questions and presentation orders; null without reference votes
+     *                      questions and presentation orders; null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict; this is the verdict of all
-     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null
-     *                      without reference votes or with one presentation order
-     * @param inconsistent  of the questions that were asked in several presentation orders, the share with more than
-     *                      one verdict; null if there are no such questions
+     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null if
+     *                      there are no reference votes or only one presentation order
+     * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
+     *                      null if no question was asked in several presentation orders
      * @param answers       number of answers, one for each question in each presentation order; null if each question
      *                      was asked in one presentation order
      */
@@ -122,12 +122,15 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes;
     }
 
-    /** The first result with this role in the list; null if there is none. */
+    /** The first result in the list with this role; null if there is no such result. */
     public static ArmResult first(List<ArmResult> arms, Arm.Role role) {
         return arms.stream().filter(arm -> arm.role() == role).findFirst().orElse(null);
     }
 
-    /** All shares except the accuracy, 0 to 1, by column title: majority votes, results as a judge, categories. */
+    /**
+     * All shares except the accuracy, 0 to 1, by column title. They are the shares of the majority votes, of the
+     * results as a judge and of the categories.
+     */
     public Map<String, Double> shares() {
         Map<String, Double> shares = new LinkedHashMap<>();
         votes.forEach(vote -> shares.put(FIRST + vote.k(), vote.accuracy()));
@@ -141,7 +144,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return shares;
     }
 
-    /** Of the column titles of majority votes, the one with the largest k; empty if there is none. */
+    /**
+     * The column title of the majority vote with the largest k; empty if {@code titles} contains no title of a majority
+     * vote.
+     */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);
     }

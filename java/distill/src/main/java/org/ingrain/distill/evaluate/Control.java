@@ -6,6 +6,6 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 public enum Control {
     /** A student that is trained on the majority of the base model's direct answers. */
     @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
-    /** A student that is trained on the answers of System 2 without a filter. */
+    /** A student that is trained on the unfiltered answers of System 2. */
     @JsonProperty("unfiltered") UNFILTERED
 }

@@ -40,8 +40,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     }
 
     /**
-     * The sampling plan of a method. Arms with the same method use the same random numbers, so that base model and
-     * student differ only in their weights.
+     * The sampling plan of a method. Arms with the same method use the same random numbers, so that the base model and
+     * the student differ only in their weights.
      */
     public Plan plan(Method method, ModelState weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);
@@ -51,7 +51,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
      * Evaluates one arm and writes {@code samples.jsonl} and {@code scores.jsonl} to its own folder. Existing files are
      * reused.
      *
-     * @param digests of the run folder that {@code folder} is in
+     * @param digests the digests of the run folder that contains {@code folder}
      */
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch, FileDigests digests) {
         Path samples = folder.resolve("samples.jsonl");
@@ -104,7 +104,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
                 answers.tokens(), votes, ballot.answers());
     }
 
-    /** The answer with the most votes, or null. */
+    /** The answer with the most votes; null if there are no votes. */
     private static String first(List<Ballot.Votes> votes) {
         return votes.isEmpty() ? null : votes.getFirst().answer();
     }

@@ -23,7 +23,10 @@ public record Paired(int gained, int lost) {
                 (int) differences.values().stream().filter(difference -> difference < 0).count());
     }
 
-    /** Two-sided p-value, that is, the probability under the null hypothesis of a difference at least as large. */
+    /**
+     * Two-sided p-value, that is, the probability under the null hypothesis of a difference at least as large as the
+     * observed one.
+     */
     public double p() {
         int n = gained + lost;
         double log = -n * Math.log(2);

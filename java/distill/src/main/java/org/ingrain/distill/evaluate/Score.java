@@ -13,7 +13,8 @@ import org.ingrain.tensor.Require;
  * @param references reference votes of humans or of other judges
  * @param answer     the answer with the most votes; null if no text has an answer
  * @param verdict    the key of the answer, converted to the given order; null if there is no answer
- * @param tokens     number of tokens generated for this question in this order, including intermediate steps
+ * @param tokens     number of tokens generated for this question in this presentation order, including intermediate
+ *                   steps
  * @param votes      majority votes of the first k answers for the numbers in {@link EvaluateConfig#votes}
  */
 public record Score(String id, String given, String question, String gold, String category, List<String> references,
@@ -23,8 +24,8 @@ public record Score(String id, String given, String question, String gold, Strin
      * The majority vote of the first k answers.
      *
      * @param k      number of answers that are counted as votes
-     * @param answer the answer with the most votes; if several have the most votes, the earliest of them; null if there
-     *               is no answer
+     * @param answer the answer with the most votes; if several answers have the most votes, the earliest of these
+     *               answers; null if there is no answer
      */
     public record Vote(int k, String answer, boolean right) {
     }

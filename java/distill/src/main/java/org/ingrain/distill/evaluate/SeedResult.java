@@ -14,8 +14,8 @@ import java.util.Map;
  * @param low        lower end of the 95 % interval of the mean by Student's t distribution, at least 0; equal to the
  *                   mean if there is only one seed
  * @param high       upper end of that interval, at most 1
- * @param tokens     mean over the seeds of the generated tokens per question
- * @param shares     the shares of {@link ArmResult#shares()}; each is the mean over the seeds that have it
+ * @param tokens     number of generated tokens per question, averaged over the seeds
+ * @param shares     the shares of {@link ArmResult#shares()}; each is the mean over the seeds that have this share
  */
 public record SeedResult(String name, String title, List<Double> accuracies, double mean, double low, double high,
         double tokens,

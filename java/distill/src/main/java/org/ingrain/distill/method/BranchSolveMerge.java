@@ -8,7 +8,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Judges two responses by criteria: each criterion gives a score to each response, and the sums of the scores are
+ * Judges two responses by criteria: each response gets a score for each criterion, and the sums of the scores are
  * compared (arXiv:2310.15123).
  */
 final class BranchSolveMerge {
@@ -41,7 +41,7 @@ final class BranchSolveMerge {
     /**
      * The criteria in a text, which are the first {@link #MOST_CRITERIA} items of its list. If some items are numbered,
      * bullets are ignored, because they are details of the numbered items. If the text has no list, each line is an
-     * item, except a first line that ends with a colon.
+     * item, except for a first line that ends with a colon.
      */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
@@ -52,7 +52,7 @@ final class BranchSolveMerge {
             if (item.matches() && item.group(2) == null) {
                 bullets.add(item.group(3).strip());
             } else if (item.matches()) {
-                // If the bold markup began before the number, the item still has its closing asterisks.
+                // If the bold markup began before the number, the item still contains the closing asterisks.
                 numbered.add((item.group(1) == null ? item.group(2) : item.group(2).replaceFirst("\\*\\*", ""))
                         .strip());
             }
@@ -88,8 +88,9 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The score of one response in a text. It is the last score of {@code Assistant A} or {@code Response A} that is
-     * alone on its line. If there is none, it is the last score of this response within a line.
+     * The score of one response in a text. For response A, it is the score on the last line that contains only
+     * {@code Assistant A} or {@code Response A} and a score. If there is no such line, it is the last score of this
+     * response within a line.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

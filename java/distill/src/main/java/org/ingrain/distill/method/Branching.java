@@ -34,7 +34,8 @@ public enum Branching implements Splitter {
     public abstract int mostParts();
 
     /**
-     * Merges the texts about the parts into one text that contains the answer. Returns empty if they cannot be merged.
+     * Merges the texts about the parts into one text that contains the answer. Returns empty if the texts cannot be
+     * merged.
      */
     abstract Optional<String> merge(List<String> texts);
 }

@@ -20,17 +20,17 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A method of answering questions, as data. It has a sequence of steps, each with a prompt, and a rule that finds the
- * answer in the last text. One step with the bare question is System 1; longer prompts or more steps are System 2. If
- * the method branches, its last step has one prompt for each part of the previous step's text, and {@link Branching}
- * merges the resulting texts into one answer.
+ * A method of answering questions, defined by data. It has a sequence of steps, each with a prompt, and a rule that
+ * finds the answer in the last text. One step with the bare question is System 1; longer prompts or more steps are
+ * System 2. If the method branches, its last step has one prompt for each part of the previous step's text, and
+ * {@link Branching} merges the resulting texts into one answer.
  *
  * @param name        name of the method on the command line
  * @param title       title of the method in tables
  * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from its last
- *                    occurrence on; null: in the whole text
+ * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from the last
+ *                    occurrence of the phrase on; null: the whole text is searched
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
  */
@@ -102,7 +102,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return plan(task.name(), config, purpose, weights);
     }
 
-    /** The same plan without the check of the placeholders; the examples must have values for all of them. */
+    /** The same plan without the check of the placeholders; the examples must have values for all placeholders. */
     Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
@@ -134,7 +134,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * The text that contains the answer. It is the last text or, if the method branches, the merged texts about its
-     * parts. It is empty if they cannot be merged.
+     * parts. The result is empty if these texts cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -178,7 +178,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** The source of each step's wording for a task, one for each step. */
+    /** The sources of the wordings for a task, one for each step. */
     public List<Mark> marks(String task) {
         return steps.stream().map(step -> step.variant(task).mark()).toList();
     }

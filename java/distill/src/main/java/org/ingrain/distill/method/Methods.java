@@ -38,7 +38,7 @@ public final class Methods {
     /**
      * Loads the shipped method with this name, or the method in this file.
      *
-     * @param field name of the setting that has the name or file, for error messages
+     * @param field name of the setting whose value is {@code nameOrFile}, for error messages
      * @throws InputException if there is no such method or file, or the file has no valid method
      */
     public static Method load(String field, String nameOrFile) {

@@ -36,7 +36,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
      * @param fits   whether the responses are short enough for the model's context; if false, the model was not asked
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** The selection of an example for which no question was asked. */
+        /** The selection for an example for which the model was not asked to select a response. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
@@ -47,8 +47,8 @@ public record UniversalSelfConsistency(Task task, Method method) {
     }
 
     /**
-     * Makes one question for each example. It lists all responses in ascending order of their samples and asks the
-     * model to select one.
+     * Makes one question for each example. The question lists all responses in ascending order of their samples and
+     * asks the model to select one response.
      */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
@@ -75,8 +75,8 @@ public record UniversalSelfConsistency(Task task, Method method) {
     }
 
     /**
-     * The response number after the first {@link #SELECTION} phrase in the text. If there is none, the last response
-     * number in the text.
+     * The number of the response that a text selects. It is the number after the first {@link #SELECTION} phrase. If
+     * there is no such phrase, it is the last response number in the text.
      */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()

@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
  *                    fields of the task
  * @param samples     number of completions per prompt, unless the run sets another number
  * @param mark        source of the wording
- * @param temperature temperature of this step; null: that of the run. The same applies to {@code topP}, {@code topK},
- *                    {@code maxTokens} and {@code stop}
+ * @param temperature temperature of this step; null: the temperature of the run. Likewise, null for {@code topP},
+ *                    {@code topK}, {@code maxTokens} or {@code stop} means the value of the run
  */
 public record Variant(String task, String prompt, int samples, Mark mark, Double temperature, Double topP, Integer topK,
                       Integer maxTokens, List<String> stop) {
@@ -36,7 +36,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         return new PromptTemplate(prompt);
     }
 
-    /** A copy of the parameters of the run, with the values that this variant has instead. */
+    /** A copy of the run's parameters in which the values that this variant sets replace those of the run. */
     SamplingParams params(SamplingParams run) {
         return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP()))
                 .withTopK(or(topK, run.topK()))

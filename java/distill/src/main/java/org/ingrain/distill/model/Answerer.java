@@ -5,23 +5,26 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.function.Function;
 
-/** A model that generates many texts. One implementation uses the engine; tests have others. */
+/** A model that generates many texts. One implementation uses the engine; tests use other implementations. */
 public interface Answerer {
     /**
-     * Answers the requests of {@code first} and all requests that {@code done} returns. Returns when every request is
-     * finished or cancelled.
+     * Answers the requests of {@code first} and all requests that {@code done} returns. This method returns when every
+     * request is finished or cancelled.
      *
      * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, the
      * order of the requests or the number of threads. If a prompt is too long for the context, its completion is empty,
      * with {@link Finish#PROMPT_TOO_LONG}.
      *
-     * @param done called once for each finished completion, in any order and on any thread, possibly concurrently. It
-     *             returns follow-up requests, which join the batch at once, and requests to cancel. If it throws an
-     *             exception, this method throws the same exception
+     * @param done called once for each finished completion, in any order and on any thread, possibly concurrently.
+     *             {@code done} returns follow-up requests, which join the batch at once, and keys of requests to
+     *             cancel. If {@code done} throws an exception, this method throws the same exception
      */
     void answer(List<TextRequest> first, Function<TextCompletion, Next> done);
 
-    /** Number of op calls so far that used a slower fallback kernel. The keys describe op, sizes and reason. */
+    /**
+     * Number of op calls so far that used a slower fallback kernel, by a key that describes the op, its sizes and the
+     * reason.
+     */
     default SortedMap<String, Long> fallbacks() {
         return Collections.emptySortedMap();
     }
@@ -30,7 +33,7 @@ public interface Answerer {
      * The requests that are added and cancelled after a completion.
      *
      * @param requests  follow-up requests
-     * @param cancelled keys of requests to cancel, waiting or running; {@code done} is not called for a cancelled
+     * @param cancelled keys of the waiting or running requests to cancel; {@code done} is not called for a cancelled
      *                  request, unless its completion is already finished
      */
     record Next(List<TextRequest> requests, List<SampleKey> cancelled) {

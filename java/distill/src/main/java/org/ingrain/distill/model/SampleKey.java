@@ -7,7 +7,8 @@ import java.util.Arrays;
  *
  * @param id   id of the example
  * @param path sample index at each step, from 0, separated by dots; {@code 2.5} is the sixth sample of the second step,
- *             below the third sample of the first step; in a step with one prompt per part, the index of the part
+ *             below the third sample of the first step; in a step with one prompt per part, the sample index is the
+ *             index of the part
  */
 public record SampleKey(String id, String path) {
     /** The key of the completion with index {@code sample} in the next step, below this completion. */
@@ -30,8 +31,8 @@ public record SampleKey(String id, String path) {
     }
 
     /**
-     * The key of the completion in the previous step. For a completion of the first step it is the root, which has an
-     * empty path.
+     * The key of the completion of the previous step that this completion follows. For a completion of the first step,
+     * the result is the key of the root, whose path is empty.
      */
     public SampleKey parent() {
         int dot = path.lastIndexOf('.');

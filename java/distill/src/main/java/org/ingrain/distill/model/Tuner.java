@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.tensor.Require;
 
-/** Trains students. One implementation uses the engine's trainer; tests have others. */
+/** Trains students. One implementation uses the engine's trainer; tests use other implementations. */
 public interface Tuner {
     /**
      * Trains an adapter on a student's rows, or resumes an interrupted training. The files of the adapter depend only
@@ -28,7 +28,7 @@ public interface Tuner {
      *
      * @param train      JSONL file with lines {"prompt": messages, "completion": text}
      * @param validation file of validation rows in the same format; it may be empty
-     * @param folder     folder for checkpoints and the adapter; nothing else writes to it
+     * @param folder     folder for checkpoints and the adapter; only this training writes to it
      * @param stage      name of the stage in progress lines
      * @param from       folder of the adapter that the training starts from; null for a new adapter
      */

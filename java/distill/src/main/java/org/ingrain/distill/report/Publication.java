@@ -22,7 +22,8 @@ import org.ingrain.files.Json;
 
 /**
  * Writes the reports of a finished run: {@code report.json}, {@code report.md}, {@code report.html}, the plots as
- * images, and the training metrics for TensorBoard. Their content depends only on the other files of the run.
+ * images, and the training metrics for TensorBoard. The content of these files depends only on the other files of the
+ * run.
  *
  * @param folder   run folder
  * @param prompts  prompts of the System 2 method

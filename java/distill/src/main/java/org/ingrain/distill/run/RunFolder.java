@@ -19,7 +19,7 @@ public final class RunFolder implements AutoCloseable {
         digests = FileDigests.open(folder);
     }
 
-    /** Creates or reopens the folder and locks it. It throws the same errors as {@link RunLock#take}. */
+    /** Creates or reopens the folder and locks it. This method throws the same errors as {@link RunLock#take}. */
     public static RunFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);
         try {

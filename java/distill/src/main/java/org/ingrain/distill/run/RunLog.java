@@ -28,7 +28,7 @@ public final class RunLog {
      *
      * @param tokens number of generated tokens
      * @param unused number of tokens of finished texts that were not kept because the vote was already decided;
-     *               {@code tokens} includes them; cancelled texts are not counted
+     *               {@code tokens} includes this number; cancelled texts are not counted
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {

@@ -1,7 +1,8 @@
 package org.ingrain.distill.run;
 
 /**
- * Measures the time of one stage in this process. It reports each step to a {@link Progress}, and the total to the log.
+ * Measures the time of one stage in this process. Each call of {@link #at} is reported to a {@link Progress}; the total
+ * is written to the log.
  */
 public final class Stopwatch {
     private final String stage;

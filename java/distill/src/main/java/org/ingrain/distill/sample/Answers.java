@@ -71,7 +71,7 @@ public record Answers(List<SampleRecord> samples) {
         void accept(Example example, Answers answers) throws E;
     }
 
-    /** Requires that no path occurs twice, and that each text has the text that it follows. */
+    /** Requires that no path occurs twice, and that the text before each text in its path is present. */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));
         for (SampleRecord sample : samples) {
@@ -108,7 +108,8 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // A presentation order has no lines if an earlier order disagreed, so that this one was unnecessary.
+                // A presentation order has no lines if an earlier presentation order disagreed, so that this one was
+                // not needed.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

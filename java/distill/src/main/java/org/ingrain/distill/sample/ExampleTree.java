@@ -22,7 +22,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Numbers of the answers for which a completion is requested and not finished yet. */
+    /** Numbers of the answers for which a completion has been requested and is not finished yet. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -41,7 +41,7 @@ final class ExampleTree {
         return settled() ? plan.leaves() : answered.cardinality();
     }
 
-    /** The keys of requests that are no longer needed. Each key is returned by one call only. */
+    /** The keys of open requests that are no longer needed. Each key is returned by one call only. */
     List<SampleKey> cancelUnneeded() {
         List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
         inFlight.removeAll(keys);
@@ -112,8 +112,8 @@ final class ExampleTree {
     }
 
     /**
-     * Whether a completion is in the log. If it is missing, it is requested; if it cannot be requested, an empty
-     * completion is recorded and the result is true.
+     * Whether a completion is in the log. A missing completion is requested. If the missing completion cannot be
+     * requested, an empty completion is recorded instead, and the result is true.
      */
     private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {
         if (log.contains(key)) {
@@ -134,7 +134,7 @@ final class ExampleTree {
         return false;
     }
 
-    /** Records an empty completion, because it cannot be requested. Returns true. */
+    /** Records an empty completion in place of a completion that cannot be requested. Returns true. */
     private boolean recordMissing(SampleKey key, Finish why) {
         log.append(new SampleRecord(key.id(), key.path(), plan.steps().get(key.depth()).name(), "", 0, why));
         return true;

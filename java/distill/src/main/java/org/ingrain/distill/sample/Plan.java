@@ -25,7 +25,7 @@ import org.ingrain.tensor.Require;
  * @param weights  the weights that generate the texts
  */
 public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
-    /** Maximum number of answers per example. It is limited because a poll counts the answers one by one. */
+    /** Maximum number of answers per example. The number is limited because a poll counts the answers one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
     public Plan {
@@ -92,7 +92,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * Number of the first answer below a completion; for the text about a part, the number of the answer that it
+     * Number of the first answer below a completion; for the text about a part, the number of the answer that the text
      * belongs to.
      */
     int firstAnswer(SampleKey key) {

@@ -7,10 +7,10 @@ import org.ingrain.tensor.InputException;
 /**
  * Sampling settings of a method.
  *
- * @param samples number of samples of each step, from the first step on; further steps have one sample; empty: the
- *                numbers of the method
- * @param params  sampling parameters, unless the method has other values; all random numbers are derived from the seed
- *                in {@code params}
+ * @param samples number of samples of each step, from the first step on; steps beyond the end of the list have one
+ *                sample; an empty list means the numbers of the method
+ * @param params  sampling parameters; a value that a step of the method sets has priority; all random numbers are
+ *                derived from the seed in {@code params}
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {

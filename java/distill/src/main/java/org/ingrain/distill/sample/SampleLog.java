@@ -12,12 +12,13 @@ import org.ingrain.files.JsonLog;
 /**
  * A file with one line for each finished completion, in the order in which the completions finished. If the process is
  * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and its completion
- * is generated again. Only the positions of the lines are in memory; texts are read from the file. Not thread-safe.
+ * is generated again. Only the positions of the lines are in memory; texts are read from the file. This class is not
+ * thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**
      * Interval between forced writes to disk, in nanoseconds. A power failure loses the lines that were appended since
-     * the last forced write; the end of the process loses none.
+     * the last forced write; the end of the process loses no line.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 

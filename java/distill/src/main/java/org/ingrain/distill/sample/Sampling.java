@@ -36,8 +36,8 @@ public final class Sampling {
     }
 
     /**
-     * Samples all examples and writes {@code target}. If an earlier call was interrupted, this call resumes from its
-     * log. If {@code target} exists, it is not changed.
+     * Samples all examples and writes {@code target}. If an earlier call was interrupted, this call resumes from the
+     * log of that call. If {@code target} exists, it is not changed.
      */
     public void run(Path target, Stopwatch watch) {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");

@@ -16,7 +16,7 @@ public interface Stopping {
      * Starts the counts of one question.
      *
      * @param orders the question in all its presentation orders, the given order first
-     * @return one count for each presentation order; a count may depend on the answers to the other orders
+     * @return one count for each presentation order; a count may depend on the answers in the other presentation orders
      */
     List<? extends Count> begin(List<Example> orders, Plan plan);
 

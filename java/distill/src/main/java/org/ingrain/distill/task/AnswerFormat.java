@@ -19,7 +19,10 @@ public enum AnswerFormat {
             return ENDS.matcher(LowerCase.of(answer).replaceAll("\\s+", " ")).replaceAll("");
         }
     },
-    /** The answer is the stated yes or no ({@link YesNo#stated}); if none is stated, the last yes or no in the text. */
+    /**
+     * The answer is the stated yes or no ({@link YesNo#stated}); if no answer is stated, it is the last yes or no in
+     * the text.
+     */
     @JsonProperty("yes-no") YES_NO("yes or no") {
         @Override
         Optional<String> extract(String text) {
@@ -32,8 +35,8 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The answer is the stated number; if none is stated, the last number in the text ({@link Numbers}). 1,000.0 equals
-     * 1000.
+     * The answer is the stated number; if no number is stated, it is the last number in the text ({@link Numbers}).
+     * 1,000.0 equals 1000.
      */
     @JsonProperty("number") NUMBER("a number") {
         @Override
@@ -47,7 +50,10 @@ public enum AnswerFormat {
         }
     };
 
-    /** Spaces and punctuation at the ends. The lookbehind keeps a long run inside the text linear. */
+    /**
+     * Spaces and punctuation at the ends. The lookbehind keeps the search linear if such characters form a long
+     * sequence inside the text.
+     */
     private static final Pattern ENDS = Pattern.compile(
             "^[\\s\\p{Punct}“”]+|(?<![\\s\\p{Punct}“”])[\\s\\p{Punct}“”]++$");
 

@@ -48,8 +48,9 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * Finds the stated yes or no. If there is none, it uses the side of the coin that the last sentence names;
-     * otherwise the last yes or no. {@code not heads} means tails; {@code whether heads} names no side.
+     * Finds the stated yes or no. If the text states neither, the side of the coin that the last sentence names
+     * determines the answer. If this sentence names no side, the answer is the last yes or no in the text.
+     * {@code not heads} means tails; {@code whether heads} names no side.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -85,7 +86,7 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * The answer for the side of the coin that is named in the last sentence; empty if this sentence is a question or
+     * The answer that follows from the side of the coin in the last sentence; empty if this sentence is a question or
      * names no side. Earlier sentences are ignored, because they may only repeat the question.
      */
     private static Optional<String> face(String text) {

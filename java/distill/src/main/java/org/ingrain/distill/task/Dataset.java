@@ -23,7 +23,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The questions of a run. No question is in both {@code pool} and {@code test}. The variants of a question are never
- * divided between them.
+ * divided between {@code pool} and {@code test}.
  *
  * @param pool    questions to distil on; their gold answers, if known, are used only for the report
  * @param test    held-out questions for the evaluation, each with a gold answer; may be empty
@@ -98,8 +98,9 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
     }
 
     /**
-     * Selects groups with {@code size} members in total, preferably early ones. If this total is impossible, it selects
-     * the nearest possible total; of two equally near totals, it selects the larger. It never selects all groups.
+     * Selects groups with {@code size} members in total, preferably early groups. If this total is impossible, the
+     * selection has the nearest possible total, or the larger of two equally near totals. The selection never contains
+     * all groups.
      */
     private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
         int members = 0;

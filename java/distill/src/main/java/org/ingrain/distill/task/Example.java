@@ -17,9 +17,9 @@ import java.util.Optional;
  *                   are none
  * @param relabel    map from answers in this presentation order to answers in the given order; empty for the given
  *                   order
- * @param given      id of the example in the given order; null for the given order
- * @param group      common key of all variants of a question, such as the question without an opinion; null if the
- *                   question has no variants
+ * @param given      id of the example in the given order; null if this example is in the given order
+ * @param group      common key of all variants of a question, such as the text of the question without the user's
+ *                   opinion; null if the question has no variants
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
         List<String> references, Map<String, String> relabel, String given, String group) {
@@ -29,7 +29,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         relabel = relabel == null ? Map.of() : relabel;
     }
 
-    /** A question without further fields, category and reference votes. */
+    /** A question that has no further fields, no category and no reference votes. */
     public Example(String id, String question, String gold) {
         this(id, question, gold, Map.of(), null, List.of());
     }
@@ -57,8 +57,8 @@ public record Example(String id, String question, String gold, Map<String, Strin
     /**
      * A copy of this example in another presentation order.
      *
-     * @param number number of the presentation order, from 1; the new id is this example's id, then {@code ~} and the
-     *               number
+     * @param number number of the presentation order, from 1; the new id is this example's id followed by {@code ~} and
+     *               the number
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
         return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,

@@ -3,7 +3,9 @@ package org.ingrain.distill.task;
 import java.util.List;
 import java.util.Optional;
 
-/** Grade-school mathematics (GSM8K, arXiv:2110.14168). The answer is a number; in the rows it follows {@code ####}. */
+/**
+ * Grade-school mathematics (GSM8K, arXiv:2110.14168). The answer is a number, which follows {@code ####} in the rows.
+ */
 public record Gsm8k() implements Task {
     @Override
     public String name() {

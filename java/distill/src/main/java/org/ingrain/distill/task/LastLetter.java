@@ -29,7 +29,9 @@ public record LastLetter(int size) implements Task {
     private static final String QUOTES = "\"'`*“”‘’";
     /** A fixed number of letters. They form one word, or are separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
-    /** Letters directly after a cue phrase. They are quoted, or at the end of the phrase. */
+    /**
+     * Letters directly after a cue phrase. The letters are quoted, or punctuation or the end of the line follows them.
+     */
     private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS
             + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
     /** Letters after a strong cue phrase, as in {@code the answer is "rb"} or {@code result: r-b.} */
@@ -73,10 +75,10 @@ public record LastLetter(int size) implements Task {
 
     /**
      * Searches for as many letters as the question has words. It uses the letters after the last {@code answer is} or a
-     * similar phrase. If there are none, it uses the last letters that are quoted or follow a weaker cue phrase;
-     * otherwise the whole text, if it consists of such letters only. {@code r-b}, {@code r + b} and {@code r, b} mean
-     * {@code rb}. Separately quoted letters, as in {@code "r" and "b"}, are not joined. A quoted word of the question
-     * is not an answer.
+     * similar phrase. If there are no such letters, it uses the last letters that are quoted or follow a weaker cue
+     * phrase. If there are none of these either, it uses the whole text if the text consists only of that many letters.
+     * {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
+     * {@code "r" and "b"}, are not joined. A quoted word of the question is not an answer.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

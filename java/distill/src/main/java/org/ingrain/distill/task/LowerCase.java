@@ -2,14 +2,15 @@ package org.ingrain.distill.task;
 
 import java.util.Locale;
 
-/** Lower case in linear time. */
+/** Converts text to lower case in linear time. */
 final class LowerCase {
     private LowerCase() {
     }
 
     /**
-     * As {@link String#toLowerCase(Locale)} with {@link Locale#ROOT}, which copies the whole text at each capital I
-     * with a dot: the one letter that becomes longer.
+     * Returns the same text as {@link String#toLowerCase(Locale)} with {@link Locale#ROOT}. Each capital I with a dot
+     * is replaced first. It is the only letter that becomes longer, and {@code toLowerCase} would copy the whole text
+     * at each such letter.
      */
     static String of(String text) {
         return text.replace("\u0130", "i\u0307").toLowerCase(Locale.ROOT);

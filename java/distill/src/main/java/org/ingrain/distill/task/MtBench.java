@@ -63,8 +63,8 @@ final class MtBench {
     }
 
     /**
-     * Adds the votes of a judgment, if it is about a first turn. A is the first model and B the second model in the
-     * first judgment of the pair.
+     * Adds the votes of a judgment, if it is about a first turn. In the votes, A means the model that is named first in
+     * the first judgment of the pair, and B means the other model.
      */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         if (row.path("turn").asInt(1) != 1) {

@@ -139,9 +139,9 @@ public record MultipleChoice() implements Task {
     }
 
     /**
-     * Rotates the options by one place, by two places and so on. Letters of options in the other lines are replaced by
-     * the new letters. Returns only the given order if it is unclear whether a capital letter means an option, or if an
-     * option refers to the options above it.
+     * Returns the example in the given order, then with its options rotated by one place, by two places and so on.
+     * Letters of options in the other lines are replaced by the new letters. Returns only the given order if it is
+     * unclear whether a capital letter means an option, or if an option refers to the options above it.
      */
     @Override
     public List<Example> orders(Example example, int most) {

@@ -9,9 +9,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the number that is the answer in a text. A stated number has priority. It is in {@code \boxed{}} or
- * {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These
- * marks and phrases are called cues. The last cue with a number applies; if there is none, the answer is the last
+ * Finds the number that is the answer in a text. A stated number has priority. A stated number is in {@code \boxed{}}
+ * or {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These
+ * marks and phrases are called cues. The last cue with a number applies; if no cue has a number, the answer is the last
  * number of the text.
  *
  * <p>A number may have a sign (- or U+2212), a currency sign, thousands separators (commas or thin spaces; after a cue
@@ -31,7 +31,10 @@ final class Numbers {
             + "|\\banswer\\*\\*\\h*:)");
     /** The end of a sentence, which is punctuation before white space, or the end of a line. */
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
-    /** A calculation after its first number, from an optional unit and an operator to the last equals sign. */
+    /**
+     * The part of a calculation after its first number. It begins with an optional unit and an operator, and ends with
+     * the last equals sign.
+     */
     private static final Pattern CALCULATION = Pattern.compile(
             "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");
     private static final Pattern NEGATED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\brather than|\\binstead of)\\h*$");
@@ -95,8 +98,8 @@ final class Numbers {
     }
 
     /**
-     * The first number that is not negated. If a calculation begins with this number, the result is the number after
-     * the last equals sign.
+     * The first number that is not negated. If a calculation begins with this number, the number after the last equals
+     * sign is returned instead.
      */
     private static Optional<String> stated(String phrase) {
         for (Found found : all(CUED, phrase)) {
@@ -131,8 +134,8 @@ final class Numbers {
     }
 
     /**
-     * Writes a number without separators, exponent and unnecessary zeros. Writes a fraction in lowest terms, such as
-     * {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
+     * Writes a number without separators, without an exponent and without unnecessary zeros. Writes a fraction in
+     * lowest terms, such as {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
      */
     static String plain(String number) {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");

@@ -53,8 +53,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * Finds the last verdict in double brackets. If there is none, the text must consist of one verdict letter and
-     * punctuation.
+     * Finds the last verdict in double brackets. If there is none, the result is the verdict letter of a text that
+     * consists only of this letter and punctuation.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -86,8 +86,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * The verdict with the most votes. It is a tie if several verdicts have the most votes, as in MT-bench; null
-     * without votes.
+     * The verdict with the most votes. The result is a tie if several verdicts have the most votes, as in MT-bench, and
+     * null if there are no votes.
      */
     static String majority(List<String> votes) {
         Map<String, Integer> counts = new LinkedHashMap<>();

@@ -54,7 +54,7 @@ final class QuestionReader {
         return questions.examples;
     }
 
-    /** The id of a question that has none, from its number. */
+    /** The id for a question without an id, made from the number of the question. */
     static String id(int number) {
         return String.format(Locale.ROOT, "%06d", number);
     }

@@ -21,7 +21,7 @@ public interface Task {
     /** Possible names of the field with the answer, the usual name first. */
     List<String> answerFields();
 
-    /** Names of further fields of a row, which prompts may contain as placeholders; the sequence is fixed. */
+    /** Names of further fields of a row, in a fixed sequence. Prompts may contain these names as placeholders. */
     default List<String> fields() {
         return List.of();
     }
@@ -34,9 +34,9 @@ public interface Task {
     }
 
     /**
-     * The presentation orders of a question. The first is the given example; in the others, the options or responses
-     * are in another order. There are at most {@code most} in total. The ids of the others are the id of the example
-     * followed by {@code ~1}, {@code ~2} and so on.
+     * The presentation orders of a question. The first element is the given example; in the other elements, the options
+     * or responses are in another order. The list has at most {@code most} elements. The ids of the other elements are
+     * the id of the example followed by {@code ~1}, {@code ~2} and so on.
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
@@ -50,7 +50,7 @@ public interface Task {
     /**
      * Throws an InputException if {@code orders} is more than 1 and every question has only one presentation order.
      *
-     * @param field    name of the setting that has the value {@code orders}
+     * @param field    name of the setting whose value is {@code orders}
      * @param examples examples of the data
      */
     default void requireOrders(String field, int orders, List<Example> examples) {
@@ -61,8 +61,8 @@ public interface Task {
     }
 
     /**
-     * The examples of a row in a layout of its own, such as a row with two questions; empty for a row with the fields
-     * {@link #questionFields()} and {@link #answerFields()}.
+     * The examples of a row whose layout is specific to this task, such as a row with two questions; empty for a row
+     * with the fields {@link #questionFields()} and {@link #answerFields()}.
      *
      * @param where file and line or row number of the row, for error messages
      */
@@ -71,8 +71,8 @@ public interface Task {
     }
 
     /**
-     * The examples of a data file in a layout of its own, such as trees of messages; empty for a file with one question
-     * per row.
+     * The examples of a data file whose layout is specific to this task, such as trees of messages; empty for a file
+     * with one question per row.
      */
     default Optional<List<Example>> whole(Path data) {
         return Optional.empty();
@@ -107,8 +107,8 @@ public interface Task {
     /**
      * Whether an answer is right. The example must have a gold answer.
      *
-     * @param answer result of {@link #extract}, or its key; in another presentation order, the answer converted to the
-     *               given order
+     * @param answer result of {@link #extract}, or its key; if the question was asked in another presentation order,
+     *               the answer must have been converted to the given order
      */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));

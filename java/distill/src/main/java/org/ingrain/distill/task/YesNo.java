@@ -12,12 +12,15 @@ final class YesNo {
     private static final Pattern CUED = Pattern.compile("(?i)\\banswer(?: is| would be|:| is:)[\\s\"'*“]*" + WORD);
     private static final Pattern AT_ONCE = Pattern.compile("(?i)^[\\s\"'*“]*" + WORD);
     private static final Pattern ANYWHERE = Pattern.compile("(?i)\\b" + WORD);
-    /** The rest of the last clause of a text. */
+    /**
+     * Matches the rest of a text if no new clause begins in it. {@code %s} is replaced by further alternatives that
+     * must not occur in the rest.
+     */
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**
-     * A negation in the last clause of a text. If the negated verb is a flip or a change, the state after it is not
-     * negated.
+     * A negation in the last clause of a text. The negation of a verb such as flip or change does not match, because it
+     * does not negate the state that is named after the verb.
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
@@ -25,7 +28,10 @@ final class YesNo {
     private static final Pattern OPEN = Pattern.compile(
             "(?i)\\b(?:whether|if)\\b" + String.format(Locale.ROOT, CLAUSE, ""));
 
-    /** Characters of a clause that are searched for a negation, so that a long text takes linear time. */
+    /**
+     * Maximum number of characters before a word that are searched for a negation. The limit keeps the time for a long
+     * text linear.
+     */
     private static final int LONGEST_CLAUSE = 1000;
 
     private YesNo() {
@@ -37,8 +43,8 @@ final class YesNo {
     }
 
     /**
-     * The yes or no after the last {@code answer is} or a similar phrase. If there is none, the yes or no at the start
-     * of the text.
+     * The yes or no after the last {@code answer is} or a similar phrase. If there is none, the result is the yes or no
+     * at the start of the text.
      */
     static Optional<String> stated(String text) {
         return last(CUED, text).or(() -> last(AT_ONCE, text));

@@ -247,7 +247,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.close("section");
     }
 
-    /** The settings, grouped by the first part of their names. */
+    /** The settings, grouped by the first part of the setting's name. */
     private Map<String, List<List<String>>> groups() {
         Map<String, List<List<String>>> groups = new LinkedHashMap<>();
         SettingsList.of(report.manifest()).forEach((name, value) -> {
@@ -258,7 +258,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         return groups;
     }
 
-    /** The roles of the named students, in the same sequence. */
+    /** The roles of the named students, in the sequence of {@code students}. */
     private List<Role> roles(Collection<String> students) {
         return students.stream().map(name -> ledgers.stream().map(LedgerPart::student)
                 .filter(student -> student.name().equals(name))

@@ -15,7 +15,10 @@ import org.ingrain.files.JsonLines;
  * @param file path of the ledger, relative to the run folder
  */
 public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs, VoteCounts counts) {
-    /** Maximum length of a question in the index, in characters. The whole question is among the texts of the entry. */
+    /**
+     * Maximum length of a question in the index, in characters. The {@link Texts} of the entry contain the whole
+     * question.
+     */
     static final int LONGEST = 1000;
 
     /** The fields of an entry that are stored in the index. */

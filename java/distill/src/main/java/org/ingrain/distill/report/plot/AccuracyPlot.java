@@ -8,8 +8,8 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Figures;
 
 /**
- * A plot of the accuracy of each arm (y axis) against its #Tokens (x axis). After a good distillation the student's
- * point is left of System 2's point and about as high.
+ * A plot of the accuracy of each arm (y axis) against the arm's mean number of generated tokens (x axis). After a good
+ * distillation the student's point is left of System 2's point and about as high.
  */
 public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
@@ -77,8 +77,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
     }
 
     /**
-     * Draws an arrow from System 2 to its student, unless they are close to each other. Returns points on the arrow,
-     * which labels must not cover.
+     * Draws an arrow from System 2's point to the point of its student, unless the two points are close to each other.
+     * Returns points on the arrow, which labels must not cover.
      */
     private List<Plot.Point> arrow(Plot plot, Axis x, Axis y) {
         ArmResult from = ArmResult.first(arms, Role.SYSTEM_2);
@@ -138,7 +138,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
     }
 
-    /** Mean number of tokens of an arm. It is at least 0.1, because the axis is logarithmic. */
+    /** Mean number of generated tokens of an arm, or 0.1 if the mean is smaller, because the axis is logarithmic. */
     private static double tokens(ArmResult arm) {
         return Math.max(0.1, arm.tokens());
     }

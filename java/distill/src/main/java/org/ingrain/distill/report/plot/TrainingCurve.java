@@ -28,7 +28,10 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
     public record Check(int step, double loss) {
     }
 
-    /** Reads the files {@code metrics.jsonl} of the training stages, in this sequence. Missing files are skipped. */
+    /**
+     * Reads the files {@code metrics.jsonl} of the training stages, in the sequence of {@code files}. Missing files are
+     * skipped.
+     */
     public static TrainingCurve read(StudentFiles student, List<Path> files) {
         List<Step> steps = new ArrayList<>();
         List<Check> checks = new ArrayList<>();

@@ -10,8 +10,8 @@ public final class VoteCounts {
     private final TreeMap<Integer, int[]> byMargin = new TreeMap<>();
 
     /**
-     * The verdict on an example and its comparison with the gold answer. The constants are in the stacking order of the
-     * bars, from bottom to top.
+     * The verdict on an example and the comparison of the example's label with the gold answer. The constants are in
+     * the stacking order of the bars, from bottom to top.
      */
     public enum Fate {
         RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT),
@@ -45,13 +45,17 @@ public final class VoteCounts {
     }
 
     /**
-     * For each number of votes of the answer with the most votes, the number of examples by ordinal of {@link Fate}.
+     * Numbers of examples by the number of votes of the answer with the most votes. The index into each array is the
+     * ordinal of a {@link Fate}.
      */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
-    /** For each margin (see {@link Entry#margin()}), the number of examples by ordinal of {@link Fate}. */
+    /**
+     * Numbers of examples by margin (see {@link Entry#margin()}). The index into each array is the ordinal of a
+     * {@link Fate}.
+     */
     public Map<Integer, int[]> byMargin() {
         return byMargin;
     }

@@ -12,7 +12,8 @@ import org.ingrain.distill.report.table.StudentFiles;
  *
  * @param words  name, title and description of this histogram
  * @param xName  name of the x axis
- * @param counts for each value on the x axis, the number of examples by ordinal of {@link VoteCounts.Fate}; not empty
+ * @param counts numbers of examples by value on the x axis; the index into each array is the ordinal of a
+ *               {@link VoteCounts.Fate}; not empty
  */
 public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;

@@ -13,7 +13,7 @@ import org.ingrain.files.Json;
  * folder that contains the run folders.
  *
  * @param heading     description of the experiment
- * @param seeds       seeds with a result; the accuracies of each row are in the same sequence
+ * @param seeds       seeds with a result; the accuracies of each row are in the sequence of these seeds
  * @param nothingKept seeds without a result, because their curation kept no example
  */
 public record SeedsReport(String heading, List<Long> seeds,
@@ -21,7 +21,7 @@ public record SeedsReport(String heading, List<Long> seeds,
     /**
      * Combines the reports of several runs.
      *
-     * @param seeds   seeds of the reports, in the same sequence
+     * @param seeds   seeds of the reports, in the sequence of {@code reports}
      * @param without seeds without a report
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {

@@ -80,8 +80,8 @@ public final class Tables {
     }
 
     /**
-     * A note on the columns of majority votes; empty if there are none. It begins with a space, because it follows
-     * another sentence.
+     * A note on the columns of majority votes; empty if there are none. The note begins with a space, because it
+     * follows another sentence.
      */
     public static String aboutVotes(List<String> shares) {
         return ArmResult.largest(shares).map(k -> " Columns k show the majority vote of the first k answers; accuracy,"
@@ -120,7 +120,8 @@ public final class Tables {
     }
 
     /**
-     * The number of drawn answers, the number of planned answers, and the share of the planned answers that was saved.
+     * The number of drawn answers, the number of planned answers, and the share of the planned answers that early
+     * stopping saved.
      */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";

@@ -43,7 +43,7 @@ final class ParquetRows implements AutoCloseable {
      * Passes each row to {@code each}, together with the file and the row number, until {@code each} returns false.
      *
      * @throws InputException if the file is damaged or a column has an unsupported type; exceptions that {@code each}
-     *         throws are not changed
+     *         throws are thrown unchanged
      */
     static void until(Path file, BiPredicate<JsonNode, String> each) {
         try (ParquetRows rows = guarded(file, () -> open(file))) {
@@ -88,7 +88,7 @@ final class ParquetRows implements AutoCloseable {
         ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
-                // The reader would never reach the end of such a file.
+                // The Parquet reader would never reach the end of a file without columns.
                 throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());

@@ -6,7 +6,9 @@ import org.ingrain.files.JsonRows;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
-/** Reads files of rows: JSON lines or one JSON array of objects ({@link JsonRows}, also gzipped), or Parquet. */
+/**
+ * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}, also gzipped), or Parquet.
+ */
 public final class Rows {
     private Rows() {
     }
