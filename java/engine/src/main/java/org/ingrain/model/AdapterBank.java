@@ -53,7 +53,7 @@ public final class AdapterBank {
      * @param rank   R, maximum rank
      * @param tables the tables that adapters may adapt: the embedding, the output head, both or neither
      * @param biases whether adapters may have a bias of B
-     * @param saved  names of the parameters that the only adapter replaces
+     * @param saved  names of the parameters that an adapter replaces; if there are any, {@code slots} must be 1
      */
     public record Limits(int slots, int rank, Set<Projection> tables, boolean biases, Set<String> saved) {
         public Limits {
