@@ -450,9 +450,7 @@ public final class Ops {
                 c.weightDecay());
     }
 
-    /**
-     * Draws ids (M) from logits (M, V) f32. Unless null, logProbabilities (M) is set to theirs at temperature 1.
-     */
+    /** Draws ids (M) from logits (M, V) f32. Sets logProbabilities (M) of the ids, at temperature 1; may be null. */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         long m = logits.size(0);
