@@ -117,7 +117,9 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** Computes kept.qkv up to but not including rope, that is, projection, adapter, bias and QK norm. */
+    /**
+     * Computes kept.qkv up to but not including rope, that is, the projection, its bias, the adapter and the QK norm.
+     */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -166,7 +168,7 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // The pass ends earlier unless the embedding is trained.
+        // The pass has already ended here unless the embedding is trained.
         parameters.embeddingBackward(activations.gradients(t).stream(), inputs.ids());
     }
 
