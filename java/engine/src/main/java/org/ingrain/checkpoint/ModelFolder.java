@@ -110,7 +110,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     /**
      * Runs work that reads tensors of this folder.
      *
-     * @throws InputException if a file was truncated meanwhile or its bytes cannot be read; the message names the file
+     * @throws InputException if a file was truncated while {@code work} was running or its bytes cannot be read; the
+     *         message names the file
      */
     public <R> R reading(Supplier<R> work) {
         return Safetensors.reading(shards.values(), work);
