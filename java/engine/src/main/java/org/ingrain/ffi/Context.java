@@ -133,8 +133,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Runs {@code body}. Returns one line for each kernel launch and each library product that this context executed
-     * meanwhile.
+     * Runs {@code body}. Returns one line for each kernel launch and each library product that {@code body} caused on
+     * this context.
      */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);
@@ -159,7 +159,7 @@ public final class Context extends Memory implements AutoCloseable {
         return all;
     }
 
-    /** Counts a fallback outside the ops. {@code what} states the fallback, the sizes and the reason. */
+    /** Counts a fallback that occurred outside the ops. {@code what} states the fallback, the sizes and the reason. */
     public void noteFallback(String what) {
         noted.merge(what, 1L, Long::sum);
     }
