@@ -26,7 +26,7 @@ public final class KernelCatalog {
      * A kernel file.
      *
      * @param file  path in the source tree, such as native/ops/rms_norm.cc
-     * @param bound what limits the speed of the ops, as stated in the file's opening comment
+     * @param bound limiting factor of the ops' speed, as stated in the file's opening comment
      * @param ops   names of the file's ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {
