@@ -81,7 +81,9 @@ final class ReplicaPool {
         replicas.get(i).model().ranks().post(() -> work(i));
     }
 
-    /** Moves waiting requests to a replica, then runs one step of the replica. Called on the replica's thread. */
+    /**
+     * Moves waiting requests to a replica, then runs one step of the replica. Must be called on the replica's thread.
+     */
     private void work(int i) {
         Replica replica = replicas.get(i);
         try {
