@@ -131,7 +131,8 @@ final class WeightLoader implements AutoCloseable {
     }
 
     /**
-     * Copies to the beginning of a buffer, on all cores because page faults of the mapped file take most of the time.
+     * Copies to the beginning of a buffer. All cores are used, because page faults of the mapped file take most of the
+     * time.
      */
     private static void copy(MemorySegment from, MemorySegment to) {
         long bytes = from.byteSize();
