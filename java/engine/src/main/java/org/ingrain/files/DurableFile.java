@@ -124,7 +124,7 @@ public final class DurableFile {
         }
     }
 
-    /** Appends {@code text} in UTF-8 without forcing it to the disk. Used for logs. */
+    /** Appends {@code text} in UTF-8 without forcing it to the disk. This method is used for logs. */
     public static void append(Path file, String text) {
         try {
             Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE,
