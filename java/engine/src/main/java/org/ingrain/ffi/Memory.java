@@ -168,7 +168,7 @@ public abstract sealed class Memory implements Allocator permits Context {
 
     /**
      * Enqueues a copy of native host memory to the start of a tensor. The host memory must not change before the copy
-     * has run. It has run when {@link #synchronize} returns.
+     * has run. The copy has run when {@link #synchronize} returns.
      */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
