@@ -87,7 +87,7 @@ public final class DurableFile {
 
     /**
      * Throws an InputException if {@link #write(Path, Body)} would reject the target, or if the target's parent folder
-     * does not exist or is not writable. To be called before a long computation whose output is the target.
+     * does not exist or is not writable. Call this method before a long computation that writes the target.
      *
      * @param inputs files and folders that the computation reads; null elements are ignored. A target is rejected if it
      *               is one of the inputs or an existing file in one of the input folders

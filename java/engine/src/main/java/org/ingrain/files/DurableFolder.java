@@ -52,8 +52,8 @@ public final class DurableFolder {
     }
 
     /**
-     * Throws an InputException if {@code target} exists and is not an empty folder. To be called before a long
-     * computation whose output is {@code target}.
+     * Throws an InputException if {@code target} exists and is not an empty folder. Call this method before a long
+     * computation that writes {@code target}.
      */
     public static void requireFree(Path target) {
         if (target.toAbsolutePath().normalize().equals(Path.of("").toAbsolutePath())) {
