@@ -161,7 +161,7 @@ public final class ParameterTable {
         return groups.get(group);
     }
 
-    /** A group as one parameter, with the rows of its parts stacked. */
+    /** Returns a group as a single parameter, in which the rows of the fused parameters are stacked. */
     public Parameter fused(Group group) {
         Parameter first = parts(group).getFirst();
         long rows = parts(group).stream().mapToLong(Parameter::rows).sum();
