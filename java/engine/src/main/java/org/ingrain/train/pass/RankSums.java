@@ -27,7 +27,7 @@ final class RankSums {
     private final Tensor gathered;
     /** This rank's logits (HEAD_ROWS, V / ranks) f32. */
     private final Tensor logits;
-    /** This rank's part of dlogits (HEAD_ROWS, V / ranks). */
+    /** The columns of dlogits that this rank computes with, (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
     /**
      * Row indices (HEAD_ROWS·ranks) into gathered: first the indices of the parts of row 0 of the logits, then those of
