@@ -13,17 +13,18 @@ import org.ingrain.tensor.Require;
  * The configuration of a LoRA adapter, as in PEFT's adapter_config.json.
  *
  * @param baseModelNameOrPath name or path of the base model; may be empty
- * @param r                   rank of modules that rank_pattern does not match
- * @param loraAlpha           alpha of modules that alpha_pattern does not match
+ * @param r                   rank of the modules that no expression of rankPattern matches
+ * @param loraAlpha           alpha of the modules that no expression of alphaPattern matches
  * @param loraDropout         dropout probability in training, in [0, 1)
  * @param targetModules       modules to adapt
  * @param excludeModules      modules that are not adapted although targetModules matches
  * @param useRslora           whether the scaling is alpha / √r instead of alpha / r (arXiv:2312.03732)
- * @param rankPattern         regular expressions and their ranks; an expression applies if it matches the end of a
- *                            module's path, and the first that applies is used
- * @param alphaPattern        regular expressions and their alphas, which apply as in rankPattern
+ * @param rankPattern         regular expressions and their ranks; a module has the rank of the first expression that
+ *                            matches the end of the module's path
+ * @param alphaPattern        regular expressions and their alphas, which are matched in the same way as those of
+ *                            rankPattern
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules stored in full beside the adapter
+ * @param modulesToSave       modules that are stored in full in addition to the adapter
  * @param loraBias            whether lora_B has a bias
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,
@@ -31,7 +32,7 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
         List<String> modulesToSave, boolean loraBias) {
     public AdapterConfig {
-        // The order of the entries is kept, because the first matching expression applies.
+        // The maps keep the order of their entries, because the first matching expression is used.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);

@@ -18,10 +18,11 @@ final class AdapterConfigReader {
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
             "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
             "layers_to_transform", "modules_to_save", "lora_bias");
-    // Fields for PEFT's own use. They do not affect the result of a trained adapter of a Llama model.
+    // Fields that only PEFT uses. They do not affect the results of a trained adapter for a Llama model.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
-    // Initialisations that do not modify the base model. Others (pissa, olora, corda, loftq and more) do.
+    // Initialisations that do not modify the base model. Other initialisations, such as pissa, olora, corda and loftq,
+    // modify it.
     private static final Set<String> INITS = Set.of("true", "false", "gaussian", "orthogonal", "eva");
 
     private final JsonFields fields;

@@ -16,10 +16,10 @@ import org.ingrain.tensor.Require;
 
 /**
  * Reads config.json in the format of transformers 4 (rope_theta, rope_scaling, torch_dtype) or transformers 5
- * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names it.
- * The five sizes of the weights (hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, vocab_size)
- * are required. Any other absent field has the default of the architecture's config class in transformers 5.18, which
- * {@code benchmarks/peers/config_defaults.py} prints.
+ * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names the
+ * setting. The five sizes of the weights (hidden_size, intermediate_size, num_hidden_layers, num_attention_heads,
+ * vocab_size) are required. Any other absent field has the default of the architecture's config class in transformers
+ * 5.18; {@code benchmarks/peers/config_defaults.py} prints these defaults.
  */
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
@@ -31,7 +31,7 @@ public final class BlueprintReader {
     private static final int QWEN3_HEAD_DIM = 128;
     private static final double RMS_NORM_EPS = 1e-6;
     private static final double ROPE_THETA = 10_000;
-    /** Fields that may be absent but not null: transformers refuses null, too. */
+    /** Fields that may be absent but must not be null. transformers also refuses null for them. */
     private static final List<String> NEVER_NULL = List.of("max_position_embeddings", "rms_norm_eps", "hidden_act",
             "tie_word_embeddings", "rope_theta");
 
@@ -50,7 +50,7 @@ public final class BlueprintReader {
         private final String modelType;
         /** The default of max_position_embeddings. */
         private final int positions;
-        /** The default of num_key_value_heads; 0 for num_attention_heads. */
+        /** The default of num_key_value_heads; 0 if the default is the value of num_attention_heads. */
         private final int keyValueHeads;
 
         Architecture(String name, String modelType, int positions, int keyValueHeads) {
@@ -72,7 +72,7 @@ public final class BlueprintReader {
 
         AttentionConfig attention(JsonFields fields, int hiddenSize) {
             int heads = fields.integer("num_attention_heads");
-            // Null means num_attention_heads, also where the default is a number.
+            // A null field means num_attention_heads, even for an architecture whose default is a number.
             int otherwise = keyValueHeads == 0 || isNull(fields, "num_key_value_heads") ? heads : keyValueHeads;
             int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
                     : BlueprintReader.headDim(fields, hiddenSize, heads);
@@ -80,7 +80,7 @@ public final class BlueprintReader {
                     this == QWEN2, this == QWEN3);
         }
 
-        /** The attention window in tokens; 0 if no layer has a window. */
+        /** The length of the attention window in tokens; 0 if no layer has a window. */
         int slidingWindow(JsonFields fields) {
             return switch (this) {
                 case LLAMA -> 0;
@@ -90,8 +90,8 @@ public final class BlueprintReader {
         }
 
         /**
-         * The value of sliding_window; 0 if it is null, which means no window. If the field is missing, the default of
-         * transformers applies.
+         * The value of sliding_window. A null field means no window, for which the value is 0. If the field is missing,
+         * the default of transformers applies.
          */
         private static int window(JsonFields fields) {
             boolean none = isNull(fields, "sliding_window");
@@ -141,8 +141,8 @@ public final class BlueprintReader {
     }
 
     /**
-     * The context length in tokens. With YaRN it is at least factor times the original length, even if
-     * max_position_embeddings is the original length, as in Qwen2.5.
+     * The context length in tokens. With YaRN it is at least factor times the original length. This is the case even if
+     * max_position_embeddings is still the original length, as in Qwen2.5.
      */
     private static int extended(int positions, RopeConfig rope) {
         return rope.scaling() instanceof RopeScaling.Yarn yarn
@@ -208,7 +208,7 @@ public final class BlueprintReader {
 
     private static RopeConfig rope(JsonFields fields, int positions) {
         double theta = fields.number("rope_theta", ROPE_THETA);
-        // If both are given, transformers reads rope_scaling.
+        // If both fields are present, transformers reads rope_scaling.
         String field = fields.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
         if (!fields.has(field)) {
             return RopeConfig.of(theta);
@@ -238,7 +238,7 @@ public final class BlueprintReader {
         };
     }
 
-    /** Reads YaRN's parameters. Missing fields get the defaults of transformers' modeling_rope_utils. */
+    /** Reads YaRN's parameters. Missing fields have the defaults of transformers' modeling_rope_utils. */
     private static RopeScaling yarn(JsonFields scaling, int original, int positions) {
         double factor = scaling.number("factor", (double) positions / original);
         double mscale = scaling.number("mscale", 0);

@@ -50,7 +50,10 @@ public final class ConfigWriter {
         DurableFile.write(file, Json.config(fields));
     }
 
-    /** Adds the name of an architecture that supports this configuration, and its specific fields. */
+    /**
+     * Adds the name of an architecture that supports this configuration, and the fields that only this architecture
+     * has.
+     */
     private static void architecture(Map<String, Object> fields, Blueprint config) {
         AttentionConfig attention = config.attention();
         String family = attention.qkNorm() ? "qwen3" : attention.qkvBias() ? "qwen2"

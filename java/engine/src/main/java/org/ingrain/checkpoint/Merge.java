@@ -20,10 +20,11 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Merges an adapter into its base model: W + scaling·B·A, computed in F32 and rounded to the type of W, one tensor at a
- * time. The result is a new Hugging Face folder, written atomically. Modules that the adapter stores in full replace
- * the base's modules. If the adapter changes tied embeddings, so that they differ, the result has a separate output
- * head. A bias of lora_B is added to the base's bias; a module without one cannot be merged, as in PEFT.
+ * Merges an adapter into its base model. For each tensor, W + scaling·B·A is computed in F32 and rounded to the type of
+ * W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores in full
+ * replace the base's modules. If the adapter makes tied embedding and output head differ, the result has a separate
+ * output head. A bias of lora_B is added to the bias of the base module. As in PEFT, it cannot be merged into a base
+ * module without a bias.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -58,12 +59,18 @@ public final class Merge {
         return base.has(name) || name.equals(HEAD) && base.config().tieWordEmbeddings();
     }
 
-    /** The name of the base's tensor from which a tensor of the result is made. For a tied head it is the embedding. */
+    /**
+     * The name of the base's tensor from which a tensor of the result is computed. For a tied head this is the
+     * embedding.
+     */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
     }
 
-    /** Whether the adapter breaks a tie: it adapts a tied tensor, replaces only one, or both with different ones. */
+    /**
+     * Whether the adapter makes tied embedding and output head differ. It does if it adapts either of them, replaces
+     * only one of them, or replaces them by different tensors.
+     */
     private boolean unties() {
         if (base.config().tieWordEmbeddings()
                 && adapter.modules().stream().anyMatch(module -> module.projection().ofModel())) {
@@ -84,7 +91,7 @@ public final class Merge {
     /**
      * Writes the merged folder.
      *
-     * @param output the folder to create; it must not exist, or must be empty
+     * @param output the folder to create; it must not exist or must be empty
      */
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();
@@ -127,7 +134,7 @@ public final class Merge {
         }
     }
 
-    /** The tensor of this name in the result, in the type of the base's w. */
+    /** Computes the tensor of the result that has this name. Its type is that of the base's tensor w. */
     private MemorySegment changed(MemorySegment data, String name, HostTensor w, LoraModule module) {
         HostTensor saved = adapter.savedModules().get(name);
         HostTensor source = saved == null ? w : saved;

@@ -19,9 +19,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Hugging Face model folder. It contains config.json, and weights in model.safetensors or in the shards listed in
- * model.safetensors.index.json. Opening a folder checks the configuration and every header. If a field or tensor is
- * invalid, opening throws an InputException that names the file and the field or tensor.
+ * A Hugging Face model folder. It contains config.json. The weights are in model.safetensors, or in the shards that are
+ * listed in model.safetensors.index.json. Opening a folder checks the configuration and every header. If a field or
+ * tensor is invalid, opening throws an InputException that names the file and the field or tensor.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
@@ -99,8 +99,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * A weight as F32, BF16 or F16. An F64 tensor is converted to F32. Elements are little-endian and may be unaligned;
-     * they are valid until close.
+     * A weight as F32, BF16 or F16. An F64 tensor is converted to F32. The elements are little-endian and may be
+     * unaligned. They are valid until this folder is closed.
      */
     @Override
     public HostTensor tensor(String name) {
@@ -110,7 +110,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     /**
      * Runs work that reads tensors of this folder.
      *
-     * @throws InputException naming the file, if one became shorter meanwhile or its bytes cannot be read
+     * @throws InputException if a file was truncated while {@code work} was running or its bytes cannot be read; the
+     *         message names the file
      */
     public <R> R reading(Supplier<R> work) {
         return Safetensors.reading(shards.values(), work);

@@ -22,7 +22,7 @@ public final class ModelFolderWriter {
      *
      * @param folder     the folder that {@link org.ingrain.files.DurableFolder#write} passes to its body
      * @param base       the folder from which tokenizer and generation settings are copied; its config.json is copied
-     *                   too if it equals {@code config}
+     *                   too if that describes {@code config}
      * @param tensors    all parameters, in the order of the shards
      * @param shardBytes maximum size of a shard in bytes, usually {@link SafetensorsWriter#SHARD_BYTES}
      */

@@ -28,9 +28,10 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
- * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R), with lora_bias also
- * lora_B.bias (N). Those of the embedding are lora_embedding_A (R, V) and lora_embedding_B (D, R). PEFT stores the base
- * layer's weight, too, if the embedding or the output head is adapted; it counts to the saved modules.
+ * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R); with lora_bias, there is
+ * also lora_B.bias (N). The tensors of the embedding are named lora_embedding_A (R, V) and lora_embedding_B (D, R). If
+ * the embedding or the output head is adapted, PEFT also stores the weight of the base layer. This weight is one of the
+ * saved modules.
  *
  * @param modules      the adapted projections, ordered by layer and projection
  * @param savedModules parameters stored in full (modules_to_save); the key is the name in the model, such as {@code
@@ -47,8 +48,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * Reads an adapter. Throws an InputException that names the file and the field or tensor that does not fit the
-     * model.
+     * Reads an adapter. If a field or tensor does not fit the model, throws an InputException that names the file and
+     * the field or tensor.
      */
     public static PeftAdapter read(Path folder, Blueprint model) {
         Path file = folder.resolve(CONFIG);
@@ -78,10 +79,11 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * What the adapter changes in its base. Saved parameters that equal the base's are left out, such as base layers
-     * that PEFT stores unchanged.
+     * Returns the changes that the adapter makes to its base model. Saved parameters that equal those of the base are
+     * omitted, for example base layers that PEFT stores unchanged.
      *
-     * @throws InputException if a saved parameter is not one of the base, or has another shape
+     * @throws InputException if the base has no parameter with the name of a saved parameter, or has it with another
+     *         shape
      */
     public Adapter changes(ModelFolder base) {
         Map<String, HostTensor> changed = new HashMap<>();
@@ -137,7 +139,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         for (String name : List.copyOf(unread)) {
             String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
             if (name.startsWith(PREFIX) && config.modulesToSave().stream()
-                    .anyMatch(module::endsWith)) {   // as in PEFT: norm also matches input_layernorm
+                    .anyMatch(module::endsWith)) {   // as in PEFT, norm also matches input_layernorm
                 saved.put(name.substring(PREFIX.length()), copy(tensors, name));
                 unread.remove(name);
             }
@@ -145,7 +147,10 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return saved;
     }
 
-    /** The base layers' weights of the adapted embedding and output head. In a tied model either is both. */
+    /**
+     * The stored base layer weights of the adapted embedding and output head. In a tied model, one weight counts for
+     * both.
+     */
     private static Map<String, HostTensor> baseLayers(Safetensors tensors, Blueprint model, TreeSet<String> unread) {
         Map<String, HostTensor> saved = new LinkedHashMap<>();
         for (Projection table : List.of(Projection.EMBED_TOKENS, Projection.LM_HEAD)) {
@@ -186,7 +191,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
 
     /**
      * Writes an adapter without saved modules into a folder. The folder is created if it does not exist. The
-     * configuration is written last.
+     * configuration file is written last.
      */
     public void write(Path folder) {
         if (!savedModules.isEmpty()) {

@@ -70,7 +70,7 @@ public final class Safetensors implements AutoCloseable {
         } catch (IOException unreadable) {
             arena.close();
             throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
-        } catch (InternalError unreadable) {   // a page of the header
+        } catch (InternalError unreadable) {   // a page of the header cannot be read
             arena.close();
             throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
         } catch (RuntimeException refused) {
@@ -83,7 +83,7 @@ public final class Safetensors implements AutoCloseable {
         return file;
     }
 
-    /** The names of the tensors, ordered by their position in the file. */
+    /** The names of the tensors, in the order of the tensors' positions in the file. */
     public Set<String> names() {
         return Collections.unmodifiableSet(header.tensors().keySet());
     }
@@ -113,15 +113,15 @@ public final class Safetensors implements AutoCloseable {
     /**
      * Runs work that reads the mapped bytes of files.
      *
-     * @throws InputException naming the file, if one became shorter meanwhile or its bytes cannot be read; the work may
-     *         then have seen zeros in their place
+     * @throws InputException if a file was truncated while {@code work} was running or its bytes cannot be read; the
+     *         message names the file. The work may have read zeros instead of those bytes
      */
     static <R> R reading(Collection<Safetensors> files, Supplier<R> work) {
         try {
             R result = work.get();
             files.forEach(Safetensors::requireWhole);
             return result;
-        } catch (InternalError unreadable) {   // what Java throws for a page that cannot be read
+        } catch (InternalError unreadable) {   // Java throws this for a page that cannot be read
             files.forEach(Safetensors::requireWhole);
             throw new InputException(files.stream().map(file -> file.file.toString()).collect(Collectors.joining(", "))
                     + ": cannot be read: " + unreadable.getMessage(), unreadable);

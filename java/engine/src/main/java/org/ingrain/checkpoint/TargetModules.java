@@ -11,7 +11,7 @@ import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
 
 /**
- * The modules that an adapter adapts. They are matched as in PEFT, by a list of path suffixes, by one regular
+ * The modules that an adapter adapts. As in PEFT, they are specified by a list of path suffixes, by one regular
  * expression for the whole path, or by {@code all-linear}.
  */
 public sealed interface TargetModules {
@@ -38,7 +38,7 @@ public sealed interface TargetModules {
     }
 
     record Expression(String regex) implements TargetModules {
-        /** Modules that PEFT does not count to all-linear. */
+        /** Modules that all-linear does not include in PEFT. */
         private static final Set<String> TABLES = Set.of(Projection.EMBED_TOKENS.module(Group.MODEL),
                 Projection.LM_HEAD.module(Group.MODEL));
 

@@ -9,8 +9,8 @@ import org.ingrain.tensor.HostTensor;
  * A tensor to write to a file.
  *
  * @param shape   row-major
- * @param content supplies the bytes, little-endian; called once, just before the tensor is written, so that several
- *                tensors need not be in memory at a time
+ * @param content supplies the bytes, little-endian; called once, immediately before the tensor is written, so that only
+ *                one tensor needs to be in memory at a time
  */
 public record TensorOutput(String name, DType dtype, long[] shape, Supplier<MemorySegment> content) {
     /** An F32 tensor in memory. */

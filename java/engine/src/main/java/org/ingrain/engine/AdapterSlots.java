@@ -6,7 +6,7 @@ import org.ingrain.model.Adapter;
 import org.ingrain.sample.Generator;
 
 /**
- * The adapters that are loaded in a generator, by folder. Create one object per generator, and use the object on the
+ * The adapters that are loaded in a generator, by folder. Create one such object per generator, and use it only on the
  * thread that uses the generator.
  */
 public final class AdapterSlots {
@@ -20,9 +20,9 @@ public final class AdapterSlots {
     }
 
     /**
-     * Returns the slot of an adapter, for {@link org.ingrain.sample.Request}. Loads the adapter if it is not loaded. If
-     * all slots are occupied, the adapter that was loaded first is replaced; no request for that adapter may be in
-     * flight.
+     * Returns the slot of an adapter, to be passed to {@link org.ingrain.sample.Request}. If the adapter is not loaded,
+     * loads it. If all slots are occupied, the adapter that has been loaded for the longest time is replaced; no
+     * request for that adapter may be in flight.
      *
      * @throws InputException        if the folder does not contain a LoRA adapter for this model
      * @throws IllegalStateException if the generator has no adapter slots

@@ -13,7 +13,8 @@ import org.ingrain.ffi.Context;
 import org.ingrain.ffi.KernelLoading;
 
 /**
- * The devices of the options, in the order listed. The first devices belong to the first copy of the model, and so on.
+ * The devices that the options name, in the order of the options. The first devices belong to the first copy of the
+ * model, the next devices to the second copy, and so on.
  */
 record Devices(Backend backend, ModelOptions options) {
     /** The name of the i-th device in messages, such as {@code cuda:1}. */
@@ -26,8 +27,8 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * The devices of the ranks, one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. The numbers of
-     * ranks are those of messages. Empty for one rank.
+     * The devices of the ranks, with one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. Ranks have
+     * the same numbers as in messages. The list is empty if there is only one rank.
      */
     static List<String> topology(ModelOptions options, Placement placement) {
         int ranks = placement.tensorParallelSize();
@@ -40,8 +41,8 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Turns off lazy loading of kernels if several ranks use one GPU, because loading a kernel waits for the device and
-     * therefore for other ranks. Must be called before the first context is opened.
+     * Turns off lazy loading of kernels if several ranks use one GPU, because loading a kernel waits for all work on
+     * the device, including the work of other ranks. Must be called before the first context is opened.
      */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {
@@ -63,14 +64,17 @@ record Devices(Backend backend, ModelOptions options) {
         return made;
     }
 
-    /** Whether every device has enough free memory for {@code bytes} per rank. A device listed twice has two ranks. */
+    /**
+     * Whether every device has enough free memory for {@code bytes} per rank. A device that is listed twice has two
+     * ranks.
+     */
     boolean fit(ToLongFunction<Context> bytes) {
         Map<Integer, Long> uses = options.devices().stream().collect(
                 Collectors.groupingBy(device -> device, Collectors.counting()));
         for (Map.Entry<Integer, Long> use : uses.entrySet()) {
             int i = options.devices().indexOf(use.getKey());
             try (Context context = backend.context(options.context(i, options.devices().size()))) {
-                context.setDeterministic(options.deterministic());   // determines the size of partial sums
+                context.setDeterministic(options.deterministic());   // the setting determines the size of partial sums
                 if (bytes.applyAsLong(context) > context.memoryInfo().free() / use.getValue()) {
                     return false;
                 }
@@ -82,8 +86,9 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param weights weights of one rank, which a rank that reads another copy's does not need; null if loaded
-     * @param rank    other memory of one rank; all ranks need the same
+     * @param weights weights of one rank; not counted for a rank that reads the weights of another copy; null if the
+     *                weights are loaded
+     * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,
             List<MemoryPlan.Part> rank) {

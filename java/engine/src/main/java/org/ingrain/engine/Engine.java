@@ -43,10 +43,11 @@ import org.ingrain.train.run.TrainingRun;
 import org.ingrain.workbench.Workbench;
 
 /**
- * A model on one or several devices. This class is the entry point for users of the library. {@link #open} reads the
- * configuration and opens the devices, which is quick. The weights are loaded when the first generator or trainer is
- * created, after a check that the memory is sufficient for weights and generator or trainer. All generators and
- * trainers share the weights. Closing the engine releases all of its resources; close trainers first. Not thread-safe.
+ * A model on one or several devices. This class is the entry point for users of the library. {@link #open} only reads
+ * the configuration and opens the devices. The weights are loaded when the first generator or trainer is created, after
+ * a check that the memory is sufficient for the weights together with that generator or trainer. All generators and
+ * trainers share the weights. Closing the engine releases all of its resources; trainers must be closed before the
+ * engine. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
     private static final int CONTEXT = 4096;
@@ -69,9 +70,9 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading. The methods are called on the loading threads, by one thread at a time. */
+    /** Receives the progress of loading. The loading threads call the methods, but never two at the same time. */
     public interface Listener {
-        /** Reports, if there are several devices, how they are used and why, in one line. */
+        /** Reports in one line how the devices are used and the reason. Called only if there are several devices. */
         default void placed(String line) {
         }
 
@@ -82,7 +83,7 @@ public final class Engine implements AutoCloseable {
         /**
          * Reports that the maximum context is shorter than max_position_embeddings. Called before {@link #planned}.
          *
-         * @param limit the limit and its reason, such as {@code sliding_window 4096, since ...}
+         * @param limit the maximum context and its reason, such as {@code sliding_window 4096, since ...}
          */
         default void capped(String limit) {
         }
@@ -96,10 +97,10 @@ public final class Engine implements AutoCloseable {
         }
 
         /**
-         * Reports, when the engine is closed, how many calls a slower fallback kernel computed. Not called if there
-         * were no such calls.
+         * Reports how many calls a slower fallback kernel computed. Called when the engine is closed, unless there were
+         * no such calls.
          *
-         * @param calls number of calls; the key describes op and sizes
+         * @param calls number of calls for each key; a key states op and sizes
          */
         default void fellBack(SortedMap<String, Long> calls) {
         }
@@ -115,7 +116,7 @@ public final class Engine implements AutoCloseable {
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
         if (options.enableThinking().isPresent()) {
-            template();   // fails before the weights are loaded if the template does not use enable_thinking
+            template();   // if the template does not use enable_thinking, fails before the weights are loaded
         }
         Devices devices = new Devices(backend, options);
         devices.prepare();
@@ -128,14 +129,17 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Bytes that one rank needs for its weights, a generator with default sizes, and the driver. */
+    /** The bytes that one rank needs in total for its weights, a generator with default sizes, and the driver. */
     private long bytes(Context context, int ranks) {
         Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
         return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
                 + Generator.bytes(share, defaults()) + context.device().driverBytes();
     }
 
-    /** The configuration in a model folder or a config file, with the number of layers that the options specify. */
+    /**
+     * The configuration from the options' model folder or config file, with the number of layers that the options
+     * specify.
+     */
     private static Blueprint blueprint(ModelOptions options) {
         Path model = options.model();
         if (!Files.exists(model)) {
@@ -150,7 +154,7 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. On failure, throws an InputException and closes everything that was opened before. */
+    /** Opens a model. On failure, closes everything that it has opened and throws an InputException. */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -167,16 +171,16 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * What an adapter in PEFT's format changes in the model.
+     * Reads an adapter in PEFT's format. Returns the changes that it makes to the model.
      *
-     * @throws InputException if the folder holds no adapter of this model
+     * @throws InputException if the folder does not contain an adapter for this model
      */
     public Adapter adapter(Path adapter) {
         PeftAdapter read = PeftAdapter.read(adapter, blueprint);
         return folder == null ? new Adapter(read.modules(), read.savedModules()) : read.changes(folder);
     }
 
-    /** The modules of an adapter to train further. One that replaces parameters of the model is refused. */
+    /** The modules of an adapter to train further. An adapter that replaces parameters of the model is refused. */
     public List<LoraModule> trainableAdapter(Path adapter) {
         Adapter read = adapter(adapter);
         if (!read.saved().isEmpty()) {
@@ -197,7 +201,10 @@ public final class Engine implements AutoCloseable {
         return generator(config, AdapterBank.Limits.of(slots, rank));
     }
 
-    /** Creates a generator with room for one adapter, which may be null for the base model. */
+    /**
+     * Creates a generator with one slot, which has room for this adapter. The adapter is not loaded. If {@code adapter}
+     * is null, the generator has no slot.
+     */
     public Generator generator(GeneratorConfig config, Adapter adapter) {
         return generator(config, limits(adapter));
     }
@@ -208,7 +215,7 @@ public final class Engine implements AutoCloseable {
 
     /** Creates a generator with room for adapters within these limits. */
     public Generator generator(GeneratorConfig config, AdapterBank.Limits adapters) {
-        Tokenizer text = tokenizer();   // rejects an unreadable tokenizer before the weights are loaded
+        Tokenizer text = tokenizer();   // an unreadable tokenizer is rejected before the weights are loaded
         int tokens = config.maxBatchTokens();
         load(room(config, adapters));
         List<ShardedModel> models = copies.stream().map(copy -> new ShardedModel(subject(), copy.ranks(),
@@ -225,7 +232,7 @@ public final class Engine implements AutoCloseable {
                 decoders, List.of());
     }
 
-    /** What a generator takes on a rank beside the weights. */
+    /** The memory that a generator needs on one rank in addition to the weights. */
     private List<MemoryPlan.Part> room(GeneratorConfig config, AdapterBank.Limits adapters) {
         Weights share = planned(placement.tensorParallelSize());
         long all = Generator.bytes(share, config);
@@ -240,7 +247,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Default sizes: the model's context or 4096 tokens if that is less, 32 sequences, 512 (GPU: 2048) tokens per step.
+     * The default sizes: 32 sequences, 512 tokens per step on a CPU or 2048 on a GPU, and the model's context length
+     * but at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
@@ -251,10 +259,11 @@ public final class Engine implements AutoCloseable {
      * Creates a trainer for an adapter of the frozen weights, on all devices.
      *
      * @param lora shape of the adapter
-     * @param from the adapter with which training starts, with the same rank, scaling and projections; empty for a new
-     *             adapter
+     * @param from the modules of the adapter with which training starts; empty for a new adapter. Their rank, scaling
+     *             and projections must be those of {@code lora}
      * @param run  data, settings and output folder
-     * @throws InputException if there is not enough memory, or if {@code from} does not match {@code lora}
+     * @throws InputException if there is not enough memory, or if {@code from} and {@code lora} differ in rank, scaling
+     *         or projections
      */
     public Trainer trainer(LoraConfig lora, List<LoraModule> from, TrainingRun run) {
         load(List.of(room(lora, run)));
@@ -288,27 +297,30 @@ public final class Engine implements AutoCloseable {
         return room(lora, Trainer.memory(run));
     }
 
-    /** The same, for micro-batches of given limits. */
+    /** The memory that a rank needs to train an adapter with these training sizes, in addition to the weights. */
     public MemoryPlan.Part room(LoraConfig lora, TrainingMemory memory) {
         return new MemoryPlan.Part("training", memory.loraBytes(planned(placement.tensorParallelSize()), lora,
                 copies.size()));
     }
 
-    /** The weights of one rank without memory, for planning. */
+    /** Returns one rank's weights for memory planning. No memory is allocated for them. */
     private Weights planned(int ranks) {
         return new Weights(new Allocator.Counter(context()), blueprint, precision, new Rank(0, ranks));
     }
 
     /**
-     * Plans the memory of every device for a generator, without loading anything.
+     * Plans the memory that a generator needs on every device. Loads nothing.
      *
-     * @param slots number of slots for adapters of at most this rank
+     * @param slots number of adapter slots
      */
     public List<MemoryPlan> plan(GeneratorConfig config, int slots, int rank) {
         return plan(room(config, AdapterBank.Limits.of(slots, rank)));
     }
 
-    /** A plan of what each rank will allocate: these parts, and the weights unless they are loaded. */
+    /**
+     * Plans the memory of every device. Each rank allocates the parts in {@code beside}; unless the weights are loaded,
+     * it also allocates its weights.
+     */
     private List<MemoryPlan> plan(List<MemoryPlan.Part> beside) {
         if (loaded()) {
             return Devices.plans(options, copies, null, beside);
@@ -326,7 +338,10 @@ public final class Engine implements AutoCloseable {
         return copies.stream().noneMatch(copy -> copy.weights().isEmpty());
     }
 
-    /** Loads the weights unless they are loaded, after a plan of what each rank will allocate beside them. */
+    /**
+     * Checks that the memory is sufficient for the parts in {@code beside} and the weights. Then loads the weights,
+     * unless they are already loaded.
+     */
     private void load(List<MemoryPlan.Part> beside) {
         List<MemoryPlan> plans = plan(beside);
         MemoryPlan fullest = plans.stream().min(Comparator.comparingLong(MemoryPlan::left)).orElseThrow();
@@ -351,7 +366,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The memory plan of the device with the least memory left. It covers the weights and the first generator or
+     * The memory plan of the device with the least memory left. The plan covers the weights and the first generator or
      * trainer. Null before the weights are loaded.
      */
     public MemoryPlan memory() {
@@ -368,7 +383,10 @@ public final class Engine implements AutoCloseable {
         return placement;
     }
 
-    /** A line a copy, where there are several ranks: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. */
+    /**
+     * The devices of the ranks, with one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. The list is
+     * empty if there is only one rank.
+     */
     public List<String> topology() {
         return Devices.topology(options, placement);
     }
@@ -393,12 +411,12 @@ public final class Engine implements AutoCloseable {
         return template;
     }
 
-    /** All values on which a result depends, except its settings and the model; see {@link Fingerprint}. */
+    /** All values on which a result depends, except the settings of the run and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
         return Fingerprint.of(options, backend, context());
     }
 
-    /** As {@link #fingerprint}, plus the hashes of the model's files. */
+    /** The values of {@link #fingerprint} and the hashes of the model's files. */
     public SortedMap<String, String> modelFingerprint() {
         SortedMap<String, String> all = fingerprint();
         Digest.model(options.model()).forEach((file, hash) -> all.put("model " + file, hash));
@@ -441,7 +459,9 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Closes all resources in reverse order. Failures are added to {@code failed} as suppressed exceptions. */
+    /**
+     * Closes all resources in reverse order. Failures to close are added to {@code failed} as suppressed exceptions.
+     */
     private static void closeAll(List<AutoCloseable> opened, RuntimeException failed) {
         for (AutoCloseable resource : opened.reversed()) {
             try {

@@ -7,14 +7,17 @@ import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.workbench.KernelFile;
 
-/** The values on which a result depends besides its settings: backend, kernels, instruction set, dtypes and version. */
+/**
+ * The values on which a result depends in addition to the settings of the run: backend, kernels, instruction set,
+ * dtypes and version.
+ */
 public final class Fingerprint {
     private Fingerprint() {
     }
 
     /**
-     * The values by name, without the model. The number of threads is not included, because it does not change a
-     * result.
+     * Returns the values by name, without those of the model. The number of threads is not included, because it does
+     * not change a result.
      */
     public static SortedMap<String, String> of(ModelOptions options, Backend backend, Context context) {
         SortedMap<String, String> engine = new TreeMap<>();

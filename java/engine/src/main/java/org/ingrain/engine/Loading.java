@@ -10,11 +10,11 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
 /**
- * Loads the copies of a model. All ranks of all copies load in parallel, each rank its shard of the mapped files.
- * Copies on one CPU share the weights that the first of them loads.
+ * Loads the copies of a model. All ranks of all copies load in parallel; each rank loads its shard of the mapped files.
+ * Of the copies on one CPU, only the first loads weights, and the others share them.
  */
 final class Loading {
-    /** That load weights of their own. */
+    /** The copies that load their own weights. */
     private final List<ModelCopy> owners;
     private final List<ModelCopy> copies;
     private final Engine.Listener listener;
@@ -50,7 +50,7 @@ final class Loading {
         listener.allLoaded(bytes, (System.nanoTime() - start) / 1e9);
     }
 
-    /** The copy whose weights a copy uses: the first on its CPU, or itself. */
+    /** Returns the copy whose weights {@code copy} uses: the first copy on the same CPU, or {@code copy} itself. */
     static ModelCopy owner(List<ModelCopy> copies, ModelCopy copy) {
         return copies.stream().filter(first -> first == copy || copy.canShare(first)).findFirst().orElseThrow();
     }
@@ -68,7 +68,7 @@ final class Loading {
         copy.load(rank -> share.load(copy.contexts().get(rank), copy.rank(rank), this::loaded));
     }
 
-    /** Called by each rank after each layer that it has loaded. */
+    /** Counts a loaded layer. Each rank calls this method after every layer that it has loaded. */
     private synchronized void loaded(int ofRank, int of) {
         if (++layers % ranks == 0) {
             listener.loaded(layers / ranks, of);

@@ -10,8 +10,9 @@ import org.ingrain.tensor.InputException;
  * The memory that a run needs on a device. The plan is computed before any memory is allocated.
  *
  * @param device name of the device, such as cuda:0
- * @param ranks  number of ranks on the device; all need the same memory, but copies on one CPU share their weights
- * @param free   bytes that are free on the device when the plan is made
+ * @param ranks  number of ranks on the device; they need equal memory, except that copies on one CPU share one set of
+ *               weights
+ * @param free   bytes that are free on the device when the plan is computed
  * @param parts  memory of all ranks on the device by purpose, in the order used in messages
  */
 public record MemoryPlan(String device, int ranks, long free, List<Part> parts) {
@@ -28,19 +29,19 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         parts = List.copyOf(parts);
     }
 
-    /** This plan with an additional part. {@code part} has the bytes of one rank. */
+    /** A copy of this plan with an additional part. The bytes of {@code part} are those of one rank. */
     public MemoryPlan with(Part part) {
         return with(part, ranks);
     }
 
-    /** The plan with one part more, which some of the ranks take. */
+    /** A copy of this plan with an additional part that {@code takers} of the ranks need. */
     MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, takers > 0 && part.bytes > Long.MAX_VALUE / takers
                         ? Long.MAX_VALUE : part.bytes * takers))).toList());
     }
 
-    /** All parts together, at most Long.MAX_VALUE. */
+    /** The total bytes of all parts, at most Long.MAX_VALUE. */
     public long bytes() {
         return parts.stream().mapToLong(Part::bytes)
                 .reduce(0, (a, b) -> a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b);
@@ -53,7 +54,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
 
     /**
      * The plan in one line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. If there are several ranks
-     * on the device, the line has their number.
+     * on the device, the line states their number.
      */
     public String line() {
         String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes))
@@ -62,7 +63,10 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return "needs " + gibibytes(bytes()) + " GiB " + many + "(" + detail + "), " + gibibytes(free) + " GiB free";
     }
 
-    /** Throws an InputException with {@code subject} and {@link #line} if the free memory is not sufficient. */
+    /**
+     * Throws an InputException if the free memory is not sufficient. The message consists of {@code subject} and {@link
+     * #line}.
+     */
     public void require(String subject) {
         if (bytes() > free) {
             throw new InputException(subject + ": " + line());

@@ -15,21 +15,21 @@ import org.ingrain.parallel.RankGroup;
 /** One copy of a model. Each of its ranks has a thread, a context and a shard of the weights. */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
-    /** Null with one rank. */
+    /** Null if this copy has only one rank. */
     private final Communicator communicator;
     private final Context[] contexts;
     private List<Weights> weights = List.of();
-    /** Copies that read these weights; they close first. */
+    /** Copies that read the weights of this copy. They must be closed before it. */
     private final List<ModelCopy> readers = new ArrayList<>();
-    /** Whether a rank may still run although this copy has closed. */
+    /** Whether a rank may still be running although {@link #close} has been called. */
     private boolean hangs;
 
     /**
      * Opens one context per rank.
      *
      * @param places   options of each rank's context, which include the device
-     * @param names    names of the ranks in error messages
-     * @param threaded whether a single rank has its own thread
+     * @param names    names of the ranks, for error messages
+     * @param threaded whether the rank has its own thread if there is only one
      */
     ModelCopy(Backend backend, List<ContextOptions> places, List<String> names, boolean threaded) {
         contexts = new Context[places.size()];
@@ -67,13 +67,16 @@ final class ModelCopy implements AutoCloseable {
         weights = ranks.run(share);
     }
 
-    /** Reads the weights of another copy on the same CPU, which has loaded them. */
+    /** Makes the ranks read the weights that another copy on the same CPU has loaded. */
     void share(ModelCopy owner) {
         owner.readers.add(this);
         weights = ranks.run(rank -> owner.weights.get(rank).readBy(contexts[rank]));
     }
 
-    /** Whether the ranks can read the weights of another copy in place: ops of the CPU have run when they return. */
+    /**
+     * Whether the ranks can read the weights of another copy in place. They can if both copies are on the CPU, where an
+     * op has run when its call returns.
+     */
     boolean canShare(ModelCopy other) {
         return !contexts[0].device().asynchronous()
                 && contexts[0].deviceNumber() == other.contexts[0].deviceNumber();
@@ -83,14 +86,14 @@ final class ModelCopy implements AutoCloseable {
         return new Rank(index, contexts.length);
     }
 
-    /** Bytes free on the device of each rank. */
+    /** The number of free bytes on the device of each rank. */
     List<Long> free() {
         return ranks.run(rank -> contexts[rank].memoryInfo().free());
     }
 
     /**
-     * Synchronizes all contexts before it closes one of them, because freeing memory waits for the device and therefore
-     * for other ranks.
+     * Synchronizes all contexts before it closes any of them, because freeing memory waits for all work on the device,
+     * including the work of other ranks.
      */
     @Override
     public void close() {
@@ -104,7 +107,7 @@ final class ModelCopy implements AutoCloseable {
             }
         } finally {
             boolean inUse = readers.stream().anyMatch(reader -> reader.hangs);
-            hangs = true;   // unless close returns
+            hangs = true;   // remains true if close throws
             hangs = !ranks.close(rank -> {
                 if (open.get(rank) != null && !inUse) {
                     open.get(rank).close();

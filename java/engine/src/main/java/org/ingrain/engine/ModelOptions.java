@@ -23,11 +23,11 @@ import org.ingrain.workbench.KernelFile;
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16 or fp8
  * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
- * @param deterministic whether a row's results do not depend on the other rows in the batch; this is slower on a GPU
- *                      and always so on the CPU
- * @param kernels       kernels that replace those of the backend
- * @param randomWeights whether to draw random weights on the device, for a new model or for measurements, instead of
- *                      loading those of the folder
+ * @param deterministic whether a row's results are independent of the other rows in the batch; this is slower on a GPU;
+ *                      on the CPU the results are always independent
+ * @param kernels       kernels that replace ops of the backend
+ * @param randomWeights whether to draw random weights on the device instead of loading the folder's weights; for a new
+ *                      model or for measurements
  * @param layers        number of layers with randomWeights; 0 for all layers of the config
  * @param parallel      number of copies of the model and number of ranks per copy
  * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); undefined if empty
@@ -54,7 +54,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 ParallelConfig.AUTO, Optional.empty());
     }
 
-    /** Another model with the same options. */
+    /** A copy of these options for another model. */
     public ModelOptions withModel(Path other) {
         return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 randomWeights, layers, parallel, enableThinking);
@@ -80,19 +80,25 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 randomWeights, layers, parallel, enableThinking);
     }
 
-    /** Random weights for the first {@code count} layers, or for all if {@code count} is 0. */
+    /**
+     * A copy of these options with random weights for the first {@code count} layers, or for all layers if {@code
+     * count} is 0.
+     */
     public ModelOptions withRandomWeights(int count) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count,
                 parallel, enableThinking);
     }
 
-    /** On GPUs: one order of summation, independent of the other rows and of the number of ranks. */
+    /**
+     * A copy with another setting of {@code deterministic}. If true, a GPU adds terms in an order that depends neither
+     * on the other rows nor on the number of ranks.
+     */
     public ModelOptions withDeterministic(boolean other) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, other, kernels, randomWeights, layers,
                 parallel, enableThinking);
     }
 
-    /** Sets the chat template's thinking switch. */
+    /** A copy of these options with a value for the chat template's variable enable_thinking. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 randomWeights, layers, parallel, Optional.of(on));
@@ -109,8 +115,8 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /**
-     * The device number of each rank of all copies. These are the listed devices; without a list, the first devices, as
-     * many as {@link #parallel} requires. On the CPU all numbers are 0.
+     * The device number of each rank of all copies. These are the numbers of the listed devices; if there is no list,
+     * of the first devices, as many as {@link #parallel} requires. On the CPU all numbers are 0.
      */
     public List<Integer> devices() {
         if (device.contains(":")) {
@@ -130,7 +136,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         return new ContextOptions(devices().get(i), count == 1 ? threads : Math.max(1, all / count), isa);
     }
 
-    /** The dtypes of a run, for weights that are stored in the given dtype. */
+    /** The dtypes that these options select for weights that are stored in the given dtype. */
     public Precision precision(DType stored) {
         return Precision.of(backend().equals("cpu"), stored, parse("dtype", dtype), parse("cacheDtype", cacheDtype));
     }

@@ -11,12 +11,13 @@ import org.ingrain.tensor.InputException;
  *
  * @param tensorParallelSize number of ranks in each copy of the model
  * @param dataParallelSize   number of copies
- * @param reason             reason for these sizes, one line for the user
+ * @param reason             reason for these sizes, as one line of text for the user
  */
 public record Placement(int tensorParallelSize, int dataParallelSize, String reason) {
     /**
-     * Uses the sizes of the options. If both are 0, a copy has as few ranks as its memory requirement allows. If one
-     * size is 0, it is computed from the other size and the number of devices.
+     * Chooses the sizes. Sizes other than 0 in the options are used unchanged. If both are 0, a copy has the smallest
+     * number of ranks for which it fits into memory. If one size is 0, it is computed from the other size and the
+     * number of devices.
      *
      * @param fits whether a copy with this many ranks fits into memory; called only if both sizes are 0
      * @throws InputException if the sizes do not match the number of devices or the shape of the model
@@ -50,7 +51,10 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
         return new Placement(ranks, copies, reason);
     }
 
-    /** Number of ranks of all copies, which is the number of listed devices; a device may be listed twice. */
+    /**
+     * Total number of ranks of all copies. It equals the number of listed devices, where a device that is listed twice
+     * counts twice.
+     */
     public int devices() {
         return tensorParallelSize * dataParallelSize;
     }

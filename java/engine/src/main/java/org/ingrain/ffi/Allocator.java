@@ -10,9 +10,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Source of device memory. Constructors that allocate memory have an allocator as parameter, so that the same code
- * creates an object and plans the object's memory. A {@link Context} allocates, a {@link Counter} only sums the sizes,
- * and a {@link Scope} frees all of its allocations together.
+ * A source of device memory. A constructor that allocates memory has an allocator as a parameter, so that the same code
+ * can either create the object or compute how much memory the object needs. A {@link Context} allocates, a {@link
+ * Counter} only sums the sizes, and a {@link Scope} frees all of its allocations together.
  */
 public interface Allocator {
     /** The context whose device has the memory. */
@@ -25,13 +25,14 @@ public interface Allocator {
     Tensor allocateZero(DType dtype, long... shape);
 
     /**
-     * Allocates memory that the ranks of the context's communicator read and write in place in their collectives. The
-     * call is itself a collective: every rank allocates the same number of bytes, in the same order.
+     * Allocates memory that collectives of the context's communicator read and write in place. The call is itself a
+     * collective: all ranks must make the same calls in the same order, with equal numbers of bytes.
      */
     Tensor allocateShared(DType dtype, long... shape);
 
     /**
-     * Allocates a weight with undefined content. {@code chunk} is the number of columns per partial sum; 0 for one sum.
+     * Allocates a weight with undefined content. {@code chunk} is the number of columns per partial sum, or 0 for a
+     * single sum over all columns.
      */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Tensor data = allocate(dtype, context().weightBytes(dtype, layout, rows, columns) / dtype.bytes());
@@ -40,25 +41,25 @@ public interface Allocator {
     }
 
     /**
-     * Allocates pinned host memory. Copies between pinned memory and the device do not block the host. A counter
-     * returns NULL and does not count pinned memory.
+     * Allocates pinned host memory. Copies between pinned memory and the device do not block the host. A {@link
+     * Counter} returns NULL and does not count pinned memory.
      */
     MemorySegment hostAllocate(long bytes);
 
-    /** Writes the initial values of an F32 tensor. A counter does not call {@code values}. */
+    /** Writes the initial values of an F32 tensor. A {@link Counter} does not call {@code values}. */
     void initialize(Tensor tensor, Supplier<float[]> values);
 
-    /** Enlarges the scratch memory shared by all ops of the context to at least this size. */
+    /** Enlarges the scratch memory, which all ops of the context share, to at least this size. */
     void reserveWorkspace(long bytes);
 
-    /** Bytes of device memory that {@code constructor} would allocate on the context. */
+    /** The number of bytes of device memory that {@code constructor} would allocate on the context. */
     static long bytes(Context context, Consumer<Allocator> constructor) {
         Counter counter = new Counter(context);
         constructor.accept(counter);
         return counter.bytes();
     }
 
-    /** Sums the sizes of all allocations without allocating. The returned tensors have no memory. */
+    /** Sums the sizes of all allocations without allocating. The tensors that it returns have no memory. */
     final class Counter implements Allocator {
         private final Context context;
         private long allocated;
@@ -68,12 +69,12 @@ public interface Allocator {
             this.context = context;
         }
 
-        /** Sum of all allocations plus the largest workspace. */
+        /** The total bytes of all allocations plus the bytes of the largest workspace. */
         public long bytes() {
             return sum(allocated, workspace);
         }
 
-        /** At most Long.MAX_VALUE, which is more than any device has. */
+        /** Returns a + b, but at most Long.MAX_VALUE, which is more than the memory of any device. */
         private static long sum(long a, long b) {
             return a > Long.MAX_VALUE - b ? Long.MAX_VALUE : a + b;
         }
@@ -107,7 +108,7 @@ public interface Allocator {
 
         @Override
         public void initialize(Tensor tensor, Supplier<float[]> values) {
-            // the tensor has no memory
+            // The tensor has no memory.
         }
 
         @Override
@@ -116,7 +117,7 @@ public interface Allocator {
         }
     }
 
-    /** Frees all memory that was allocated through it when it is closed. */
+    /** An allocator that records the memory allocated through it. Closing the scope frees all of this memory. */
     final class Scope implements Allocator, AutoCloseable {
         private final Allocator parent;
         private final List<Tensor> allocated = new ArrayList<>();

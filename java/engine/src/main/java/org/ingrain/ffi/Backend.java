@@ -28,15 +28,15 @@ public final class Backend implements AutoCloseable {
     private final Exports own;
     private final Map<String, Exports> overlaid;
 
-    /** A loaded library, and the file that messages about the library name. */
+    /** A loaded library, and the file that is named in messages about the library. */
     private record Exports(Path source, SymbolLookup symbols) {
         static Exports load(Path library, Path source, Arena arena) {
             return new Exports(source, SharedObject.load(library, source, arena));
         }
 
         /**
-         * These exports without the symbols of {@code other}. A lookup also finds the symbols of libraries to which
-         * this library is linked.
+         * These exports without the symbols of {@code other}. This is needed because a lookup also finds the symbols of
+         * the libraries to which this library is linked.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)
@@ -73,7 +73,7 @@ public final class Backend implements AutoCloseable {
             if (version != ABI_VERSION) {
                 throw new InputException(library + ": ABI version " + version + ", expected " + ABI_VERSION);
             }
-            overlaid = overlaid(overlays);   // after the backend, so that references to its symbols resolve
+            overlaid = overlaid(overlays);   // after the backend, whose symbols overlays refer to
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -145,7 +145,7 @@ public final class Backend implements AutoCloseable {
         return own.source();
     }
 
-    /** The names of the ops that another library replaces, each with the file that the user named. */
+    /** The names of the ops that overlays replace, each with the overlay's file as named by the user. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));
@@ -166,7 +166,7 @@ public final class Backend implements AutoCloseable {
         return overlaid.getOrDefault(name, own).op(name, letters);
     }
 
-    /** Unloads the library. All of its contexts must be closed before. A second call does nothing. */
+    /** Unloads the library. All of its contexts must have been closed. A second call does nothing. */
     @Override
     public void close() {
         if (arena.scope().isAlive()) {

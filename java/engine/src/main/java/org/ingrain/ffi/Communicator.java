@@ -24,7 +24,10 @@ public final class Communicator implements AutoCloseable {
         }
     }
 
-    /** How long a rank waits for another one before all of them end with an error. */
+    /**
+     * Sets how long a rank waits for another rank in a collective. When the time has passed, the collective fails on
+     * all ranks.
+     */
     public void setLimit(Duration limit) {
         float seconds = limit.toMillis() / 1000f;
         whileOpen(group -> Native.check("communicator_set_limit", "a limit of " + seconds + " s, expected more than 0",
@@ -43,7 +46,10 @@ public final class Communicator implements AutoCloseable {
         call.accept(handle);
     }
 
-    /** Destroys the communicator. Collectives that are waiting in it return an error, and so do later collectives. */
+    /**
+     * Destroys the communicator. Collectives that are waiting at that time return an error, and so do later
+     * collectives.
+     */
     @Override
     public synchronized void close() {
         if (!closed) {

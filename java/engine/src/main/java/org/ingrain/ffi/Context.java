@@ -20,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  * graphs. Not thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
-    /** An object that a context creates. When the context is closed, it closes the object if that is still open. */
+    /** An object that a context creates. When the context is closed, it closes all such objects that are still open. */
     sealed interface Owned extends AutoCloseable permits Event, Graph {
         @Override
         void close();
@@ -80,14 +80,14 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Workspace in bytes that products of such a weight with up to t rows need; if {@code backward} is true, including
-     * the backward products.
+     * Bytes of workspace that products of up to t rows with such a weight need. If {@code backward} is true, the
+     * workspace is also large enough for the backward products.
      */
     public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
         return runtime.matmulWorkspaceBytes(weight.code(), rows, columns, t, backward ? 1 : 0);
     }
 
-    /** Bytes of the scratch memory shared by the ops of this context. */
+    /** Size in bytes of the scratch memory that the ops of this context share. */
     public long workspaceBytes() {
         runtime.workspace(handle, cell.address(), cell.address() + 8);
         return cell.get(ValueLayout.JAVA_LONG, 8);
@@ -99,7 +99,10 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.workspaceReserve(handle, bytes);
     }
 
-    /** If set to true, the results of a row are bitwise independent of the other rows. On the CPU they always are. */
+    /**
+     * Sets whether the results of a row are bitwise independent of the other rows. On the CPU they are always
+     * independent.
+     */
     public void setDeterministic(boolean deterministic) {
         this.deterministic = deterministic;
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
@@ -111,14 +114,16 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Bytes of one block of one layer's KV cache. The block contains keys and values of {@code blockSize} tokens for
-     * {@code k} heads of head_dim {@code e}.
+     * Size in bytes of one block of one layer's KV cache. The block contains keys and values of {@code blockSize}
+     * tokens for {@code k} heads of head_dim {@code e}.
      */
     public long kvCacheBlockBytes(DType cacheDtype, long blockSize, long k, long e) {
         return runtime.kvCacheBlockBytes(cacheDtype.code(), blockSize, k, e);
     }
 
-    /** The JSON object of {@code ingrain_context_describe}. It describes the device and the fallbacks so far. */
+    /**
+     * The JSON object of {@code ingrain_context_describe}. The object describes the device and the fallbacks so far.
+     */
     public String describe() {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment json = local.allocate(16 << 10);
@@ -127,7 +132,10 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Runs {@code body} and returns one line for each kernel launch and each library product on this context. */
+    /**
+     * Runs {@code body}. Returns one line for each kernel launch and each library product that {@code body} caused on
+     * this context.
+     */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);
         try (Arena local = Arena.ofConfined()) {
@@ -141,7 +149,7 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Number of calls so far for which a slower kernel replaced the intended kernel. The key states op, sizes and
+     * The number of calls so far for which a slower kernel replaced the intended kernel. Each key states op, sizes and
      * reason. The CPU backend reports no fallbacks.
      */
     public SortedMap<String, Long> fallbacks() {
@@ -151,7 +159,7 @@ public final class Context extends Memory implements AutoCloseable {
         return all;
     }
 
-    /** Counts a fallback outside the ops. {@code what} states the fallback, the sizes and the reason. */
+    /** Counts a fallback that occurred outside the ops. {@code what} states the fallback, the sizes and the reason. */
     public void noteFallback(String what) {
         noted.merge(what, 1L, Long::sum);
     }
@@ -164,7 +172,10 @@ public final class Context extends Memory implements AutoCloseable {
         return event;
     }
 
-    /** Starts to capture ops until {@link #endGraph}. On a device with graphs, the ops are recorded and not run. */
+    /**
+     * Starts to capture ops. The capture lasts until {@link #endGraph}. On a device with graphs, ops are recorded and
+     * do not run.
+     */
     public void beginGraph() {
         runtime.graphBegin(handle);
     }
@@ -185,8 +196,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Ends a capture after an op has failed, so that the stream can run again. If this fails too, the exception is
-     * added to {@code cause} as a suppressed exception.
+     * Ends a capture after an op has failed, so that the stream can run again. If ending the capture fails too, its
+     * exception is added to {@code cause} as a suppressed exception.
      */
     public void abandonGraph(RuntimeException cause) {
         try {
@@ -199,7 +210,7 @@ public final class Context extends Memory implements AutoCloseable {
         }
     }
 
-    /** Stops tracking an object that is being closed. Returns false if the object was closed before. */
+    /** Stops tracking an object that is being closed. Returns false if the object was already closed. */
     boolean forget(Owned owned) {
         return open.remove(owned);
     }
@@ -209,13 +220,13 @@ public final class Context extends Memory implements AutoCloseable {
      * use the one that it joined last.
      */
     public void join(Communicator communicator, int rank) {
-        synchronize();   // before the lock is taken, since a collective may wait for a rank that needs the lock
+        synchronize();   // before the lock is acquired, because a collective may wait for a rank that needs the lock
         communicator.whileOpen(group -> runtime.communicatorJoin(handle, group, rank));
     }
 
     /**
-     * Frees everything that this context allocated, then the context. A second call does nothing. If one of the
-     * releases fails, the others are still executed; then the first failure is thrown.
+     * Frees everything that this context allocated, then the context. A second call does nothing. If an object cannot
+     * be freed, the remaining objects are still freed; then the first failure is thrown.
      */
     @Override
     public void close() {

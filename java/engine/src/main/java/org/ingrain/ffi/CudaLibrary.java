@@ -11,14 +11,14 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * A library of NVIDIA, which the CUDA backend opens by name. The dynamic loader finds it in CUDA's runtime packages,
- * but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the library;
- * the backend then uses the loaded one.
+ * An NVIDIA library that the CUDA backend opens by name. The dynamic loader finds the library in CUDA's runtime
+ * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the
+ * library; the backend then uses the loaded library.
  */
 public enum CudaLibrary {
-    /** Matrix products. If there is none, they report that later. */
+    /** The library of matrix products. If it is not found, no error is reported before the first product. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
-    /** Collectives of long messages and between devices that cannot access each other's memory. */
+    /** The library of collectives for long messages, and for devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");
 
     private static final String WHEELS = "nvidia/*/lib";
@@ -34,7 +34,7 @@ public enum CudaLibrary {
     /**
      * Loads this file. All backends opened afterwards use it instead of searching for the library.
      *
-     * @throws InputException if the file cannot be loaded, or is not named like the library
+     * @throws InputException if the file cannot be loaded, or if its name is not that of the library
      */
     public void load(Path file) {
         if (names.stream().noneMatch(file.getFileName().toString()::startsWith)) {
@@ -102,7 +102,7 @@ public enum CudaLibrary {
                 try (DirectoryStream<Path> children = Files.newDirectoryStream(parent, part)) {
                     children.forEach(next::add);
                 } catch (IOException e) {
-                    continue;   // no such folder
+                    continue;   // the folder does not exist
                 }
             }
             next.sort(null);

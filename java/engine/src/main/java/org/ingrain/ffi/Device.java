@@ -13,7 +13,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param memoryBytes total memory of the device in bytes
  * @param graphs      whether the device has graphs; if false, ops between {@link Context#beginGraph} and {@link
  *                    Context#endGraph} run at once instead of being recorded
- * @param driverBytes bytes that the driver may allocate on the device while ops run, for kernel code and graphs; 0 on
+ * @param driverBytes bytes that the driver may allocate on the device for kernel code and graphs while ops run; 0 on
  *                    the CPU
  */
 public record Device(String backend, String name, String isa, int threads, long memoryBytes, boolean graphs,
@@ -27,6 +27,6 @@ public record Device(String backend, String name, String isa, int threads, long 
 
     /** Whether calls only enqueue ops and copies. If false, an op or copy is complete when its call returns. */
     public boolean asynchronous() {
-        return graphs;   // a stream that can be captured runs asynchronously
+        return graphs;   // a device has graphs only if its stream is asynchronous
     }
 }

@@ -9,8 +9,9 @@ import java.nio.file.StandardOpenOption;
 import org.ingrain.tensor.InputException;
 
 /**
- * Checks a shared library before the dynamic loader maps it: the loader does not compare the file's size with its
- * headers, so a truncated file ends the process with SIGBUS. Format: System V ABI, ELF-64 object file format.
+ * Checks a shared library before the dynamic loader maps it. The loader does not compare the file's size with the
+ * file's headers, so mapping a truncated file would end the process with SIGBUS. Format: System V ABI, ELF-64 object
+ * file format.
  */
 public final class ElfFile {
     private static final int HEADER = 64;
@@ -19,7 +20,7 @@ public final class ElfFile {
     private static final int MAGIC = 0x464c457f;   // 0x7f E L F, little-endian
     private static final int SHARED_OBJECT = 3;
     private static final int X86_64 = 62;
-    private static final int WITHOUT_BYTES = 8;   // SHT_NOBITS: such a section has a size, but no bytes in the file
+    private static final int WITHOUT_BYTES = 8;   // SHT_NOBITS, for a section with a size but without bytes in the file
 
     private final Path source;
     private final FileChannel channel;
@@ -34,7 +35,7 @@ public final class ElfFile {
     /**
      * Requires a shared library for x86-64 whose segments and sections are all within the file.
      *
-     * @param source name of the file in messages
+     * @param source file to name in error messages
      * @throws InputException for any other file
      */
     public static void requireWhole(Path library, Path source) {
@@ -81,7 +82,7 @@ public final class ElfFile {
         }
         requireWithin("the table of sections", offset, (long) count * SECTION);
         ByteBuffer table = read(offset, count * SECTION);
-        for (int at = SECTION; at < table.capacity(); at += SECTION) {   // the first entry is empty
+        for (int at = SECTION; at < table.capacity(); at += SECTION) {   // skips the first entry, which is empty
             if (table.getInt(at + 4) != WITHOUT_BYTES) {
                 requireWithin("a section", table.getLong(at + 24), table.getLong(at + 32));
             }

@@ -3,8 +3,8 @@ package org.ingrain.ffi;
 import java.lang.foreign.ValueLayout;
 
 /**
- * An event in a context's stream. An event is complete when all work that was enqueued before {@link #record} has run.
- * If an event is recorded several times, the last recording applies.
+ * An event in a context's stream. An event is complete when all work that was enqueued before the call of {@link
+ * #record} has run. If an event is recorded several times, the last recording applies.
  */
 public final class Event implements Context.Owned {
     private final Context context;

@@ -1,6 +1,6 @@
 package org.ingrain.ffi;
 
-/** Ops that were captured once and can be launched repeatedly, with the captured addresses and sizes. */
+/** Captured ops. They can be launched repeatedly, always with the addresses and sizes at the time of the capture. */
 public final class Graph implements Context.Owned {
     private final Context context;
     private final long handle;

@@ -8,9 +8,9 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Controls when a GPU's driver loads kernels. By default the driver loads a kernel at its first launch, for which it
- * may wait for all work on the device. This causes a deadlock if a kernel of another rank on the same device waits for
- * this rank.
+ * Controls when a GPU's driver loads kernels. By default the driver loads a kernel at the kernel's first launch. Before
+ * loading, the driver may wait for all work on the device. This causes a deadlock if a kernel of another rank on the
+ * same device waits for this rank.
  */
 public final class KernelLoading {
     private static final MethodHandle SETENV = Linker.nativeLinker().downcallHandle(

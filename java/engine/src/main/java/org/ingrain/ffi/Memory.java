@@ -16,8 +16,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The memory of a context. Allocates, frees and copies device memory and pinned host memory. The remaining allocations
- * are freed when the context is closed.
+ * The memory of a context. The methods allocate, free and copy device memory and pinned host memory. Closing the
+ * context frees all allocations that have not been freed.
  */
 public abstract sealed class Memory implements Allocator permits Context {
     final RuntimeBindings runtime;
@@ -60,7 +60,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Lets the ranks of the communicator that this context joined last use an allocation in place. A collective itself.
+     * Lets the collectives of the communicator that this context joined last use an allocation in place. The call is
+     * itself a collective, which every rank must make.
      */
     public void share(Tensor tensor) {
         if (!allocations.containsKey(tensor.address())) {
@@ -74,7 +75,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         write(tensor, values.get());
     }
 
-    /** Bytes of a weight's data, without the scales of an F8E4M3 weight. */
+    /** Size in bytes of a weight's data. The scales of an F8E4M3 weight are not included. */
     public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
         return runtime.weightBytes(dtype.code(), layout.ordinal(), rows, columns);
     }
@@ -124,8 +125,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Memory from {@link #hostAllocate} as an F32 tensor. Only for a device that computes in host memory, which is one
-     * that is not asynchronous.
+     * Returns memory from {@link #hostAllocate} as an F32 tensor. Only for a device that computes in host memory, that
+     * is, a device that is not asynchronous.
      */
     public Tensor hostTensor(MemorySegment host) {
         if (context().device().asynchronous()) {
@@ -167,7 +168,7 @@ public abstract sealed class Memory implements Allocator permits Context {
 
     /**
      * Enqueues a copy of native host memory to the start of a tensor. The host memory must not change before the copy
-     * has run, for example until {@link #synchronize} returns.
+     * has run. The copy has run when {@link #synchronize} returns.
      */
     public void copyToDevice(Tensor destination, MemorySegment host) {
         if (host.byteSize() > destination.bytes()) {
@@ -193,7 +194,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.copyToHost(handle(), host.address(), source.address(), source.bytes());
     }
 
-    /** Writes the first n values of the array to an I32 tensor. The array may be reused when the call returns. */
+    /** Writes the first n values of an array to an I32 tensor. The array may be reused when the call returns. */
     public void write(Tensor destination, int[] values, int n) {
         write(destination, DType.I32, MemorySegment.ofArray(values).asSlice(0, (long) n * Integer.BYTES));
     }
@@ -222,7 +223,7 @@ public abstract sealed class Memory implements Allocator permits Context {
         }
     }
 
-    /** Reads the elements of an F32 tensor, after the enqueued work has run. */
+    /** Waits until the enqueued work has run, then reads the elements of an F32 tensor. */
     public float[] readFloats(Tensor source) {
         requireType(source, DType.F32);
         try (Arena local = Arena.ofConfined()) {
@@ -252,8 +253,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     /**
      * Memory of a device, in bytes.
      *
-     * @param free  bytes available to this process now
-     * @param total bytes of the device
+     * @param free  bytes that are available to this process at the time of the call
+     * @param total total bytes of the device
      */
     public record Info(long free, long total) {
     }

@@ -14,8 +14,8 @@ import org.ingrain.files.LibraryCache;
 import org.ingrain.tensor.InputException;
 
 /**
- * Finds the library of a backend. A path is used unchanged. For a name such as {@code cpu}, the library is searched in
- * this order:
+ * Finds the library of a backend. A path is used unchanged. For a name such as {@code cpu}, these places are searched
+ * in this order:
  * <ol>
  * <li>{@code lib/} of the installation, which the system property {@code ingrain.home} names;
  * <li>{@code build/release/lib/} of the source tree, which the system property {@code ingrain.root} names;
@@ -28,8 +28,8 @@ public final class NativeLibraries {
     /**
      * Returns the path of a backend's library.
      *
-     * @param backend a name ({@code cpu}, {@code cuda}), or the path of a library, which contains a {@code /} or ends
-     *                in {@code .so}
+     * @param backend a name ({@code cpu}, {@code cuda}) or the path of a library; a text that contains a {@code /} or
+     *                ends in {@code .so} is a path
      * @throws InputException if there is no such library; the message lists the searched folders
      */
     public static Path find(String backend) {
@@ -87,7 +87,8 @@ public final class NativeLibraries {
     }
 
     /**
-     * Whether file and resource are equal. JavaCPP compares only size and time, which two builds may have in common.
+     * Whether a file and a resource have equal content. JavaCPP compares only size and time, and both may be equal for
+     * two different builds.
      */
     private static boolean holds(Path file, URL resource) throws IOException {
         try (InputStream expected = resource.openStream()) {

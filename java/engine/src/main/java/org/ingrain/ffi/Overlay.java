@@ -7,7 +7,7 @@ import java.util.List;
  * A library whose ops replace those of a backend.
  *
  * @param library the shared library, linked to the backend
- * @param source  the file that the user named, which messages name too: the library itself, or its source
+ * @param source  the file that the user named, either the library or its source; messages name this file
  * @param ops     names of ops in the header; the library must export at least one of them
  */
 public record Overlay(Path library, Path source, List<String> ops) {

@@ -12,7 +12,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Loads a shared library and resolves all of its symbols at once (RTLD_NOW). Loading therefore fails if a symbol cannot
- * be resolved. With lazy binding, the first call of such a symbol would end the process.
+ * be resolved. With lazy binding, the first call of an unresolved symbol would end the process.
  */
 final class SharedObject {
     private static final int NOW = 2;   // RTLD_NOW of <dlfcn.h>

@@ -7,9 +7,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Method handles for signatures in the notation of {@code ingrain.h}. A signature has one letter for the result, then
- * one for each parameter (i int32, l int64, f float, p pointer, w weight, b batch). Pointers are passed as 64-bit
- * integers. The first argument of a handle is the symbol's address, so that one constant handle works for all backends.
+ * Method handles for signatures in the notation of {@code ingrain.h}. A signature has one letter for the result,
+ * followed by one letter for each parameter (i int32, l int64, f float, p pointer, w weight, b batch). Pointers are
+ * passed as 64-bit integers. The first argument of a handle is the symbol's address, so that one constant handle works
+ * for all backends.
  */
 final class Signature {
     private Signature() {

@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
 /** SHA-256 fingerprints of files, folders and names. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /** Size in bytes above which only windows of a weight file are hashed instead of its whole content. */
+    /** Size in bytes above which only windows of a weight file are hashed, and not its whole content. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -26,11 +26,11 @@ public final class Digest {
     }
 
     /**
-     * Returns {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer, template),
-     * by file name. For large weight files the hash covers the size, the first megabyte (the safetensors header) and 64
-     * evenly spaced windows.
+     * Returns a map with {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer,
+     * template). The keys are file names. For a large weight file the hash covers the size, the first megabyte, which
+     * contains the safetensors header, and 64 evenly spaced windows.
      *
-     * @throws InputException if the folder cannot be read or holds no such file
+     * @throws InputException if the folder cannot be read or contains no such file
      */
     public static SortedMap<String, String> model(Path folder) {
         SortedMap<String, String> files = new TreeMap<>();
@@ -51,7 +51,9 @@ public final class Digest {
         return files;
     }
 
-    /** The hash of a file's size and content. For large weight files, only windows of the content are hashed. */
+    /**
+     * Returns the hash of a file's size and content. Of a large weight file, only windows of the content are hashed.
+     */
     public static String file(Path file) {
         MessageDigest digest = sha256();
         try (FileChannel channel = FileChannel.open(file)) {
@@ -75,8 +77,8 @@ public final class Digest {
 
     /**
      * Derives a non-negative seed from another seed and a list of names. The result is 63 bits of the SHA-256 of the
-     * seed and the names. Each name is hashed with its length, so that ("ab", "c") and ("a", "bc") yield different
-     * seeds.
+     * seed and the names. Each name is hashed together with its length, so that ("ab", "c") and ("a", "bc") yield
+     * different seeds.
      */
     public static long seed(long seed, String... parts) {
         MessageDigest digest = sha256();
@@ -97,7 +99,7 @@ public final class Digest {
         digest.update(window.flip());
     }
 
-    /** A new SHA-256 digest without input. */
+    /** Creates a SHA-256 digest that has received no input. */
     public static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");

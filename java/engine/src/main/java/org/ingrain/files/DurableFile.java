@@ -20,8 +20,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
- * and renamed; then its folder is forced. After a failure the old file is unchanged. After a kill, either the old or
- * the new file exists. The temporary file may remain; {@link RunLock#take} removes it from a run folder.
+ * and renamed; then the folder is forced to the disk. If writing fails, the old file is unchanged. If the process is
+ * killed, either the old or the new file exists afterwards. The temporary file may remain; {@link RunLock#take} removes
+ * it from a run folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
@@ -41,7 +42,7 @@ public final class DurableFile {
         void writeTo(FileChannel channel) throws IOException;
     }
 
-    /** Like {@link #write(Path, Body)}, for a text, which is encoded in UTF-8. */
+    /** Replaces {@code target} with a text in UTF-8; see {@link #write(Path, Body)}. */
     public static void write(Path target, String text) {
         write(target, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
     }
@@ -60,7 +61,10 @@ public final class DurableFile {
         });
     }
 
-    /** Like {@link #write(Path, Body)}, without buffering. */
+    /**
+     * Replaces {@code target} with the content that {@code pieces} writes, without buffering; see {@link #write(Path,
+     * Body)}.
+     */
     public static void writePieces(Path target, Pieces pieces) {
         requireReplaceable(target);
         Path folder = target.toAbsolutePath().getParent();
@@ -82,11 +86,11 @@ public final class DurableFile {
     }
 
     /**
-     * Throws an InputException for a target that {@link #write(Path, Body)} would reject, or whose parent folder does
-     * not exist or is not writable. Called before a long computation, to check its output path.
+     * Throws an InputException if {@link #write(Path, Body)} would reject the target, or if the target's parent folder
+     * does not exist or is not writable. Call this method before a long computation that writes the target.
      *
-     * @param inputs files and folders that the computation reads; null for none. A target that is one of them, or an
-     *               existing file in one of them, is rejected
+     * @param inputs files and folders that the computation reads; null elements are ignored. A target is rejected if it
+     *               is one of the inputs or an existing file in one of the input folders
      */
     public static void requireOutput(Path target, Path... inputs) {
         requireReplaceable(target);
@@ -120,7 +124,7 @@ public final class DurableFile {
         }
     }
 
-    /** Appends {@code text} in UTF-8 without forcing it to the disk. Used for logs. */
+    /** Appends {@code text} in UTF-8 without forcing it to the disk. This method is used for logs. */
     public static void append(Path file, String text) {
         try {
             Files.write(file, text.getBytes(StandardCharsets.UTF_8), StandardOpenOption.CREATE,
@@ -141,7 +145,7 @@ public final class DurableFile {
         }
     }
 
-    /** Reads a UTF-8 text file, without its byte order mark. */
+    /** Reads a UTF-8 text file. A byte order mark is removed. */
     public static String read(Path file) {
         InputFile.requireRegular(file);
         try {
@@ -163,7 +167,7 @@ public final class DurableFile {
         try {
             Files.deleteIfExists(fresh);
         } catch (IOException e) {
-            // The exception of the write is reported instead.
+            // The exception of the failed write is reported instead.
         }
     }
 

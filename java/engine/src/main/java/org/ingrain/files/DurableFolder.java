@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Writes folders atomically and durably. A folder is filled under a temporary name beside its target, forced to the
- * disk and renamed; then the parent folder is forced. Temporary folders of a killed process are removed when the next
- * folder is written into the same parent. Files of a running process are not modified.
+ * disk and renamed; then the parent folder is forced to the disk. Temporary folders of killed processes are removed
+ * when the next folder is written into the same parent folder. Temporary folders of running processes are not changed.
  */
 public final class DurableFolder {
     private DurableFolder() {
@@ -30,7 +30,7 @@ public final class DurableFolder {
     /**
      * Creates {@code target} with the files that {@code body} writes.
      *
-     * @throws InputException if {@code target} exists and is not an empty folder, or cannot be written
+     * @throws InputException if {@code target} exists and is not an empty folder, or if it cannot be written
      */
     public static void write(Path target, Body body) {
         requireFree(target);
@@ -52,12 +52,12 @@ public final class DurableFolder {
     }
 
     /**
-     * Throws an InputException if {@code target} exists and is not an empty folder. Called before a long computation,
-     * to check its output path.
+     * Throws an InputException if {@code target} exists and is not an empty folder. Call this method before a long
+     * computation that writes {@code target}.
      */
     public static void requireFree(Path target) {
         if (target.toAbsolutePath().normalize().equals(Path.of("").toAbsolutePath())) {
-            // It would be replaced, and the user's shell would stay in the old one.
+            // The working folder would be replaced by a new folder, but the user's shell would remain in the old one.
             throw new InputException(target + ": is the working folder, expected a new folder");
         }
         boolean there = Files.exists(target, LinkOption.NOFOLLOW_LINKS);
@@ -67,7 +67,8 @@ public final class DurableFolder {
     }
 
     /**
-     * Deletes a folder recursively. The folder is renamed first, so that after a kill it is either complete or absent.
+     * Deletes a folder recursively. The folder is renamed first. Therefore, if the process is killed, {@code target} is
+     * either complete or absent.
      */
     public static void remove(Path target) {
         Path beside = Unfinished.beside(target);
@@ -108,7 +109,7 @@ public final class DurableFolder {
         }
     }
 
-    /** Deletes a file, or a folder recursively. Does not follow links. */
+    /** Deletes a file, or deletes a folder recursively. Does not follow links. */
     static void delete(Path path) throws IOException {
         if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             for (Path each : tree(path)) {
@@ -117,7 +118,7 @@ public final class DurableFolder {
         }
     }
 
-    /** {@code top} and all files and folders below it; each folder follows its content. */
+    /** Lists {@code top} and all files and folders below it. Each folder comes after its content. */
     private static List<Path> tree(Path top) throws IOException {
         try (Stream<Path> all = Files.walk(top)) {
             return all.sorted(Comparator.reverseOrder()).toList();

@@ -8,9 +8,9 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * {@code digests.json} of a run folder: the SHA-256 of each file that a stage has finished. Later stages are computed
- * from these files. A file that was changed afterwards is rejected when the run is resumed, because the later files
- * would no longer follow from it.
+ * The file {@code digests.json} of a run folder. It contains the SHA-256 of each file that a stage has finished. Later
+ * stages compute their files from these files. If a file was changed after it was finished, the file is rejected when
+ * the run is resumed, because later files may have been computed from its old content.
  */
 public final class FileDigests {
     private static final String NAME = "digests.json";
@@ -29,7 +29,7 @@ public final class FileDigests {
         this.digests = digests;
     }
 
-    /** Reads the digests of a run folder. Without the file there are none yet. */
+    /** Reads the digests of a run folder. If digests.json does not exist, there are no digests yet. */
     public static FileDigests open(Path folder) {
         Path file = folder.resolve(NAME);
         return new FileDigests(folder, Files.exists(file)
@@ -38,11 +38,12 @@ public final class FileDigests {
     }
 
     /**
-     * Makes a file that does not exist and records its digest. An existing file is compared with its digest first.
+     * Makes a file of the run folder. If the file exists and has a recorded digest, checks first that its content has
+     * this digest; otherwise records the digest after {@code make} has run.
      *
-     * @param file file of the run folder
-     * @param make writes the file if it does not exist
-     * @throws InputException if the file was changed after it was made
+     * @param file a file in the run folder
+     * @param make writes the file, unless it exists
+     * @throws InputException if an existing file was changed after it was made
      */
     public void make(Path file, Runnable make) {
         String name = folder.relativize(file).toString();

@@ -16,11 +16,11 @@ public final class InputFile {
     }
 
     /**
-     * A file that can be read several times. A pipe, such as {@code <(command)} of a shell, can be read only once: its
-     * content is copied to a temporary file, which is deleted when the process ends. Any other path is returned as it
-     * is; null is returned for null.
+     * Returns a file that can be read several times. A pipe, such as a shell's {@code <(command)}, can be read only
+     * once. Its content is therefore copied to a temporary file, which is deleted when the process ends. Any other
+     * path, or null, is returned unchanged.
      *
-     * @throws InputException if the pipe cannot be read or has more bytes than half of Java's heap
+     * @throws InputException if the pipe cannot be read, or if its content has more bytes than half of Java's heap
      */
     public static Path rereadable(Path path) {
         if (path == null || !Files.exists(path)) {
@@ -40,7 +40,7 @@ public final class InputFile {
     static Path copy(Path path, InputStream in, long most) throws IOException {
         Path folder = TemporaryFolder.make("ingrain-input-").path();
         Path copy = folder.resolve(path.getFileName());
-        folder.toFile().deleteOnExit();   // files are deleted in the reverse order
+        folder.toFile().deleteOnExit();   // Java deletes such files in reverse order
         copy.toFile().deleteOnExit();
         try (OutputStream out = Files.newOutputStream(copy)) {
             byte[] part = new byte[1 << 16];
@@ -57,7 +57,9 @@ public final class InputFile {
         return copy;
     }
 
-    /** Rejects a folder, and a pipe or a device, whose reading might never end. A missing file is not rejected. */
+    /**
+     * Rejects folders, pipes and devices. Reading a pipe or a device might never end. A missing file is not rejected.
+     */
     public static void requireRegular(Path file) {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
             throw new InputException(file + ": is " + (Files.isDirectory(file) ? "a folder" : "a device or a pipe")

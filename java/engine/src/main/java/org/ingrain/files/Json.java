@@ -17,8 +17,9 @@ import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Converts objects to and from JSON for the whole project. Keys have the order and names of a record's fields, unless
- * an annotation sets another naming. Nulls are omitted, unknown keys are rejected, and lines end with {@code \n}.
+ * Converts objects to and from JSON for the whole project. Keys have the names and the order of a record's fields,
+ * unless an annotation of the record selects another naming. Nulls are omitted, unknown keys are rejected, and lines
+ * end with {@code \n}.
  */
 public final class Json {
     private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");
@@ -36,7 +37,7 @@ public final class Json {
     private static final ObjectWriter PRETTY =
             MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
 
-    /** The format that Python's json module writes for configurations. Nulls are kept, and a list is on one line. */
+    /** The format of configurations that Python's json module writes. Nulls are kept, and each list is on one line. */
     private static final ObjectWriter CONFIG = JsonMapper.shared().writer()
             .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 
@@ -45,7 +46,7 @@ public final class Json {
     private Json() {
     }
 
-    /** Returns {@code value} as JSON on one line, without a line end. */
+    /** Returns {@code value} as JSON on one line. No line end is appended. */
     public static String line(Object value) {
         return MAPPER.writeValueAsString(value);
     }
@@ -82,12 +83,12 @@ public final class Json {
         }
     }
 
-    /** Parses any JSON value. Rejects an empty text. */
+    /** Parses a JSON value of any type. Rejects an empty text. */
     public static JsonNode parse(String text, String where) {
         return parse(text, JsonNode.class, where);
     }
 
-    /** Parses any JSON value. Rejects an object with a duplicate key. */
+    /** Parses a JSON value of any type. Rejects an object with a duplicate key. */
     static JsonNode parseStrictly(byte[] json, String where) {
         try {
             return STRICT.readTree(json);

@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * Reads the fields of a JSON object. Every error is an InputException that names the file and the field. A null field
- * counts as absent.
+ * Reads the fields of a JSON object. Every error is an InputException that names the file and the field. A field with
+ * the value null counts as absent.
  */
 public final class JsonFields {
     private final String where;
@@ -33,7 +33,7 @@ public final class JsonFields {
         }
     }
 
-    /** @param where name of the source of the bytes; every error message starts with this name */
+    /** @param where name of the source of the bytes, with which every error message starts */
     public static JsonFields parse(String where, byte[] json) {
         JsonNode node = Json.parseStrictly(json, where);
         if (!node.isObject()) {
@@ -42,7 +42,7 @@ public final class JsonFields {
         return new JsonFields(where, node);
     }
 
-    /** An object without fields, for an optional file that does not exist. */
+    /** Returns an object without fields, which represents an optional file that does not exist. */
     public static JsonFields empty(String where) {
         return new JsonFields(where, JsonNodeFactory.instance.objectNode());
     }
@@ -57,7 +57,7 @@ public final class JsonFields {
         return node != null && !node.isNull();
     }
 
-    /** The unconverted value of a field. */
+    /** The JSON value of a field, without conversion. */
     public JsonNode node(String field) {
         if (!has(field)) {
             throw new InputException(where + ": " + field + " is missing");
@@ -71,7 +71,7 @@ public final class JsonFields {
         return new JsonFields(where + ": " + field, node);
     }
 
-    /** Returns a reader for {@code element}, which is an object in the list of this field. */
+    /** Returns a reader for {@code element}, which must be an object in the list that this field contains. */
     public JsonFields within(String field, JsonNode element) {
         require(element.isObject(), field, element, "a list of objects");
         return new JsonFields(where + ": " + field, element);
@@ -130,7 +130,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** Reads a list of integers, or a single integer as a list with one element. */
+    /** Reads a list of integers. A single integer is read as a list with one element. */
     public List<Integer> integers(String field) {
         JsonNode node = node(field);
         List<Integer> values = new ArrayList<>();
@@ -154,7 +154,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** The prefix of error messages about this object. */
+    /** The name of the source of this object, with which error messages start. */
     public String where() {
         return where;
     }

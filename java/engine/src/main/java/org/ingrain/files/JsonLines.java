@@ -12,8 +12,8 @@ import java.util.function.Consumer;
 
 /**
  * Reads and writes files with one JSON value per line. Writing replaces the whole file; {@link JsonLog} appends to a
- * file. Every error is an {@link org.ingrain.tensor.InputException} that names the file and, for a damaged line, the
- * line.
+ * file. Every error is an {@link org.ingrain.tensor.InputException} that names the file. If a line is damaged, the
+ * exception names the line too.
  */
 public final class JsonLines<T> implements AutoCloseable {
     private final Path file;
@@ -28,7 +28,7 @@ public final class JsonLines<T> implements AutoCloseable {
         lines = new LineReader(in, file.toString());
     }
 
-    /** Opens a file for reading value by value. */
+    /** Opens a file whose values are read one at a time. */
     public static <T> JsonLines<T> open(Path file, Class<T> type) {
         try {
             return new JsonLines<>(file, type, Files.newInputStream(file));
@@ -46,7 +46,7 @@ public final class JsonLines<T> implements AutoCloseable {
         }
     }
 
-    /** File and number of the latest line. */
+    /** The file and the number of the line that was read last. */
     public String where() {
         return lines.where();
     }
@@ -80,7 +80,7 @@ public final class JsonLines<T> implements AutoCloseable {
         out.write(bytes(value));
     }
 
-    /** Writes a file with these values, atomically as in {@link DurableFile}. */
+    /** Writes a file with these values atomically; see {@link DurableFile}. */
     public static void write(Path target, Iterable<?> values) {
         DurableFile.write(target, out -> {
             for (Object value : values) {

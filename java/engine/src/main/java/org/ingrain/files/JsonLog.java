@@ -12,8 +12,8 @@ import java.util.function.BiConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * An append-only file of JSON lines that can be resumed after a kill. An appended line survives the end of the process.
- * After {@link #force}, it also survives a loss of power. Not thread-safe.
+ * An append-only file of JSON lines that can be resumed after its process was killed. An appended line is kept if the
+ * process is killed. After a call of {@link #force}, the line is also kept if power is lost. Not thread-safe.
  */
 public final class JsonLog implements AutoCloseable {
     private final Path file;
@@ -24,7 +24,7 @@ public final class JsonLog implements AutoCloseable {
      * The location of a line in the file.
      *
      * @param offset offset of the line's first byte
-     * @param length length in bytes, including the line end
+     * @param length length of the line in bytes, including the line end
      */
     public record Place(long offset, int length) {
     }
@@ -51,7 +51,8 @@ public final class JsonLog implements AutoCloseable {
      * Passes each existing line to {@code each}. An incomplete last line is removed from the file. A last line is
      * incomplete if it has no line end, or if its content is damaged, as after a loss of power.
      *
-     * @throws InputException if a line before the last is damaged; a kill or a loss of power does not cause this
+     * @throws InputException if a line before the last one is damaged, which neither a kill nor a loss of power can
+     *         cause
      */
     public <T> void resume(Class<T> type, BiConsumer<T, Place> each) {
         try {

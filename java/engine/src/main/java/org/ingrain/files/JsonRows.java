@@ -10,7 +10,7 @@ import java.util.zip.GZIPInputStream;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** Reads files of rows: one JSON value per line, or one JSON array. Both may be gzipped. */
+/** Reads files of rows. A file has one JSON value per line, or is one JSON array, and may be gzipped. */
 public final class JsonRows {
     private static final int GZIP = 0x1f8b;
 
@@ -23,10 +23,10 @@ public final class JsonRows {
     }
 
     /**
-     * Passes each row to {@code each}, with its file and line (of an array: its file and number), until {@code each}
-     * returns false. Blank lines are skipped.
+     * Passes each row to {@code each}, together with the file name and the number of the row's line or array element,
+     * until {@code each} returns false. Blank lines are skipped.
      *
-     * @throws InputException if the file cannot be read or a row is not JSON or has a duplicate key
+     * @throws InputException if the file cannot be read, or if a row is not JSON or has a duplicate key
      */
     public static void until(Path file, Each each) {
         try (InputStream in = open(file)) {
@@ -45,7 +45,7 @@ public final class JsonRows {
         }
     }
 
-    /** Opens a file, unpacking it if it is gzipped. */
+    /** Opens a file. If the file is gzipped, the stream yields the unpacked content. */
     private static InputStream open(Path file) throws IOException {
         BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
         in.mark(2);

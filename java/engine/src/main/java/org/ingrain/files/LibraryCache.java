@@ -6,10 +6,10 @@ import java.nio.file.Path;
 import java.util.Map;
 
 /**
- * The folders to which DJL and JavaCPP unpack native libraries. By default these are folders of the user's home. If
- * that cannot be written, both libraries would take a folder of a known name in the system's temporary directory, and
- * load what another user has put there. {@link #secure} gives them a folder that only this user can read and write, and
- * that is deleted when the process ends.
+ * The folders to which DJL and JavaCPP unpack native libraries. By default these folders are in the user's home. If the
+ * home is not writable, both libraries would use a folder with a predictable name in the system's temporary directory,
+ * and would load files that another user has put there. In this case, {@link #secure} creates a folder that only this
+ * user can read and write, makes both libraries use it, and deletes it when the process ends.
  */
 public final class LibraryCache {
     private static final String JAVACPP = "org.bytedeco.javacpp.cachedir";
@@ -19,7 +19,9 @@ public final class LibraryCache {
     private LibraryCache() {
     }
 
-    /** Sets the folders if that is necessary. Call it before a class of DJL or JavaCPP is loaded. */
+    /**
+     * Sets the folders if the user's home is not writable. Must be called before a class of DJL or JavaCPP is loaded.
+     */
     public static void secure() {
         secure(System.getenv());
     }
@@ -33,7 +35,7 @@ public final class LibraryCache {
         if (djl && javacpp) {
             return;
         }
-        TemporaryFolder folder = TemporaryFolder.make("ingrain-libraries-");   // mode 0700, a name that cannot be known
+        TemporaryFolder folder = TemporaryFolder.make("ingrain-libraries-");   // mode 0700, unpredictable name
         Runtime.getRuntime().addShutdownHook(new Thread(folder::close));
         if (!djl) {
             System.setProperty(DJL, folder.path().toString());

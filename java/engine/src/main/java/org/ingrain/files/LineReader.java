@@ -13,7 +13,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Reads the lines of a UTF-8 text. Each line is decoded separately, so that an error about invalid UTF-8 names the
- * line. A line of more than {@link #MOST_BYTES} is rejected.
+ * line. A line of more than {@link #MOST_BYTES} bytes is rejected.
  */
 public final class LineReader {
     /** Maximum length of a line in bytes. */
@@ -30,7 +30,7 @@ public final class LineReader {
     private byte[] bytes;
 
     /**
-     * @param in    read from its current position; the caller closes it
+     * @param in    stream to read from its current position; the caller closes the stream
      * @param where name of the file, for error messages
      */
     public LineReader(InputStream in, String where) {
@@ -43,7 +43,10 @@ public final class LineReader {
         this.most = most;
     }
 
-    /** A reader for a caller that keeps what it reads: rejects a text that is larger than half of Java's heap. */
+    /**
+     * Creates a reader for a caller that keeps all lines in memory. The reader rejects a text that is larger than half
+     * of Java's heap.
+     */
     public static LineReader kept(InputStream in, String where) {
         return new LineReader(in, where, Runtime.getRuntime().maxMemory() / 2);
     }
@@ -71,12 +74,12 @@ public final class LineReader {
         return ended || bytes.length > 0;
     }
 
-    /** The file name and the line number, from 1. */
+    /** The file name and the number of the current line, from 1. */
     public String where() {
         return where + " line " + number;
     }
 
-    /** The line without its line end. A byte order mark is removed from the first line. */
+    /** The current line without its line end. A byte order mark is removed from the first line. */
     public String text() {
         ByteBuffer in = ByteBuffer.wrap(bytes);
         try {
@@ -88,13 +91,16 @@ public final class LineReader {
         }
     }
 
-    /** The line as {@link #text}, also without a carriage return before the line feed. */
+    /**
+     * The current line without its line end, which is a line feed or a carriage return and a line feed. See {@link
+     * #text}.
+     */
     public String line() {
         String text = text();
         return text.endsWith("\r") ? text.substring(0, text.length() - 1) : text;
     }
 
-    /** All lines of a text, each as {@link #line} gives it. */
+    /** Reads all lines of a text, each in the form that {@link #line} returns. */
     public static List<String> lines(InputStream in, String where) throws IOException {
         LineReader lines = kept(in, where);
         List<String> all = new ArrayList<>();
@@ -104,12 +110,12 @@ public final class LineReader {
         return all;
     }
 
-    /** A text without its byte order mark. */
+    /** Removes the byte order mark from a text, if it has one. */
     static String withoutMark(String text) {
         return text.startsWith(BYTE_ORDER_MARK) ? text.substring(1) : text;
     }
 
-    /** The offset in bytes of the line's first byte. */
+    /** The offset in bytes of the current line's first byte. */
     long offset() {
         return offset;
     }
@@ -119,7 +125,7 @@ public final class LineReader {
         return next;
     }
 
-    /** Whether the line has a line end. An incomplete last line has none. */
+    /** Whether the current line has a line end. An incomplete last line has no line end. */
     boolean ended() {
         return ended;
     }

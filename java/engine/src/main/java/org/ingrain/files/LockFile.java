@@ -9,12 +9,15 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** A lock file, held by at most one process. It contains the process id of its holder; it is empty while unlocked. */
+/**
+ * A lock file, which at most one process holds. The file contains the process id of its holder; it is empty while no
+ * process holds it.
+ */
 final class LockFile implements AutoCloseable {
     private final FileChannel channel;
     private boolean held;
 
-    /** Opens or creates the file, without locking it. */
+    /** Opens the file, or creates it if it does not exist. Does not lock it. */
     LockFile(Path file) throws IOException {
         channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE,
                 LinkOption.NOFOLLOW_LINKS);

@@ -10,11 +10,11 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The description of a run folder, stored as {@code run.json}. Two runs with equal {@link #settings()} write the same
- * files, byte for byte. Anything that does not change a result (thread count, paths, dates) is not part of the
- * settings.
+ * files, byte for byte. A value that does not change a result, such as a thread count, a path or a date, is not part of
+ * the settings.
  *
  * @param format   version of the folder's layout
- * @param notes    names of folders and files, for a human reader; not compared
+ * @param notes    names of folders and files, for human readers; these are not compared
  * @param settings all settings and fingerprints that affect a result
  */
 public record Manifest(int format, JsonNode notes, JsonNode settings) {
@@ -26,7 +26,10 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
         return new Manifest(FORMAT, Json.tree(notes), Json.tree(settings));
     }
 
-    /** Reads a manifest. The format version is checked before the other fields; another version is rejected. */
+    /**
+     * Reads a manifest. The format version is checked before the other fields; any version but {@link #FORMAT} is
+     * rejected.
+     */
     static Manifest read(Path file) {
         JsonNode node = Json.parse(DurableFile.read(file), file.toString());
         JsonNode format = node.path("format");
@@ -38,12 +41,13 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     }
 
     /**
-     * Compares this run's settings with the settings in the folder's manifest.
+     * Checks that the settings in the folder's manifest {@code made} equal the settings of this manifest.
      *
-     * @throws InputException naming the first setting that differs
+     * @throws InputException if the settings differ; the message names the first setting that differs
      */
     void requireSame(Path folder, Manifest made) {
-        // Compare as text: 0 and 0.0, or an int and a long, differ as Java types but not as JSON.
+        // Settings are converted to JSON text and back before the comparison, because equal numbers can have different
+        // Java types.
         difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings"))
                 .ifPresent(different -> {
             throw new InputException(folder + ": this run folder was made with " + different
@@ -51,7 +55,10 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
         });
     }
 
-    /** The first setting that differs, as {@code NAME X, now it is Y}, X being the value in {@code made}. */
+    /**
+     * Describes the first setting that differs as {@code NAME X, now it is Y}. X is the value in {@code made}, Y is the
+     * value in {@code now}.
+     */
     private static Optional<String> difference(String path, JsonNode now, JsonNode made) {
         if (now instanceof ObjectNode a && made instanceof ObjectNode b) {
             Set<String> names = new LinkedHashSet<>(a.propertyNames());

@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
 /**
- * An exclusive lock on a run folder. The folder contains the lock file {@code run.lock} and the {@link Manifest}
- * {@code run.json}. A folder can be reopened only with the settings with which it was created. A folder that has other
- * settings, is in use or is not a run folder is rejected and left unchanged.
+ * An exclusive lock on a run folder. The folder contains the lock file {@code run.lock} and the {@link Manifest} {@code
+ * run.json}. A run folder can be reopened only with the settings with which it was created. A folder that has other
+ * settings, is in use or is not a run folder is rejected and not changed.
  */
 public final class RunLock implements AutoCloseable {
     private static final String MANIFEST = "run.json";
@@ -23,7 +23,8 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Locks a run folder. Creates it if it does not exist; otherwise removes the unfinished files of killed processes.
+     * Locks a run folder. If the folder does not exist, creates it; otherwise removes the unfinished files of killed
+     * processes from it.
      *
      * @throws InputException if {@link #check} rejects the folder, or if another process holds the lock
      */
@@ -53,10 +54,11 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Throws if {@link #take} would reject the folder for its settings or content. Does not create the folder.
+     * Checks whether {@link #take} would reject the folder because of its settings or content. Does not create the
+     * folder.
      *
-     * @throws InputException if the folder has another format version, has other settings (the message names the first
-     *         that differs), or is not a run folder
+     * @throws InputException if the folder has another format version, has other settings, or is not a run folder; if
+     *         settings differ, the message names the first such setting
      */
     public static void check(Path folder, Manifest manifest) {
         if (!Files.exists(folder)) {

@@ -11,8 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * The standard output of this process: text in UTF-8, whatever the locale. A write that fails throws {@link Failure}; a
- * plain {@link PrintStream} would only set a flag.
+ * The standard output of this process. Text is written in UTF-8 in every locale. If a write fails, {@link Failure} is
+ * thrown; a plain {@link PrintStream} would only set a flag.
  */
 public final class StandardOutput {
     private static final Path DESCRIPTOR = Path.of("/proc/self/fd/1");
@@ -23,7 +23,7 @@ public final class StandardOutput {
     private StandardOutput() {
     }
 
-    /** Standard output does not take more text. */
+    /** Thrown if a write to standard output fails. */
     public static final class Failure extends UncheckedIOException {
         private static final long serialVersionUID = 1;
 
@@ -34,13 +34,15 @@ public final class StandardOutput {
             this.closedByReader = closedByReader;
         }
 
-        /** Whether standard output is a pipe whose reader has ended, such as {@code head}, which is no error. */
+        /**
+         * Whether the write failed because the reader of a pipe, such as {@code head}, has ended. This is not an error.
+         */
         public boolean closedByReader() {
             return closedByReader;
         }
     }
 
-    /** Opens standard output. Each print is written at once. */
+    /** Opens standard output. Each print is written immediately. */
     public static PrintStream open() {
         return to(new FileOutputStream(FileDescriptor.out));
     }
@@ -49,7 +51,7 @@ public final class StandardOutput {
         return new PrintStream(new Checked(out), true, StandardCharsets.UTF_8);
     }
 
-    /** Throws {@link Failure} in place of IOException, which PrintStream would not pass on. */
+    /** Throws {@link Failure} instead of IOException, because PrintStream would catch an IOException. */
     private static final class Checked extends OutputStream {
         private final OutputStream out;
 
@@ -72,7 +74,7 @@ public final class StandardOutput {
         }
     }
 
-    /** Writing to a pipe or a socket fails for one reason only: the other end is closed. */
+    /** Whether standard output is a pipe or a socket. A write to either fails only if the other end is closed. */
     private static boolean isPipe() {
         try {
             int kind = (Integer) Files.getAttribute(DESCRIPTOR, "unix:mode") & KIND;

@@ -17,7 +17,7 @@ import java.util.stream.Stream;
  * <pre>
  *   .ingrain-N.lock held         the folder is being written
  *   .ingrain-N.lock free         the writing process has ended; folder and lock are removed
- *   .ingrain-N.unfinished alone  a file, or a folder that is being removed; RunLock.take removes it from its run folder
+ *   .ingrain-N.unfinished alone  a file, or a folder that is being removed; RunLock.take removes it from a run folder
  * </pre>
  */
 final class Unfinished implements AutoCloseable {
@@ -34,7 +34,7 @@ final class Unfinished implements AutoCloseable {
         lock.tryHold();
     }
 
-    /** A new temporary name in the folder of {@code target}, without a lock. */
+    /** Returns a new temporary name in the folder of {@code target}, without a lock file. */
     static Path beside(Path target) {
         String number = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
         return target.toAbsolutePath().resolveSibling(".ingrain-" + number + ".unfinished");
@@ -58,8 +58,8 @@ final class Unfinished implements AutoCloseable {
      * Removes the leftovers of ended processes.
      *
      * @param depth    number of folder levels to search; 1 searches the entries of {@code folder} only
-     * @param lockless whether to also remove files and folders without a lock file; requires exclusive use of the
-     *                 folder
+     * @param lockless whether to also remove files and folders that have no lock file; if true, no other process may be
+     *                 using the folder
      */
     static void sweep(Path folder, int depth, boolean lockless) throws IOException {
         List<Path> found;

@@ -5,10 +5,11 @@ import java.util.Map;
 import org.ingrain.tensor.HostTensor;
 
 /**
- * What an adapter changes in a model.
+ * The changes that an adapter makes to a model.
  *
  * @param modules the low-rank updates
- * @param saved   parameters that replace the model's (modules_to_save), by name, such as {@code lm_head.weight}
+ * @param saved   parameters that replace parameters of the model (modules_to_save), by name, such as {@code
+ *                lm_head.weight}
  */
 public record Adapter(List<LoraModule> modules, Map<String, HostTensor> saved) {
     public Adapter {
@@ -16,7 +17,7 @@ public record Adapter(List<LoraModule> modules, Map<String, HostTensor> saved) {
         saved = Map.copyOf(saved);
     }
 
-    /** An adapter of low-rank updates alone. */
+    /** An adapter that has these low-rank updates and replaces no parameters. */
     public static Adapter of(List<LoraModule> modules) {
         return new Adapter(modules, Map.of());
     }

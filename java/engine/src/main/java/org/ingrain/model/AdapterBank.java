@@ -20,39 +20,40 @@ import org.ingrain.tensor.Tensor;
  * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each module the bank
  * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros, which
  * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
- * B and all of A; of the output head it stores all, since every rank has all logits.
+ * B and all of A. For the output head it stores all rows of B, since every rank has all logits.
  *
- * <p>Of the embedding the bank stores the transpose (G, V, R) of A: a row's u is gathered from the table of each slot,
- * and that of the row's own slot is selected. A bias of B is the update of rank 1 whose u is 1.
+ * <p>For the embedding, the bank stores the transpose (G, V, R) of A. A row's candidates for u are gathered from the
+ * tables of all slots; then the candidate from the row's own slot is selected. A bias of B is computed as an update of
+ * rank 1 with u = 1.
  *
- * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use them. So such an
- * adapter is alone: there is one slot, and no sequence without the adapter.
+ * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
+ * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.
  */
 public final class AdapterBank {
     private final Context context;
     private final Limits limits;
     private final Ops ops;
     private final Tensor u;
-    /** (maxTokens, 1) ones; null without biases. */
+    /** (maxTokens, 1) filled with ones; null if adapters may not have biases. */
     private final Tensor ones;
-    /** (G·maxTokens, R) u of the embedding in every slot; null with one slot, or if the embedding is not adapted. */
+    /** (G·maxTokens, R) the embedding's u from every slot; null with one slot, or if the embedding is not adapted. */
     private final Tensor candidates;
     /** Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null on a single rank. */
     private final Tensor gathered;
     private final Tensor whole;
     private final Map<Site, Slots> sites = new HashMap<>();
-    /** The model's weights with the replaced parameters; null if none can be replaced. */
+    /** The model's weights with the adapter's replacements; null if no parameter can be replaced. */
     private final Weights replacement;
     private boolean replaces;
 
     /**
-     * What a bank has room for.
+     * The limits of the adapters that a bank can hold.
      *
      * @param slots  G, number of adapters
      * @param rank   R, maximum rank
-     * @param tables which of the embedding and the output head adapters may adapt
+     * @param tables the tables that adapters may adapt: the embedding, the output head, both or neither
      * @param biases whether adapters may have a bias of B
-     * @param saved  names of the parameters that the only adapter replaces
+     * @param saved  names of the parameters that an adapter replaces; if there are any, {@code slots} must be 1
      */
     public record Limits(int slots, int rank, Set<Projection> tables, boolean biases, Set<String> saved) {
         public Limits {
@@ -63,12 +64,12 @@ public final class AdapterBank {
             }
         }
 
-        /** Adapters of linear layers. */
+        /** Limits for adapters of linear layers only. */
         public static Limits of(int slots, int rank) {
             return new Limits(slots, rank, Set.of(), false, Set.of());
         }
 
-        /** Exactly this adapter. */
+        /** Limits that have room for exactly this adapter. */
         public static Limits of(Adapter adapter) {
             List<LoraModule> modules = adapter.modules();
             return new Limits(1, modules.stream().mapToInt(LoraModule::rank).max().orElse(1),
@@ -81,26 +82,29 @@ public final class AdapterBank {
     /**
      * The adapters of one module. N is this rank's share of the rows; C is not sharded.
      *
-     * @param a       (G, R, C); (G, C, R) of the embedding
+     * @param a       (G, R, C); for the embedding (G, C, R)
      * @param b       (G, N, R)
      * @param bias    (G, N, 1), or null
      * @param scaling (G)
-     * @param row     the first row of the full B that this rank holds
-     * @param column  the module's first column in the output of the fused product
-     * @param columns whether the module is column-sharded, so that each rank has only a part of x
+     * @param row     index, in the full B, of the first row that this rank holds
+     * @param column  index of the module's first column in the output of the fused product
+     * @param columns whether the module is column-sharded, in which case each rank has only a part of x
      * @param adapted the slots whose adapter includes this module
-     * @param biased  those of them that have a bias
+     * @param biased  the slots whose adapter includes this module with a bias
      */
     private record Slots(Tensor a, Tensor b, Tensor bias, Tensor scaling, long row, long column, boolean columns,
             BitSet adapted, BitSet biased) {
     }
 
-    /** Allocates slots for adapters of rank at most {@code rank}, for steps of at most {@code maxTokens} tokens. */
+    /**
+     * Allocates slots for adapters of linear layers of rank at most {@code rank}, for steps of at most {@code
+     * maxTokens} tokens.
+     */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         this(memory, weights, Limits.of(slots, rank), maxTokens);
     }
 
-    /** Allocates adapters within these limits, for steps of at most {@code maxTokens} tokens. */
+    /** Allocates slots for adapters within these limits, for steps of at most {@code maxTokens} tokens. */
     public AdapterBank(Allocator memory, Weights weights, Limits limits, int maxTokens) {
         context = memory.context();
         ops = new Ops(context);
@@ -149,8 +153,9 @@ public final class AdapterBank {
     }
 
     /**
-     * Loads an adapter into a slot. Modules that it does not adapt contribute nothing. The set of modules adapted by
-     * any slot determines which ops a step enqueues, so a graph captured before the load may no longer match.
+     * Loads an adapter into a slot. Modules that the adapter does not adapt contribute nothing. The set of modules
+     * adapted by any slot determines which ops a step enqueues, so a graph captured before the load may no longer
+     * match.
      *
      * @throws InputException if the adapter is not within the limits; the slot is then unchanged
      */
@@ -207,7 +212,7 @@ public final class AdapterBank {
         return wide;
     }
 
-    /** (V, R): the transpose of A (R, V), padded to the bank's rank. */
+    /** Returns the transpose (V, R) of A (R, V), padded to the bank's rank. */
     private float[] transposed(LoraModule module) {
         int ids = module.a().length / module.rank();
         float[] table = new float[Math.multiplyExact(ids, limits.rank)];
@@ -225,15 +230,15 @@ public final class AdapterBank {
         return s != null && !s.adapted.isEmpty();
     }
 
-    /** The weights that all rows of a step use: {@code weights}, or those with the adapter's own parameters. */
+    /** The weights that all rows of a step use: {@code weights}, or the weights with the adapter's replacements. */
     Weights weights(Weights weights) {
         return replaces ? replacement : weights;
     }
 
     /**
      * Adds the adapters' contribution for x (T, C) to y (T, N), at this module's columns. If the module is
-     * column-sharded, the ranks gather x first: a sum over partial products would have a different order than on one
-     * rank.
+     * column-sharded, the ranks gather x first, because a sum of the ranks' partial products would add the terms in a
+     * different order than one rank does.
      */
     void apply(Site site, Tensor y, Tensor x, Step step) {
         Slots s = sites.get(site);
@@ -243,7 +248,7 @@ public final class AdapterBank {
         up(s, s.column == 0 ? y : y.fromColumn(s.column), down, slotOfRow);
     }
 
-    /** Adds the adapters' contribution to the logits (M, V) of x (M, D), the step's logit rows. */
+    /** Adds the adapters' contribution to the logits (M, V). x (M, D) contains the step's logit rows. */
     void applyHead(Tensor logits, Tensor x, Step step) {
         Slots s = sites.get(Site.LM_HEAD);
         Tensor down = u.rows(0, x.size(0));
@@ -266,7 +271,7 @@ public final class AdapterBank {
         up(s, h, down, step.batch().adapterSlots().rows(0, t));
     }
 
-    /** (V, R). */
+    /** Returns the transpose (V, R) of the embedding's A in this slot. */
     private static Tensor table(Slots s, int slot) {
         return s.a.rows(slot, slot + 1).view(s.a.size(1), s.a.size(2));
     }

@@ -8,7 +8,7 @@ import org.ingrain.tensor.Require;
  *
  * @param numAttentionHeads H
  * @param numKeyValueHeads  K, a divisor of H
- * @param headDim           E, even; H·E need not be the hidden size
+ * @param headDim           E, even; H·E may differ from the hidden size
  * @param qkvBias           whether q_proj, k_proj and v_proj have a bias (Qwen2)
  * @param qkNorm            whether each query and key head is normalised before rope (Qwen3)
  */

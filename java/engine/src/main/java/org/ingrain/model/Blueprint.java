@@ -13,13 +13,13 @@ import org.ingrain.tensor.Require;
  * @param numHiddenLayers       L
  * @param attention             number and size of the heads
  * @param vocabSize             V
- * @param maxPositionEmbeddings longest context, in tokens, that the rotary embedding covers
+ * @param maxPositionEmbeddings length in tokens of the longest context that the rotary embedding covers
  * @param slidingWindow         attention window in tokens from the config; 0 for no limit. The engine computes full
  *                              attention, so the context length is limited to the window
  * @param rmsNormEps            epsilon that RMSNorm adds to the mean square
  * @param rope                  rotary position embedding
  * @param tieWordEmbeddings     whether lm_head is the same tensor as embed_tokens
- * @param dtype                 the type that config.json states; the stored tensors may have another type
+ * @param dtype                 the element type that config.json states; the stored tensors may have another type
  */
 public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayers, AttentionConfig attention,
                         int vocabSize, int maxPositionEmbeddings, int slidingWindow, double rmsNormEps,
@@ -43,7 +43,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 2.0 * numHiddenLayers * attention.keys() * maxPositionEmbeddings);
     }
 
-    /** Keeps all sizes in bytes, also for many ranks, within 64 bits. */
+    /** Rejects sizes for which a number of bytes, even summed over many ranks, would not fit into 64 bits. */
     private static void requireCountable(String what, double count) {
         if (count > LARGEST) {
             throw new InputException("the sizes give " + count + " " + what + ", expected at most " + LARGEST);
@@ -58,7 +58,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 rope, tieWordEmbeddings, dtype);
     }
 
-    /** The same blueprint with a separate output head. */
+    /** A copy of this blueprint with a separate output head. */
     public Blueprint untied() {
         return new Blueprint(hiddenSize, intermediateSize, numHiddenLayers, attention, vocabSize,
                 maxPositionEmbeddings, slidingWindow, rmsNormEps, rope, false, dtype);
@@ -69,7 +69,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
         return slidingWindow > 0 ? Math.min(slidingWindow, maxPositionEmbeddings) : maxPositionEmbeddings;
     }
 
-    /** The setting that limits the context, for messages: {@code sliding_window 4096}. */
+    /** The setting that limits the context, in the form used in messages: {@code sliding_window 4096}. */
     public String contextLimit() {
         if (maxContextLength() < maxPositionEmbeddings) {
             return "sliding_window " + slidingWindow + ", since attention within a window is not computed";
@@ -83,7 +83,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
         return new ParameterTable(this);
     }
 
-    /** The same blueprint with this number of layers. */
+    /** A copy of this blueprint with the given number of layers. */
     public Blueprint withLayers(int layers) {
         return new Blueprint(hiddenSize, intermediateSize, layers, attention, vocabSize, maxPositionEmbeddings,
                 slidingWindow, rmsNormEps, rope, tieWordEmbeddings, dtype);

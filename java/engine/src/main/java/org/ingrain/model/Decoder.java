@@ -7,9 +7,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * The forward pass of Llama, Mistral, Qwen2 and Qwen3 for inference: RMSNorm before each block, rotary positions,
- * grouped-query attention over a paged cache, SwiGLU (arXiv:2307.09288). The decoder processes token ids, not text. The
- * only state between steps is the cache that the caller passes.
+ * The forward pass of Llama, Mistral, Qwen2 and Qwen3 for inference. The models use RMSNorm before each block, rotary
+ * positions, grouped-query attention over a paged cache, and SwiGLU (arXiv:2307.09288). The decoder processes token
+ * ids, not text. The cache that the caller passes is the only state that is kept between steps.
  */
 public final class Decoder {
     private final Context context;
@@ -66,7 +66,7 @@ public final class Decoder {
         return logits;
     }
 
-    /** Returns the input of o_proj (T, H·E). */
+    /** Computes attention and returns the input of o_proj (T, H·E). */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
         Tensor qkv = activations.qkv().rows(0, step.tokens());
         Tensor y = activations.attention().rows(0, step.tokens());
@@ -86,7 +86,7 @@ public final class Decoder {
         return y;
     }
 
-    /** Returns the input of down_proj (T, F). */
+    /** Computes silu(gate)·up and returns it as the input of down_proj (T, F). */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
         Tensor gateUp = activations.gateUp().rows(0, x.size(0));
         Tensor gated = activations.gated().rows(0, x.size(0));
@@ -118,8 +118,8 @@ public final class Decoder {
 
     /**
      * The residual stream h (T, D). On one rank a matrix product accumulates directly into h. With several ranks, the
-     * product with a column-sharded weight yields one partial sum per chunk. All ranks' partial sums are added in a
-     * fixed order; their total is delta, and the next norm adds delta to h.
+     * product with a column-sharded weight yields one partial sum per chunk. The partial sums of all ranks are added in
+     * a fixed order. The total is delta, which the next norm adds to h.
      */
     private final class Residual {
         private final Tensor h;
@@ -149,7 +149,7 @@ public final class Decoder {
             }
         }
 
-        /** Sets y to rmsNorm(h), after adding delta to h if that is still to be done. */
+        /** Sets y to rmsNorm(h). If delta has not been added to h yet, adds it first. */
         void norm(Tensor y, Tensor w) {
             float eps = (float) config.rmsNormEps();
             if (waiting) {

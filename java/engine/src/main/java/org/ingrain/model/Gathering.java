@@ -9,12 +9,12 @@ final class Gathering {
     }
 
     /**
-     * Sets y (M, ranks·n) to the columns x (M, n) of all ranks, in rank order. all_gather stacks the ranks' parts along
-     * the rows; gather_rows then concatenates the parts of each row.
+     * Sets y (M, ranks·n) to the columns x (M, n) of all ranks, in rank order. First, all_gather stacks the x of all
+     * ranks along the rows; then gather_rows concatenates the parts of each row.
      *
      * @param gathered buffer with as many elements as y
-     * @param order    (M·ranks) row indices into {@code gathered} (ranks·M, n): those of the parts of row 0, of row 1,
-     *                 ...
+     * @param order    (M·ranks) row indices into {@code gathered} (ranks·M, n): first the indices of the parts of row
+     *                 0, then those of row 1, ...
      */
     static void columns(Ops ops, Tensor y, Tensor x, Tensor gathered, Tensor order) {
         long parts = order.elements();

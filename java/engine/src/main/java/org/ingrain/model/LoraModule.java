@@ -1,10 +1,10 @@
 package org.ingrain.model;
 
 /**
- * One adapted module: W + scaling·B·A, and with lora_bias also scaling·bias beside the product.
+ * One adapted module. It replaces W by W + scaling·B·A; with lora_bias, it also adds scaling·bias to the output.
  *
- * @param layer      from 0; {@link Group#MODEL} for the embedding and the output head
- * @param projection which module of the layer or the model
+ * @param layer      layer number, from 0; {@link Group#MODEL} for the embedding and the output head
+ * @param projection the adapted module of the layer or of the model
  * @param rank       R
  * @param scaling    alpha / R, or alpha / √R for rank-stabilised LoRA
  * @param a          lora_A (R, C) row-major; C is V for the embedding

@@ -15,18 +15,21 @@ package org.ingrain.model;
 public record Parameter(String name, Group group, long rows, long columns, Shard shard, long unit, Init init,
         boolean decayed) {
     /**
-     * The part of a parameter that a rank holds: all of it, the rank's share of the rows, its share of the columns, or
-     * its share of the vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS}
-     * ranks and its size is a multiple of their number.
+     * The part of a parameter that a rank holds: the whole parameter, or the rank's share of the rows, of the columns,
+     * or of the vocabulary's rows. The vocabulary is split only if there are at least {@link #VOCABULARY_RANKS} ranks
+     * and the vocabulary size is a multiple of the number of ranks.
      */
     public enum Shard { NONE, ROWS, COLUMNS, VOCABULARY }
 
-    /** Minimum number of ranks that split the vocabulary. With fewer ranks it is faster if each computes all logits. */
+    /**
+     * Minimum number of ranks that split the vocabulary. With fewer ranks it is faster if each rank computes all
+     * logits.
+     */
     static final int VOCABULARY_RANKS = 4;
 
     /**
-     * The distribution of the initial values: zeros, ones, normal(0, 0.02), or as in GPT-2 normal(0, 0.02 /
-     * √(2·layers)) for weights that write to the residual stream.
+     * The distribution of the initial values: zeros, ones, or normal(0, 0.02). For weights that write to the residual
+     * stream it is normal(0, 0.02 / √(2·layers)), as in GPT-2.
      */
     public enum Init {
         ZEROS, ONES, NORMAL, RESIDUAL;

@@ -13,7 +13,7 @@ import org.ingrain.model.Parameter.Shard;
  * initialisation, sharding, training, adaptation and export all use this table. A new architecture therefore needs only
  * a table and a forward pass.
  *
- * <p>The groups, with the parameters that they fuse and how ranks shard them:
+ * <p>The groups, the parameters that each group fuses, and the dimension along which ranks shard each group:
  * <pre>
  * embed_tokens (V, D)
  * layers.i: input_layernorm (D), post_attention_layernorm (D)
@@ -105,7 +105,7 @@ public final class ParameterTable {
     /**
      * A module that can be adapted.
      *
-     * @param layer from 0; {@link Group#MODEL} for the embedding and the output head
+     * @param layer layer number, from 0; {@link Group#MODEL} for the embedding and the output head
      */
     public record Site(int layer, Projection projection) {
         static final Site EMBED_TOKENS = new Site(Group.MODEL, Projection.EMBED_TOKENS);
@@ -136,8 +136,9 @@ public final class ParameterTable {
     }
 
     /**
-     * The parameter that an adapter may replace under this name, or null: one that is alone in its group. The output
-     * head has its own name here even if the model ties it.
+     * The parameter that an adapter may replace under this name; null if there is none. An adapter may replace a
+     * parameter that is the only one in its group. The output head has its own name here even if it is tied to the
+     * embedding.
      */
     public Parameter replaceable(String name) {
         Parameter found = name.equals(Projection.LM_HEAD.weightName(Group.MODEL))
@@ -160,7 +161,7 @@ public final class ParameterTable {
         return groups.get(group);
     }
 
-    /** A group as one parameter, with the rows of its parts stacked. */
+    /** Returns a group as a single parameter, in which the rows of the fused parameters are stacked. */
     public Parameter fused(Group group) {
         Parameter first = parts(group).getFirst();
         long rows = parts(group).stream().mapToLong(Parameter::rows).sum();
@@ -173,7 +174,7 @@ public final class ParameterTable {
         return firstRow(parameter, Rank.SINGLE);
     }
 
-    /** The first row of a rank's share of a parameter, in the rank's share of the group. */
+    /** The first row of a rank's share of a parameter, counted within the rank's share of the group. */
     public long firstRow(Parameter parameter, Rank rank) {
         return parts(parameter.group()).stream().takeWhile(part -> !part.equals(parameter))
                 .mapToLong(part -> part.rows(rank)).sum();

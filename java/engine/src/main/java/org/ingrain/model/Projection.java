@@ -5,8 +5,8 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * The modules that an adapter can adapt, under the names of Hugging Face: the seven linear layers of a decoder block,
- * in their order, and the two tables outside of the blocks.
+ * The modules that an adapter can adapt, with Hugging Face's names: the seven linear layers of a decoder block, in the
+ * order of the forward pass, then the embedding and the output head.
  */
 public enum Projection {
     Q_PROJ("self_attn.q_proj"), K_PROJ("self_attn.k_proj"), V_PROJ("self_attn.v_proj"), O_PROJ("self_attn.o_proj"),
@@ -23,7 +23,7 @@ public enum Projection {
         this.path = path;
     }
 
-    /** Whether this is a table of the whole model, whose layer is {@link Group#MODEL}. */
+    /** Whether this is the embedding or the output head. Their layer is {@link Group#MODEL}. */
     public boolean ofModel() {
         return !LINEAR.contains(this);
     }

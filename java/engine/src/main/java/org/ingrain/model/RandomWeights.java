@@ -9,8 +9,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Fills weights with random numbers. Rows are generated in checkpoint order, so the model depends neither on the
- * backend's packing nor on the number of ranks: each rank draws the whole matrix and keeps its share.
+ * Fills weights with random numbers. Each rank draws the rows of the whole matrix in checkpoint order and keeps its
+ * share. The model therefore depends neither on the backend's packing nor on the number of ranks.
  */
 final class RandomWeights {
     private static final long SLAB_ELEMENTS = 8L << 20;
@@ -45,8 +45,8 @@ final class RandomWeights {
     }
 
     /**
-     * Draws a group in slabs of rows and keeps this rank's share of all parts. If {@code only} is not null, keeps the
-     * share of that part alone.
+     * Draws a group in slabs of rows and keeps this rank's share of each fused parameter. If {@code only} is not null,
+     * keeps only the share of that parameter.
      */
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);

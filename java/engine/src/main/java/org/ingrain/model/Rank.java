@@ -12,8 +12,8 @@ import org.ingrain.tensor.InputException;
  */
 public record Rank(int index, int count) {
     /**
-     * The number of chunks in which row-parallel products are summed. It does not depend on the number of ranks, so
-     * results are bit-identical for every number of ranks.
+     * The number of chunks in which row-parallel products are summed. The number of chunks does not depend on the
+     * number of ranks, so results are bit-identical for every number of ranks.
      */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);
@@ -24,14 +24,14 @@ public record Rank(int index, int count) {
         }
     }
 
-    /** The numbers of ranks that can shard a model evenly, in ascending order. 1 is always included. */
+    /** The numbers of ranks over which the model can be sharded evenly, in ascending order. 1 is always included. */
     public static List<Integer> counts(Blueprint c) {
         return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count)).boxed().toList();
     }
 
     /**
-     * Whether {@code count} ranks can shard the model. If there are more ranks than key-value heads, several ranks hold
-     * the same key-value head.
+     * Whether the model can be sharded evenly over {@code count} ranks. If there are more ranks than key-value heads,
+     * several ranks hold the same key-value head.
      */
     private static boolean shares(Blueprint c, int count) {
         int heads = c.attention().numKeyValueHeads();
@@ -39,7 +39,7 @@ public record Rank(int index, int count) {
                 && chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
     }
 
-    /** Throws an InputException if this number of ranks cannot shard the model evenly. */
+    /** Throws an InputException if the model cannot be sharded evenly over this number of ranks. */
     void require(Blueprint c) {
         if (!counts(c).contains(count)) {
             throw InputException.field("tensorParallelSize", count + ", " + refusal(c));

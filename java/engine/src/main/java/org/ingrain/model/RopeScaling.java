@@ -59,8 +59,8 @@ public sealed interface RopeScaling {
      *
      * @param factor         divisor of low frequencies; 1 or more
      * @param lowFreqFactor  frequencies with a wavelength above original / lowFreqFactor are divided by factor
-     * @param highFreqFactor frequencies with a wavelength below original / highFreqFactor are unchanged; frequencies in
-     *                       between are interpolated
+     * @param highFreqFactor frequencies with a wavelength below original / highFreqFactor are unchanged; frequencies
+     *                       between the two bounds are interpolated
      * @param original       original_max_position_embeddings, the context length in tokens before scaling
      */
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int original) implements RopeScaling {
@@ -85,8 +85,8 @@ public sealed interface RopeScaling {
      * @param original        original_max_position_embeddings, the context length in tokens before scaling
      * @param betaFast        dimension pairs with more rotations than this within the original context keep their
      *                        frequency
-     * @param betaSlow        frequencies of pairs with fewer rotations than this are divided by factor; frequencies in
-     *                        between are interpolated
+     * @param betaSlow        frequencies of pairs with fewer rotations than this are divided by factor; frequencies
+     *                        between the two bounds are interpolated
      * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
      * @param attentionFactor factor applied to cos and sin
      */

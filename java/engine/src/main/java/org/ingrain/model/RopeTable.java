@@ -14,7 +14,8 @@ public final class RopeTable {
     }
 
     /**
-     * Allocates a table (positions, E), positions being the smaller of {@code contextLength} and the model's maximum.
+     * Allocates a table (positions, E). The number of positions is the smaller of {@code contextLength} and the model's
+     * maximum.
      */
     public static Tensor allocate(Allocator memory, Blueprint config, int contextLength) {
         int positions = Math.min(config.maxContextLength(), contextLength);

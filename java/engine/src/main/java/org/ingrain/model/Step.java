@@ -8,10 +8,11 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Builds one ragged step from the tokens of several sequences; some have a whole prompt, some a single token. The
- * arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's {@link Shape}.
- * The host may not know a token yet, because the previous step samples it on the device. The row then contains the
- * token's index among the sampled ids. One instance is allocated for the largest step and reused.
+ * Builds one ragged step from the tokens of several sequences. A sequence may contribute a whole prompt or a single
+ * token. The arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's
+ * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. The token's
+ * row then contains the index of the token among the sampled ids. One instance is allocated for the largest step and
+ * reused.
  */
 public final class Step {
     private final Limits limits;
@@ -65,10 +66,11 @@ public final class Step {
 
     /**
      * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
-     * batch's arrays, logit rows (M). With several ranks, two more arrays index the gathered parts of each row: {@code
-     * logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. Otherwise
-     * both are empty. With adapters, {@code logitSlots} (M) has the slots of the logit rows, and {@code slotRows} (T)
-     * the index of each row among the rows of all slots (G·T), slot after slot; a row without adapter counts to slot 0.
+     * batch's arrays, logit rows (M). With several ranks, there are index arrays for the gathered parts of each row:
+     * {@code logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. An
+     * array that is not needed is empty. With adapters, {@code logitSlots} (M) contains the slots of the logit rows.
+     * {@code slotRows} (T) contains the index of each row among the rows of all slots (G·T), which are ordered by slot;
+     * a row without an adapter is assigned to slot 0.
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
             Tensor tokenOrder, Tensor logitSlots, Tensor slotRows) {
@@ -84,7 +86,10 @@ public final class Step {
         }
     }
 
-    /** Creates a step of at most these sizes. {@code staging} must have room for the arrays of {@link #reserve}. */
+    /**
+     * Creates an object for steps of at most these sizes. {@code staging} must have room for the arrays that {@link
+     * #reserve} reserves.
+     */
     public Step(Allocator allocator, Limits limits, Staging staging) {
         this.limits = limits;
         this.staging = staging;
@@ -99,7 +104,7 @@ public final class Step {
         Arrays.reserve(staging, limits, new Shape(limits.tokens, limits.sequences, limits.logitRows, true));
     }
 
-    /** Starts a step of exactly this shape. */
+    /** Starts to build a step of exactly this shape. */
     public void begin(Shape shape) {
         this.shape = shape;
         tokens = 0;
@@ -114,7 +119,8 @@ public final class Step {
     }
 
     /**
-     * Fills the row order for the result (ranks, n) of all_gather. The parts of row i are rows i, n + i, 2n + i, ...
+     * Fills the row indices for a result of all_gather that has n rows from each rank. The parts of row i are rows i, n
+     * + i, 2n + i, ...
      */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
@@ -125,7 +131,10 @@ public final class Step {
         }
     }
 
-    /** Adds a sequence's tokens, starting at position {@code from}. Returns the index of the first row in the step. */
+    /**
+     * Adds a sequence's tokens, starting at position {@code from}. Returns the index in the step of the sequence's
+     * first row.
+     */
     public int add(int[] ids, int from, Placement place) {
         int first = tokens;
         for (int i = 0; i < ids.length; i++) {
@@ -136,8 +145,8 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence with one token at {@code position}. The token is the {@code drawn}-th id that the previous step
-     * samples. Returns the index of the token's row in the step.
+     * Adds a sequence with one token at {@code position}. The token is id number {@code drawn}, from 0, among the ids
+     * that the previous step samples. Returns the index of the token's row in the step.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -223,12 +232,12 @@ public final class Step {
         return arrays.tokenOrder;
     }
 
-    /** (M): the adapter slots of the logit rows, if the step has adapters. */
+    /** The adapter slots (M) of the logit rows; only for a step with adapters. */
     Tensor logitSlots() {
         return arrays.logitSlots;
     }
 
-    /** (T): the index of each row among the rows of all slots (G·T), if the step has adapters. */
+    /** The index of each row (T) among the rows of all slots (G·T); only for a step with adapters. */
     Tensor slotRows() {
         return arrays.slotRows;
     }

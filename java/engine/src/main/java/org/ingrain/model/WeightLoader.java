@@ -16,11 +16,12 @@ import org.ingrain.tensor.Weight;
 /**
  * Copies parameters from host memory (a mapped file) into packed weights, one slab of rows at a time, so that no full
  * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
- * the host fills one while the device copies and packs the other. A device that computes in host memory needs no slab
- * of its own. A rank's part of a column-sharded matrix is gathered row by row during the copy.
+ * the host fills one lane while the device copies and packs the rows in the other. A device that computes in host
+ * memory needs no separate device slab. A rank's part of a column-sharded matrix is gathered row by row during the
+ * copy.
  *
- * <p>Only Java reads the mapped file: where the file shrinks meanwhile, Java throws an InternalError, but native code
- * would end the process with SIGBUS.
+ * <p>Only Java code reads the mapped file. If the file shrinks while it is read, Java throws an InternalError; in
+ * native code, SIGBUS would end the process.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
@@ -52,7 +53,7 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Columns [first, first + count) of rows with {@code of} columns. */
+    /** Columns [first, first + count) of rows that have {@code of} columns. */
     private record Columns(long of, long first, long count) {
         boolean all() {
             return count == of;
@@ -104,7 +105,10 @@ final class WeightLoader implements AutoCloseable {
         return tensor;
     }
 
-    /** Uploads rows and enqueues their use on the device. The host waits only for the previous use of the same lane. */
+    /**
+     * Uploads rows and enqueues their use on the device. The host waits only until the previous use of the same lane is
+     * complete.
+     */
     private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;
@@ -126,7 +130,10 @@ final class WeightLoader implements AutoCloseable {
         lane.used.record();
     }
 
-    /** Copies to the beginning of a buffer, on all cores: page faults of the mapped file take most of the time. */
+    /**
+     * Copies to the beginning of a buffer. All cores are used, because page faults of the mapped file take most of the
+     * time.
+     */
     private static void copy(MemorySegment from, MemorySegment to) {
         long bytes = from.byteSize();
         LongStream.range(0, Math.ceilDiv(bytes, PIECE_BYTES)).parallel().forEach(piece -> {

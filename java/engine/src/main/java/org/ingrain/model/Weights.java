@@ -48,7 +48,10 @@ public final class Weights {
             Tensor postAttentionLayernorm, Weight gateUpProj, Weight downProj) {
     }
 
-    /** The weights of another object, of which some parameters are allocated anew with undefined content. */
+    /**
+     * Shares the weights of {@code base}, except that the parameters with these names are newly allocated, with
+     * undefined content.
+     */
     private Weights(Allocator memory, Weights base, Set<String> names) {
         context = memory.context();
         config = base.config;
@@ -58,7 +61,7 @@ public final class Weights {
         owned = base.owned;
         matrices = new HashMap<>(base.matrices);
         vectors = new HashMap<>(base.vectors);
-        if (config.tieWordEmbeddings()) {   // a new embedding leaves the head as it is
+        if (config.tieWordEmbeddings()) {   // a new embedding does not change the head
             matrices.put(Group.LM_HEAD, base.lmHead());
         }
         for (String name : names) {
@@ -79,7 +82,8 @@ public final class Weights {
     }
 
     /**
-     * The same weights with memory of their own for the parameters of these names; see {@link #loadReplaced}.
+     * A copy of this object in which the parameters with these names have their own memory; {@link #loadReplaced} fills
+     * it.
      *
      * @throws InputException if a parameter cannot be replaced
      */
@@ -87,7 +91,7 @@ public final class Weights {
         return new Weights(memory, this, names);
     }
 
-    /** Loads and packs parameters that have memory of their own. */
+    /** Loads and packs the parameters for which {@link #replaced} allocated memory. */
     void loadReplaced(Map<String, HostTensor> values) {
         try (WeightLoader loader = new WeightLoader(context, values::get, rank)) {
             for (String name : values.keySet()) {
@@ -102,7 +106,7 @@ public final class Weights {
         }
     }
 
-    /** Progress of a load, called after each layer. */
+    /** Receives the progress of a load; called after each layer. */
     public interface Progress {
         void loaded(int layers, int of);
     }
@@ -149,21 +153,24 @@ public final class Weights {
     }
 
     /**
-     * The same memory, for reading in another context of the same device. The reader must close before the context
-     * that owns the memory.
+     * The same weights, read in place by another context of the same device. The reading context must be closed before
+     * the context that owns the memory.
      */
     public Weights readBy(Context reader) {
         return new Weights(this, reader);
     }
 
-    /** Whether the memory belongs to this object's context; else only another one may write to it. */
+    /**
+     * Whether the memory belongs to this object's context. If not, only the object whose context owns the memory may
+     * write to it.
+     */
     public boolean owned() {
         return owned;
     }
 
     /**
-     * Number of columns per partial sum of a weight. On a GPU there is one partial sum per rank, because each is
-     * transferred in f32. In deterministic mode the chunks do not depend on the number of ranks.
+     * Number of columns per partial sum of a weight. On a GPU there is one partial sum per rank, because each partial
+     * sum is transferred in f32. In deterministic mode the chunks do not depend on the number of ranks.
      */
     private long chunk(Parameter whole) {
         return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
@@ -223,8 +230,8 @@ public final class Weights {
     }
 
     /**
-     * Reserves workspace for products with up to {@code tokens} rows. If {@code backward} is true, reserves it for the
-     * backward pass too.
+     * Reserves workspace for products with up to {@code tokens} rows. If {@code backward} is true, the workspace is
+     * also large enough for the backward pass.
      */
     public void reserveWorkspace(Allocator memory, long tokens, boolean backward) {
         memory.reserveWorkspace(matrices.values().stream().mapToLong(w ->
@@ -237,7 +244,7 @@ public final class Weights {
                 Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
-    /** The context that computes with the weights; its device holds them. */
+    /** The context that computes with the weights. The weights are on its device. */
     public Context context() {
         return context;
     }

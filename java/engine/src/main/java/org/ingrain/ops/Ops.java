@@ -29,7 +29,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** Binds the ops of {@code kernels}, which must be the context's backend library, possibly with other overlays. */
+    /** Binds the ops of {@code kernels}, which must be the backend of the context; its overlays may differ. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -55,7 +55,7 @@ public final class Ops {
      *
      * @param probability probability of dropping an element; 0 for none
      * @param seed        seed of the mask; forward and backward with the same seed use the same mask
-     * @param column      index of the input's first column in the whole input, if a rank has only a range of the
+     * @param column      index of the first column of this rank's input in the whole input; 0 if the rank has all
      *                    columns
      * @param columns     number of columns of the whole input; 0 if the input has all columns
      */
@@ -84,7 +84,7 @@ public final class Ops {
         bindings.allGather(y, x, x.bytes());
     }
 
-    /** Sets y (n) to this rank's slice of the result of allReduce for partials (chunks, ranks·n) f32, bit for bit. */
+    /** Sets y (n) to this rank's slice of allReduce's result for partials (chunks, ranks·n) f32, with the same bits. */
     public void reduceScatter(Tensor y, Tensor partials, long chunks) {
         long slice = Math.max(1, chunks * y.elements());
         Shapes.elements("partials", partials, DType.F32, partials.elements() / slice * slice);
@@ -143,7 +143,7 @@ public final class Ops {
         bindings.gatherRowsBackward(dx, dy, rows, dy.dtype().code(), dy.size(0), dx.size(0), dx.size(1));
     }
 
-    /** Sets y (T, D) to x·rstd·w, with w (D). rstd (T) f32 is set to 1 / √(mean of x² + eps); it may be null. */
+    /** Sets y (T, D) to x·rstd·w, with w (D), and rstd (T) f32, which may be null, to 1 / √(mean of x² + eps). */
     public void rmsNorm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -159,7 +159,7 @@ public final class Ops {
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets dx (T, D) to the gradient of x, plus dresidual if not null; adds w's gradient to dw (D) f32 if not null. */
+    /** Sets dx (T, D) to x's gradient plus dresidual; adds w's gradient to dw (D) f32. dresidual and dw may be null. */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
         Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
@@ -231,8 +231,8 @@ public final class Ops {
     }
 
     /**
-     * Replaces dx (T, (H + 2K)·E), the gradient of y, by the gradient of x. Adds the weights' gradients to the two
-     * vectors of dw (E) f32, unless both are null; one alone may not be null.
+     * Replaces dx (T, (H + 2K)·E), the gradient of y, by the gradient of x. Adds the gradients of the weights to the
+     * two vectors (E) f32 of dw. Either both vectors are null or neither is.
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
@@ -291,7 +291,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of its softmax sums. */
+    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of the softmax sums. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -319,7 +319,7 @@ public final class Ops {
                 dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
-    /** Sets y (T, F) to silu(gate)·up; gate is the first half of the columns of gateUp (T, 2F), up the second. */
+    /** Sets y (T, F) to silu(gate)·up; gate is the left half of the columns of gateUp (T, 2F), up is the right half. */
     public void siluMul(Tensor y, Tensor gateUp) {
         Shapes.matrix("y", y, ANY, ANY);
         Shapes.matrix("gateUp", gateUp, y.dtype(), y.size(0), 2 * y.size(1));
@@ -355,7 +355,7 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** Adds scaling·u·Bᵀ to the first N columns of y, as chosen by slots; u (T, R), B (G, N, R), scaling (G), f32. */
+    /** Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in loraDown. */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
@@ -363,7 +363,7 @@ public final class Ops {
         bindings.loraUpForward(y, u, b, scaling, slots, y.dtype().code(), y.size(0), b.size(1), b.size(2), y.size(1));
     }
 
-    /** Sets du (T, R) to scaling·dy·B, adds scaling·dyᵀ·u to dB (1, N, R); dy: the first N columns of the tensor. */
+    /** Sets du (T, R) to scaling·dy·B and adds scaling·dyᵀ·u to dB (1, N, R), using the first N columns of dy. */
     public void loraUpBackward(Tensor du, Tensor db, Tensor dy, Tensor u, Tensor b, float scaling) {
         up("dy", dy, u, b);
         Shapes.matrices("B", b, DType.F32, 1, ANY, ANY);
@@ -382,7 +382,7 @@ public final class Ops {
         }
     }
 
-    /** Adds dropout mask·(du·A) to dx (T, C), unless dx is null, and duᵀ·dropout(x) to dA (1, R, C) f32. */
+    /** Adds dropout mask·(du·A) to dx (T, C), which may be null; adds duᵀ·dropout(x) to dA (1, R, C) f32. */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
@@ -421,7 +421,7 @@ public final class Ops {
         bindings.gradientNorm(norm, x, x.elements());
     }
 
-    /** Multiplies x by min(1, maxNorm / (norm + 1e-6)). */
+    /** Multiplies x in place by min(1, maxNorm / (norm + 1e-6)). */
     public void gradientClip(Tensor x, Tensor norm, float maxNorm) {
         Shapes.elements("x", x, DType.F32, x.elements());
         Shapes.vector("norm", norm, DType.F32, 1);
@@ -440,7 +440,7 @@ public final class Ops {
     public record AdamW(float learningRate, float beta1, float beta2, float eps, float weightDecay) {
     }
 
-    /** Updates parameters p and moments m, v with gradient g by AdamW; all are (n) f32. Steps count from 1. */
+    /** Updates parameters p and moments m, v by AdamW with gradient g; all are (n) f32. The first step is step 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
         Shapes.elements("p", p, DType.F32, p.elements());
         Shapes.elements("m", m, DType.F32, p.elements());
@@ -450,7 +450,7 @@ public final class Ops {
                 c.weightDecay());
     }
 
-    /** Draws ids (M) from logits (M, V) f32; sets logProbabilities (M) of the ids at temperature 1 if not null. */
+    /** Draws ids (M) from logits (M, V) f32. Sets logProbabilities (M) of the ids, at temperature 1; may be null. */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         long m = logits.size(0);
@@ -467,9 +467,9 @@ public final class Ops {
     }
 
     /**
-     * The n most probable tokens of each row of logits (M, V) f32, most probable first; equal logits in ascending order
-     * of their ids. ids I32 and logProbabilities F32 have the shape (M, n). A row without a distribution has ids -1 and
-     * log-probabilities NaN.
+     * Finds the n most probable tokens of each row of logits (M, V) f32, most probable first; tokens with equal logits
+     * are in ascending order of id. ids I32 and logProbabilities F32 are (M, n). If a row's softmax is undefined, its
+     * ids are -1 and its log-probabilities NaN.
      */
     public void topTokens(Tensor ids, Tensor logProbabilities, Tensor logits) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
@@ -481,7 +481,7 @@ public final class Ops {
         bindings.topTokens(ids, logProbabilities, logits, logits.size(0), logits.size(1), (int) ids.size(1));
     }
 
-    /** ids (T) = drawn[source] where source (T) is 0 or more, else given (T); all I32. */
+    /** Sets ids[t] (T) to drawn[source[t]] if source[t] (T) is 0 or more, otherwise to given[t] (T); all I32. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
         Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);
@@ -490,7 +490,7 @@ public final class Ops {
         bindings.selectIds(ids, given, source, drawn, ids.elements());
     }
 
-    /** Fills y with random numbers of normal(0, std). Element i depends only on (seed, i). */
+    /** Fills y with random numbers drawn from normal(0, std). Element i depends only on seed and i. */
     public void randomNormal(Tensor y, float std, long seed) {
         bindings.randomNormal(y, y.dtype().code(), y.elements(), std, seed);
     }

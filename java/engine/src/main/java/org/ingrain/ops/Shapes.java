@@ -40,7 +40,7 @@ final class Shapes {
         }
     }
 
-    /** Accepts n matrices, one per adapter, layer or block. */
+    /** Accepts n matrices (n, rows, columns), one for each adapter, layer or block. */
     static void matrices(String name, Tensor tensor, DType dtype, long n, long rows, long columns) {
         if (tensor.rank() != 3 || tensor.dtype() != dtype || differs(tensor.size(0), n) || differs(tensor.size(1), rows)
                 || differs(tensor.size(2), columns)) {

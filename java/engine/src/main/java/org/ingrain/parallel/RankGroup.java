@@ -23,19 +23,22 @@ import org.ingrain.tensor.InputException;
 /**
  * A group of ranks with one thread per rank. Rank 0 is the leader. The leader's thread dispatches the work for all
  * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
- * fails, the communicator is closed; this ends the collectives in which other ranks wait. After that, every call throws
- * the exception of the rank that failed first. Its message names the rank and the rank's device.
- * If all ranks throw an {@link InputException} in the same {@link #run}, the group has not failed, because no rank
- * waits for another.
+ * fails, the group closes the communicator; this ends the collectives in which other ranks wait. From then on, every
+ * call throws the exception of the rank that failed first. The message of the exception names the rank and its device.
+ * If all ranks throw an {@link InputException} in the same {@link #run}, the group does not count as failed, because no
+ * rank waits for another.
  */
 public final class RankGroup implements AutoCloseable {
-    /** How long to wait for each of the other ranks after one has failed, in seconds. */
+    /** Seconds to wait for each of the other ranks after one rank has failed. */
     private static final long GRACE_SECONDS = 10;
-    /** How long a rank that refuses its input waits for the others to end too: one may wait for it in a collective. */
+    /**
+     * Seconds that a rank with an InputException waits for the other ranks to end their work. Another rank may never
+     * end, because it waits in a collective for the rank with the exception.
+     */
     private static final long REFUSAL_SECONDS = 2;
 
     private final List<String> names;
-    /** Null for one rank. */
+    /** Null if there is only one rank. */
     private final Communicator communicator;
     /** Empty if the only rank runs on the calling thread. */
     private final List<ExecutorService> threads = new ArrayList<>();
@@ -46,7 +49,7 @@ public final class RankGroup implements AutoCloseable {
      * Starts one thread per rank.
      *
      * @param communicator the communicator that the ranks' contexts join; null for one rank
-     * @param names        one name per rank, which includes its device; used for the rank's thread and in error
+     * @param names        one name per rank, which includes the rank's device; used for the rank's thread and in error
      *                     messages
      */
     public RankGroup(Communicator communicator, List<String> names) {
@@ -80,7 +83,7 @@ public final class RankGroup implements AutoCloseable {
         return communicator;
     }
 
-    /** Whether the ranks have threads of their own. */
+    /** Whether the ranks have their own threads; false if the only rank runs on the calling thread. */
     public boolean threaded() {
         return !threads.isEmpty();
     }
@@ -88,7 +91,8 @@ public final class RankGroup implements AutoCloseable {
     /**
      * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
      *
-     * @throws InputException if every rank throws one. If only some ranks do, their state differs, and the group fails.
+     * @throws InputException if every rank throws an InputException. If only some ranks throw one, the ranks' states
+     *         differ, and the group fails.
      */
     public <T> List<T> run(IntFunction<T> work) {
         return onLeader(() -> all(work));
@@ -150,7 +154,7 @@ public final class RankGroup implements AutoCloseable {
         return results;
     }
 
-    /** Work that every rank does once. */
+    /** One execution of a piece of work on every rank. */
     private final class Round<T> {
         private final IntFunction<T> work;
         private final CountDownLatch running = new CountDownLatch(ranks());
@@ -198,8 +202,8 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Waits for the result of a task. After the failure of a rank, waits at most {@link #GRACE_SECONDS}, because the
-     * task may never end.
+     * Waits for the result of a task. If a rank has failed, waits at most {@link #GRACE_SECONDS}, because the task may
+     * never end.
      */
     private <T> T await(CompletableFuture<T> task) {
         try {
@@ -234,14 +238,15 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Adds the rank's name to the message, except for errors that no rank causes: invalid input and undefined logits.
+     * Adds the rank's name to the message. Invalid input and undefined logits are exceptions, because no single rank
+     * causes them.
      */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException input) {
             return input;
         }
         if (cause instanceof BackendException backend && backend.getMessage().contains(rank + ": ")) {
-            return backend;   // a collective names the rank itself
+            return backend;   // the message of a collective already names the rank
         }
         RuntimeException named = cause instanceof BackendException backend
                 ? new BackendException(rank, backend.status(), backend.getMessage())
@@ -268,9 +273,9 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
-     * #GRACE_SECONDS} for each rank. Then throws an exception with the first failure of {@code last} as its cause,
-     * unless a rank had failed before.
-     * Returns whether all ranks ended in time.
+     * #GRACE_SECONDS} for each rank. If {@code last} failed on a rank and no rank had failed before, throws an
+     * exception with the first of these failures as its cause. Returns false if a rank had not ended {@code last}
+     * within the time limit, or if the calling thread was interrupted.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

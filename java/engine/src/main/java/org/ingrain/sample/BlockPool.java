@@ -8,9 +8,9 @@ import java.util.Map;
 
 /**
  * Reference counts of the cache blocks, and an index of the blocks whose content is known. A block enters the index
- * when it is full. The key is the preceding content, the adapter and the block's own tokens. Keys are compared in full,
- * so two different contents never match. An indexed block with reference count 0 stays in the index until its memory is
- * needed; the least recently used block is evicted first.
+ * when it is full. The key of a block consists of the preceding content, the adapter and the block's own tokens. Keys
+ * are compared in full, so two different contents never match. An indexed block with reference count 0 stays in the
+ * index until its memory is needed for other content. Then the least recently used block is evicted first.
  */
 final class BlockPool {
     /** The {@code previous} argument for the first block of a sequence. */
@@ -30,8 +30,9 @@ final class BlockPool {
     }
 
     /**
-     * A block whose content is known. Each published content has its own serial number. The key of the next block of a
-     * sequence contains this serial, so it does not match after the block has been reused for other content.
+     * A block whose content is known. Each published content has its own serial number. The key of a sequence's next
+     * block contains this serial number. Therefore the key no longer matches when the preceding block has been reused
+     * for other content.
      */
     record Known(int block, long serial) {
     }
@@ -73,7 +74,7 @@ final class BlockPool {
         return blockSize;
     }
 
-    /** Allocates a block with reference count 1; returns -1 if none is available. */
+    /** Allocates a block with reference count 1. Returns -1 if no block is available. */
     int take() {
         Integer block = free.poll();
         if (block == null) {
@@ -111,14 +112,17 @@ final class BlockPool {
         free.add(block);
     }
 
-    /** Returns the block that holds these tokens after the content with serial {@code previous}, or null. */
+    /**
+     * Returns the block that contains these tokens and follows the content with serial {@code previous}; null if there
+     * is none.
+     */
     Known find(long previous, int adapter, int[] tokens) {
         return known.get(new Key(previous, adapter, tokens));
     }
 
     /**
      * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial of
-     * the content; it is the argument {@code previous} for the next block of the sequence.
+     * the content. The caller passes it as {@code previous} for the next block of the sequence.
      */
     long publish(int block, long previous, int adapter, int[] tokens) {
         Key key = new Key(previous, adapter, tokens);

@@ -3,12 +3,12 @@ package org.ingrain.sample;
 import java.util.Arrays;
 
 /**
- * The cache blocks of one sequence in position order, and the number of its computed tokens. A token is computed when
- * its keys and values are in the cache. A full block with known tokens is published in the pool's index, so that
- * another sequence with the same prefix can share it. A shared block is never written, because a sequence writes only
- * to positions after its computed tokens.
+ * The cache blocks of one sequence in position order, and the number of the sequence's computed tokens. A token is
+ * computed when its keys and values are in the cache. A full block with known tokens is published in the pool's index,
+ * so that another sequence with the same prefix can share it. A shared block is never written, because a sequence
+ * writes only to positions after its computed tokens.
  *
- * <p>Example, with blocks of 4 tokens and a prompt of 10:
+ * <p>Example with blocks of 4 tokens and a prompt of 10 tokens:
  * <pre>
  *   a.grow(10)                   a: 0 1 2        takes three blocks
  *   a.advance(10), a.publish     a: 0 1 2        10 computed; 0 and 1 are full and published, 2 holds two tokens
@@ -24,10 +24,10 @@ final class BlockTable {
     private int count;
     private int computed;
     private int published;
-    /** Serial of the last published block's content. */
+    /** Serial number of the content of the block that was published last. */
     private long serial = BlockPool.ROOT;
 
-    /** @param adapterSlot slot of the adapter that computes the keys and values, -1 for the base model */
+    /** @param adapterSlot slot of the adapter with which the keys and values are computed; -1 for the base model */
     BlockTable(BlockPool pool, int adapterSlot) {
         this.pool = pool;
         this.adapterSlot = adapterSlot;
@@ -48,8 +48,8 @@ final class BlockTable {
     }
 
     /**
-     * Allocates blocks until the table has capacity for {@code tokens} tokens. Returns false if no block is available;
-     * the table keeps the blocks that were allocated before.
+     * Allocates blocks until the table has capacity for {@code tokens} tokens. Returns false if the pool has no more
+     * blocks; the table then keeps the blocks that this call has allocated.
      */
     boolean grow(int tokens) {
         while (count * pool.blockSize() < tokens) {
@@ -62,7 +62,7 @@ final class BlockTable {
         return true;
     }
 
-    /** Number of additional blocks that {@code tokens} tokens need. */
+    /** Number of blocks that the table needs in addition to its own for {@code tokens} tokens. */
     int missing(int tokens) {
         return Math.ceilDiv(tokens, pool.blockSize()) - count;
     }
@@ -80,8 +80,8 @@ final class BlockTable {
     }
 
     /**
-     * Shares the published blocks that match a prefix of the first n ids, and counts their tokens as computed. At least
-     * one of the n tokens is left to compute. The table must be empty.
+     * Adds the published blocks that match a prefix of the first n ids to this table, and counts their tokens as
+     * computed. At least one of the n tokens remains to be computed. The table must be empty.
      */
     void adopt(int[] ids, int n) {
         for (int end = pool.blockSize(); end < n; end += pool.blockSize()) {
@@ -97,7 +97,10 @@ final class BlockTable {
         }
     }
 
-    /** Publishes every block that is full of computed tokens, up to the n-th id; later ids are not known yet. */
+    /**
+     * Publishes every block that is full of computed tokens and lies within the first n ids. Later ids are not known
+     * yet.
+     */
     void publish(int[] ids, int n) {
         int size = pool.blockSize();
         while ((published + 1) * size <= Math.min(computed, n)) {
@@ -107,14 +110,14 @@ final class BlockTable {
         }
     }
 
-    /** Whether the last computed token is in a block that is not full. */
+    /** Whether the block of the last computed token is only partly filled. */
     boolean partial() {
         return computed % pool.blockSize() != 0;
     }
 
     /**
      * Returns a table with the same computed tokens that shares the full blocks of this table. If the last block is
-     * partly filled, the caller copies it.
+     * partly filled, the caller must copy it for the new table.
      */
     BlockTable fork() {
         BlockTable fork = new BlockTable(pool, adapterSlot);
@@ -151,7 +154,7 @@ final class BlockTable {
         return blocks[count - 1];
     }
 
-    /** Number of leading blocks, all fully computed, that both tables have in common. */
+    /** Number of fully computed leading blocks that this table and {@code other} have in common. */
     int shared(BlockTable other) {
         int most = Math.min(computed, other.computed) / pool.blockSize();
         int same = 0;

@@ -8,12 +8,13 @@ package org.ingrain.sample;
  * @param logProbabilities       log-probability (natural logarithm) of each generated id, at temperature 1 and without
  *                               top-k or top-p
  * @param text                   decoded text without special tokens and without the stop string
- * @param reason                 why the sample ended
+ * @param reason                 reason for the end of the sample
  * @param promptLogProbabilities log-probability of each prompt id given the preceding ids, NaN for the first id; null
  *                               if not requested
  * @param topTokens              the most probable tokens at the position of each generated id, at temperature 1; null
  *                               if not requested
- * @param promptTopTokens        the same for each prompt id; null if not requested
+ * @param promptTopTokens        the most probable tokens at the position of each prompt id, at temperature 1; null if
+ *                               not requested
  */
 public record Completion(int sample, int[] ids, float[] logProbabilities, String text, FinishReason reason,
                          float[] promptLogProbabilities, TopTokens topTokens, TopTokens promptTopTokens) {

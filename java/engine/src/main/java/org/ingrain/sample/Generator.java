@@ -18,9 +18,10 @@ import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
  * Generates samples from a model with continuous batching. Each step computes one ragged batch of prompt tokens and
- * decode tokens. The prompt of a request is computed once for all of its samples; their first tokens are drawn from the
- * same row of logits. The result of a request depends on the request alone. It does not depend on the other requests in
- * the batch, on how the prompt was split, shared or evicted, or on the number of ranks and replicas.
+ * decode tokens. The prompt of a request is computed once for all samples of the request, and the first tokens of the
+ * samples are drawn from the same row of logits. The result of a request depends only on the request. It is independent
+ * of the other requests in the batch, of how the prompt was split, shared or evicted, and of the number of ranks and
+ * replicas.
  *
  * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous step. The
  * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread
@@ -34,13 +35,14 @@ public final class Generator implements AutoCloseable {
     private final List<Replica> replicas;
     /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
-    /** Whether the loaded adapter, the only one, replaces parameters of the model. */
+    /** Whether the adapter that was loaded last replaces parameters of the model. Such an adapter is the only one. */
     private boolean replaces;
 
     /**
-     * Creates a generator for a model on one device. The calls of {@link #step} do the computation.
+     * Creates a generator for a model on one device. The calls of {@link #step} execute the computation on the caller's
+     * thread.
      *
-     * @param weights  weights of the model, on the device that computes
+     * @param weights  weights of the model, on the device that is to compute
      * @param adapters bank of the adapters that requests may name, or null
      * @param config   sizes of the batch and the cache
      * @param decoders creates a detokenizer for each sample
@@ -52,8 +54,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Creates a generator for replicas of a model, each sharded over its ranks. Several ranks or replicas run on their
-     * own threads and start to compute when a request is submitted.
+     * Creates a generator for replicas of a model; each replica is sharded over its ranks. If there are several ranks
+     * or replicas, they run on their own threads and start to compute as soon as a request is submitted.
      *
      * @param models   replicas, which take requests from a common queue
      * @param config   sizes for each replica
@@ -65,7 +67,7 @@ public final class Generator implements AutoCloseable {
         this(models, config, decoders, eosIds, lag(models.getFirst().weights().getFirst()));
     }
 
-    /** @param lag number of newer steps that may be enqueued when the host reads a step */
+    /** @param lag maximum number of steps that are enqueued but not yet read after a call of {@link #step} */
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         this(List.of(ShardedModel.whole(weights, adapters)), config, decoders, eosIds, lag);
@@ -88,13 +90,15 @@ public final class Generator implements AutoCloseable {
         return weights.context().device().asynchronous() ? 1 : 0;
     }
 
-    /** Bytes that a generator allocates on one rank for cache and workspace. The weights need not be loaded. */
+    /**
+     * Number of bytes that a generator allocates on one rank for cache and workspace. The weights need not be loaded.
+     */
     public static long bytes(Weights weights, GeneratorConfig config) {
         requireContext(weights.config(), config);
         return Replica.bytes(weights, config);
     }
 
-    /** Those of {@link #bytes} that are the key-value cache. */
+    /** Number of bytes of the key-value cache, which are included in {@link #bytes}. */
     public static long cacheBytes(Weights weights, GeneratorConfig config) {
         return Allocator.bytes(weights.context(), memory -> Replica.cache(memory, weights, config));
     }
@@ -106,7 +110,9 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** Number of calls that a slower fallback kernel computed, over all devices. The key names op, sizes and reason. */
+    /**
+     * Number of calls that a slower fallback kernel computed, over all devices. Each key states op, sizes and reason.
+     */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         for (Replica replica : replicas) {
@@ -147,15 +153,18 @@ public final class Generator implements AutoCloseable {
         return ticket;
     }
 
-    /** Replaces the adapter in a slot by one of low-rank updates alone. */
+    /**
+     * Replaces the adapter in a slot by an adapter that has these low-rank updates and replaces no parameters of the
+     * model.
+     */
     public void loadAdapter(int slot, List<LoraModule> adapter) {
         loadAdapter(slot, Adapter.of(adapter));
     }
 
     /**
      * Replaces the adapter in a slot and invalidates the prefix cache of the slot. No request for this slot may be in
-     * flight. An adapter that replaces parameters of the model needs a bank that was made for it, and then no request
-     * without the adapter is accepted.
+     * flight. An adapter that replaces parameters of the model needs a bank that was created for these parameters;
+     * while it is loaded, requests without the adapter are rejected.
      *
      * @throws InputException if the bank has no room for the adapter
      */
@@ -172,7 +181,10 @@ public final class Generator implements AutoCloseable {
         replaces = !adapter.saved().isEmpty();
     }
 
-    /** Runs all requests to completion. Returns one list per request, in request order, with its samples in order. */
+    /**
+     * Runs all requests to completion. Returns one list of samples per request. Requests have the order of the
+     * argument, and samples are ordered by their numbers.
+     */
     public List<List<Completion>> generate(List<Request> requests) {
         List<List<Completion>> results = new ArrayList<>();
         for (Request request : requests) {
@@ -187,11 +199,11 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads the results of the steps that are due. If replicas have their own threads, waits
-     * until a replica has done this. Returns false when all requests are finished; the devices are then idle too.
-     * Throws an InputException that names the model if the softmax of a token's logits is undefined, for example
-     * because a logit is NaN. If a rank fails, the rank's exception is thrown after all tokens drawn earlier have been
-     * reported.
+     * Enqueues one step and reads the results of the oldest steps in flight. On an asynchronous device, the newest step
+     * remains unread. If replicas have their own threads, waits until one of them has enqueued and read its steps.
+     * Returns false when all requests are finished; the devices are then idle too. Throws an InputException that names
+     * the model if the softmax of a token's logits is undefined, for example because a logit is NaN. If a rank fails,
+     * the exception of the rank is thrown after the tokens that were read before the failure have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();
@@ -207,7 +219,7 @@ public final class Generator implements AutoCloseable {
         return config;
     }
 
-    /** Maximum number of samples in flight, over all replicas. */
+    /** Maximum number of samples in flight, summed over all replicas. */
     public int maxSequences() {
         return replicas.size() * config.maxSequences();
     }

@@ -4,21 +4,22 @@ import org.ingrain.model.Step;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sizes of the batch and the cache. {@link #of} creates a configuration; each {@code with} method changes one setting.
+ * Sizes of the batch and the cache. {@link #of} creates a configuration; each {@code with} method returns a copy with
+ * one setting changed.
  *
- * @param cacheTokens    capacity of the cache in tokens, for all sequences together; rounded up to whole blocks
+ * @param cacheTokens    capacity of the cache in tokens, summed over all sequences; rounded up to whole blocks
  * @param blockSize      tokens per cache block, a multiple of 16
  * @param maxBatchTokens maximum number of tokens per step
  * @param maxSequences   maximum number of samples in flight
  * @param contextLength  maximum length of a sequence in tokens, prompt and completion together
  * @param prefixCache    whether the blocks of finished prompts stay cached for later requests with the same prefix
- * @param sharePrefix    whether attention reads the common blocks of sequences with the same prefix only once
+ * @param sharePrefix    whether attention reads the blocks that sequences with the same prefix share only once per step
  */
 public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchTokens, int maxSequences, int contextLength,
                               boolean prefixCache, boolean sharePrefix) {
     /** Default number of tokens per cache block. */
     public static final int BLOCK_SIZE = 32;
-    /** Maximum number of prompt tokens scored per step. */
+    /** Maximum number of prompt tokens that are scored in one step. */
     static final int MAX_SCORES = 64;
 
     public GeneratorConfig {
@@ -83,7 +84,7 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         return (contextLength + blockSize - 1) / blockSize;
     }
 
-    /** Limits of a step of a model that is sharded over this many ranks. */
+    /** The limits of a step for a model that is sharded over {@code ranks} ranks. */
     Step.Limits limits(int ranks) {
         return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize, ranks);
     }

@@ -18,8 +18,8 @@ import org.ingrain.sample.step.StepStats;
 import org.ingrain.tensor.InputException;
 
 /**
- * A replica of the model with its own batch, cache and scheduler. The scheduler plans the steps of all ranks. Used on
- * the thread of rank 0.
+ * A replica of the model with its own batch, cache and scheduler. The scheduler plans each step once for all ranks. A
+ * replica is used on the thread of its rank 0.
  */
 final class Replica implements AutoCloseable {
     private final GeneratorConfig config;
@@ -34,7 +34,7 @@ final class Replica implements AutoCloseable {
     private long tokens;
     private long surplus;
 
-    /** @param lag number of newer steps that may be enqueued when the host reads a step */
+    /** @param lag maximum number of steps that are enqueued but not yet read after a call of {@link #step} */
     Replica(ShardedModel model, GeneratorConfig config, Set<Integer> eosIds, int lag) {
         this.config = config;
         this.model = model;
@@ -66,7 +66,7 @@ final class Replica implements AutoCloseable {
         return new KvCache(memory, weights, blocks, config.blockSize());
     }
 
-    /** Bytes that a rank allocates in addition to its weights. */
+    /** Number of bytes that a rank allocates in addition to its weights. */
     static long bytes(Weights weights, GeneratorConfig config) {
         return Allocator.bytes(weights.context(), memory -> Parts.allocate(memory, weights, config, 0));
     }
@@ -98,8 +98,8 @@ final class Replica implements AutoCloseable {
     }
 
     /**
-     * Enqueues one step and reads the results of the steps that are due. Returns false when no work is left; the device
-     * is then idle too.
+     * Enqueues one step and reads the results of the oldest steps until at most {@code lag} steps are unread. Returns
+     * false when no work is left; the device is then idle too.
      */
     boolean step() {
         finishCancelled();
@@ -123,7 +123,7 @@ final class Replica implements AutoCloseable {
         return false;
     }
 
-    /** Reads the oldest steps until at most {@code left} are in flight. */
+    /** Reads the results of the oldest steps until at most {@code left} steps are in flight. */
     private void read(int left) {
         while (inFlight.size() > left) {
             PlannedStep step = inFlight.removeFirst();
@@ -219,8 +219,8 @@ final class Replica implements AutoCloseable {
     }
 
     /**
-     * Waits for the devices, then frees the memory. After the failure of a rank it does nothing; the memory is freed
-     * when the contexts are closed.
+     * Waits for the devices, then frees the memory. If a rank has failed, this method does nothing, and the memory is
+     * freed when the contexts are closed.
      */
     @Override
     public void close() {

@@ -8,27 +8,29 @@ import java.util.concurrent.LinkedBlockingQueue;
 
 /**
  * Replicas that run on their own threads. They take requests from a common queue. The least loaded replica takes the
- * next request, so that no replica is idle while requests wait. If more replicas are idle than requests wait, the
- * samples of a request are divided among idle replicas. A second queue passes the output to the caller's thread.
+ * next request, so that no replica is idle while a request waits. If there are more idle replicas than waiting
+ * requests, the samples of a request are divided among the idle replicas. A second queue passes the output to the
+ * caller's thread.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
  *   replica 0, 1, ...            └──► enqueue, step, step, ───┘
  * </pre>
- * A replica's thread runs one step per task and then submits the next task, so that other tasks can run in between.
+ * Each task on a replica's thread runs one step and then submits the next task, so that other tasks can run between two
+ * steps.
  */
 final class ReplicaPool {
     private final List<Replica> replicas;
     private final int maxSequences;
     private final Deque<Ticket> waiting = new ArrayDeque<>();
-    /** Number of unfinished samples of each replica. */
+    /** For each replica, the number of unfinished samples. */
     private final int[] taken;
-    /** Whether a step of the replica is running or queued. */
+    /** For each replica, whether a step is running or queued. */
     private final boolean[] working;
     private boolean stopped;
     private final LinkedBlockingQueue<Runnable> news = new LinkedBlockingQueue<>();
     private volatile RuntimeException failure;
-    // Used by the caller's thread only.
+    // Only the caller's thread uses the following fields.
     private final GeneratorStats[] stats;
     private boolean stepped;
 
@@ -44,7 +46,10 @@ final class ReplicaPool {
         }
     }
 
-    /** Wraps a listener so that replicas may call it. {@link #step} forwards the calls on the caller's thread. */
+    /**
+     * Returns a wrapper of a listener, which replicas may call. {@link #step} forwards the calls on the caller's
+     * thread.
+     */
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {
             @Override
@@ -76,7 +81,9 @@ final class ReplicaPool {
         replicas.get(i).model().ranks().post(() -> work(i));
     }
 
-    /** Takes waiting requests, then runs one step. Called on the replica's thread. */
+    /**
+     * Moves waiting requests to a replica, then runs one step of the replica. Must be called on the replica's thread.
+     */
     private void work(int i) {
         Replica replica = replicas.get(i);
         try {
@@ -108,15 +115,15 @@ final class ReplicaPool {
         }
     }
 
-    /** Whether a request waits and no other replica is less loaded than this one. */
+    /** Whether a request waits and no other replica has fewer unfinished samples than this one. */
     private boolean mayTake(int i) {
         return !waiting.isEmpty() && (taken.length == 1
                 || taken[i] < maxSequences && taken[i] == Arrays.stream(taken).min().orElse(0));
     }
 
     /**
-     * Number of samples of a request that a replica takes. It takes all samples unless there are idle replicas for
-     * which no other request waits.
+     * Number of samples that a replica takes from a request. The replica takes all samples if log-probabilities of the
+     * prompt are requested, or if there are at most as many other idle replicas as waiting requests.
      */
     private int share(int i, Ticket ticket) {
         int idle = 0;
@@ -146,7 +153,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Waits until a replica has done a step, then executes the queued listener calls. Returns false if no work is left.
+     * Executes queued listener calls until a replica has finished a step, then all calls that are still queued. Returns
+     * false if no work is left.
      */
     boolean step() {
         stepped = false;
@@ -185,7 +193,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Throws if a waiting request names this adapter slot. A replica checks the requests that it has already taken.
+     * Throws an IllegalStateException if a waiting request names this adapter slot. Each replica itself checks the
+     * requests that it has already taken.
      */
     synchronized void requireUnused(int slot) {
         if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {

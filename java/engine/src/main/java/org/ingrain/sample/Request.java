@@ -10,13 +10,14 @@ import org.ingrain.tensor.InputException;
  *
  * @param prompt                 token ids, special tokens included
  * @param samples                number of samples
- * @param firstSample            number of the first sample; the sample number is part of the random number key
+ * @param firstSample            number of the first sample; a random number is a function of seed, sample number and
+ *                               position
  * @param params                 sampling parameters
  * @param adapterSlot            slot in the generator's adapter bank, -1 for the base model
  * @param promptLogProbabilities whether to compute the log-probabilities of the prompt tokens
- * @param continuesText          whether a completion continues the text of the prompt: its text is the decoded prompt
- *                               and completion without the decoded prompt. Otherwise a completion is decoded as a text
- *                               of its own, and SentencePiece tokenizers remove its leading space
+ * @param continuesText          whether the text of a completion continues the text of the prompt. If true, prompt and
+ *                               completion are decoded together, and the text of the prompt is then removed. If false,
+ *                               the completion is decoded alone, and SentencePiece tokenizers remove its leading space
  * @param topTokens              number of most probable tokens to report for each generated token, and for each prompt
  *                               token if {@code promptLogProbabilities}; 0 to {@value #MAX_TOP_TOKENS}
  */
@@ -40,24 +41,24 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** A request whose completions are texts of their own, without most probable tokens. */
+    /** Creates a request without most probable tokens, whose completions are decoded alone. */
     public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
                    boolean promptLogProbabilities) {
         this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false, 0);
     }
 
-    /** A request to the base model, with samples numbered from 0. */
+    /** Creates a request to the base model, with samples numbered from 0. */
     public static Request of(int[] prompt, int samples, SamplingParams params) {
         return new Request(prompt, samples, 0, params, -1, false);
     }
 
-    /** The same request; the completions continue the prompt's text if {@code value}. */
+    /** A copy of this request with another value of {@code continuesText}. */
     public Request withContinuesText(boolean value) {
         return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, value,
                 topTokens);
     }
 
-    /** The same request with the most probable tokens of each position. */
+    /** A copy of this request with another value of {@code topTokens}. */
     public Request withTopTokens(int value) {
         return new Request(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, continuesText,
                 value);

@@ -5,7 +5,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Sampling parameters and stop conditions. {@link #greedy} and {@link #sampled} create parameters; each {@code with}
- * method changes one setting.
+ * method returns a copy with one setting changed.
  *
  * @param temperature 0 for greedy decoding
  * @param topK        number of most probable tokens to keep, 0 for all

@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Continuous batching: decides which sequences compute how many tokens in the next step. The scheduler handles token
- * counts and block numbers only. It does not access the device or text.
+ * Implements continuous batching: decides which sequences the next step computes and how many tokens of each. The
+ * scheduler handles token counts and block numbers only. It accesses neither the device nor texts.
  *
  * <p>A sequence is either waiting or running. A running sequence holds blocks for all of its tokens. A step is planned
  * in this order:
@@ -14,10 +14,10 @@ import java.util.List;
  * <li>Each running sequence is allocated the blocks that its next token needs, oldest sequence first. If no block is
  * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
  * When the sequence is recomputed later, the results are bitwise the same.
- * <li>Each running sequence with exactly one token to compute computes it.
- * <li>The rest of the step's token budget is assigned to prompts: to those of running sequences first, then to those of
- * waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the maximum
- * number of sequences are running. A prompt may take several steps.
+ * <li>Each running sequence with exactly one token to compute computes this token.
+ * <li>The rest of the step's token budget is assigned to prompts: first to prompts of running sequences, then to
+ * prompts of waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the
+ * maximum number of sequences are running. A prompt may take several steps.
  * <li>If the last known token of a sequence is computed in the step, the step draws the sequence's next token. When the
  * first token after a prompt is drawn, the other samples of the request are forked from the sequence.
  * </ol>
@@ -41,7 +41,7 @@ final class Scheduler {
         this.pool = pool;
     }
 
-    /** Queues a request. Its first sample computes the prompt for all samples. */
+    /** Queues a request. The request's first sample computes the prompt for all samples. */
     void enqueue(Ticket ticket) {
         waiting.addLast(new Sequence(ticket, ticket.request.firstSample(),
                 new BlockTable(pool, ticket.request.adapterSlot())));
@@ -51,7 +51,7 @@ final class Scheduler {
         return waiting.isEmpty() && running.isEmpty();
     }
 
-    /** Number of unfinished samples, including samples that are not forked yet. */
+    /** Number of unfinished samples, including samples that have not been forked yet. */
     int unfinished() {
         return inFlight().stream().mapToInt(sequence -> sequence.ticket.forking()
                 ? sequence.ticket.request.samples() : 1).sum();
@@ -72,10 +72,10 @@ final class Scheduler {
     }
 
     /**
-     * Plans the next step. If the step forks more samples than can run, further plans follow in the list; they draw the
+     * Plans the next step. If the step forks more samples than can run, the list contains further plans, which draw the
      * first tokens of the samples that must wait. The step includes every running sequence with an unread token, except
-     * a sequence that has its maximum length with that token. The list is empty if no work is possible before a token
-     * is read.
+     * a sequence that reaches its maximum length with that token. The list is empty if nothing can be computed before a
+     * token has been read.
      */
     List<PlannedStep> plan() {
         reserve();
@@ -118,7 +118,8 @@ final class Scheduler {
     }
 
     /**
-     * Chooses how many tokens each sequence computes. The number of scored prompt tokens per step has its own limit.
+     * Chooses how many tokens each sequence computes. The number of scored prompt tokens per step is limited
+     * separately.
      */
     private List<Slice> slices() {
         int budget = config.maxBatchTokens();
@@ -156,8 +157,8 @@ final class Scheduler {
     }
 
     /**
-     * Admits the oldest waiting sequence once all of its tokens have been read. Returns null if the batch or the cache
-     * is full.
+     * Admits the oldest waiting sequence and returns it. Returns null if no sequence waits, if a token of the oldest
+     * one has not been read yet, or if the batch or the cache is full.
      */
     private Sequence admit() {
         Sequence sequence = waiting.peekFirst();
@@ -178,8 +179,8 @@ final class Scheduler {
     }
 
     /**
-     * Creates the other samples of a request after its prompt is computed. All samples draw their first token from the
-     * same row of logits.
+     * Creates the other samples of a request in the step that completes the prompt. All samples draw their first token
+     * from the same row of logits.
      */
     private void fork(Sequence trunk, int logitRow, StepBuilder step) {
         trunk.ticket.forked();

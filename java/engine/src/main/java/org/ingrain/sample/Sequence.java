@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight, with its tokens and its cache blocks. The last tokens may be unread: a step that draws them has
- * been enqueued, so their positions are known, but the host has not read their ids. Until the prompt is computed, the
- * first sample of a request represents all samples of the request.
+ * One sample in flight, with its tokens and its cache blocks. The last tokens may be unread. The steps that draw unread
+ * tokens have been planned, so the positions of the tokens are known, but the host has not read their ids. Until the
+ * prompt is computed, the first sample of a request represents all samples of the request.
  */
 final class Sequence {
     final Ticket ticket;
@@ -14,7 +14,7 @@ final class Sequence {
     final BlockTable table;
     final StreamingDecoder decoder;
     final TextStream text;
-    /** Null if not requested. */
+    /** Null if the most probable tokens are not requested. */
     final TopTokens topTokens;
     private final int promptLength;
     private int[] ids;
@@ -37,7 +37,7 @@ final class Sequence {
         promptLength = known;
     }
 
-    /** Number of tokens of prompt and completion, unread ones included. */
+    /** Number of tokens of prompt and completion, including unread tokens. */
     int length() {
         return known + unread;
     }
@@ -47,12 +47,15 @@ final class Sequence {
         return unread;
     }
 
-    /** Index of the last unread token among the draws of the step that draws it; -1 if no token is unread. */
+    /** Index of the last unread token among the draws of its step; -1 if no token is unread. */
     int drawnRow() {
         return unread > 0 ? drawnRow : -1;
     }
 
-    /** Records that a planned step draws the next token; {@code row} is the index among the draws of that step. */
+    /**
+     * Records that a planned step draws the next token. {@code row} is the index of the token among the draws of that
+     * step.
+     */
     void draw(int row) {
         unread++;
         drawnRow = row;
@@ -68,7 +71,7 @@ final class Sequence {
         return known - promptLength;
     }
 
-    /** Whether the sample has its maximum length, unread tokens included. */
+    /** Whether the sample has reached its maximum length. Unread tokens are counted. */
     boolean full(int contextLength) {
         return length() - promptLength >= ticket.request.params().maxTokens() || length() >= contextLength;
     }
@@ -81,7 +84,7 @@ final class Sequence {
         finished = true;
     }
 
-    /** Number of tokens to compute before the next one can be drawn. */
+    /** Number of tokens to compute before the next token can be drawn. */
     int pending() {
         return length() - table.computed();
     }
@@ -92,7 +95,7 @@ final class Sequence {
         table.publish(ids, known);
     }
 
-    /** Shares the cached blocks that match a prefix of the known tokens. */
+    /** Reuses the cached blocks that match a prefix of the known tokens. */
     void adopt() {
         table.adopt(ids, known);
     }

@@ -11,7 +11,7 @@ import org.ingrain.parallel.RankGroup;
  * @param name     name of the model in error messages
  * @param ranks    the ranks and their threads
  * @param weights  weights of each rank, used on the rank's thread
- * @param adapters adapter bank of each rank; empty if requests name no adapters
+ * @param adapters adapter bank of each rank; empty if requests cannot name adapters
  */
 public record ShardedModel(String name, RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
     public ShardedModel {
@@ -24,7 +24,7 @@ public record ShardedModel(String name, RankGroup ranks, List<Weights> weights, 
         this("the model", ranks, weights, adapters);
     }
 
-    /** An undivided model on one rank that runs on the caller's thread. {@code adapters} may be null. */
+    /** A model that is not sharded, on one rank that runs on the caller's thread. {@code adapters} may be null. */
     static ShardedModel whole(Weights weights, AdapterBank adapters) {
         return new ShardedModel(RankGroup.onCallersThread(), List.of(weights),
                 adapters == null ? List.of() : List.of(adapters));

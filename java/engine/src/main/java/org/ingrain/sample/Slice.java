@@ -7,13 +7,13 @@ import java.util.Map;
 import org.ingrain.model.Step;
 
 /**
- * The next tokens of one sequence that a step computes.
+ * The tokens of one sequence that a step computes.
  *
  * @param sequence     the sequence
  * @param tokens       number of tokens
- * @param group        number of the slice's group; the slices of a group are adjacent in the step and share leading
- *                     blocks
- * @param prefixBlocks number of leading blocks that the group shares
+ * @param group        number of the slice's group; the slices of a group are adjacent in the step, and their sequences
+ *                     share leading blocks
+ * @param prefixBlocks number of leading blocks that all sequences of the group share
  */
 record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     Slice(Sequence sequence, int tokens) {
@@ -25,7 +25,7 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
         return new Step.Placement(sequence.table.blocks(), group, prefixBlocks, sequence.table.adapterSlot());
     }
 
-    /** Returns the slices with a separate group for each. */
+    /** Returns the slices, each in a separate group. */
     static List<Slice> separate(List<Slice> slices) {
         List<Slice> numbered = new ArrayList<>();
         for (Slice slice : slices) {
@@ -35,8 +35,9 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     }
 
     /**
-     * Returns the slices in groups of sequences with the same first block. A request with several samples has groups of
-     * its own. {@code prefixBlocks} is set to the number of leading blocks that all members of the group share.
+     * Groups the slices whose sequences have the same first block, and returns the slices group by group. The samples
+     * of a request with several samples are not grouped with other requests. {@code prefixBlocks} is set to the number
+     * of leading blocks that all members of the group share.
      */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();
@@ -64,7 +65,7 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
         return several ? List.of(sequence.ticket, sequence.table.first()) : sequence.table.first();
     }
 
-    /** Number of leading blocks that all members have in common and have computed before this step. */
+    /** Number of leading blocks that all members have in common and that were computed before this step. */
     private static int sharedBlocks(List<Slice> members) {
         BlockTable first = members.getFirst().sequence.table;
         return members.stream().mapToInt(member -> member.sequence.table.shared(first)).min().orElse(0);

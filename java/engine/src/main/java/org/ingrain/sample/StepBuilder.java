@@ -21,7 +21,7 @@ final class StepBuilder {
     private final Drawn later = new Drawn(new ArrayList<>(), new ArrayList<>());
     private int rows;
 
-    /** A list of draws, and a list with the sequence of each draw. */
+    /** A list of draws, and a list that contains the sequence of each draw. */
     private record Drawn(List<StepPlan.Draw> draws, List<Sequence> sequences) {
         void add(Sequence sequence, int logitRow) {
             SamplingParams params = sequence.ticket.request.params();
@@ -37,8 +37,8 @@ final class StepBuilder {
     }
 
     /**
-     * Adds a slice. Returns the row of logits from which the sequence's next token is drawn, or -1 if some of its
-     * tokens are still to be computed.
+     * Adds a slice. Returns the row of logits from which the sequence's next token is drawn. Returns -1 if some tokens
+     * of the sequence must be computed in later steps.
      */
     int add(Slice slice) {
         Sequence sequence = slice.sequence();
@@ -62,12 +62,14 @@ final class StepBuilder {
         return last ? logitRows.size() - 1 : -1;
     }
 
-    /** Draws the next token of a running sequence. */
+    /** Adds the draw of the next token of a running sequence. */
     void draw(Sequence sequence, int logitRow) {
         now.add(sequence, logitRow);
     }
 
-    /** Draws the next token of a sequence that cannot run yet. The sequence waits with this token. */
+    /**
+     * Adds the draw of the next token of a sequence that cannot run yet. The token is drawn before the sequence waits.
+     */
     void drawForWaiting(Sequence sequence, int logitRow) {
         later.add(sequence, logitRow);
     }
@@ -98,7 +100,7 @@ final class StepBuilder {
         return steps;
     }
 
-    /** The largest number of most probable tokens that a recipient of the plan's results wants. */
+    /** The largest number of most probable tokens that any request in the plan asks for. */
     private static int topTokens(List<Sequence> drawn, List<PlannedStep.Scored> scored) {
         return Stream.concat(drawn.stream().map(sequence -> sequence.ticket),
                 scored.stream().map(PlannedStep.Scored::ticket))

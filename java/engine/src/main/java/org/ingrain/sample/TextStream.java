@@ -17,8 +17,8 @@ final class TextStream {
     }
 
     /**
-     * Appends decoded text and returns the text that can be output now. Sets {@link #stopped} if a stop string is
-     * complete.
+     * Appends decoded text and returns the text that need not be withheld any longer. Sets {@link #stopped} if the text
+     * contains a complete stop string.
      */
     String append(String piece) {
         int searchFrom = Math.max(0, text.length() - longest());
@@ -31,7 +31,7 @@ final class TextStream {
         return emit(stopped ? text.length() : text.length() - heldBack());
     }
 
-    /** Returns the withheld text, if no stop string was found. */
+    /** Returns the withheld text; empty if a stop string was found. */
     String flush() {
         return emit(text.length());
     }

@@ -9,17 +9,18 @@ import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
  * A submitted request. The caller can cancel its unfinished samples. If the samples of a request are divided among
- * replicas, each replica has its own ticket for a part of them.
+ * replicas, each of these replicas has its own ticket, for its part of the samples.
  */
 public final class Ticket {
     final Request request;
     final GenerationListener listener;
     final float[] promptLogProbabilities;
-    /** Null if not requested. */
+    /** Null if the most probable tokens of the prompt are not requested. */
     final TopTokens promptTopTokens;
     private final Supplier<StreamingDecoder> decoders;
     /**
-     * Numbers of cancelled samples, shared by all parts of the request. Written by the caller, read by the replicas.
+     * The numbers of the cancelled samples. All tickets of the request share this set; the caller writes it and the
+     * replicas read it.
      */
     private final Set<Integer> cancelled;
     private boolean forked;
@@ -42,7 +43,10 @@ public final class Ticket {
         promptTopTokens = promptLogProbabilities != null ? topTokens() : null;
     }
 
-    /** Cancels a sample at the next step. The completion contains the tokens that were generated before. */
+    /**
+     * Cancels a sample. The cancellation takes effect at the next step, and the completion contains the tokens that
+     * were generated until then.
+     */
     public void cancel(int sample) {
         cancelled.add(sample);
     }
@@ -55,7 +59,9 @@ public final class Ticket {
         return IntStream.range(0, request.samples()).allMatch(i -> cancelled.contains(request.firstSample() + i));
     }
 
-    /** Returns a ticket for samples [first, first + count) of this request, none of which has been started. */
+    /**
+     * Returns a ticket for samples [first, first + count) of this request. None of these samples may have been started.
+     */
     Ticket part(int first, int count) {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
                 request.adapterSlot(), request.promptLogProbabilities(), request.continuesText(),
@@ -63,7 +69,7 @@ public final class Ticket {
         return new Ticket(part, listener, decoders, cancelled);
     }
 
-    /** Creates the store for the most probable tokens of a text; null if they are not requested. */
+    /** Creates an empty object for the most probable tokens of a text; returns null if they are not requested. */
     TopTokens topTokens() {
         return request.topTokens() > 0 ? new TopTokens(request.topTokens()) : null;
     }
@@ -87,7 +93,7 @@ public final class Ticket {
         forked = true;
     }
 
-    /** Whether log-probabilities of prompt tokens are still to be computed. */
+    /** Whether log-probabilities of prompt tokens are requested and have not been computed yet. */
     boolean wantsPrompt() {
         return promptLogProbabilities != null && !forked;
     }

@@ -5,7 +5,8 @@ import org.ingrain.sample.step.StepResults;
 
 /**
  * The n most probable tokens at each position of a text, most probable first, with their log-probabilities (natural
- * logarithm, temperature 1). Not computed for the first position of a prompt, which nothing precedes: its ids are -1.
+ * logarithm, temperature 1). No tokens are computed for the first position of a prompt, because no token precedes it;
+ * the ids of this position are -1.
  */
 public final class TopTokens {
     private final int n;
@@ -29,17 +30,17 @@ public final class TopTokens {
         return positions;
     }
 
-    /** Id of the rank-th most probable token at a position, counted from 0. */
+    /** Id of a token at a position. The most probable token has {@code rank} 0. */
     public int id(int position, int rank) {
         return ids[position * n + rank];
     }
 
-    /** Log-probability of the rank-th most probable token at a position. */
+    /** Log-probability of a token at a position. The most probable token has {@code rank} 0. */
     public float logProbability(int position, int rank) {
         return logProbabilities[position * n + rank];
     }
 
-    /** Stores the results of one row. Positions that are skipped have ids -1. */
+    /** Stores the results of one row at a position. Earlier positions without results get ids -1. */
     void set(int position, StepResults results, int row) {
         if ((position + 1) * n > ids.length) {
             int size = Math.max((position + 1) * n, 2 * ids.length);

@@ -25,9 +25,9 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
- * messages. Prompts equal those of transformers' apply_chat_template without tools. Constructs that Jinjava would
- * render differently are rejected. The current date (strftime_now) is not defined, so that a prompt does not depend on
- * the date; Llama 3's templates then use a fixed date. Thread-safe.
+ * messages. Prompts equal the prompts that transformers' apply_chat_template returns without tools. Constructs that
+ * Jinjava would render differently are rejected. The function strftime_now, which returns the current date, is not
+ * defined, so that a prompt does not depend on the date. Without it, Llama 3's templates use a fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
@@ -42,13 +42,13 @@ public final class ChatTemplate {
     /**
      * @param where     name of the file, for error messages
      * @param source    the Jinja source
-     * @param variables the template's variables by name, without the messages
+     * @param variables the values of the template's variables by name, except the messages
      */
     ChatTemplate(String where, String source, Map<String, Object> variables) {
         this(where, source, variables, Duration.ofSeconds(10));
     }
 
-    /** @param limit time to render one prompt */
+    /** @param limit maximum time to render one prompt */
     ChatTemplate(String where, String source, Map<String, Object> variables, Duration limit) {
         jinjava = TemplateEngine.create(limit);
         this.where = where;
@@ -73,7 +73,7 @@ public final class ChatTemplate {
     /**
      * Opens the template of a model folder. The template is read from chat_template.jinja, else from
      * chat_template.json, else from tokenizer_config.json. If the field chat_template is a list, the template named
-     * default is used. A folder without a template has Llama 2's template.
+     * default is used. For a folder without a template, Llama 2's template is used.
      *
      * @param enableThinking value of the template's variable enable_thinking; if empty, the variable is undefined
      * @throws InputException if enableThinking is given and the template does not mention it
@@ -126,9 +126,9 @@ public final class ChatTemplate {
     }
 
     /**
-     * The text of the prompt, with special tokens as text.
+     * Returns the text of the prompt. Special tokens are included as text.
      *
-     * @throws InputException if the template refuses the messages, fails, or needs too much time or memory
+     * @throws InputException if the template refuses the messages or fails, or if it needs too much time or memory
      */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
         Map<String, Object> context = new HashMap<>(variables);
@@ -151,8 +151,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The token ids of the prompt. Special tokens in the template become single ids. If the tokenizer prepends BOS, the
-     * prompt starts with exactly one BOS, even if the template includes BOS.
+     * Returns the token ids of the prompt. Special tokens in the template become single ids. If the tokenizer prepends
+     * BOS, the prompt starts with exactly one BOS, even if the template includes BOS.
      */
     public int[] encode(Tokenizer tokenizer, List<Message> messages, boolean addGenerationPrompt) {
         int[] ids = tokenizer.encode(render(messages, addGenerationPrompt), false);

@@ -14,8 +14,8 @@ import jinjava.javax.el.ELResolver;
 
 /**
  * Resolves method calls in templates as Python does. Only Python's methods can be called on a string, because Java's
- * methods differ: split expects a regular expression, and strip removes other white space. A call of {@link
- * TemplateExpression#SLICE} is a slice.
+ * methods with the same names differ. For example, Java's split expects a regular expression, and strip removes other
+ * white space. A call of {@link TemplateExpression#SLICE} is resolved as a slice.
  */
 final class PythonResolver extends ELResolver {
     static ELResolver beforeJinjavas() {
@@ -65,7 +65,7 @@ final class PythonResolver extends ELResolver {
         };
     }
 
-    /** Returns the character of a string at an index. Other properties are left to the resolvers that follow. */
+    /** Returns the character of a string at an index. All other properties are left to later resolvers. */
     @Override
     public Object getValue(ELContext context, Object base, Object property) {
         // Jinjava passes an index as text.

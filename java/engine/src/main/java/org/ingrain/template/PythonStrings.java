@@ -77,7 +77,7 @@ final class PythonStrings {
         };
     }
 
-    /** text.replace(from, to), whose length is checked before. */
+    /** Returns text.replace(from, to). The length of the result is checked before it is computed. */
     static String replace(String text, String from, String to) {
         long count = 0;
         for (int at = text.indexOf(from); at >= 0 && at < text.length() && to.length() > from.length();

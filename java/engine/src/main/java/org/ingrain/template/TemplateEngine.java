@@ -27,11 +27,12 @@ import java.util.stream.Stream;
 import org.ingrain.tokenizer.DjlSettings;
 
 /**
- * Configures Jinjava to render templates as transformers does with Jinja. Templates cannot load files, and have no
- * function or filter that depends on the time or on random numbers. Time, output and the size of values are bounded.
+ * Configures Jinjava to render templates as transformers does with Jinja. Templates cannot load files and cannot use
+ * functions or filters that depend on the time or on random numbers. The rendering time, the length of the output and
+ * the size of values are limited.
  */
 final class TemplateEngine {
-    /** Limit of the characters of a text and of a prompt. */
+    /** Maximum number of characters in a text and in a prompt. */
     static final int MAX_CHARACTERS = 16_000_000;
 
     private static final int MAX_ELEMENTS = 10_000;
@@ -41,7 +42,7 @@ final class TemplateEngine {
     private TemplateEngine() {
     }
 
-    /** @param limit time to render one template */
+    /** @param limit maximum time to render a template once */
     static Jinjava create(Duration limit) {
         DjlSettings.apply();
         LegacyOverrides asJinja = LegacyOverrides.newBuilder().withEvaluateMapKeys(true).withIterateOverMapKeys(true)
@@ -68,7 +69,10 @@ final class TemplateEngine {
         return jinjava;
     }
 
-    /** Everything that loads files, and Jinjava's functions and filters that Jinja does not have. */
+    /**
+     * The names to disable: everything that loads files, and the functions and filters of Jinjava that Jinja does not
+     * have.
+     */
     private static Map<Context.Library, Set<String>> disabled() {
         Context all = new Jinjava().getGlobalContext();
         Set<String> functions = all.getAllFunctions().stream().map(ELFunctionDefinition::getName)
@@ -79,7 +83,7 @@ final class TemplateEngine {
                 functions, Context.Library.FILTER, filters);
     }
 
-    /** Python's range. Jinjava's returns only the first elements of a long range. */
+    /** Returns Python's range. Jinjava's own function returns only the first elements of a long range. */
     public static List<Object> range(Object first, Object... more) {
         long[] bounds = Stream.concat(Stream.of(first), Stream.of(more)).mapToLong(bound -> {
             if (bound instanceof Number number) {
@@ -108,7 +112,7 @@ final class TemplateEngine {
         }
     }
 
-    /** A refusal with a message for the user: of the template, by raise_exception, or of this class. */
+    /** A refusal with a message for the user. It is thrown by this class, or by the template with raise_exception. */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
 
@@ -122,7 +126,7 @@ final class TemplateEngine {
         throw new Refusal(message);
     }
 
-    /** One line about an error: the message of a refusal if there is one. */
+    /** Describes an error in one line. For a refusal, the line is the message of the refusal. */
     static String complaint(TemplateError error) {
         String message = error.getMessage();
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {
@@ -154,7 +158,9 @@ final class TemplateEngine {
         }
     }
 
-    /** Writes true and false as Python does, and limits the time and the size of values. */
+    /**
+     * An interpreter that writes true and false as Python does and limits the rendering time and the size of values.
+     */
     private static final class PythonInterpreter extends JinjavaInterpreter {
         private final Duration limit;
         private final long deadline;

@@ -9,9 +9,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Rewrites expressions that Jinjava parses differently from Jinja. A slice {@code x[a:b:c]} becomes a call of {@link
- * #SLICE}. The value of a named argument is put in parentheses, because Jinjava would use only the first operand of the
- * value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. Only filters whose results are known to agree with Jinja's
- * are accepted; Jinjava would render an unknown filter as an empty string.
+ * #SLICE}. The value of a named argument is put in parentheses, because otherwise Jinjava would use only the first
+ * operand of the value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. A filter is accepted only if its results are
+ * known to agree with those of Jinja. Jinjava would render an unknown filter as an empty string.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
@@ -44,9 +44,9 @@ final class TemplateExpression {
     }
 
     /**
-     * Checks the length, without quoted texts, and the nesting of an expression.
+     * Checks the nesting of an expression, and its length without quoted texts.
      *
-     * @throws InputException if Jinjava's recursive parser could need too much time or stack for it
+     * @throws InputException if Jinjava's recursive parser could need too much time or stack for the expression
      */
     static void requireSize(String expression) {
         String bare = withoutQuotes(expression);
@@ -62,7 +62,7 @@ final class TemplateExpression {
         }
     }
 
-    /** The index of the first occurrence of {@code close} outside quotes and brackets, or -1. */
+    /** The index of the first occurrence of {@code close} outside quotes and brackets; -1 if there is none. */
     static int end(String template, int from, String close) {
         int depth = 0;
         for (int i = from; i + 1 < template.length(); i++) {
@@ -158,7 +158,7 @@ final class TemplateExpression {
         return named.matches() ? named.group(1) + "(" + named.group(2) + ")" : argument;
     }
 
-    /** Whether a bracket after this text is part of a subscript or a call. */
+    /** Whether a bracket directly after this text begins a subscript or a call. */
     private static boolean subscripted(CharSequence before) {
         String word = before.toString().stripTrailing();
         char last = word.isEmpty() ? ' ' : word.charAt(word.length() - 1);

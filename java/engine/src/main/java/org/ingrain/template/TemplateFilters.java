@@ -21,7 +21,7 @@ final class TemplateFilters {
                 new Default("default"), new Default("d"), new Replace());
     }
 
-    /** Removes white space as in Python. Jinjava's filter removes only ASCII white space. */
+    /** Removes leading and trailing white space as Python does. Jinjava's own filter removes only ASCII white space. */
     private static final class Trim implements Filter {
         @Override
         public String getName() {
@@ -34,7 +34,9 @@ final class TemplateFilters {
         }
     }
 
-    /** Replaces all occurrences of a text. Jinjava limits neither the time nor the length. */
+    /**
+     * Replaces all occurrences of a text. Jinjava's own filter limits neither the time nor the length of the result.
+     */
     private static final class Replace implements Filter {
         @Override
         public String getName() {
@@ -50,7 +52,7 @@ final class TemplateFilters {
         }
     }
 
-    /** The length of a text in code points, as in Python, or of a collection. */
+    /** Returns the length of a text in code points, as in Python, or the number of elements of a collection. */
     private record Length(String name) implements Filter {
         @Override
         public String getName() {
@@ -71,8 +73,8 @@ final class TemplateFilters {
     }
 
     /**
-     * The value, or the argument unchanged if the value is none. Jinjava's filter converts the argument to a string, so
-     * that false becomes a true value.
+     * Returns the value; if the value is none, returns the argument unchanged. Jinjava's own filter converts the
+     * argument to a string, which turns false into a true value.
      */
     private record Default(String name) implements AdvancedFilter {
         @Override
@@ -92,7 +94,7 @@ final class TemplateFilters {
         }
     }
 
-    /** The key and value pairs of a mapping. */
+    /** Returns the key and value pairs of a mapping. */
     private static final class Items implements Filter {
         @Override
         public String getName() {
@@ -108,7 +110,7 @@ final class TemplateFilters {
         }
     }
 
-    /** Equals Python's json.dumps(ensure_ascii=False), with spaces after commas and colons. */
+    /** Returns the same text as Python's json.dumps(ensure_ascii=False), with spaces after commas and colons. */
     private static final class ToJson implements AdvancedFilter {
         @Override
         public String getName() {

@@ -7,10 +7,10 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * Rewrites a Jinja template for Jinjava, which renders some constructs differently. White space is removed as Jinja
- * does with trim_blocks and lstrip_blocks (Jinjava also strips before a tag in the middle of a line). Expressions are
- * rewritten by {@link TemplateExpression}. The if of a for loop, which Jinjava ignores, becomes a separate loop. The
- * else of a for loop is refused, and so is deep nesting.
+ * Rewrites a Jinja template for Jinjava, which renders some constructs differently from Jinja. White space is removed
+ * as in Jinja with trim_blocks and lstrip_blocks, because Jinjava also removes it before a tag in the middle of a line.
+ * Expressions are rewritten by {@link TemplateExpression}. The condition (if) of a for loop, which Jinjava ignores,
+ * becomes a separate loop. The else of a for loop and deep nesting are refused.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
@@ -25,14 +25,14 @@ final class TemplateSource {
     private Cut cut = Cut.NOTHING;
     private boolean lineStarting;
 
-    /** The characters that a tag removes from the text after the tag. */
+    /** The characters that a tag removes from the beginning of the text after the tag. */
     private enum Cut { NOTHING, NEWLINE, SPACE }
 
     private TemplateSource(String template) {
         this.template = template;
     }
 
-    /** Returns the template for a Jinjava that does not remove white space. */
+    /** Returns the rewritten template, to be rendered by a Jinjava that does not remove white space. */
     static String rewrite(String template) {
         String unix = template.replace("\r\n", "\n").replace('\r', '\n');
         TemplateSource source = new TemplateSource(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
@@ -59,7 +59,8 @@ final class TemplateSource {
     }
 
     /**
-     * Appends the text up to the next tag or the end, without the white space that the tags before and after it remove.
+     * Appends the text up to index {@code end}, without the white space that the tags before and after this text
+     * remove.
      */
     private void text(int end) {
         int begin = at;
@@ -152,8 +153,8 @@ final class TemplateSource {
     }
 
     /**
-     * Writes a loop that collects the matching elements, then a loop over the collected elements, so that {@code loop}
-     * counts only these.
+     * Writes a loop that collects the matching elements, then a loop over the collected elements. The variable {@code
+     * loop} therefore counts only matching elements.
      */
     private void filteredLoop(String body) {
         int filter = TemplateExpression.end(body, 0, " if ");

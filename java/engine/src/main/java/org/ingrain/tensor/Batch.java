@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The {@code ingrain_batch} descriptor of one ragged step. It refers to device arrays and contains the sizes that the
- * current step uses. The caller fills the arrays.
+ * The {@code ingrain_batch} descriptor of one ragged step. The descriptor refers to device arrays, which the caller
+ * fills, and contains the sizes of the current step.
  */
 public final class Batch {
     private final MemorySegment descriptor;
@@ -95,7 +95,7 @@ public final class Batch {
         return descriptor.get(ValueLayout.JAVA_LONG, 72);
     }
 
-    /** The first row of each sequence, then the number of rows; shape (S + 1) I32. */
+    /** The index of each sequence's first row; the last element is the number of rows. Shape (S + 1) I32. */
     public Tensor sequenceOffsets() {
         return sequenceOffsets;
     }
@@ -110,17 +110,20 @@ public final class Batch {
         return blockTables;
     }
 
-    /** Prefix group of each sequence (S) I32. The sequences of a group are adjacent and share their leading blocks. */
+    /**
+     * Prefix group of each sequence; shape (S) I32. The sequences of a group are adjacent and share their leading
+     * blocks.
+     */
     public Tensor prefixGroups() {
         return prefixGroups;
     }
 
-    /** Number of leading blocks that each sequence's group shares (S) I32. */
+    /** For each sequence, the number of leading blocks that its group shares; shape (S) I32. */
     public Tensor prefixBlocks() {
         return prefixBlocks;
     }
 
-    /** Adapter slot of each row (T) I32, -1 for none; null if the step uses no adapter. */
+    /** Adapter slot of each row, -1 for none; shape (T) I32. Null if the step uses no adapter. */
     public Tensor adapterSlots() {
         return descriptor.get(ValueLayout.JAVA_LONG, 40) == 0 ? null : adapterSlots;
     }

@@ -2,7 +2,7 @@ package org.ingrain.tensor;
 
 /**
  * An error in the user's input. The message is one line that names the file or the field, the value found and the value
- * expected. The command line prints it and exits with status 2.
+ * expected. The command line prints the message and exits with status 2.
  */
 public final class InputException extends RuntimeException {
     private final String field;
@@ -21,8 +21,8 @@ public final class InputException extends RuntimeException {
     }
 
     /**
-     * An invalid setting: {@code maxTokens: 0, expected 1 or more}. The command line replaces the field name with its
-     * flag.
+     * Creates an exception about an invalid setting, such as {@code maxTokens: 0, expected 1 or more}. The command line
+     * replaces the field name with its flag.
      *
      * @param field name of the setting, in camel case
      * @param text  the value found and the values expected; names of other settings in the text are in camel case too

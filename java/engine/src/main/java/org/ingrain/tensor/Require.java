@@ -3,7 +3,7 @@ package org.ingrain.tensor;
 import java.util.List;
 import java.util.Objects;
 
-/** Validation of settings. The exceptions name the field. */
+/** Validation of settings. Every exception names the field. */
 public final class Require {
     private Require() {
     }
@@ -14,12 +14,14 @@ public final class Require {
         }
     }
 
-    /** Requires a value for a field of a file. The reader of the file adds its name and line. */
+    /**
+     * Requires a value for a field of a file. The reader of the file adds the file name and the line to the message.
+     */
     public static void present(String field, Object found) {
         that(found != null, field, "missing", "a value");
     }
 
-    /** The same for a list, none of whose elements may be null. */
+    /** Requires a list without null elements for a field of a file. */
     public static void present(String field, List<?> found) {
         present(field, (Object) found);
         that(found.stream().noneMatch(Objects::isNull), field, "null in a list", "values");

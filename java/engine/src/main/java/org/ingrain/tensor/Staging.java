@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Collects the small host arrays of a step so that one copy uploads all of them. Each array follows the previous one
- * and has the same offset in device memory and in a pinned host buffer (an image). The images are used in rotation, so
- * that the host can fill one image while the copy from another is pending. The same sequence of reservations yields the
- * same device addresses, as a captured graph requires.
+ * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive. Each has
+ * the same offset in device memory and in a pinned host buffer, which is called an image. The images are used in
+ * rotation, so that the host can fill one image while the copy from another is pending. Equal sequences of reservations
+ * yield equal device addresses, as a captured graph requires.
  */
 public final class Staging {
     /** Alignment of every array, in bytes. */
@@ -31,7 +31,7 @@ public final class Staging {
         image = this.images.getFirst();
     }
 
-    /** The total size of the arrays that {@code reservations} reserves, in bytes. */
+    /** The total size in bytes of the arrays that {@code reservations} reserves. */
     public static long bytes(Consumer<Staging> reservations) {
         Staging counter = new Staging(Tensor.unallocated(DType.I64, Long.MAX_VALUE / Long.BYTES),
                 List.of(MemorySegment.NULL));
@@ -39,7 +39,9 @@ public final class Staging {
         return counter.used;
     }
 
-    /** Switches to the next image, without reservations. Copies enqueued from that image must have completed. */
+    /**
+     * Switches to the next image and discards all reservations. Copies enqueued from that image must have completed.
+     */
     public void begin() {
         turn = (turn + 1) % images.size();
         image = images.get(turn);

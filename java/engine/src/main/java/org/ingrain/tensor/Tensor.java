@@ -85,7 +85,10 @@ public final class Tensor {
         return new Tensor(address + offset * dtype.bytes(), dtype, n);
     }
 
-    /** A view of a matrix that starts at {@code column}. Shape and row stride are unchanged. */
+    /**
+     * A view of a matrix whose memory starts at element {@code column} of the first row. Shape and row stride are
+     * unchanged.
+     */
     public Tensor fromColumn(long column) {
         if (rank() != 2 || column < 0 || column >= shape[1]) {
             throw new IndexOutOfBoundsException("column " + column + " of " + this);

@@ -6,8 +6,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * A weight W (rows = output features N, columns = input features C) in the backend's layout: the {@code ingrain_weight}
- * descriptor and its memory. {@code chunk} is the number of columns per partial sum, 0 for a single sum. An F8E4M3
- * weight also has one scale per row, which {@code pack} writes.
+ * descriptor and its memory. {@code chunk} is the number of columns per partial sum, or 0 for a single sum over all
+ * columns. An F8E4M3 weight also has one scale per row, which {@code pack} writes.
  */
 public final class Weight {
     private final MemorySegment descriptor;

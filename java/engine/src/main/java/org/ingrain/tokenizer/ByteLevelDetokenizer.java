@@ -22,7 +22,8 @@ final class ByteLevelDetokenizer implements Detokenizer {
         }
     }
 
-    // As bytes_to_unicode of GPT-2. Printable Latin-1 maps to itself; the other bytes map to U+0100 and up, in order.
+    // The mapping is that of GPT-2's bytes_to_unicode. Printable Latin-1 characters map to themselves; the other bytes
+    // map to U+0100 and the following characters, in ascending order.
     private static Map<Character, Byte> alphabet() {
         Map<Character, Byte> alphabet = new HashMap<>();
         int next = 0x100;

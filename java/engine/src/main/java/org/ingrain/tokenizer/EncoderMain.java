@@ -10,10 +10,11 @@ import java.nio.charset.StandardCharsets;
 import org.ingrain.tensor.InputException;
 
 /**
- * Main class of the child of {@link EncoderProcess}. Standard input has a tokenizer.json, then for each text a boolean
- * (whether to add special tokens) and the text in UTF-8; each of these byte strings follows its length, an int.
- * Standard output has one reply for the file and for each text: the number of ids and the ids, or -1 and a message. The
- * file's reply has no ids. The process ends at the end of its input.
+ * Main class of the child process of {@link EncoderProcess}. Standard input contains a tokenizer.json, then for each
+ * text a boolean (whether to add special tokens) and the text in UTF-8. The file and each text are preceded by their
+ * length in bytes, an int. Standard output contains one reply for the file and one for each text. A reply consists of
+ * the number of ids and the ids, or of -1 and an error message. The reply for the file has 0 ids. The process ends at
+ * the end of its input.
  */
 final class EncoderMain {
     private EncoderMain() {

@@ -12,9 +12,10 @@ import java.util.concurrent.TimeUnit;
 import org.ingrain.tensor.InputException;
 
 /**
- * The tokenizers library in a child process, for files with which it can abort its process or not end: see {@link
- * TokenizerCheck}. The child starts at the first text. Thread-safe. If the child dies or exceeds the time limit, the
- * text is refused, and the next text starts a new child. {@link EncoderMain} describes the messages.
+ * Runs the tokenizers library in a child process. It is used for files with which the library can abort its process or
+ * not terminate; see {@link TokenizerCheck}. The child process starts when the first text is encoded. Thread-safe. If
+ * the child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts a new child.
+ * {@link EncoderMain} describes the messages.
  */
 final class EncoderProcess implements AutoCloseable {
     private final String where;
@@ -25,9 +26,10 @@ final class EncoderProcess implements AutoCloseable {
     private DataInputStream replies;
 
     /**
-     * Prepares the child, which starts at the first text.
+     * Prepares the child process. It starts when the first text is encoded.
      *
-     * @param limit time for one text of up to 100 000 characters and for each further 100 000; tenfold for the start
+     * @param limit maximum time for each started 100 000 characters of a text; the maximum time for the start of the
+     *              child is ten times as long
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;
@@ -68,7 +70,10 @@ final class EncoderProcess implements AutoCloseable {
         void send() throws IOException;
     }
 
-    /** Sends a message and reads the reply, which is a list of ids or a refusal. Kills the child after the limit. */
+    /**
+     * Sends a message and reads the reply, which is a list of ids or an error message. Kills the child if it does not
+     * reply in time.
+     */
     private int[] reply(String work, Duration time, Message message) {
         Process child = process;
         CompletableFuture<Void> done = new CompletableFuture<>();

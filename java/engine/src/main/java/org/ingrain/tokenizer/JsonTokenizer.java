@@ -11,13 +11,15 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A tokenizer.json. Hugging Face's tokenizers library encodes, through DJL. Decoding is done here, because DJL has no
- * streaming decoder and one implementation guarantees that streamed and whole texts agree. If the library can abort its
- * process or not end, because of the file or of a very long text, it runs in a child process.
+ * The tokenizer of a tokenizer.json. Texts are encoded by Hugging Face's tokenizers library, through DJL. Ids are
+ * decoded in Java, because DJL has no streaming decoder, and because a single implementation guarantees that streamed
+ * and whole texts agree. If the file or a very long text can make the library abort its process or not terminate, the
+ * library runs in a child process.
  */
 final class JsonTokenizer implements Tokenizer {
     /**
-     * For longer texts even a regular expression that {@link SplitRegex} knows can exceed the library's retry limit.
+     * Maximum length of a text that is encoded in this process. For longer texts even a regular expression that {@link
+     * SplitRegex} accepts can exceed the library's retry limit.
      */
     private static final int MAX_CHARACTERS = 2_000_000;
 
@@ -79,8 +81,8 @@ final class JsonTokenizer implements Tokenizer {
         if (decoder.text("type").equals("ByteLevel")) {
             return new ByteLevelDetokenizer(vocabulary);
         }
-        // The decoders that transformers writes for Llama's SentencePiece vocabularies, with and without a dummy
-        // prefix.
+        // These are the decoders that transformers writes for Llama's SentencePiece vocabularies, with and without a
+        // dummy prefix.
         String replace = "{\"type\":\"Replace\",\"pattern\":{\"String\":\"\u2581\"},\"content\":\" \"}";
         String common = "[" + replace + ",{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}";
         String steps = decoder.has("decoders") ? decoder.node("decoders").toString() : "";

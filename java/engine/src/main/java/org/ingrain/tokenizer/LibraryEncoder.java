@@ -7,9 +7,9 @@ import java.util.Map;
 import java.util.stream.LongStream;
 import org.ingrain.tensor.InputException;
 
-/** Hugging Face's tokenizers library in this process, through DJL. Thread-safe. */
+/** Runs Hugging Face's tokenizers library in this process, through DJL. Thread-safe. */
 final class LibraryEncoder implements AutoCloseable {
-    // By default DJL truncates and pads.
+    // By default DJL truncates and pads the ids.
     private static final Map<String, String> OPTIONS = Map.of("truncation", "false", "padding", "false");
 
     private final String where;
@@ -18,7 +18,7 @@ final class LibraryEncoder implements AutoCloseable {
     /**
      * Loads a tokenizer.
      *
-     * @param where the file, for error messages
+     * @param where name of the file, for error messages
      * @param json  content of a tokenizer.json that {@link TokenizerCheck} has accepted
      */
     LibraryEncoder(String where, byte[] json) {

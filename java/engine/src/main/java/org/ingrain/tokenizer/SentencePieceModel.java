@@ -14,8 +14,8 @@ import java.util.function.ObjIntConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * The pieces of a tokenizer.model. They are read from the file's protocol buffer (sentencepiece_model.proto), because
- * DJL's binding exposes neither the number nor the kinds of the pieces.
+ * The pieces of a tokenizer.model. The pieces are read from the file's protocol buffer (sentencepiece_model.proto),
+ * because DJL's binding exposes neither their number nor their kinds.
  *
  * @param bytes  content of the file
  * @param pieces pieces in the order of their ids
@@ -23,8 +23,8 @@ import org.ingrain.tensor.InputException;
  * @param eosId  id of EOS in the model's trainer settings; negative if there is no EOS
  */
 record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
-    // Field 3 of the model is the normalizer. Field 3 of the normalizer is add_dummy_prefix. Protocol buffers merge a
-    // repeated message, so these four bytes override the flag when they are appended.
+    // Field 3 of the model is the normalizer. Field 3 of the normalizer is add_dummy_prefix. A protocol buffer parser
+    // merges repeated messages. These four bytes therefore override the flag when they are appended to the file.
     private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
 
     /** The kinds of pieces in sentencepiece_model.proto, in the order of their numbers from 1. */
@@ -56,7 +56,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         }
     }
 
-    /** The file with add_dummy_prefix set to false, so that no space is prepended to a text. */
+    /** Returns the content of the file with add_dummy_prefix set to false, so that no space is prepended to a text. */
     byte[] withoutDummyPrefix() {
         byte[] changed = Arrays.copyOf(bytes, bytes.length + NO_DUMMY_PREFIX.length);
         System.arraycopy(NO_DUMMY_PREFIX, 0, changed, bytes.length, NO_DUMMY_PREFIX.length);
@@ -86,7 +86,10 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
         });
     }
 
-    /** Reads a message. Passes nested bytes to one consumer and integers to the other, each with the field number. */
+    /**
+     * Reads a message. Passes each nested message or byte string to {@code bytes} and each integer to {@code integers},
+     * with the number of its field.
+     */
     private static void fields(ByteBuffer message, ObjIntConsumer<ByteBuffer> bytes, ObjIntConsumer<Long> integers) {
         message.order(ByteOrder.LITTLE_ENDIAN);
         while (message.hasRemaining()) {

@@ -16,11 +16,11 @@ import java.util.stream.IntStream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A tokenizer.model. SentencePiece encodes, through DJL. Decoding is done here, because DJL's decoder corrupts
- * characters beyond the BMP. Behaves like transformers' LlamaTokenizer. It prepends BOS unless add_bos_token is false.
- * It splits the text at special tokens, and SentencePiece encodes the parts. If legacy in tokenizer_config.json is true
- * or missing, a space is prepended to every part, otherwise only to the first, and not even to that if add_prefix_space
- * is false.
+ * The tokenizer of a tokenizer.model, which behaves like transformers' LlamaTokenizer. Texts are encoded by
+ * SentencePiece, through DJL. Ids are decoded in Java, because DJL's decoder corrupts characters beyond the BMP. BOS is
+ * prepended unless add_bos_token is false. The text is split at special tokens, and SentencePiece encodes the parts
+ * separately. If legacy in tokenizer_config.json is true or missing, a space is prepended to every part. If legacy is
+ * false, a space is prepended only to the first part, and to no part if add_prefix_space is false.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private static final Pattern WORD = Pattern.compile("\\w", Pattern.UNICODE_CHARACTER_CLASS);
@@ -110,7 +110,10 @@ final class SentencePieceTokenizer implements Tokenizer {
         return parts.stream().flatMapToInt(IntStream::of).toArray();
     }
 
-    /** Whether a character of a word is directly before or after a part of a text, as in the tokenizers library. */
+    /**
+     * Whether the character directly before or directly after a range of the text is part of a word. The definition is
+     * that of the tokenizers library.
+     */
     private static boolean insideWord(String text, int start, int end) {
         return start > 0 && WORD.matcher(Character.toString(text.codePointBefore(start))).matches()
                 || end < text.length() && WORD.matcher(Character.toString(text.codePointAt(end))).matches();

@@ -5,10 +5,11 @@ import java.util.regex.Pattern;
 
 /**
  * Recognises the regular expressions of the published pre-tokenizers (GPT-2, cl100k, o200k, Llama 3, Qwen2, DeepSeek,
- * Tekken) and others of their form: alternatives of single characters and character classes, each with at most one
- * quantifier. Such an expression matches in time linear in the length of the match: an alternative has at most two
- * unbounded quantifiers and nothing that can fail after the second one. It also never matches an empty text. Others can
- * need exponential time, or exceed the retry limit of the tokenizers library, which then aborts the process.
+ * Tekken) and other expressions of the same form. This form consists of alternatives, which are sequences of single
+ * characters and character classes, each with at most one quantifier. The time of a match is linear in its length,
+ * because an alternative has at most two unbounded quantifiers and nothing that can fail after the second one. An
+ * expression of this form never matches an empty text. Other expressions can need exponential time, or can exceed the
+ * retry limit of the tokenizers library, which then aborts the process.
  */
 final class SplitRegex {
     private static final String CLASS = "\\[\\^?+\\]?+(?:\\[:\\^?\\w+:]|\\\\.|[^\\\\\\]\\[])++]";
@@ -17,7 +18,10 @@ final class SplitRegex {
             + "|[^\\\\\\[\\](){}|?*+^$])|(?<words>\\(\\?i?:(?:[^()\\[\\]\\\\*+?{}.]|\\[\\w++])++\\))"
             + "|(?<ahead>\\(\\?[!=](?:" + CLASS + "|" + ESCAPE + ")\\)|\\$))"
             + "(?<quantifier>[?*+]|\\{\\d{1,2}(?:,\\d{0,2})?})?+|(?<or>\\|)");
-    /** Limit of the ways to match the bounded quantifiers of an alternative. A failing match tries all of them. */
+    /**
+     * Maximum number of ways to match the bounded quantifiers of an alternative. A match that fails tries all of these
+     * ways.
+     */
     private static final int MAX_CHOICES = 4;
 
     private int unbounded;

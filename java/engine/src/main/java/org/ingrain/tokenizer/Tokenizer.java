@@ -20,8 +20,8 @@ public interface Tokenizer extends AutoCloseable {
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * The ids of a text at the beginning of a sequence, as {@link #encode} with addSpecial returns them. If the text
-     * itself starts with BOS, the ids start with one BOS, not two.
+     * The ids of a text at the beginning of a sequence. They are those of {@link #encode} with addSpecial, except that
+     * the ids start with a single BOS if the text itself starts with BOS.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
@@ -30,8 +30,8 @@ public interface Tokenizer extends AutoCloseable {
     }
 
     /**
-     * The text of ids. Ids without a token are skipped. SentencePiece tokenizers remove the leading space of the first
-     * piece.
+     * Returns the text of these ids. Ids without a token are skipped. SentencePiece tokenizers remove the leading space
+     * of the first piece.
      *
      * @param skipSpecial whether special tokens are omitted from the text
      */
@@ -50,13 +50,14 @@ public interface Tokenizer extends AutoCloseable {
      */
     StreamingDecoder streamingDecoder(boolean skipSpecial);
 
-    /** One more than the largest id. */
+    /** The largest id plus 1. */
     int vocabSize();
 
     OptionalInt bosId();
 
     /**
-     * The ids that end an answer, from generation_config.json, else from config.json, else from the tokenizer itself.
+     * The ids that end an answer. They are read from generation_config.json, else from config.json, else from the
+     * tokenizer itself.
      */
     List<Integer> eosIds();
 
@@ -70,8 +71,8 @@ public interface Tokenizer extends AutoCloseable {
     Optional<String> eosToken();
 
     /**
-     * The named special tokens of the folder by the names that chat templates use, such as unk_token: a text, or a list
-     * of texts for additional_special_tokens.
+     * The special tokens that the folder names. The keys are the names that chat templates use, such as unk_token. A
+     * value is a text; that of additional_special_tokens is a list of texts.
      */
     Map<String, Object> specialTokens();
 

@@ -9,12 +9,12 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Checks a tokenizer.json before the tokenizers library reads it. The library aborts the process for some invalid files
- * and for some regular expressions. The check refuses the invalid files that it knows, and finds out whether the
- * library can read the rest in this process.
+ * and for some regular expressions. The check refuses the kinds of invalid files that it recognises. For all other
+ * files, it determines whether the library can safely run in this process.
  */
 final class TokenizerCheck {
     private static final int MAX_NESTING = 64;
-    /** Limit of the characters that normalization may make of one character. */
+    /** Maximum number of characters to which normalization may expand one character. */
     private static final int MAX_EXPANSION = 64;
     private static final Map<String, Set<String>> TYPES = Map.of(
             "normalizer", Set.of("BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt",
@@ -41,9 +41,10 @@ final class TokenizerCheck {
     /**
      * Checks a file.
      *
-     * @return whether the library can read it and encode with it in this process; otherwise both can abort the process
-     *         or not end, because of a regular expression or another setting that is too complex to check
-     * @throws InputException if the file is invalid, or its normalizer makes very long texts of short ones
+     * @return true if the library can read the file and encode with it in this process; false if reading or encoding
+     *         might abort the process or not terminate, because a regular expression or another setting is too complex
+     *         to check
+     * @throws InputException if the file is invalid, or if its normalizer can expand short texts to very long texts
      */
     static boolean check(JsonFields fields) {
         TokenizerCheck check = new TokenizerCheck(fields.where());
@@ -62,7 +63,10 @@ final class TokenizerCheck {
         return check.trusted;
     }
 
-    /** The library's JSON reader fails for lone surrogates, deep nesting and numbers beyond a double. */
+    /**
+     * Refuses values for which the library's JSON reader fails: lone surrogates, deep nesting, and numbers beyond the
+     * range of a double.
+     */
     private void values(String field, JsonNode value, int depth) {
         require(depth <= MAX_NESTING, field, "nests deeper than " + MAX_NESTING + " levels");
         if (value.isString()) {
@@ -168,7 +172,8 @@ final class TokenizerCheck {
         require(type.equals("BPE"), "model", "has the type '" + type + "', expected BPE");
         require(!model.has("dropout") || model.number("dropout") == 0, "model", "has dropout, expected none: it makes "
                 + "the ids of a text random");
-        // The library cuts a prefix off the second part of each merge, without checking that the part is long enough.
+        // The library removes this prefix from the second part of each merge and does not check that the part is long
+        // enough.
         trusted &= model.text("continuing_subword_prefix", "").isEmpty();
     }
 

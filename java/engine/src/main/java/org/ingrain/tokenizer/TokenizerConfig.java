@@ -13,18 +13,18 @@ import org.ingrain.tensor.InputException;
 /**
  * The settings of tokenizer_config.json, special_tokens_map.json and added_tokens.json.
  *
- * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder does not name it
+ * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder names no class
  * @param bosToken       the text of BOS
  * @param withoutBos     whether there is no BOS even if config.json names one, because bos_token in
  *                       tokenizer_config.json is null or the class is Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
- * @param legacy         LlamaTokenizer: a space is prepended to every part between special tokens, not only to the
- *                       first
- * @param addPrefixSpace whether a space is prepended to a text; with legacy always true, as in transformers' slow
+ * @param legacy         for LlamaTokenizer, whether a space is prepended to every part between special tokens; if
+ *                       false, only to the first part
+ * @param addPrefixSpace whether a space is prepended to a text; always true if legacy is true, as in transformers' slow
  *                       tokenizer
  * @param addedTokens    tokens that are matched in a text
- * @param specialTokens  all named special tokens by the names that chat templates use, such as unk_token: a text, or a
- *                       list of texts for additional_special_tokens
+ * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token; a
+ *                       value is a text, for additional_special_tokens a list of texts
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, boolean addPrefixSpace,
@@ -36,13 +36,13 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
     /**
      * A token that is matched in the text before the rest of the text is encoded.
      *
-     * @param singleWord the token is not matched inside a word
-     * @param lstrip     the match includes the white space before it
-     * @param rstrip     the match includes the white space after it
+     * @param singleWord whether the token is matched only as a whole word
+     * @param lstrip     whether the match includes the white space before the token
+     * @param rstrip     whether the match includes the white space after the token
      */
     record AddedToken(int id, String content, boolean special, boolean singleWord, boolean lstrip,
             boolean rstrip) {
-        /** A token without flags. */
+        /** Creates a token whose flags singleWord, lstrip and rstrip are false. */
         static AddedToken of(int id, String content, boolean special) {
             return new AddedToken(id, content, special, false, false, false);
         }
@@ -73,7 +73,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return tokenizerClass.startsWith("Qwen2Tokenizer");
     }
 
-    /** The text of a token. In the file it is a string, or an object with the field content. */
+    /** Reads the text of a token. The field of the file contains a string, or an object with the field content. */
     private static Optional<String> token(JsonFields fields, String field) {
         if (!fields.has(field)) {
             return Optional.empty();
@@ -81,7 +81,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return Optional.of(fields.node(field).isObject() ? fields.object(field).text("content") : fields.text(field));
     }
 
-    /** Later files take precedence. */
+    /** Reads the named special tokens. If several files name a token, the last of these files is used. */
     private static Map<String, Object> specialTokens(List<JsonFields> files) {
         Map<String, Object> tokens = new TreeMap<>();
         for (JsonFields fields : files) {

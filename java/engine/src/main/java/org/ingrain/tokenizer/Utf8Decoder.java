@@ -2,7 +2,8 @@ package org.ingrain.tokenizer;
 
 /**
  * Decodes UTF-8 byte by byte. As in the Encoding Standard and in the tokenizers library, each maximal prefix of a
- * character in an invalid sequence becomes one U+FFFD. The JDK's decoder replaces encoded surrogates differently.
+ * character in an invalid sequence becomes one U+FFFD. The JDK's decoder is not used, because it replaces encoded
+ * surrogates differently.
  */
 final class Utf8Decoder {
     private static final char REPLACEMENT = '\uFFFD';

@@ -20,7 +20,7 @@ final class Vocabulary {
      * One token.
      *
      * @param text    text of the token in the vocabulary
-     * @param special whether decoding can skip it as a special token
+     * @param special whether the token is special, so that decoding can skip it
      */
     record Piece(String text, boolean special) {
     }
@@ -30,7 +30,7 @@ final class Vocabulary {
         this.where = where;
     }
 
-    /** Adds a piece. A piece that was added before with the same id is replaced. */
+    /** Adds a piece. If the id already has a piece, that piece is replaced. */
     void add(int id, String text, boolean special) {
         if (id < 0 || id > LARGEST) {
             throw new InputException(where + ": token '" + text + "' has the id " + id + ", expected 0 to " + LARGEST);

@@ -35,10 +35,11 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.annotation.JsonNaming;
 
 /**
- * Trains a model or an adapter. A killed run resumes from its latest checkpoint, and the result is bit-identical to
- * that of an uninterrupted run. The loss of a step is the mean over all target tokens of the step. A checkpoint is
- * written every checkpointEvery steps, after the last step, and after every validation with a new lowest loss. The
- * result has the weights with the lowest validation loss, or those of the last step if there is no validation data.
+ * Trains a model or an adapter. A killed run can be resumed from its latest checkpoint. The result is then
+ * bit-identical to the result of an uninterrupted run. The loss of a step is the mean over all target tokens of the
+ * step. A checkpoint is written every {@code checkpointEvery} steps, after the last step, and after every validation
+ * whose loss is lower than all earlier validation losses. The result has the weights of the step with the lowest
+ * validation loss, or the weights of the last step if there is no validation data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
@@ -51,7 +52,7 @@ public final class Trainer implements AutoCloseable {
     private long tokens;
     private long began;
 
-    /** The trained parameters, their description in run.json, and the export of the result. */
+    /** The trained parameters, the manifest that describes the run in run.json, and the export of the result. */
     private record Trainee(TrainingRanks<?> ranks, Manifest manifest, Export export) {
     }
 
@@ -71,8 +72,8 @@ public final class Trainer implements AutoCloseable {
      * @param weights   weights of the frozen model
      * @param lora      shape of the adapter
      * @param baseModel name of the base model for the adapter's config
-     * @param from      modules of the adapter with which training starts; empty for a new adapter; the caller
-     *                  identifies the adapter in the run's provenance
+     * @param from      modules of the adapter with which training starts; empty for a new adapter. If there are any,
+     *                  the caller must identify the adapter in the run's provenance
      * @param run       data, settings and output folder
      * @throws InputException if the rank, scaling or projections of {@code from} differ from those of {@code lora}
      */
@@ -81,11 +82,11 @@ public final class Trainer implements AutoCloseable {
         return lora(List.of(TrainingModel.of(weights)), lora, baseModel, from, run);
     }
 
-    /** As above, on replicas of the model, each sharded over its ranks. */
+    /** Creates a trainer for a LoRA adapter on replicas of the model. Each replica is sharded over its ranks. */
     public static Trainer lora(List<TrainingModel> models, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
         if (!from.isEmpty()) {
-            LoraParameters.requireTrained(from, lora, config(models));   // before a rank could fail of it
+            LoraParameters.requireTrained(from, lora, config(models));   // checked here, before a rank can fail
         }
         TrainingMemory memory = memory(models, run, (m, weights) -> m.loraBytes(weights, lora, models.size()));
         TrainingRanks<LoraParameters> ranks = new TrainingRanks<>(models, memory, (weights, place) -> {
@@ -111,7 +112,10 @@ public final class Trainer implements AutoCloseable {
         return full(List.of(TrainingModel.of(weights)), base, run);
     }
 
-    /** As above, on replicas with one rank each. Each rank stores the moments of its slice of the weights. */
+    /**
+     * Creates a trainer for all weights on replicas with one rank each. Each rank stores the moments of its slice of
+     * the weights.
+     */
     public static Trainer full(List<TrainingModel> models, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
         TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
@@ -123,7 +127,8 @@ public final class Trainer implements AutoCloseable {
     /**
      * Creates a trainer for a new model with random weights, drawn from the run's seed.
      *
-     * @param weights weights to overwrite; the result has the dtype of their config
+     * @param weights weights of the new model; the trainer overwrites them with the initial values and after each step.
+     *                The result has the dtype that the config of the weights states
      * @param folder  folder whose tokenizer is copied to the result
      * @param run     data, settings and output folder
      */
@@ -131,7 +136,7 @@ public final class Trainer implements AutoCloseable {
         return fresh(List.of(TrainingModel.of(weights)), folder, run);
     }
 
-    /** As above, on replicas with one rank each. */
+    /** Creates a trainer for a new model with random weights, on replicas with one rank each. */
     public static Trainer fresh(List<TrainingModel> models, Path folder, TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
         TrainingRanks<FullParameters> ranks = new TrainingRanks<>(models, memory,
@@ -152,7 +157,10 @@ public final class Trainer implements AutoCloseable {
         return new DataOrder(sequences, run.data().packTo(), run.train());
     }
 
-    /** The smallest training memory for this run, with the run's largest micro-batch and one kept layer. */
+    /**
+     * The smallest training memory with which this run is possible. It has room for the run's largest micro-batch and
+     * one kept layer.
+     */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
         if (!run.data().validation().isEmpty()) {
@@ -162,8 +170,9 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The largest training memory that every rank's device can hold; with activation checkpointing, the smallest. All
-     * ranks keep the same layers, because the ranks of a sharded model must recompute the other layers together.
+     * The training memory of the run. It is the largest one for which every rank's device has room; with activation
+     * checkpointing, it is the smallest. All ranks keep the same layers, because the ranks of a sharded model must
+     * recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {
@@ -185,8 +194,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains from the latest checkpoint to the last step, or until {@link TrainProgress#enough} returns true. Then
-     * writes the result, unless it exists or {@link TrainProgress#wantsResult} returns false.
+     * Trains from the latest checkpoint to the last step, or until {@link TrainProgress#enough} returns true. After
+     * that, writes the result, unless the result exists or {@link TrainProgress#wantsResult} returns false.
      *
      * @throws InputException if the output folder cannot be used, or if a loss or gradient norm is not finite
      */
@@ -244,7 +253,10 @@ public final class Trainer implements AutoCloseable {
         return tokens / Math.max(1e-9, (System.nanoTime() - began) * 1e-9);
     }
 
-    /** True for the last step and for each multiple of {@code every}; if that is 0, for the last step of each epoch. */
+    /**
+     * True for the last step and for each multiple of {@code every}. If {@code every} is 0, true for the last step of
+     * each epoch.
+     */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;
     }

@@ -8,7 +8,7 @@ import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Cases of attention.cc and attention_backward.cc: packed sequences of increasing length. */
+/** Cases of attention.cc and attention_backward.cc, on packed sequences of increasing length. */
 final class AttentionCases {
     private AttentionCases() {
     }
@@ -43,7 +43,7 @@ final class AttentionCases {
         return pairs;
     }
 
-    /** Creates the inputs and the output memory of the forward pass on one side. */
+    /** Allocates the outputs of the forward pass on one side and collects them with the inputs. */
     private static AttentionState state(Side side, Tensor qkv, Case at, int[] offsets) {
         int t = offsets[offsets.length - 1];
         return new AttentionState(qkv.view(t, heads(at).columns()),

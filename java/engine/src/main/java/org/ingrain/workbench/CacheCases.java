@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Cases of kv_cache.cc and attention_paged.cc. Each sequence has earlier tokens in the cache, written by the built-in
- * op, and a step of one or more tokens.
+ * Cases of kv_cache.cc and attention_paged.cc. For each sequence, the built-in op writes earlier tokens to the cache;
+ * the step then computes one or more tokens.
  */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;
@@ -130,7 +130,7 @@ final class CacheCases {
                 output("y", step.y(), tolerance(at)));
     }
 
-    /** The built-in attention reads the cache that the op has written. The output of attention is compared. */
+    /** Creates a call whose output is a cache. The built-in attention reads that cache, and its output is compared. */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
         double written = 2.0 * at.get("K") * at.get("E") * step.qkv()

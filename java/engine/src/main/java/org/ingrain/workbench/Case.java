@@ -5,13 +5,14 @@ import java.util.Map;
 import org.ingrain.tensor.DType;
 
 /**
- * An op at one shape.
+ * An op to run at one shape.
  *
  * @param op      name of the op in the header
- * @param letters names of the sizes as in the header's comment, then names of options; the size of an option is 0 or 1
+ * @param letters names of the sizes as in the header's comment, followed by names of options; an option has the size 0
+ *                (off) or 1 (on)
  * @param sizes   sizes in the order of the letters
  * @param dtype   dtype of the activations
- * @param maker   draws inputs and binds the call
+ * @param maker   draws the inputs and creates the call
  */
 record Case(String op, List<String> letters, int[] sizes, DType dtype, Maker maker) {
     /** Creates the call of a case on a side. */

@@ -13,9 +13,9 @@ final class Comparison {
     /**
      * Runs both calls of a case and compares their outputs.
      *
-     * @param where file, op and shape, with which an error message starts
-     * @throws InputException at the first wrong element; the message names output, index, found value and expected
-     * value
+     * @param where file, op and shape; error messages start with this text
+     * @throws InputException at the first wrong element; the message names the output, the index, the value found and
+     * the value expected
      */
     static void hold(String where, Side expectedSide, Call expected, Side actualSide, Call actual) {
         actual.run().run();

@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The kernel files of this build and the ops of each. The build writes the files' opening comments to a resource next
- * to the classes.
+ * The kernel files of this build and the ops of each. The build writes the opening comment of each file to a resource
+ * beside the classes.
  */
 public final class KernelCatalog {
     private static final Pattern BOUND = Pattern.compile("\\bBound {2,}(\\S.*?)(?: {2,}|$)");
@@ -26,7 +26,7 @@ public final class KernelCatalog {
      * A kernel file.
      *
      * @param file  path in the source tree, such as native/ops/rms_norm.cc
-     * @param bound limit of the ops' speed, from the file's opening comment
+     * @param bound limiting factor of the ops' speed, as stated in the file's opening comment
      * @param ops   names of the file's ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {

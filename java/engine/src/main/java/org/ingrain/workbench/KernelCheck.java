@@ -37,7 +37,7 @@ public final class KernelCheck {
 
     /** Receives the progress of the check. */
     public interface Listener {
-        /** @param where file, op and shape of the next step; empty if that step runs only built-in ops */
+        /** @param where file, op and shape of the step that starts now; empty if the step runs only built-in ops */
         void at(String where);
     }
 
@@ -45,13 +45,13 @@ public final class KernelCheck {
      * The speed of the user's op at a shape, compared with the built-in op.
      *
      * @param shape               sizes and dtype, such as "T 7 D 127 F32"
-     * @param milliseconds           time of one call of the user's op
-     * @param builtInMilliseconds time of one call of the built-in op
-     * @param gigabytesPerSecond  minimum memory traffic of the user's op, divided by the time
-     * @param teraflops           10¹² floating-point operations per second of the user's op
-     * @param bound               "memory" or "compute", whichever limits the op
-     * @param share               rate of the user's op divided by the measured ceiling of memory or compute; may exceed
-     *                            1 if the tensors fit into a cache
+     * @param milliseconds           milliseconds for one call of the user's op
+     * @param builtInMilliseconds milliseconds for one call of the built-in op
+     * @param gigabytesPerSecond  minimum memory traffic of the user's op, divided by the time of its call
+     * @param teraflops           rate of the user's op, in 10¹² floating-point operations per second
+     * @param bound               the resource that limits the op: "memory" or "compute"
+     * @param share               rate of the user's op divided by the measured ceiling of the limiting resource; may
+     *                            exceed 1 if the tensors fit into a cache
      */
     public record Timing(String shape, double milliseconds, double builtInMilliseconds, double gigabytesPerSecond,
             double teraflops, String bound, double share) {
@@ -64,8 +64,8 @@ public final class KernelCheck {
      * @param source  the user's file
      * @param shapes  number of shapes at which the op agrees with the oracle
      * @param refused number of shapes that the op does not support
-     * @param refusal shape and message of the first refusal, or null
-     * @param timings one for each supported timed shape
+     * @param refusal shape and error message of the first refused shape; null if no shape was refused
+     * @param timings one timing for each timed shape that the op supports
      */
     public record Checked(String op, String source, int shapes, int refused, String refusal, List<Timing> timings) {
     }
@@ -74,9 +74,9 @@ public final class KernelCheck {
      * Result of the check.
      *
      * @param device                 device that ran the kernels
-     * @param copyGigabytesPerSecond rate of a device copy in the same run; the ceiling of ops bound by memory
-     * @param matmulTeraflops        rate of the built-in matrix product in the same run; the ceiling of ops bound by
-     *                               compute
+     * @param copyGigabytesPerSecond rate of a device copy in this check; the ceiling for ops that memory bounds
+     * @param matmulTeraflops        rate of the built-in matrix product in this check; the ceiling for ops that compute
+     *                               bounds
      * @param ops                    the checked ops, sorted by name
      */
     public record Result(Device device, double copyGigabytesPerSecond, double matmulTeraflops, List<Checked> ops) {
@@ -143,7 +143,10 @@ public final class KernelCheck {
         return new Checked(group.op(), source.toString(), agreed, refused, refusal, List.of());
     }
 
-    /** Returns shape and message if the kernel reports the shape as unsupported; otherwise throws an InputException. */
+    /**
+     * Returns the shape and the error message if the kernel does not support the shape; throws an InputException for
+     * any other error.
+     */
     private static String refusal(Path source, Case at, BackendException e) {
         if (e.status() != UNSUPPORTED) {
             throw new InputException(where(source, at) + ": fails with status " + e.status() + ": " + e.getMessage(),

@@ -13,7 +13,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Compiles a kernel's source to a shared library that is linked to the backend's soname. The dynamic loader therefore
- * resolves the library's references, such as ingrain_native_stream, to the loaded backend.
+ * resolves the kernel's references to backend symbols, such as ingrain_native_stream, to those of the loaded backend.
  */
 final class KernelCompiler {
     private static final Pattern ERROR = Pattern.compile(
@@ -32,7 +32,7 @@ final class KernelCompiler {
         this.folder = folder;
     }
 
-    /** Compiles a kernel and returns the library; if the kernel's file is already a library, returns that file. */
+    /** Compiles a kernel and returns its library. If the kernel's file is already a library, returns that file. */
     Path library(KernelFile kernel) {
         if (!kernel.source()) {
             return kernel.file().toAbsolutePath();
@@ -54,7 +54,7 @@ final class KernelCompiler {
     }
 
     private List<String> command(KernelFile kernel, Path headers, Path output) {
-        // An absolute path cannot begin with a hyphen, which the compiler would read as an option.
+        // The compiler reads a path that begins with a hyphen as an option. An absolute path cannot begin with one.
         String file = kernel.file().toAbsolutePath().toString();
         boolean cuda = file.endsWith(".cu");
         String target = target();
@@ -87,7 +87,10 @@ final class KernelCompiler {
         return command;
     }
 
-    /** The compiler command for simt. Its headers exist only in the source tree, because simt is used only in tests. */
+    /**
+     * The compiler command for simt. The headers of simt exist only in the source tree, because simt is used only in
+     * tests.
+     */
     private static List<String> emulated() {
         String root = System.getProperty("ingrain.root");
         if (root == null) {
@@ -122,7 +125,7 @@ final class KernelCompiler {
         }
     }
 
-    /** Returns the folder with the headers that kernels may include. The first call creates it. */
+    /** Returns the folder with the headers that kernels may include. The first call creates the folder. */
     private Path headers() throws IOException {
         Path headers = folder.resolve("include");
         if (!Files.isDirectory(headers)) {

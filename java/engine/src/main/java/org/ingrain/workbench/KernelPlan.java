@@ -18,12 +18,12 @@ public final class KernelPlan {
     }
 
     /**
-     * An op at a shape.
+     * The kernels of an op at a shape.
      *
      * @param op      name of the op in the header
      * @param shape   sizes and dtype, such as "T 7 D 127 F32"
-     * @param kernels launched kernels in order; or the single line "refused: MESSAGE" if the op does not run at the
-     *                shape
+     * @param kernels the launched kernels in launch order, or the single line "refused: MESSAGE" if the op does not
+     *                support the shape
      */
     public record Row(String op, String shape, List<String> kernels) {
     }
@@ -33,8 +33,8 @@ public final class KernelPlan {
      *
      * @param backend name of the backend: cpu, cuda or simt
      * @param ops     names of the ops in the header; empty for all ops
-     * @param sizes   sizes that replace those of the check, by their letter in the header, such as T
-     * @throws InputException if no selected op has one of these letters
+     * @param sizes   sizes that replace sizes of the check; the keys are letters of the header, such as T
+     * @throws InputException if a letter of {@code sizes} is not a size of any selected op
      */
     public static List<Row> of(String backend, ContextOptions options, Set<String> ops, Map<String, Integer> sizes) {
         List<Cases.Group> groups = Cases.of(Cases.Scale.of(backend)).stream()

@@ -17,7 +17,8 @@ final class KernelTimer {
     }
 
     /**
-     * Seconds per execution of each of {@code runs}. The rounds alternate, so that machine load affects all equally.
+     * Returns the seconds per execution of each runnable. Each round times every runnable once, so that machine load
+     * affects all of them equally.
      */
     static double[] seconds(Side[] sides, Runnable... runs) {
         int[] repetitions = new int[runs.length];
@@ -50,7 +51,7 @@ final class KernelTimer {
      * The rates that the device reaches with two built-in ops: a copy of tensors that are too large for any cache, and
      * a matrix product in the scale's dtype.
      *
-     * @param side           side that runs the copy and the product
+     * @param side           the side on which the copy and the product run
      * @param copy           enqueues the copy; {@code copyBytes} is the number of bytes read plus bytes written
      * @param matmul         enqueues the product, which has {@code matmulFlops} operations
      * @param bytesPerSecond rate of the copy, used to decide whether memory or compute bounds a call
@@ -76,8 +77,8 @@ final class KernelTimer {
         }
 
         /**
-         * Times a call on two sides. The copy or the product, whichever bounds the call, is measured again in
-         * alternation with the two calls, so that machine load affects all three equally.
+         * Times a call on two sides. The ceiling that bounds the call, which is the copy or the product, is measured
+         * again in alternation with the two calls, so that machine load affects all three equally.
          */
         KernelCheck.Timing beside(String shape, Side[] sides, Call user, Call builtIn) {
             boolean memory = user.bytes() / bytesPerSecond >= user.flops() / flopsPerSecond;

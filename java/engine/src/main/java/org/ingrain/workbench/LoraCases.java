@@ -7,7 +7,7 @@ import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Cases of lora.cc, with an adapter per row and with dropout. */
+/** Cases of lora.cc. Some cases select an adapter for each row, and some have dropout. */
 final class LoraCases {
     private static final int ADAPTERS = 3;
     private static final int BAND = 8;
@@ -52,7 +52,7 @@ final class LoraCases {
                 2.0 * t * c * r, output("u", u, Tolerance.of(DType.F32, c).through(at.dtype())));
     }
 
-    /** The op's output is a range of columns of a wider matrix; the other columns must not change. */
+    /** Creates a call whose output is a range of columns of a wider matrix. The other columns must not change. */
     private static Call upForward(Side side, Case at) {
         int t = at.get("T");
         int n = at.get("N");

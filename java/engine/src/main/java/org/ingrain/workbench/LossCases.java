@@ -60,7 +60,10 @@ final class LossCases {
                 output("norm", norm, Tolerance.of(DType.F32, x.elements())));
     }
 
-    /** The norm is far above the limit, or just above it, so that repeated timed calls hardly change x. */
+    /**
+     * With the option far, the norm is far above the limit. Otherwise it is just above the limit, so that repeated
+     * timed calls hardly change x.
+     */
     private static Call clip(Side side, Case at) {
         Tensor x = side.normal(DType.F32, at.get("n"));
         Tensor norm = side.constant(at.has("far") ? 3 : 0.7007, DType.F32, 1);

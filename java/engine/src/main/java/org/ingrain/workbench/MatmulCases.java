@@ -87,7 +87,10 @@ final class MatmulCases {
                 output("dw", dw, Tolerance.of(DType.F32, t)));
     }
 
-    /** gate_up is not compared, because its content is undefined. The op may round gate and up to the dtype. */
+    /**
+     * The scratch memory gate_up is not compared, because the header leaves its content undefined. The op may round
+     * gate and up to the dtype.
+     */
     private static Call siluMul(Side side, Case at) {
         int t = at.get("T");
         int f = at.get("F");
@@ -100,7 +103,10 @@ final class MatmulCases {
                 Tolerance.of(at.dtype(), c).through(at.dtype()).magnitude(4))), bytes(y, x, w.data()), 4.0 * t * f * c);
     }
 
-    /** The packed weight is read by the built-in product with the identity matrix. */
+    /**
+     * Creates a call whose output is a packed weight. The built-in product with the identity matrix makes the weight
+     * comparable.
+     */
     private static Call pack(Side side, Case at) {
         int n = at.get("N");
         int c = at.get("C");

@@ -78,7 +78,7 @@ final class RowCases {
         return Call.of(() -> side.ops().gatherRows(y, x, rows), bytes(y, y), 0, output("y", y, Tolerance.exact()));
     }
 
-    /** Every addition rounds to the dtype, so the tolerance includes one such rounding per term. */
+    /** Every addition of the op rounds to the dtype, so the tolerance includes one such rounding for each term. */
     private static Call gatherRowsBackward(Side side, Case at) {
         Tensor rows = side.randomInts(at.get("M"), 0, at.get("T"));
         Tensor dy = side.normal(at.dtype(), at.get("M"), at.get("D"));

@@ -8,7 +8,7 @@ import org.ingrain.ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** sample.cc, top_tokens.cc and random.cc. */
+/** Cases of sample.cc, top_tokens.cc and random.cc. */
 final class SampleCases {
     /**
      * Fraction of rows that may draw a different id. The id drawn is the one at which the running sum of the f32
@@ -60,7 +60,7 @@ final class SampleCases {
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8)));
     }
 
-    /** A logarithm and a cosine, each some units of the last place. */
+    /** Each normal number is computed with a logarithm and a cosine, whose errors are some units in the last place. */
     private static Call normal(Side side, Case at) {
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().randomNormal(y, 1.5f, 20240709), bytes(y), 40.0 * y.elements(),

@@ -16,14 +16,17 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One side of the comparison for one case, with a context, the ops to compare, and inputs. Every side draws its inputs
- * in the same order from the same seed, so the inputs of all sides are bitwise equal. A guard strip behind each tensor
- * detects writes past the end of the tensor.
+ * One of the sides on which a case is run to compare the results. It has a context, the ops to compare, and the inputs.
+ * Every side draws its inputs in the same order from the same seed, so the inputs of all sides are bitwise equal. A
+ * guard strip behind each tensor detects writes past the end of the tensor.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
     private static final int GUARD_BYTES = 256;
-    /** Maximum number of random elements drawn for a tensor. Larger tensors, used for timing, repeat these elements. */
+    /**
+     * Maximum number of random elements drawn for one tensor. A larger tensor, as in a timed case, repeats these
+     * elements.
+     */
     private static final int DRAWN = 1 << 20;
 
     private final Context context;
@@ -36,8 +39,8 @@ final class Side implements AutoCloseable {
     /**
      * A backend and the ops to compare.
      *
-     * @param backend opens the context
-     * @param kernels source of the ops to compare: the backend itself, or the same library with overlays
+     * @param backend backend that opens the context
+     * @param kernels library of the ops to compare: the backend itself, or the same backend with overlays
      * @param options options of the context
      */
     record Computer(Backend backend, Backend kernels, ContextOptions options) {
@@ -76,7 +79,10 @@ final class Side implements AutoCloseable {
         return random;
     }
 
-    /** Allocates an output with all bits set, which is NaN in all float types and -1 in the integer types. */
+    /**
+     * Allocates an output with all bits set. Its elements are therefore NaN in all float types and -1 in the integer
+     * types.
+     */
     Tensor output(DType dtype, long... shape) {
         long bytes = Tensor.unallocated(dtype, shape).bytes();
         Tensor memory = context.allocate(dtype, (bytes + GUARD_BYTES) / dtype.bytes());
@@ -85,7 +91,7 @@ final class Side implements AutoCloseable {
         return memory.view(shape);
     }
 
-    /** A float tensor of shape {@code shape} whose element i is value(i). */
+    /** Creates a float tensor of this shape whose element i is value(i). */
     Tensor values(IntToDoubleFunction value, DType dtype, long... shape) {
         Tensor tensor = output(dtype, shape);
         int drawn = (int) Math.min(DRAWN, tensor.elements());

@@ -6,18 +6,19 @@ import org.ingrain.tensor.DType;
  * The largest allowed difference between a result and the oracle's value e is {@code 2·unit(dtype)·|e| + (inner + (4 +
  * 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term allows one rounding to the result's dtype on each side, since e is rounded too. (The references of
- * the parity tests are f32, so {@code ParityTolerance} allows one rounding; it has no strays.) The second term allows
- * for the error of sums of n terms, which the two sides add in f32 in different orders. The rounding errors are
- * independent, so their sum grows with √n. The error is relative to the size of the sums, which is estimated by the
- * largest result of the array, or by m if the terms cancel. {@code inner} is the error of a rounding before the sums,
- * for example if a kernel passes bf16 to the tensor cores.
+ * <p>The first term allows one rounding to the result's dtype on each side, because the oracle rounds e to that dtype
+ * too. ({@code ParityTolerance} allows one rounding, because the references of the parity tests are f32, and has no
+ * strays.) The second term allows for the error of sums of n terms, which the two sides add in f32 in different orders.
+ * The rounding errors are independent, so their sum grows with √n. The error is relative to the size of the sums. The
+ * estimate of this size is the largest result of the array, or m if the terms cancel. {@code inner} is the error of a
+ * rounding before the sums, for example if a kernel passes bf16 to the tensor cores.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the number of terms of the longest sum in one result; -1 for no sum
  * @param inner     relative error of a rounding before the sums, 0 for none
  * @param magnitude m, the magnitude of terms that cancel; 0 if no terms cancel
- * @param strays    fraction of elements that may differ by any amount, for draws at the boundary between two ids
+ * @param strays    fraction of elements that may differ by any amount; above 0 for draws at the boundary between two
+ *                  ids
  */
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
@@ -36,7 +37,7 @@ record Tolerance(double unit, long terms, double inner, double magnitude, double
         return new Tolerance(unit, terms, inner, m, strays);
     }
 
-    /** This tolerance, for terms that may have been rounded to this dtype before the sum. */
+    /** A copy of this tolerance that allows each term to be rounded to this dtype before the sum. */
     Tolerance through(DType dtype) {
         return new Tolerance(unit, terms, dtype == DType.F32 ? 0 : unit(dtype), magnitude, strays);
     }

@@ -14,10 +14,10 @@ public final class Workbench {
 
     /**
      * Compiles the kernels that are sources, then loads all kernels. The compiled files are removed before the method
-     * returns, since a loaded library no longer needs its file.
+     * returns, because a loaded library no longer needs its file.
      *
      * @param library library of the backend
-     * @throws InputException if a kernel does not compile or load, or exports none of its ops
+     * @throws InputException if a kernel does not compile, does not load, or exports none of its ops
      */
     public static Backend open(Path library, List<KernelFile> kernels) {
         return kernels.isEmpty() ? Backend.open(library)

@@ -10,7 +10,7 @@ import org.ingrain.tensor.BackendException;
 
 /**
  * The captured graphs of decode steps, one for each batch size. Batches are padded to bucket sizes, so that there are
- * few different sizes. The first step of a size runs op by op; this loads the kernels and selects their algorithms. The
+ * only a few sizes. The first step of a size runs op by op, which loads the kernels and selects their algorithms. The
  * second step of a size is captured. Later steps of the size replay the graph.
  */
 final class DecodeGraphs implements AutoCloseable {
@@ -18,7 +18,7 @@ final class DecodeGraphs implements AutoCloseable {
      * The properties of a step that select its graph.
      *
      * @param rows     batch size after padding
-     * @param adapters whether rows may use adapters, which changes the kernels
+     * @param adapters whether rows may use adapters; this changes which kernels run
      */
     record Key(int rows, boolean adapters) {
     }
@@ -46,7 +46,7 @@ final class DecodeGraphs implements AutoCloseable {
         return available;
     }
 
-    /** Rounds a number of rows up to a bucket size, at most {@code max}. */
+    /** Rounds a number of rows up to a bucket size. The result is at most {@code max}. */
     static int bucket(int rows, int max) {
         int bucket = 1;
         while (bucket < rows) {
@@ -56,8 +56,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * Runs the ops of a step, either one by one or as a graph. The ops must be the same for every step with this key.
-     * Ops with a null key are never captured.
+     * Runs the ops of a step, either one by one or as a graph. All steps with the same key must have the same ops. Ops
+     * with a null key are never captured.
      */
     void run(Key key, Runnable ops) {
         if (key == null || warm.add(key)) {
@@ -89,8 +89,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * Captures the ops as a graph. Returns null if the device cannot create the graph, for example for lack of memory.
-     * All later steps with this key then run op by op.
+     * Captures the ops as a graph. Returns null if the device cannot create the graph, for example because of
+     * insufficient memory. In this case, all later steps with this key run op by op.
      */
     private Graph capture(Key key, Runnable ops) {
         context.beginGraph();
@@ -133,7 +133,7 @@ final class DecodeGraphs implements AutoCloseable {
         return eager;
     }
 
-    /** No graph may be running. */
+    /** Destroys all graphs. No graph may be running. */
     @Override
     public void close() {
         captured.values().forEach(present -> present.graph.close());

@@ -12,9 +12,10 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The draws and scores of one step. Their parameters are in the step's staging memory. The results are in one array, so
- * that a single copy transfers them to the host, in the layout of {@link StepResults}. A plan that draws again
- * has a separate array, because the next step still reads the ids of the last step with parts.
+ * The draws and scores of one step. The parameters of draws and scores are in the staging memory of the step. All
+ * results are in one array with the layout of {@link StepResults}, so that a single copy transfers them to the host. A
+ * plan that draws again has a separate array, because a later step still reads the ids that the last step with parts
+ * drew.
  */
 final class Draws {
     private final Ops ops;
@@ -63,14 +64,14 @@ final class Draws {
                 + topElements(limits.sequences() + limits.logitRows(), StepPlan.MAX_TOP_TOKENS);
     }
 
-    /** Ids and log-probabilities of k most probable tokens per row. */
+    /** Number of elements for the ids and log-probabilities of k most probable tokens per row. */
     private static long topElements(int rows, int k) {
         return 2L * rows * k;
     }
 
     /**
-     * Stages the draws and scores of a plan. Greedy draws are added up to {@code padded} draws; their results are not
-     * used.
+     * Stages the draws and scores of a plan. Pads the draws with greedy draws to a total of {@code padded}; the results
+     * of the padding are not used.
      */
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;
@@ -105,7 +106,7 @@ final class Draws {
         staging.put(arrays.settings.positions(), i, draw.position());
     }
 
-    /** Enqueues the draws and scores. Logits have shape (M, V). */
+    /** Enqueues the draws and scores that are computed from these logits (M, V). */
     void compute(Tensor logits) {
         int at = 0;
         for (Score score : scores) {
@@ -123,7 +124,10 @@ final class Draws {
         }
     }
 
-    /** Enqueues the most probable tokens of some rows of logits, which are the rows of the results from first on. */
+    /**
+     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row first + i of the
+     * results.
+     */
     private void top(int first, Tensor logits) {
         if (topTokens > 0) {
             int rows = scoresAndDraws();
@@ -146,7 +150,9 @@ final class Draws {
         }
     }
 
-    /** Returns the logits if draw i reads row i for all i, otherwise a copy of the rows in the order of the draws. */
+    /**
+     * Returns the logits if each draw i reads row i; otherwise returns a copy of the rows in the order of the draws.
+     */
     private Tensor rowsOf(Tensor logits) {
         if (inOrder) {
             return logits.rows(0, draws);
@@ -161,7 +167,7 @@ final class Draws {
         return draws;
     }
 
-    /** The ids, log-probabilities and scores of the current step, for the host; 4 bytes per element. */
+    /** The results of the current step in device memory, to be copied to the host. Each element has 4 bytes. */
     Tensor results() {
         return target.slice(0, draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens));
     }

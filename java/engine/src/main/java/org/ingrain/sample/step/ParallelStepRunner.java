@@ -5,8 +5,8 @@ import org.ingrain.parallel.RankGroup;
 
 /**
  * Runs each plan on every rank of a model. Each rank has its own {@link StepRunner}, and all runners execute the same
- * immutable plans in the same order. The host reads the results of rank 0. Used on the thread of rank 0. This thread
- * does not wait for the other ranks; the collectives of a step synchronise the ranks.
+ * immutable plans in the same order. The host reads the results of rank 0. The methods are called on the thread of rank
+ * 0. This thread does not wait for the threads of the other ranks; the ranks synchronise in the collectives of a step.
  */
 public final class ParallelStepRunner implements AutoCloseable {
     private final RankGroup ranks;
@@ -24,19 +24,25 @@ public final class ParallelStepRunner implements AutoCloseable {
         runners.getFirst().enqueue(plan);
     }
 
-    /** Waits for the oldest step in flight. Its results are valid until the next call. */
+    /** Waits for the oldest step in flight and returns its results, which are valid until the next call. */
     public StepResults await() {
         ranks.follow(rank -> runners.get(rank).await());   // frees the staging memory of the other ranks when their
                                                            // step is complete
         return runners.getFirst().await();
     }
 
-    /** Must be called when no step follows because there is no work. The idle time is then not counted as host wait. */
+    /**
+     * Must be called if no step follows because there is no work. The time until the next step is then not counted as
+     * host wait.
+     */
     public void idle() {
         runners.getFirst().idle();
     }
 
-    /** Must be called when adapters have changed. Waits for the steps in flight, but does not read their results. */
+    /**
+     * Must be called after adapters have changed. Waits until the steps in flight are complete, but does not read their
+     * results.
+     */
     public void adaptersChanged() {
         ranks.run(rank -> {
             runners.get(rank).adaptersChanged();

@@ -17,7 +17,7 @@ public final class StepBuffers {
 
     /**
      * @param limits      the largest step
-     * @param maxInFlight maximum number of steps that are enqueued and not yet read
+     * @param maxInFlight maximum number of steps that are enqueued but not yet read
      */
     public StepBuffers(Allocator allocator, Step.Limits limits, int vocabSize, int maxInFlight) {
         this.limits = limits;
@@ -34,7 +34,7 @@ public final class StepBuffers {
         draws = new Draws(allocator, staging, limits, vocabSize);
     }
 
-    /** Reserves an array of n block numbers in all, alternately the source and the destination of a copy. */
+    /** Reserves an array of n block numbers. The numbers are alternately the source and the destination of a copy. */
     static Tensor reserveCopies(Staging staging, long n) {
         return staging.reserve(DType.I32, n);
     }

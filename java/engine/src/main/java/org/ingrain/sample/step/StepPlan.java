@@ -6,9 +6,9 @@ import org.ingrain.model.Step;
 /**
  * The description of one step: the tokens to compute, the cache blocks for their keys and values, and the draws from
  * their logits. A plan contains only numbers and is immutable, so that the runners of all ranks can run the same plan.
- * Plans run in the order of their creation, and a step may read ids that the previous step draws.
+ * Steps run in the order in which their plans are created, and a step may read ids that the previous step draws.
  *
- * <p>Example, with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
+ * <p>Example with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
  * one token at position 9 in blocks 4, 5 and 6; the previous step drew the token's id in row 2:
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
@@ -26,9 +26,9 @@ import org.ingrain.model.Step;
  * @param draws     tokens to draw
  * @param scores    known tokens whose log-probabilities are computed
  * @param copies    cache blocks to copy after the parts are computed, as alternating source and destination
- * @param drawAgain whether the next plan draws from the logits of this one
- * @param topTokens number of most probable tokens to compute for each draw and each score, 0 to
- *                  {@value #MAX_TOP_TOKENS}
+ * @param drawAgain whether the next plan draws again from the logits of this plan
+ * @param topTokens number of most probable tokens to compute for each draw and each scored token, 0 to {@value
+ *                  #MAX_TOP_TOKENS}
  */
 public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
         boolean drawAgain, int topTokens) {
@@ -39,7 +39,8 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
      *
      * @param ids      token ids; ignored if drawnRow is not -1
      * @param from     position of the first token
-     * @param drawnRow index of the part's only token among the draws of the previous step; -1 if all ids are known
+     * @param drawnRow index among the draws of the previous step, if that step draws the part's only token; -1 if all
+     *                 ids are known
      * @param place    cache blocks, group and adapter slot
      */
     public record Part(int[] ids, int from, int drawnRow, Step.Placement place) {
@@ -63,7 +64,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /**
      * Known tokens whose log-probabilities are computed.
      *
-     * @param firstLogit row of the logits that scores the first token; the following rows score the other tokens
+     * @param firstLogit row of the logits that predicts the first token; the following rows predict the other tokens
      * @param targets    token ids
      */
     public record Score(int firstLogit, int[] targets) {
@@ -75,7 +76,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         scores = List.copyOf(scores);
     }
 
-    /** A plan without most probable tokens. */
+    /** Creates a plan that computes no most probable tokens. */
     public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
                     boolean drawAgain) {
         this(parts, logitRows, draws, scores, copies, drawAgain, 0);

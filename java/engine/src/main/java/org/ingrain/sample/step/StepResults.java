@@ -6,8 +6,8 @@ import org.ingrain.ffi.Event;
 
 /**
  * The draws and scores of one step in pinned memory: n ids, n log-probabilities, m scores, then the most probable
- * tokens: (n + m, k) ids and (n + m, k) log-probabilities; 4 bytes each. The results are valid from the end of the step
- * until the ring reuses the slot.
+ * tokens as (n + m, k) ids and (n + m, k) log-probabilities. Each element has 4 bytes. The results are valid from the
+ * end of the step until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;
@@ -23,34 +23,36 @@ public final class StepResults {
         this.end = end;
     }
 
-    /** Assigns the slot to a step with n draws, padding included, m scores and k most probable tokens per row. */
+    /** Assigns the slot to a step with n draws including padding, m scores, and k most probable tokens per row. */
     void use(int n, int m, int k) {
         draws = n;
         rows = n + m;
         topTokens = k;
     }
 
-    /** The i-th id drawn; negative if the softmax of its logits was undefined. */
+    /** The i-th drawn id; negative if the softmax of the draw's logits was undefined. */
     public int id(int i) {
         return memory.getAtIndex(ValueLayout.JAVA_INT, i);
     }
 
-    /** Log-probability of the i-th id drawn. */
+    /** Log-probability of the i-th drawn id. */
     public float logProbability(int i) {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + i);
     }
 
-    /** Log-probability of the i-th scored token, counted over all scores. */
+    /** Log-probability of the i-th scored token; tokens are counted over all scores of the plan. */
     public float score(int i) {
         return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, 2L * draws + i);
     }
 
-    /** Id of the rank-th most probable token of a row. Row i is draw i, row n + i is score i. */
+    /**
+     * Id of a token of a row. The most probable token has {@code rank} 0. Row i is draw i; row n + i is scored token i.
+     */
     public int topId(int row, int rank) {
         return memory.getAtIndex(ValueLayout.JAVA_INT, draws + rows + (long) row * topTokens + rank);
     }
 
-    /** Log-probability of the rank-th most probable token of a row. */
+    /** Log-probability of a token of a row. The most probable token has {@code rank} 0. */
     public float topLogProbability(int row, int rank) {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + rows + (long) (rows + row) * topTokens + rank);
     }

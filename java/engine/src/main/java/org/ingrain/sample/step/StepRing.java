@@ -6,9 +6,10 @@ import java.util.List;
 import org.ingrain.ffi.Context;
 
 /**
- * A ring with one slot for each step that is enqueued and not yet read, oldest first. It also measures the idle time of
- * the device between steps. The slot of the step that was read last stays in use, because the time from the end of that
- * step to the start of the next one is known only when the next step is complete.
+ * A ring of slots. Each step that is enqueued but not yet read has one slot, and the oldest step is read first. The
+ * ring also measures the idle time of the device between steps. The slot of the step that was read last stays in use,
+ * because the time between the end of that step and the start of the next step is known only when the next step is
+ * complete.
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight
@@ -58,7 +59,7 @@ final class StepRing implements AutoCloseable {
         inFlight.addLast(results);
     }
 
-    /** Waits for the oldest step in flight. Its results are valid until the next call. */
+    /** Waits for the oldest step in flight and returns its results, which are valid until the next call. */
     StepResults await() {
         StepResults results = inFlight.removeFirst();
         results.end.await();
@@ -71,8 +72,8 @@ final class StepRing implements AutoCloseable {
     }
 
     /**
-     * Marks the device as idle for lack of work. The time until the next step then does not count as waiting for the
-     * host.
+     * Records that the device is idle because there is no work. The time until the next step is then not counted as
+     * host wait.
      */
     void idle() {
         lastRead = null;
@@ -86,7 +87,7 @@ final class StepRing implements AutoCloseable {
         return hostWaitMillis;
     }
 
-    /** No step may be in flight. */
+    /** Frees the events and the pinned memory. No step may be in flight. */
     @Override
     public void close() {
         for (StepResults slot : slots) {

@@ -9,11 +9,11 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Enqueues planned steps; the host reads their results later. A step consists of one copy of its small arrays to the
+ * Enqueues planned steps, whose results the host reads later. A step consists of one copy of its small arrays to the
  * device, the selection of its token ids (known ids, or ids drawn by the previous step), the model, the draws, and one
  * copy of the results to pinned memory. Only rank 0 copies results; the ids that it draws are sent to all ranks. To
- * read a step, the host waits only for the event after that copy. All ops run on one stream, so the host may reassign a
- * cache block at once: the next sequence that uses the block writes it in a later step.
+ * read a step, the host waits only for the event after that copy. All ops run on one stream. The host may therefore
+ * reassign a cache block immediately, because the next sequence that uses the block writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};
@@ -37,7 +37,7 @@ public final class StepRunner implements AutoCloseable {
     /**
      * Creates a runner for the steps of one model.
      *
-     * @param cache    a cache with {@link #fillerBlocks} blocks more than the plans use
+     * @param cache    a cache that has {@link #fillerBlocks} more blocks than the plans use
      * @param adapters bank of adapters, or null
      * @param buffers  device memory for the steps
      */
@@ -60,7 +60,7 @@ public final class StepRunner implements AutoCloseable {
         ring = new StepRing(context, buffers.maxInFlight + 1, Draws.resultElements(buffers.limits) * Integer.BYTES);
     }
 
-    /** Number of cache blocks that only padding rows write to. */
+    /** Number of cache blocks to which only padding rows write. */
     public static int fillerBlocks(Context context) {
         return context.device().graphs() ? 1 : 0;
     }
@@ -136,18 +136,24 @@ public final class StepRunner implements AutoCloseable {
         }
     }
 
-    /** Must be called when adapters have changed. Waits for the steps in flight, but does not read their results. */
+    /**
+     * Must be called after adapters have changed. Waits until the steps in flight are complete, but does not read their
+     * results.
+     */
     public void adaptersChanged() {
         context.synchronize();
         graphs.forgetAdapters();
     }
 
-    /** Waits for the oldest step in flight. Its results are valid until the next call. */
+    /** Waits for the oldest step in flight and returns its results, which are valid until the next call. */
     public StepResults await() {
         return ring.await();
     }
 
-    /** Must be called when no step follows because there is no work. The idle time is then not counted as host wait. */
+    /**
+     * Must be called if no step follows because there is no work. The time until the next step is then not counted as
+     * host wait.
+     */
     public void idle() {
         ring.idle();
     }
@@ -158,8 +164,8 @@ public final class StepRunner implements AutoCloseable {
     }
 
     /**
-     * Waits for the steps in flight, then frees graphs, events and pinned memory. The caller owns model, cache and
-     * buffers.
+     * Waits for the steps in flight, then frees graphs, events and pinned memory. Model, cache and buffers belong to
+     * the caller and are not freed.
      */
     @Override
     public void close() {

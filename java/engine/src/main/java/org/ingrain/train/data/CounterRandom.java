@@ -1,8 +1,8 @@
 package org.ingrain.train.data;
 
 /**
- * A stateless random number generator. Number i is a function of seed and i (SplitMix64, Steele, Lea and Flood 2014). A
- * resumed run therefore draws the same numbers as an uninterrupted run.
+ * A stateless random number generator. Random number i is a function of the seed and i (SplitMix64; Steele, Lea and
+ * Flood 2014). A resumed run therefore draws the same numbers as an uninterrupted run.
  *
  * @param seed seed of the stream
  */
@@ -18,7 +18,7 @@ public record CounterRandom(long seed) {
         return new CounterRandom(mix(derived + keys.length * GOLDEN_GAMMA));
     }
 
-    /** 64 random bits, which depend on the seed and the counter. */
+    /** Returns 64 random bits, which depend only on the seed and the counter. */
     public long bits(long counter) {
         return mix(seed + (counter + 1) * GOLDEN_GAMMA);
     }

@@ -4,14 +4,14 @@ import java.nio.file.Path;
 import org.ingrain.tensor.Require;
 
 /**
- * The files of the training data, and how to read and encode them.
+ * The files of the training data, and the settings with which they are read and encoded.
  *
  * @param data               file of rows, see {@link ExampleReader}
  * @param validationData     JSONL file for validation; null for none
- * @param validationFraction fraction of the rows of {@code data} that is used for validation instead of training; 0 for
- *                           none; must be 0 if validationData is set
+ * @param validationFraction fraction of the rows of {@code data} that are used for validation instead of training; 0
+ *                           for none; must be 0 if {@code validationData} is not null
  * @param maxLength          maximum length of a row in tokens, at least 2
- * @param truncate           whether longer rows are cut at the end; otherwise they cause an InputException
+ * @param truncate           whether longer rows are cut at the end; if false, a longer row causes an InputException
  * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows
  */
 public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate,
@@ -25,7 +25,9 @@ public record DataConfig(Path data, Path validationData, double validationFracti
         Require.atLeast(2, "maxLength", maxLength);
     }
 
-    /** A training file and an optional validation file (null for none), without packing. */
+    /**
+     * Creates a configuration with a training file and an optional validation file (null for none), without packing.
+     */
     public static DataConfig of(Path data, Path validationData, int maxLength) {
         return new DataConfig(data, validationData, 0, maxLength, false, false);
     }

@@ -6,8 +6,8 @@ import java.util.List;
 
 /**
  * Selects the sequences of each optimizer step. The selection depends only on the data, the settings and the step
- * number, so a checkpoint stores only the step number. Sequences are packed into bins once. Each epoch shuffles the
- * bins with a different seed. The last step of an epoch may have fewer bins.
+ * number, so a checkpoint does not store anything about the data except the step number. Sequences are packed into bins
+ * once. Each epoch shuffles the bins with a different seed. The last step of an epoch may have fewer bins.
  */
 public final class DataOrder {
     private static final long ORDER = 1;
@@ -33,7 +33,7 @@ public final class DataOrder {
         return config.maxSteps() > 0 ? config.maxSteps() : Math.multiplyExact(config.epochs(), stepsPerEpoch());
     }
 
-    /** The micro-batches of a step; steps are counted from 1. */
+    /** Returns the micro-batches of a step. Steps are counted from 1. */
     public List<MicroBatch> step(int step) {
         int epoch = (step - 1) / stepsPerEpoch();
         int first = (step - 1) % stepsPerEpoch() * binsPerStep();
@@ -41,7 +41,7 @@ public final class DataOrder {
         return split(Arrays.copyOfRange(order, first, Math.min(first + binsPerStep(), order.length)));
     }
 
-    /** The micro-batches of all bins without shuffling, for validation. */
+    /** Returns the micro-batches of all bins in the unshuffled order, for validation. */
     public List<MicroBatch> inOrder() {
         int[] order = new int[bins.size()];
         Arrays.setAll(order, i -> i);

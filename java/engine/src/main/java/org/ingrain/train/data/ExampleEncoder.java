@@ -14,8 +14,8 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Encodes rows as token ids and marks the target tokens. Sampling starts from the same prompt ids, because it calls the
- * same template object in the same way. If the ids of the whole text start with the ids of the prompt, the completion
+ * Encodes rows as token ids and marks the target tokens. Sampling uses the same prompt ids, because it calls the same
+ * template object in the same way. If the ids of the whole text start with the ids of the prompt, the completion
  * consists of the remaining ids. Otherwise a token spans the boundary, and the completion is encoded separately. An
  * answer ends with an end-of-sequence token; tokens after this token are not targets.
  */
@@ -29,7 +29,8 @@ public final class ExampleEncoder {
 
     /**
      * @param maxLength maximum length of a sequence in tokens
-     * @param truncate  whether longer sequences are cut at the end; otherwise they cause an InputException
+     * @param truncate  whether longer sequences are cut at the end; if false, a longer sequence causes an
+     *                  InputException
      */
     public ExampleEncoder(Tokenizer tokenizer, ChatTemplate template, int maxLength, boolean truncate) {
         Require.atLeast(2, "maxLength", maxLength);
@@ -48,9 +49,10 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Encodes one row, usually as one sequence. Some templates render earlier turns differently once later turns
-     * follow; for example Qwen3 removes the thoughts of earlier answers. Such a conversation is split where the
-     * rendering changes, so that every answer follows the prompt with which sampling would start.
+     * Encodes one row, usually as one sequence. Some templates render earlier turns differently as soon as later turns
+     * follow. For example, Qwen3's template removes the reasoning of earlier answers. Such a conversation is split into
+     * several sequences at the turns where the rendering changes, so that every answer follows the prompt from which it
+     * would be sampled.
      *
      * <p>A sequence that truncation leaves without a target token is dropped.
      *
@@ -127,7 +129,7 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Encodes a conversation. The targets are the assistant's turns, if their message index is at least {@code first}.
+     * Encodes a conversation. The targets are the turns of the assistant whose message index is at least {@code first}.
      */
     private List<Draft> turns(List<Message> messages, int first, String where) {
         List<Draft> drafts = new ArrayList<>();
@@ -154,7 +156,9 @@ public final class ExampleEncoder {
         return drafts;
     }
 
-    /** Consecutive turns for one sequence. The rendered text of each turn is a prefix of the next turn's prompt. */
+    /**
+     * Consecutive turns that form one sequence. The rendered text of each turn is a prefix of the next turn's prompt.
+     */
     private final class Stretch {
         private final BitSet targets = new BitSet();
         private String text = "";
@@ -189,8 +193,8 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Appends the ids of {@code rest} to {@code before}. Returns {@code whole} if it starts with {@code before};
-     * otherwise encodes {@code rest} separately.
+     * Returns {@code before} followed by the ids of {@code rest}. If {@code whole} starts with {@code before}, returns
+     * {@code whole}; otherwise encodes {@code rest} separately.
      */
     private int[] continued(int[] before, int[] whole, String rest) {
         if (whole.length >= before.length && Arrays.equals(before, 0, before.length, whole, 0, before.length)) {
@@ -199,7 +203,8 @@ public final class ExampleEncoder {
         return IntStream.concat(IntStream.of(before), IntStream.of(alone(rest))).toArray();
     }
 
-    // SentencePiece adds a space before a text that it encodes, but not after a line feed.
+    // Encodes {@code rest} after a line feed, because SentencePiece adds a space at the beginning of a text, but not
+    // after a line feed.
     private int[] alone(String rest) {
         int[] lineFeed = tokenizer.encode("\n", false);
         int[] behind = tokenizer.encode("\n" + rest, false);
@@ -210,7 +215,7 @@ public final class ExampleEncoder {
     }
 
     /**
-     * The index after the first end-of-sequence token from {@code begin} on; the number of ids if there is no such
+     * The index after the first end-of-sequence token at or after {@code begin}; the number of ids if there is no such
      * token.
      */
     private int endOfAnswer(int[] ids, int begin) {
@@ -223,8 +228,9 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Appends an end-of-sequence token, unless the last token is one or the tokenizer has none. The token is the
-     * tokenizer's eos_token if that is in the list of end-of-sequence ids, otherwise the first id of the list.
+     * Appends an end-of-sequence token, unless the last token already is one or the tokenizer has none. The appended
+     * token is the tokenizer's eos_token if the list of end-of-sequence ids contains it, otherwise the first id of the
+     * list.
      */
     private int[] ended(int[] ids) {
         List<Integer> eos = tokenizer.eosIds();

@@ -10,18 +10,19 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads training rows: JSON lines or one JSON array, also gzipped. The first of these sets of columns that a row has
- * decides; a column that is null counts as absent, other columns are ignored:
+ * Reads training rows from JSON lines or one JSON array, which may be gzipped. The format of a row is that of the first
+ * of these sets of columns that the row has. A column with the value null counts as absent, and other columns are
+ * ignored:
  * <ul>
- * <li>{@code prompt}, {@code completion}: texts, or lists of messages as in TRL. Beside a list, a completion that is a
- * text is what the assistant says.
+ * <li>{@code prompt}, {@code completion}: texts, or lists of messages, as in TRL. If the prompt is a list, the
+ * completion may be a text, which is then the message of the assistant.
  * <li>{@code messages}, or {@code conversations} as in ShareGPT: see {@link MessageReader}.
- * <li>{@code instruction}, {@code output} and perhaps {@code input} as in Alpaca: the user says instruction and, on a
- * new line, input unless it is empty; the assistant says output. So it is rendered by the model's chat template, as
- * LLaMA-Factory does, not by Alpaca's.
+ * <li>{@code instruction}, {@code output} and optionally {@code input}, as in Alpaca. The message of the user is the
+ * instruction and, on a new line, the input unless it is empty. The message of the assistant is the output. As in
+ * LLaMA-Factory, the messages are rendered with the model's chat template, not with Alpaca's prompt.
  * <li>{@code text}
  * </ul>
- * Anything else is refused by file and line.
+ * For any other row, an InputException names the file and the line.
  */
 public final class ExampleReader {
     private static final String EXPECTED =
@@ -31,9 +32,9 @@ public final class ExampleReader {
     }
 
     /**
-     * A row and its place.
+     * A row and its position in the file.
      *
-     * @param where file and line; error messages start with it
+     * @param where file and line, with which error messages start
      */
     public record Row(String where, TrainingExample example) {
     }

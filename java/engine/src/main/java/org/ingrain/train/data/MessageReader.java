@@ -10,18 +10,19 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads the messages of a training row: {"role", "content"}, or {"from", "value"} as in ShareGPT. A content is a text
- * or a list of parts {"type": "text", "text"}, whose texts are joined without a separator. Refused by name are other
- * parts, null contents and tool calls: TRL passes them to the chat template, which prints None or fails.
+ * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. Other parts, null
+ * contents and tool calls cause an InputException that names them. TRL would pass them to the chat template, which
+ * would print None or fail.
  */
 final class MessageReader {
-    /** ShareGPT's names of roles, as axolotl maps them. */
+    /** Maps ShareGPT's names of roles to roles in the same way as axolotl. */
     private static final Map<String, String> ROLES = Map.of("human", "user", "user", "user", "gpt", "assistant",
             "assistant", "assistant", "model", "assistant", "system", "system");
 
     private MessageReader() {
     }
 
-    /** A field's list of messages, at least one. */
+    /** Reads the messages of a field, which must contain at least one message. */
     static List<Message> read(JsonFields row, String field) {
         JsonNode list = row.node(field);
         if (!list.isArray() || list.isEmpty()) {
@@ -58,7 +59,7 @@ final class MessageReader {
         return ROLES.get(from);
     }
 
-    /** @param where source of the content; every error message starts with it */
+    /** @param where source of the content, with which every error message starts */
     private static String content(JsonNode content, String where) {
         if (content.isString()) {
             return content.stringValue();

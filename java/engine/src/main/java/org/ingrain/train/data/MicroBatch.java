@@ -3,17 +3,18 @@ package org.ingrain.train.data;
 import java.util.List;
 
 /**
- * The concatenated sequences of one forward and backward pass. There are S sequences with T tokens in all; M of the
- * tokens are targets.
+ * The concatenated sequences of one forward and backward pass. The S sequences have T tokens in total, of which M are
+ * targets.
  *
  * @param ids        (T) token ids
  * @param positions  (T) position of each token in its sequence, from 0
  * @param offsets    (S + 1) first row of each sequence; the last entry is T
- * @param targetRows (M) rows that predict a target, ascending; the target is the token of the next row
+ * @param targetRows (M) rows that predict a target, in ascending order; the target of a row is the token of the next
+ *                   row
  * @param targets    (M) token ids of the targets, in the order of targetRows
  */
 public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] targetRows, int[] targets) {
-    /** Concatenates sequences in this order. */
+    /** Concatenates sequences in the order of the list. */
     public static MicroBatch of(List<TrainingSequence> sequences) {
         int t = sequences.stream().mapToInt(TrainingSequence::length).sum();
         int m = sequences.stream().mapToInt(TrainingSequence::targetCount).sum();

@@ -8,7 +8,7 @@ package org.ingrain.train.data;
  * @param targets   maximum number of targets
  */
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
-    /** The maximum of these limits and {@code other}, for each size separately. */
+    /** Returns limits in which each size is the maximum of this size in these limits and in {@code other}. */
     public MicroBatchLimits max(MicroBatchLimits other) {
         return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
                 Math.max(targets, other.targets));

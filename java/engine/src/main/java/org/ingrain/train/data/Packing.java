@@ -7,15 +7,18 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
-/** Packs sequences into bins of at most a given number of tokens. Attention does not cross sequences of a bin. */
+/**
+ * Packs sequences into bins of at most a given number of tokens. Attention does not cross the boundaries between the
+ * sequences of a bin.
+ */
 final class Packing {
     private Packing() {
     }
 
     /**
-     * Best fit decreasing: places sequences from the longest to the shortest, each in the fullest bin with enough room.
-     * Of equally long sequences, the one with the lower index is placed first. Of equally full bins, the oldest is
-     * used. The result therefore depends only on the arguments.
+     * Packs by best fit decreasing. Sequences are placed from the longest to the shortest, each in the fullest bin that
+     * has enough room. Of equally long sequences, the one with the lower index is placed first. Of equally full bins,
+     * the one that was created first is used. The result therefore depends only on the arguments.
      *
      * @param lengths  lengths of the sequences in tokens, each at most capacity
      * @param capacity maximum number of tokens in a bin

@@ -5,19 +5,19 @@ import org.ingrain.tensor.Require;
 /**
  * Length and batch sizes of a training run, its checkpoints and its seed.
  *
- * @param epochs                  number of passes over the data if maxSteps is 0
- * @param maxSteps                number of optimizer steps, over as many epochs as needed; 0 if {@code epochs}
- *                                determines the number
+ * @param epochs                  number of passes over the data; used only if {@code maxSteps} is 0
+ * @param maxSteps                number of optimizer steps, in as many epochs as needed; 0 if {@code epochs} determines
+ *                                the number of steps
  * @param batchSize               sequences per micro-batch; with packing, bins per micro-batch
  * @param gradientAccumulation    micro-batches per optimizer step
  * @param seed                    seed of the data order, the initial adapter and dropout
  * @param evalEvery               steps between validations; 0 to validate at the end of each epoch
  * @param checkpointEvery         steps between checkpoints; 0 to write one at the end of each epoch
- * @param keepCheckpoints         number of latest checkpoints to keep; the one with the lowest validation loss is kept
- *                                too
+ * @param keepCheckpoints         number of latest checkpoints to keep; the checkpoint with the lowest validation loss
+ *                                is kept too
  * @param activationCheckpointing whether to keep only the input of each layer and all activations of the last layer,
  *                                even if there is memory for more; the backward pass recomputes the other activations,
- *                                which takes a third more time; the results are bit-identical
+ *                                which makes a step a third longer; the results are bit-identical with and without
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {
@@ -32,8 +32,8 @@ public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientA
     }
 
     /**
-     * A configuration without gradient accumulation and with validation and checkpoint after each epoch. The latest two
-     * checkpoints are kept.
+     * A configuration without gradient accumulation, with a validation and a checkpoint after each epoch. The latest
+     * two checkpoints are kept.
      */
     public static TrainConfig of(int epochs, int batchSize, long seed) {
         return new TrainConfig(epochs, 0, batchSize, 1, seed, 0, 0, 2, false);

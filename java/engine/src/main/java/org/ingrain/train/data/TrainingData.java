@@ -15,10 +15,10 @@ import org.ingrain.tensor.Require;
  * @param train      training sequences, at least one
  * @param validation validation sequences, may be empty
  * @param packTo     tokens per bin, or 0 for one sequence per bin
- * @param dropped    number of rows that are not in either list, because truncation left no target token of them
+ * @param dropped    number of rows that are in neither list, because truncation left them without a target token
  */
 public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo, int dropped) {
-    /** Data of which no row was dropped. */
+    /** Creates data for which no row was dropped. */
     public TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo) {
         this(train, validation, packTo, 0);
     }
@@ -44,7 +44,10 @@ public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> 
         }
     }
 
-    /** SHA-256 of all tokens and targets, in hexadecimal. A run is resumed only if the fingerprint is the same. */
+    /**
+     * SHA-256 of all tokens and targets, in hexadecimal. A run can be resumed only with data that has the same
+     * fingerprint.
+     */
     public String fingerprint() {
         MessageDigest digest = Digest.sha256();
         for (List<TrainingSequence> part : List.of(train, validation)) {

@@ -14,11 +14,11 @@ public final class TrainingDataReader {
     }
 
     /**
-     * Reads and encodes the rows, and separates the validation rows. All sequences of a row are either training or
-     * validation sequences. Throws an InputException for an unreadable file, an invalid row, or a validation fraction
-     * that leaves no training rows.
+     * Reads and encodes the rows, and separates the validation rows from the training rows. The sequences of one row
+     * are either all training sequences or all validation sequences. Throws an InputException for an unreadable file,
+     * an invalid row, or a validation fraction that leaves no training rows.
      *
-     * @param seed selects the validation rows if there is a validation fraction
+     * @param seed seed with which the validation rows are selected if there is a validation fraction
      */
     public static TrainingData read(DataConfig config, Tokenizer tokenizer, ChatTemplate template, long seed) {
         ExampleEncoder encoder = new ExampleEncoder(tokenizer, template, config.maxLength(), config.truncate());

@@ -12,8 +12,8 @@ public sealed interface TrainingExample {
     }
 
     /**
-     * A conversation and the messages that follow it, rendered with the chat template. The targets are the assistant's
-     * turns in the completion.
+     * A conversation and the messages that follow the conversation, all rendered with the chat template. The targets
+     * are the assistant's turns in the completion.
      */
     record Answer(List<Message> prompt, List<Message> completion) implements TrainingExample {
         public Answer {

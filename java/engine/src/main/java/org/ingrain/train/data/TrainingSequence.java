@@ -6,8 +6,8 @@ import java.util.BitSet;
  * A sequence of token ids, some of which are targets.
  *
  * @param ids     token ids, at least two
- * @param targets positions of the target tokens, at least one. A target is predicted from the tokens before it, so
- *                position 0 is not a target
+ * @param targets positions of the target tokens, at least one. A target is predicted from the tokens before the target,
+ *                so position 0 cannot be a target
  */
 public record TrainingSequence(int[] ids, BitSet targets) {
     public TrainingSequence {

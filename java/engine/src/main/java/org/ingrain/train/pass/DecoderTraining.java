@@ -14,11 +14,11 @@ import org.ingrain.train.data.MicroBatch;
 
 /**
  * Forward and backward pass of the decoder over packed sequences. The backward pass processes the layers from last to
- * first. At each matmul, the pass computes the gradient of the input, and {@link Parameters#backward} adds the
- * gradients of the trained parameters. Gradients of frozen weights are not computed. The pass ends at the first
- * matmul, in forward order, that has trained parameters. The loss is computed only for target rows, in chunks, so that
- * memory contains the logits of one chunk only. With a sharded model, all ranks make the same calls in the same order,
- * and {@link RankSums} sums over the ranks.
+ * first. At each matmul, the backward pass computes the gradient of the input, and {@link Parameters#backward} adds the
+ * gradients of the trained parameters. Gradients of frozen weights are not computed. The backward pass ends at the
+ * matmul with trained parameters that is the first in forward order. The loss is computed only for target rows, in
+ * chunks, so that only the logits of one chunk are in memory. If the model is sharded, all ranks make the same calls in
+ * the same order, and {@link RankSums} computes the sums over ranks.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -53,7 +53,7 @@ public final class DecoderTraining implements AutoCloseable {
         weights.reserveWorkspace(scope, memory.limits().tokens(), true);
     }
 
-    /** Returns the sum of −log p over the targets of a batch, computed without dropout. Does not change gradients. */
+    /** Returns the sum of −log p over the targets of a batch, computed without dropout. The gradients do not change. */
     public double loss(MicroBatch batch) {
         parameters.begin(0, 0);
         inputs.upload(batch);
@@ -62,12 +62,12 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Adds gradients to {@link Parameters#flat}. They are the gradients of {@code scale} times the sum of −log p over
-     * the targets of the batch.
+     * Computes the gradients of {@code scale} times the sum of −log p over the targets of the batch, and adds them to
+     * {@link Parameters#flat}.
      *
      * @param step       optimizer step, from 1
      * @param microBatch index of the micro-batch in the step, from 0
-     * @param scale      1 / number of targets of the step
+     * @param scale      1 divided by the number of targets of the step
      * @return the sum of −log p, not scaled
      */
     public double accumulate(MicroBatch batch, int step, int microBatch, float scale) {
@@ -117,7 +117,9 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** Computes kept.qkv as it is before rope, with projection, bias, adapter and QK norm. */
+    /**
+     * Computes kept.qkv up to but not including rope, that is, the projection, its bias, the adapter and the QK norm.
+     */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -132,8 +134,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Backward pass of QK norm and bias. Replaces dqkv, the gradient of kept.qkv before rope, by the gradient of the
-     * matmul's output.
+     * Executes the backward pass of QK norm and bias. On entry, dqkv is the gradient of kept.qkv before rope; on
+     * return, it is the gradient of the matmul's output.
      */
     private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
         Weights.Layer layer = weights.layers().get(i);
@@ -166,11 +168,11 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // Adapters of the layers end the pass in layer 0: only a trained embedding is reached.
+        // The pass has already ended here unless the embedding is trained.
         parameters.embeddingBackward(activations.gradients(t).stream(), inputs.ids());
     }
 
-    /** Recomputes the activations of a layer, because other layers have reused their memory. */
+    /** Recomputes the activations of a layer whose memory other layers have reused. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
@@ -179,7 +181,10 @@ public final class DecoderTraining implements AutoCloseable {
         parameters.forward(Role.DOWN_PROJ.of(i), rows.delta(), rows.gated());
     }
 
-    /** Backward pass of the feed-forward half of layer i. Returns false if no parameters below are trained. */
+    /**
+     * Executes the backward pass of the feed-forward half of layer i. Returns false if no parameters of earlier groups
+     * are trained.
+     */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -199,7 +204,10 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Backward pass of the attention half of layer i. Returns false if no parameters below are trained. */
+    /**
+     * Executes the backward pass of the attention half of layer i. Returns false if no parameters of earlier groups are
+     * trained.
+     */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -221,7 +229,10 @@ public final class DecoderTraining implements AutoCloseable {
         return true;
     }
 
-    /** Computes the gradients of one matmul. If no parameters below are trained, does not set dx and returns false. */
+    /**
+     * Computes the gradients of one matmul. If no parameters of earlier groups are trained, does not set dx and returns
+     * false.
+     */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;
         if (below && sums != null && !readsShare(group)) {
@@ -233,12 +244,15 @@ public final class DecoderTraining implements AutoCloseable {
         return below;
     }
 
-    /** True if the columns of the weight and the input are sharded; false if its rows and the output are sharded. */
+    /**
+     * True if the columns of the group's weight are sharded, so that its input is too; false if the rows of the weight
+     * are sharded, so that its output is too.
+     */
     private static boolean readsShare(Group group) {
         return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;
     }
 
-    /** Computes the last norm, lm_head and the cross-entropy for the M rows that predict targets. */
+    /** The last norm, lm_head and the cross-entropy, for the M rows that predict targets. */
     private final class LossHead {
         private final TrainingActivations.Head head;
         private final int m;
@@ -258,7 +272,7 @@ public final class DecoderTraining implements AutoCloseable {
             return sum();
         }
 
-        /** Enqueues the losses and the gradient of the residual stream. Does not synchronize. */
+        /** Enqueues the computation of the losses and of the gradient of the residual stream. Does not synchronize. */
         void forwardBackward(float scale) {
             select();
             for (int begin = 0; begin < m; begin += TrainingActivations.HEAD_ROWS) {
@@ -277,7 +291,7 @@ public final class DecoderTraining implements AutoCloseable {
 
         /**
          * Computes the losses of the chunk that starts at row {@code begin}. If {@code backward} is true, also computes
-         * the gradient of x, which is stored in head.added().
+         * the gradient of x and stores it in head.added().
          */
         private void chunk(int begin, boolean backward, float scale) {
             int end = Math.min(begin + TrainingActivations.HEAD_ROWS, m);
@@ -305,7 +319,7 @@ public final class DecoderTraining implements AutoCloseable {
             }
         }
 
-        /** Synchronizes and returns the sum of the losses. */
+        /** Waits for the losses and returns their sum. */
         double sum() {
             double sum = 0;
             for (float loss : context.readFloats(head.loss())) {

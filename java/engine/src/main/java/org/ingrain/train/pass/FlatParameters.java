@@ -10,20 +10,20 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The trained parameters of a rank in flat F32 memory. Values, gradients and the two moments of AdamW have n elements
- * each. One op computes the gradient norm, one op clips, and one or two ops execute the AdamW step. Alignment gaps
- * between tensors always contain zeros.
+ * each. A single op computes the gradient norm, another clips the gradients, and one or two ops execute the AdamW step.
+ * Alignment gaps between tensors always contain zeros.
  *
- * <p>With several replicas, {@link #reduce} adds the replicas' gradients in the order of replicas. Replica 0 adds the
- * gradients of its next micro-batch to this sum; the other replicas restart from zero. The gradients are therefore
- * added in the order of micro-batches, with the same bits for any number of replicas:
+ * <p>With several replicas, {@link #reduce} adds the gradients of all replicas in the order of replicas. Replica 0 then
+ * adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The gradients are
+ * therefore added in the order of micro-batches, and the sum has the same bits for any number of replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * Replicas that store the moments of a slice need only the sum of that slice ({@link #scatters}). If the sum must be
- * such a chain, replica 0 needs all of it.
+ * A replica that stores only the moments of a slice needs only the sum of this slice ({@link #scatters}). If replica 0
+ * adds further gradients to the sum, however, it needs the whole sum.
  *
- * <p>With a sharded model, the tensors are in three {@link Region}s.
+ * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */
 public final class FlatParameters {
     private final Context context;
@@ -32,13 +32,19 @@ public final class FlatParameters {
     private final Layout layout;
     private final Tensor values;
     private Tensor gradients;
-    /** (n), or (slice) if {@link #scatters}: result of the sum over replicas; null with one replica. */
+    /** Result of the sum over replicas, with shape (n), or (slice) if {@link #scatters}; null with one replica. */
     private Tensor sum;
-    /** (slices·slice) the gradients and the zeros that make the slices equally long; null unless {@link #scatters}. */
+    /**
+     * The gradients, followed by zeros that make all slices equally long, with shape (slices·slice); null unless {@link
+     * #scatters}.
+     */
     private final Tensor padded;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
-    /** Range of the elements whose moments this rank stores: all elements, or the slice of the rank's replica. */
+    /**
+     * Range of the elements whose moments this rank stores. It contains all elements, or the slice of this rank's
+     * replica.
+     */
     private final long begin;
     private final long end;
     private final Tensor norm;
@@ -53,13 +59,13 @@ public final class FlatParameters {
     record Slot(long offset, long... shape) {
     }
 
-    /** Which ranks of a sharded model have the same tensor. */
+    /** The ranks of a sharded model that have the same tensor. */
     enum Region {
         /** Only this rank. */
         OWN,
-        /** Several consecutive ranks with the same key-value head; each computes a part of the gradient. */
+        /** Several consecutive ranks with the same key-value head. Each of them computes a part of the gradient. */
         SHARED,
-        /** Every rank, with the same gradient. */
+        /** Every rank. All ranks compute the same gradient. */
         WHOLE
     }
 
@@ -76,7 +82,7 @@ public final class FlatParameters {
             this(1);
         }
 
-        /** @param sharers number of ranks that have the same tensors of {@link Region#SHARED} */
+        /** @param sharers number of ranks that have the same {@link Region#SHARED} tensors */
         Layout(int sharers) {
             this.sharers = sharers;
         }
@@ -95,13 +101,14 @@ public final class FlatParameters {
             return elements;
         }
 
-        /** Ends a region. The tensors that are added next are in the following region. */
+        /** Ends a region. The tensors that are added later belong to the following regions. */
         void endRegion(Region region) {
             ends[region.ordinal()] = elements;
         }
 
         /**
-         * Marks the tensors that were added before this call as decayed. Weight decay does not apply to later tensors.
+         * Marks all tensors that were added before this call as decayed. Weight decay does not apply to tensors that
+         * are added later.
          */
         void endDecayed() {
             decayed = elements;
@@ -117,8 +124,8 @@ public final class FlatParameters {
     }
 
     /**
-     * @param sharded whether each replica stores the moments of one slice only and updates that slice, after which the
-     *                replicas all-gather the values (ZeRO-1, arXiv:1910.02054); otherwise every replica stores all
+     * @param sharded if true, each replica stores the moments of only one slice and updates only this slice, and the
+     *                replicas then all-gather the values (ZeRO-1, arXiv:1910.02054); if false, every replica stores all
      *                moments and updates all values
      */
     FlatParameters(Allocator memory, Layout layout, TrainingPlace place, boolean sharded) {
@@ -145,7 +152,7 @@ public final class FlatParameters {
                 : new SharedGradients(memory, place.shard(), layout.sharers, layout.size(Region.SHARED));
     }
 
-    /** Registers the buffers that collectives reduce and gather, so that they use them in place. */
+    /** Registers the buffers that collectives reduce and gather, so that the collectives use these buffers in place. */
     private void shareAmongReplicas(boolean sharded) {
         context.share(padded == null ? gradients : padded);
         context.share(sum);
@@ -167,7 +174,7 @@ public final class FlatParameters {
         return flat.slice(slot.offset(), n).view(slot.shape());
     }
 
-    /** The values (n), then this rank's slices of the first and of the second moments. */
+    /** Returns the values (n), this rank's slice of the first moments, and this rank's slice of the second moments. */
     public List<Tensor> state() {
         return List.of(values.slice(0, layout.elements), moment(firstMoments), moment(secondMoments));
     }
@@ -191,13 +198,17 @@ public final class FlatParameters {
     }
 
     /**
-     * Whether {@link #reduce} computes only the sum of this replica's slice. The norm is then added up over all slices.
+     * Whether {@link #reduce} computes only the sum of this replica's slice. If true, the squared gradient norm must be
+     * summed over all slices.
      */
     boolean scatters() {
         return padded != null;
     }
 
-    /** Sets the gradients to their sum over replicas. All replicas must make this call, even without a micro-batch. */
+    /**
+     * Computes the sum of the gradients over replicas. All replicas must call this method, even if they had no
+     * micro-batch.
+     */
     void reduce() {
         if (scatters()) {
             place.amongReplicas(context, () -> ops.reduceScatter(sum, padded, 1));
@@ -219,7 +230,7 @@ public final class FlatParameters {
         }
     }
 
-    /** Sums the gradients of {@link Region#SHARED} over the ranks that have the same tensors. */
+    /** Replaces the gradients of {@link Region#SHARED} by their sum over the ranks that have the same tensors. */
     void completeShared() {
         if (shared != null) {
             shared.complete(region(Region.SHARED));
@@ -230,7 +241,7 @@ public final class FlatParameters {
         return gradients.slice(layout.begin(region), layout.size(region));
     }
 
-    /** This rank's part of the squared gradient norm, which ranks or replicas add up. */
+    /** This rank's part of the squared gradient norm. The caller sums the parts of all ranks or replicas. */
     double squares() {
         if (scatters()) {
             return square(sum);
@@ -252,7 +263,7 @@ public final class FlatParameters {
     }
 
     /**
-     * Clips the gradients to maxGradNorm, unless it is 0, and executes one AdamW step.
+     * Clips the gradients to maxGradNorm, unless maxGradNorm is 0, and executes one AdamW step.
      *
      * @param step  from 1
      * @param steps number of steps of the run, for the learning rate schedule
@@ -264,7 +275,10 @@ public final class FlatParameters {
         return context.readFloats(norm)[0];
     }
 
-    /** As above, for a sharded model. {@code ofAll} is the gradient norm over all shards. */
+    /**
+     * Clips the gradients and executes one AdamW step, with a gradient norm {@code ofAll} that was computed over all
+     * ranks or slices.
+     */
     void step(OptimizerConfig config, int step, int steps, float ofAll) {
         context.write(norm, ofAll);
         clipAndStep(config, step, steps);
@@ -293,7 +307,10 @@ public final class FlatParameters {
         }
     }
 
-    /** The gradients of elements of this replica's slice, after {@link #reduce}. */
+    /**
+     * Returns the summed gradients of the elements from {@code from} to {@code to}, which must be in this replica's
+     * slice.
+     */
     private Tensor reduced(long from, long to) {
         return scatters() ? sum.slice(from - begin, to - from) : gradients.slice(from, to - from);
     }

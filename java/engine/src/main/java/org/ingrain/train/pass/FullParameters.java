@@ -23,9 +23,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * All parameters of a model in training, as F32 master weights. After each step the packed weights of the forward pass
- * are recomputed from the masters. Tied embeddings have one master, whose gradient is the sum of the gradients of
- * embedding and head. Weight decay applies to all parameters except norms and biases.
+ * All parameters of a model in training, as F32 master weights, called masters. After each step the packed weights that
+ * the forward pass reads are recomputed from the masters. Tied embeddings have one master, whose gradient is the sum of
+ * the gradients of embedding and head. Weight decay applies to all parameters except norms and biases.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;
@@ -35,7 +35,7 @@ public final class FullParameters implements Parameters {
     private final ParameterTable table;
     private final Map<Group, FlatParameters.Slot> slots = new HashMap<>();
     private final FlatParameters flat;
-    /** Gradients of one micro-batch for all parameters except the matrices of the layers. */
+    /** The gradients of one micro-batch, for all parameters except the matrices of the layers. */
     private final Tensor pass;
     private final Map<Group, FlatParameters.Slot> passSlots = new TreeMap<>();
 
@@ -59,8 +59,9 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Whether a micro-batch may add to the gradient of this group more than once. Such a gradient is first summed for
-     * the micro-batch alone, so that the total does not depend on which replica computed the earlier micro-batches.
+     * Whether a micro-batch may add to the gradient of this group more than once. Such a gradient is first summed over
+     * the micro-batch alone and then added to the total. The total therefore does not depend on which replica computed
+     * which micro-batch.
      */
     private static boolean apart(Group group) {
         return switch (group.role()) {
@@ -81,15 +82,16 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Reads the masters from the source of the weights.
+     * Creates the parameters and reads the masters from {@code source}.
      *
-     * @param weights weights to update after each step; they are overwritten with the values of the source
+     * @param weights weights that the forward pass reads; they are overwritten with the values of {@code source} and
+     *                after each step
      */
     public static FullParameters load(Weights weights, WeightSource source) {
         return load(weights, TrainingPlace.alone(weights.config()), source);
     }
 
-    /** As above, on one of several replicas. */
+    /** Creates the parameters of one of several replicas and reads the masters from {@code source}. */
     public static FullParameters load(Weights weights, TrainingPlace place, WeightSource source) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);
         parameters.named().forEach((name, master) -> parameters.read(master, source.tensor(name)));
@@ -99,7 +101,8 @@ public final class FullParameters implements Parameters {
 
     private void read(Tensor target, HostTensor source) {
         Tensor staged = context.allocate(source.dtype(), source.shape());
-        // Copied by Java first: native code must not read a mapped file, which may shrink meanwhile.
+        // Java code copies the data first, because native code must not read a mapped file, which may be truncated at
+        // any time.
         MemorySegment host = context.hostAllocate(Math.max(Float.BYTES, source.data().byteSize()));
         MemorySegment.copy(source.data(), 0, host, 0, source.data().byteSize());
         context.copyToDevice(staged, host.asSlice(0, source.data().byteSize()));
@@ -109,7 +112,10 @@ public final class FullParameters implements Parameters {
         context.free(staged);
     }
 
-    /** Initializes the parameters of a new model as {@link Parameter#init} specifies. Overwrites the weights. */
+    /**
+     * Creates the parameters of a new model, with initial values as {@link Parameter#init} specifies. Overwrites {@code
+     * weights}.
+     */
     public static FullParameters random(Weights weights, TrainingPlace place, long seed) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);
         CounterRandom seeds = new CounterRandom(seed);
@@ -128,7 +134,10 @@ public final class FullParameters implements Parameters {
         return parameters;
     }
 
-    /** The F32 masters by their Hugging Face names, in the order of the parameter table. A tied head has no entry. */
+    /**
+     * The F32 masters by their Hugging Face names, in the order of the parameter table. There is no entry for a tied
+     * head.
+     */
     public SequencedMap<String, Tensor> named() {
         SequencedMap<String, Tensor> named = new LinkedHashMap<>();
         table.all().forEach(p -> named.put(p.name(), value(p)));
@@ -200,7 +209,7 @@ public final class FullParameters implements Parameters {
     @Override
     public void updated() {
         if (!weights.owned()) {
-            return;   // the rank that owns them has the same values
+            return;   // the rank that owns the weights updates them from equal masters
         }
         slots.forEach((group, slot) -> {
             if (table.fused(group).matrix()) {

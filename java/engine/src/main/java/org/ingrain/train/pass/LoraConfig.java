@@ -12,11 +12,11 @@ import org.ingrain.tensor.Require;
  * Low-rank adaptation (arXiv:2106.09685): y = W·x + scaling·B·A·dropout(x), with W frozen.
  *
  * @param rank          R
- * @param alpha         scaling is alpha / R
+ * @param alpha         numerator of the scaling, which is alpha / R
  * @param dropout       probability of dropping an element of an adapter's input while training
- * @param targetModules which of the linear layers of each block, the embedding and the output head are adapted
- * @param rslora        scaling is alpha / √R instead (arXiv:2312.03732)
- * @param loraBias      whether B has a bias, which is scaled, too: PEFT's lora_bias
+ * @param targetModules the adapted modules: linear layers of each block, the embedding, the output head
+ * @param rslora        whether the scaling is alpha / √R instead of alpha / R (arXiv:2312.03732)
+ * @param loraBias      whether B has a bias, which is also multiplied by the scaling (PEFT's lora_bias)
  */
 public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora,
         boolean loraBias) {
@@ -32,23 +32,23 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
         targetModules = Collections.unmodifiableSet(EnumSet.copyOf(targetModules));
     }
 
-    /** B without a bias. */
+    /** A configuration in which B has no bias. */
     public LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora) {
         this(rank, alpha, dropout, targetModules, rslora, false);
     }
 
-    /** All seven linear layers, no dropout. */
+    /** A configuration that adapts all seven linear layers, without dropout. */
     public static LoraConfig of(int rank, double alpha) {
         return new LoraConfig(rank, alpha, 0, ALL_LINEAR, false);
     }
 
-    /** A bank for adapters of this shape. */
+    /** The limits of a bank for adapters of this shape. */
     public AdapterBank.Limits limits(int slots) {
         return new AdapterBank.Limits(slots, rank, targetModules.stream().filter(Projection::ofModel)
                 .collect(Collectors.toSet()), loraBias, Set.of());
     }
 
-    /** What B·A is multiplied by. */
+    /** The factor by which B·A is multiplied. */
     public float scaling() {
         return (float) (rslora ? alpha / Math.sqrt(rank) : alpha / rank);
     }

@@ -25,10 +25,10 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * One adapter in training (arXiv:2106.09685), on the same projections of every layer, and perhaps on the embedding and
- * the output head. It begins as PEFT's does: A uniform in ±1/√C, which is kaiming-uniform with a = √5, and B zero, so
- * that the first forward pass is the base model's. Of the embedding, A is zero and B normal(0, 1). A bias of B begins
- * as zeros. It is the update of rank 1 whose u is 1.
+ * One adapter in training (arXiv:2106.09685). It adapts the same projections in every layer, and optionally the
+ * embedding and the output head. The initial values are those of PEFT. A is uniform in ±1/√C, which is kaiming-uniform
+ * with a = √5, and B is zero, so that the first forward pass equals that of the base model. For the embedding, A is
+ * zero and B is normal(0, 1). A bias of B is zero at the start. It is computed as an update of rank 1 with u = 1.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
@@ -42,33 +42,33 @@ public final class LoraParameters implements Parameters {
     private final CounterRandom random;
     private final FlatParameters flat;
     private final List<LoraSites.Site> sites;
-    /** Modules by the group of their product. */
+    /** The modules by the group of the matmul to whose output they add. */
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
-    /** Null where the embedding is not adapted. */
+    /** Null if the embedding is not adapted. */
     private Module embedding;
     /**
-     * (n) one micro-batch's gradients of the embedding and the head, to which it adds more than once; null where
-     * neither is adapted. Their sum is made apart, so that what all micro-batches add up to does not depend on which
-     * of them a replica had before.
+     * (n) the gradients of one micro-batch for the embedding and the head; null if neither is adapted. A micro-batch
+     * may add to these gradients more than once. They are therefore summed separately for each micro-batch and then
+     * added to the total, so that the total does not depend on which replica computed which micro-batch.
      */
     private final Tensor apart;
     private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
-    /** (T, 1) ones, and a gradient of them that nothing reads; null without biases. */
+    /** (T, 1) filled with ones, and scratch memory for their gradient, which is not used; null without biases. */
     private final Tensor ones;
     private final Tensor unread;
-    /** (T, R) of this rank, before ranks add up; null where one rank has the whole model. */
+    /** (T, R) this rank's term of a sum over ranks; null if the model is not sharded. */
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
     private final long elements;
     private CounterRandom pass;
-    /** The head's chunk of rows in this pass, from 0. */
+    /** Index of the head's current chunk of rows in this pass, from 0. */
     private int chunk;
 
     /**
      * One adapted projection.
      *
-     * @param column first column of the projection's output in the output of the fused matmul
+     * @param column index, in the output of the fused matmul, of the first column of the projection's output
      * @param u      (T, R) x·Aᵀ, kept for the backward pass; recomputed layers share this memory
      */
     private record Module(LoraSites.Site site, long column, Tensor u) {
@@ -122,7 +122,10 @@ public final class LoraParameters implements Parameters {
         return values;
     }
 
-    /** Places the gradients that are made apart; returns their number. */
+    /**
+     * Assigns slots in {@link #apart} to the gradients of the embedding and the head. Returns the number of their
+     * elements.
+     */
     private long placeApart() {
         FlatParameters.Layout layout = new FlatParameters.Layout();
         sites.stream().filter(site -> site.projection().ofModel())
@@ -165,7 +168,7 @@ public final class LoraParameters implements Parameters {
     /**
      * Sets the values to this rank's shard of an adapter's values.
      *
-     * @throws InputException if it has another rank, scaling or other modules than are trained
+     * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those in training
      */
     public void load(List<LoraModule> adapter) {
         requireTrained(adapter, lora, place.config());
@@ -173,9 +176,10 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Checks that an adapter is one that {@code lora} trains.
+     * Checks that {@code lora} describes an adapter, so that training can start with its values.
      *
-     * @throws InputException if the adapter's rank, scaling, biases or modules differ from those in training
+     * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those that {@code lora}
+     *         describes
      */
     public static void requireTrained(List<LoraModule> adapter, LoraConfig lora, Blueprint config) {
         LoraValues.requireTrained(adapter, lora, config);
@@ -185,12 +189,12 @@ public final class LoraParameters implements Parameters {
         return new LoraValues(context, flat, lora);
     }
 
-    /** The adapter as it stands, in the order of the forward pass. */
+    /** The modules of the adapter with their current values, in the order of the forward pass. */
     public List<LoraModule> modules() {
         return modules(List.of(this));
     }
 
-    /** Assembles the adapter from the shards of all ranks of one replica. */
+    /** Assembles the modules of the adapter from the shards of all ranks of one replica. */
     public static List<LoraModule> modules(List<LoraParameters> ranks) {
         return LoraValues.modules(ranks.stream().map(LoraParameters::values).toList(),
                 ranks.stream().map(rank -> rank.sites).toList());

@@ -8,9 +8,9 @@ import org.ingrain.model.Rank;
 import org.ingrain.train.pass.FlatParameters.Region;
 
 /**
- * A rank's shard of the adapter of one projection W. If the rows of W are sharded, the rank has all of A, and the rows
- * of B that correspond to its rows of W. If the columns of W are sharded, the rank has the columns of A that correspond
- * to its columns of W, and all of B.
+ * A rank's shard of the adapter of one projection with weight W. If the rows of W are sharded, the rank has all of A
+ * and the rows of B that correspond to the rank's rows of W. If the columns of W are sharded, the rank has the columns
+ * of A that correspond to the rank's columns of W, and all of B.
  *
  * @param r           rank R of the adapter
  * @param columns     C, the number of columns of the whole A
@@ -24,7 +24,7 @@ import org.ingrain.train.pass.FlatParameters.Region;
 record LoraShare(int r, long columns, long firstColumn, long ownColumns, long rows, long firstRow, long ownRows,
         int sharers) {
     static LoraShare of(Projection projection, Parameter weight, int r, Rank rank) {
-        if (projection.ofModel()) {   // every rank has all embeddings and all logits
+        if (projection.ofModel()) {   // every rank computes with all embeddings and all logits
             long inputs = projection.inputs(weight);
             long outputs = projection.outputs(weight);
             return new LoraShare(r, inputs, 0, inputs, outputs, 0, outputs, 1);
@@ -64,7 +64,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
     }
 
     /**
-     * Elements that are consecutive both in the whole matrix and in this rank's shard.
+     * A range of elements that are consecutive both in the whole matrix and in this rank's shard.
      *
      * @param whole    index of the first element in the whole matrix
      * @param own      index of the first element in the shard
@@ -73,7 +73,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
     record Run(long whole, long own, long elements) {
     }
 
-    /** One run for each row of A, or a single run if this rank has all of A. */
+    /** Returns one run for each row of A, or a single run if this rank has all of A. */
     List<Run> runsA() {
         if (!sharesColumns()) {
             return List.of(new Run(0, 0, r * columns));

@@ -12,8 +12,8 @@ import org.ingrain.train.pass.FlatParameters.Region;
 import org.ingrain.train.pass.FlatParameters.Slot;
 
 /**
- * Positions of A and B of each adapted projection in flat memory, ordered by layer. With a sharded model, they are
- * ordered by region, then by layer.
+ * The positions of A and B of each adapted projection in flat memory. The positions are ordered by layer; if the model
+ * is sharded, they are ordered by region, then by layer.
  *
  * @param layout   layout of this rank's flat memory
  * @param sites    the adapted projections
@@ -21,14 +21,14 @@ import org.ingrain.train.pass.FlatParameters.Slot;
  */
 record LoraSites(Layout layout, List<Site> sites, long elements) {
     /**
-     * A module that is adapted.
+     * An adapted module.
      *
-     * @param share  what the rank has of A and B
-     * @param a      (1, R, C); of the embedding the transpose (V, R)
-     * @param b      (1, N, R)
-     * @param bias   (1, N, 1) of B, or null
-     * @param wholeA where A begins if one rank has all
-     * @param wholeB where B begins if one rank has all
+     * @param share  this rank's shard of A and B
+     * @param a      position of A (1, R, C); for the embedding, of the transpose (V, R)
+     * @param b      position of B (1, N, R)
+     * @param bias   position of the bias (1, N, 1) of B; null without a bias
+     * @param wholeA offset of A in the flat memory of an unsharded model
+     * @param wholeB offset of B in the flat memory of an unsharded model
      */
     record Site(int layer, Projection projection, LoraShare share, Slot a, Slot b, Slot bias, long wholeA,
             long wholeB) {
@@ -61,7 +61,7 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
 
     private record Slots(Map<ParameterTable.Site, Slot> a, Map<ParameterTable.Site, Slot> b,
             Map<ParameterTable.Site, Slot> bias) {
-        /** Biases come last, since weight decay does not apply to them. */
+        /** Places the biases last, because weight decay does not apply to them. */
         static Slots place(Layout layout, Map<ParameterTable.Site, LoraShare> shares, LoraConfig lora,
                 List<ParameterTable.Site> keys) {
             Slots slots = new Slots(new HashMap<>(), new HashMap<>(), new HashMap<>());

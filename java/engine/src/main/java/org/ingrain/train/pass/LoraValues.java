@@ -14,11 +14,11 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * The values of an adapter on the host: the initial ones, and those that a rank stores, as its share of PEFT's
- * matrices. Of the embedding the flat memory has the transpose of A.
+ * Creates the initial values of an adapter on the host, and converts between a rank's flat memory and PEFT's matrices.
+ * For the embedding, the flat memory contains the transpose of A.
  */
 record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
-    /** Values of one matrix that a rank stores. */
+    /** The part of one matrix that a rank stores. */
     private record Piece(FlatParameters.Slot slot, List<LoraShare.Run> runs) {
         static Piece a(LoraSites.Site site) {
             return new Piece(site.a(), site.share().runsA());
@@ -28,16 +28,19 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
             return new Piece(site.b(), site.share().runsB());
         }
 
-        /** A bias is on one rank, which has all of it. */
+        /** Returns the whole bias, because adapters with biases are trained only on an unsharded model. */
         static Piece bias(LoraSites.Site site) {
             return new Piece(site.bias(), List.of(new LoraShare.Run(0, 0, site.share().rows())));
         }
     }
 
-    /** The initial values of A, or of the embedding's B; the other one begins as zeros. As in PEFT. */
+    /**
+     * Returns the initial values of A, or of B for the embedding. The other matrix is zero at the start. The values
+     * have PEFT's distribution.
+     */
     static float[] first(LoraSites.Site site, CounterRandom random) {
         LoraShare share = site.share();
-        if (site.projection() == Projection.EMBED_TOKENS) {   // normal(0, 1), by Box and Muller
+        if (site.projection() == Projection.EMBED_TOKENS) {   // normal(0, 1) by the Box–Muller method
             float[] values = new float[Math.toIntExact(share.rows() * share.r())];
             for (int i = 0; i < values.length; i++) {
                 double radius = Math.sqrt(-2 * Math.log(1 - random.uniform(2L * i)));
@@ -56,9 +59,10 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
     }
 
     /**
-     * Checks that an adapter is one that {@code lora} trains.
+     * Checks that {@code lora} describes an adapter, so that training can start with its values.
      *
-     * @throws InputException if the adapter's rank, scaling, biases or modules differ from those in training
+     * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those that {@code lora}
+     *         describes
      */
     static void requireTrained(List<LoraModule> adapter, LoraConfig lora, Blueprint config) {
         Set<ParameterTable.Site> trained = config.parameters().adaptable().stream()
@@ -80,7 +84,10 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
         }
     }
 
-    /** Takes the values of an adapter that {@link #requireTrained} accepts, or this rank's shard of them. */
+    /**
+     * Writes this rank's shard of an adapter's values to the flat memory. {@link #requireTrained} must accept the
+     * adapter.
+     */
     void load(List<LoraModule> adapter, List<LoraSites.Site> sites) {
         for (LoraModule module : adapter) {
             LoraSites.Site site = find(sites, module.layer(), module.projection());
@@ -102,7 +109,7 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
         context.write(target, own);
     }
 
-    /** The adapter that the ranks of one model train together, each with the sites of its share. */
+    /** Assembles the modules of an adapter from the shards of all ranks of one replica. Each rank has its own sites. */
     static List<LoraModule> modules(List<LoraValues> ranks, List<List<LoraSites.Site>> sites) {
         List<LoraModule> modules = new ArrayList<>();
         LoraConfig lora = ranks.getFirst().lora;

@@ -4,8 +4,8 @@ import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Require;
 
 /**
- * Settings of AdamW (arXiv:1711.05101) and of its learning rate schedule. Weight decay applies to matrices, including
- * adapters, embeddings and the head, but not to norms and biases.
+ * Settings of AdamW (arXiv:1711.05101) and of its learning rate schedule. Weight decay applies to all matrices,
+ * including those of adapters, the embedding and the head. It does not apply to norms and biases.
  *
  * @param learningRate         learning rate at the end of the warm-up
  * @param beta1                decay of the first moment
@@ -15,8 +15,8 @@ import org.ingrain.tensor.Require;
  * @param maxGradNorm          gradients with a larger L2 norm are scaled down to this norm; 0 for no clipping
  * @param schedule             schedule after the warm-up
  * @param warmupSteps          steps of linear warm-up; the first step has learning rate 0
- * @param minLearningRateRatio learning rate at the end of the linear and the cosine schedule, as a fraction of
- *                             learningRate, 0 to 1
+ * @param minLearningRateRatio learning rate at the end of a linear or cosine schedule, as a fraction of learningRate, 0
+ *                             to 1
  */
 public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay,
         double maxGradNorm, Schedule schedule, int warmupSteps, double minLearningRateRatio) {
@@ -35,7 +35,8 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
     }
 
     /**
-     * Settings with PyTorch's betas and eps, no weight decay, gradients clipped to norm 1, a constant learning rate.
+     * Settings with PyTorch's betas and eps, without weight decay, with gradients clipped to norm 1, and with a
+     * constant learning rate.
      */
     public static OptimizerConfig of(double learningRate) {
         return new OptimizerConfig(learningRate, 0.9, 0.999, 1e-8, 0, 1, Schedule.CONSTANT, 0, 0);
@@ -56,7 +57,7 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
         return learningRate * (minLearningRateRatio + (1 - minLearningRateRatio) * schedule.remaining(progress));
     }
 
-    /** The coefficients of one step. Without {@code decayed}, weight decay is 0. */
+    /** The coefficients of one step. If {@code decayed} is false, weight decay is 0. */
     Ops.AdamW coefficients(double rate, boolean decayed) {
         return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
                 ? (float) weightDecay : 0);

@@ -12,15 +12,18 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /** The values, gradients and moments. */
     FlatParameters flat();
 
-    /** Number of values in the layout of an unsharded run. */
+    /** Number of values, counted in the layout of an unsharded run. */
     long elements();
 
-    /** Adds this rank's parts to three vectors in the layout of an unsharded run: values, first and second moments. */
+    /**
+     * Adds this rank's parts of values, first moments and second moments to three vectors in the layout of an unsharded
+     * run.
+     */
     void addState(List<TrainedState.Builder> vectors);
 
     /**
-     * Begins a pass. The dropout masks of the pass depend only on these arguments and the run's seed, so a recomputed
-     * layer has the same masks.
+     * Begins a pass. The dropout masks of the pass depend only on the arguments and the run's seed. A recomputed layer
+     * therefore has the same masks.
      *
      * @param step       optimizer step, from 1; 0 for an evaluation, without dropout
      * @param microBatch index of the micro-batch in the step, from 0
@@ -28,16 +31,20 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     default void begin(int step, int microBatch) {
     }
 
-    /** y (T, D) += what is trained beside the embedding of ids (T). */
+    /** Adds the adapter's contribution to the embeddings y (T, D) of ids (T). */
     default void embeddingForward(Tensor y, Tensor ids) {
     }
 
-    /** Adds the gradients of the embedding of ids (T), whose output has gradient dy (T, D). */
+    /**
+     * Adds the gradients of the trained parameters of the embedding of ids (T). dy (T, D) is the gradient of its
+     * output.
+     */
     void embeddingBackward(Tensor dy, Tensor ids);
 
     /**
-     * y (T, N) += what is trained beside the product of x (T, C) with a group. The head's group is {@link
-     * Group#LM_HEAD}, tied or not; its rows come a chunk at a time, each forward and then backward.
+     * Adds the adapter's contribution to the product y (T, N) of x (T, C) with the weight of a group. The head's group
+     * is {@link Group#LM_HEAD}, even if the head is tied. The rows of the head are processed in chunks, and the
+     * backward pass of each chunk follows its forward pass.
      */
     default void forward(Group group, Tensor y, Tensor x) {
     }
@@ -45,16 +52,16 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /**
      * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) the input's gradient, to which the adapter's part is added; null if no parameters below are
-     *           trained
+     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if no parameters of
+     *           earlier groups are trained
      * @param dy (T, N) the output's gradient
      * @param x  (T, C) the input
      */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
     /**
-     * The first group of the forward pass, up to the last layer, at which anything is trained; a later one if only the
-     * output head is.
+     * The first group in forward order that has trained parameters. The output head is not considered; if only the head
+     * is trained, the result comes after the last layer.
      */
     Group lowest();
 
@@ -63,7 +70,7 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
         return null;
     }
 
-    /** Ends a pass. All gradients of the pass are then in {@link #flat}. */
+    /** Ends a pass. Afterwards, {@link #flat} contains all gradients of the pass. */
     default void end() {
     }
 

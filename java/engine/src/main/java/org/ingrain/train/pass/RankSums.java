@@ -12,9 +12,10 @@ import org.ingrain.tensor.Weight;
 import org.ingrain.train.data.MicroBatchLimits;
 
 /**
- * Sums over the ranks of a sharded model, after Megatron-LM (arXiv:1909.08053). The forward pass sums the outputs of
- * matmuls whose weight columns are sharded. The backward pass sums the input gradients of matmuls whose weight rows are
- * sharded. If the rows of lm_head are sharded, every rank gathers all logits, one chunk of rows at a time.
+ * Computes sums over the ranks of a sharded model, as in Megatron-LM (arXiv:1909.08053). The forward pass sums the
+ * outputs of matmuls whose weight columns are sharded. The backward pass sums the input gradients of matmuls whose
+ * weight rows are sharded. If the rows of lm_head are sharded, every rank gathers all logits, one chunk of rows at a
+ * time.
  */
 final class RankSums {
     private final Context context;
@@ -26,9 +27,12 @@ final class RankSums {
     private final Tensor gathered;
     /** This rank's logits (HEAD_ROWS, V / ranks) f32. */
     private final Tensor logits;
-    /** This rank's part of dlogits (HEAD_ROWS, V / ranks). */
+    /** The columns of dlogits that this rank computes with, (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
-    /** Row indices (HEAD_ROWS·ranks) into gathered: those of all parts of row 0 of the logits, then of row 1, ... */
+    /**
+     * Row indices (HEAD_ROWS·ranks) into gathered: first the indices of the parts of row 0 of the logits, then those of
+     * row 1, ...
+     */
     private final Tensor order;
     /** Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, viewed as (HEAD_ROWS·ranks, V / ranks). */
     private final Tensor parts;
@@ -53,7 +57,7 @@ final class RankSums {
         parts = shared ? memory.allocate(DType.I32, rows) : null;
     }
 
-    /** Creates the sums of a rank; returns null if the model is not sharded. */
+    /** Creates the object for a rank. Returns null if the model is not sharded. */
     static RankSums of(Allocator memory, Weights weights, MicroBatchLimits limits) {
         return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
     }
@@ -72,7 +76,7 @@ final class RankSums {
         ops.allReduce(dx, own, 1);
     }
 
-    /** Sets y (m, V) to x (m, D)·Wᵀ, where W has the rows of all ranks. */
+    /** Sets y (m, V) to x (m, D)·Wᵀ, for the whole W with the rows of all ranks. */
     void logits(Tensor y, Tensor x, Weight w) {
         if (gathered == null) {
             ops.matmul(y, x, w);
@@ -87,7 +91,7 @@ final class RankSums {
         ops.gatherRows(y.view(all.size(0), all.size(1)), all, order.rows(0, all.size(0)));
     }
 
-    /** Sets dx (m, D) to dy (m, V)·W, where W has the rows of all ranks. */
+    /** Sets dx (m, D) to dy (m, V)·W, for the whole W with the rows of all ranks. */
     void logitsGradient(Tensor dx, Tensor dy, Weight w) {
         if (gathered == null) {
             ops.matmulBackward(dx, dy, w, 0);

@@ -16,7 +16,7 @@ final class SharedGradients {
     private final Context context;
     private final Ops ops;
     private final Rank rank;
-    /** The parts of all ranks (ranks, n). */
+    /** The gradients of all ranks (ranks, n) before they are summed. */
     private final Tensor gathered;
     private final int sharers;
 
@@ -37,7 +37,10 @@ final class SharedGradients {
         return rank.index() % sharers == 0;
     }
 
-    /** Replaces part (n) by its sum over the ranks with the same key-value head, added in the order of ranks. */
+    /**
+     * Replaces {@code part} (n) by the sum of the parts of all ranks with the same key-value head. The parts are added
+     * in the order of ranks.
+     */
     void complete(Tensor part) {
         ops.allGather(gathered, part);
         int first = rank.index() / sharers * sharers;

@@ -9,27 +9,27 @@ import org.ingrain.ffi.Context;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The state in a checkpoint: values, first moments and second moments, each in the layout of an unsharded run. The file
- * therefore has the same layout for any number of ranks and replicas.
+ * The state in a checkpoint: values, first moments and second moments, each in the layout of an unsharded run. The
+ * checkpoint file therefore has the same layout for any number of ranks and replicas.
  *
- * @param runs consecutive parts of the state, in the order of the file
+ * @param runs ranges of consecutive elements, in the order of the file
  */
 public record TrainedState(List<Run> runs) {
     /**
-     * Consecutive elements.
+     * A range of consecutive elements of the state.
      *
      * @param elements number of elements
-     * @param copies   the tensors that contain these elements, all with the same values; none for an alignment gap of
-     *                 zeros
+     * @param copies   the tensors that contain these elements; all of them have the same values; empty for an alignment
+     *                 gap, which contains zeros
      */
     public record Run(long elements, List<Copy> copies) {
     }
 
-    /** A tensor with the elements of a run, and the tensor's context. */
+    /** A tensor that contains the elements of one range, and the context of the tensor. */
     public record Copy(Context context, Tensor tensor) {
     }
 
-    /** Collects the runs of one vector, in any order. */
+    /** Collects the ranges of one vector. The ranges can be added in any order. */
     static final class Builder {
         private final SequencedMap<Long, List<Copy>> runs = new TreeMap<>(Comparator.naturalOrder());
 
@@ -39,7 +39,10 @@ public record TrainedState(List<Run> runs) {
             }
         }
 
-        /** The runs of a vector of this length in ascending order, including the gaps between the added runs. */
+        /**
+         * Returns the ranges of the whole vector, which has this length, in ascending order. Between the added ranges,
+         * ranges without copies represent the gaps.
+         */
         List<Run> build(long elements) {
             List<Run> all = new ArrayList<>();
             long at = 0;

@@ -12,8 +12,8 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The activations of one training pass, allocated once for the largest micro-batch. The input of every layer is kept
- * for the backward pass. For some layers, the kept layers, the results that are expensive to recompute are kept too.
- * Outputs of norms and silu(gate)·up are recomputed in every layer.
+ * for the backward pass. Some layers are kept layers; for them, the results that are expensive to recompute are kept
+ * too. Outputs of norms and silu(gate)·up are recomputed in every layer.
  */
 final class TrainingActivations {
     /** Maximum number of rows of logits in memory. */
@@ -55,7 +55,7 @@ final class TrainingActivations {
     }
 
     /**
-     * Temporary buffers that all layers reuse. The content of a buffer is valid until an op writes to the buffer again.
+     * Temporary buffers that all layers reuse. The content of a buffer is valid until another op writes to the buffer.
      *
      * @param x     (T, D) output of a norm
      * @param delta (T, D) output of o_proj or down_proj, which the next norm adds to the residual stream
@@ -103,7 +103,7 @@ final class TrainingActivations {
      * @param rstd    (M) rstd of the last norm
      * @param loss    (M) −log p of each target
      * @param logits  (HEAD_ROWS, V) f32
-     * @param dlogits (HEAD_ROWS, V) in the dtype of activations; the same tensor as logits if that is f32
+     * @param dlogits (HEAD_ROWS, V) in the dtype of activations; if this dtype is f32, the same tensor as logits
      * @param lse     (HEAD_ROWS) log-sum-exp of the logits
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits,
@@ -158,7 +158,7 @@ final class TrainingActivations {
         return inputs.get(layer).rows(0, t);
     }
 
-    /** The kept activations in a slot, see {@link TrainingMemory#slot}. */
+    /** The kept activations that are stored in a slot; see {@link TrainingMemory#slot}. */
     Layer layer(int slot, int t) {
         return layers.get(slot).of(t);
     }

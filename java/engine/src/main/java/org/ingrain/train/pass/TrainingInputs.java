@@ -48,7 +48,7 @@ final class TrainingInputs {
         return positions.rows(0, batch.tokens());
     }
 
-    /** First row of each sequence, then T (S + 1). */
+    /** First row of each sequence; the last element is T (S + 1). */
     Tensor offsets() {
         return offsets.rows(0, batch.offsets().length);
     }

@@ -11,7 +11,8 @@ import org.ingrain.train.data.MicroBatchLimits;
  *
  * @param limits     maximum sizes of a micro-batch
  * @param keptLayers number of last layers whose activations are kept for the backward pass, from 1 to the number of
- *                   layers; for the layers below, only the input is kept, and the backward pass recomputes the rest
+ *                   layers; for earlier layers, only the input is kept, and the backward pass recomputes the other
+ *                   activations
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     /** The smallest training memory, with one kept layer. */
@@ -23,7 +24,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
      * The training memory with as many kept layers as fit into the free memory, at least one.
      *
      * @param free  bytes that are free on the device
-     * @param bytes number of bytes that a training memory needs
+     * @param bytes returns the number of bytes that a training memory needs
      */
     public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free,
             ToLongFunction<TrainingMemory> bytes) {
@@ -34,7 +35,9 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
         return new TrainingMemory(limits, kept);
     }
 
-    /** Slot of a layer's activations, from 0. All recomputed layers and the first kept layer use slot 0. */
+    /**
+     * The slot that stores a layer's activations, from 0. All recomputed layers and the first kept layer use slot 0.
+     */
     int slot(Blueprint config, int layer) {
         return Math.max(0, layer - (config.numHiddenLayers() - keptLayers));
     }
@@ -47,7 +50,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     /**
      * Bytes that a rank allocates to train an adapter, in addition to the weights.
      *
-     * @param weights  the rank's weights, which need not be loaded
+     * @param weights  weights of the rank, which need not be loaded
      * @param replicas number of replicas
      */
     public long loraBytes(Weights weights, LoraConfig lora, int replicas) {

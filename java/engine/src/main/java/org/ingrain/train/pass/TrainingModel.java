@@ -8,7 +8,8 @@ import org.ingrain.parallel.RankGroup;
  * One replica of a model for training.
  *
  * @param ranks   the ranks of the replica, each with a thread
- * @param weights weights of each rank; each rank has its own context, which has joined the communicator of the ranks
+ * @param weights weights of each rank; each rank has its own context, which has joined the communicator of {@code
+ *                ranks}
  */
 public record TrainingModel(RankGroup ranks, List<Weights> weights) {
     public TrainingModel {

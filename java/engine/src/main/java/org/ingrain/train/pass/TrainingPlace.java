@@ -6,7 +6,7 @@ import org.ingrain.model.Blueprint;
 import org.ingrain.model.Rank;
 
 /**
- * Position of a rank in training: its replica of the model, and its shard of that replica.
+ * The position of a rank in training, that is, its replica of the model and its shard of this replica.
  *
  * @param config        configuration of the model
  * @param shard         this rank's shard of its replica
@@ -14,17 +14,17 @@ import org.ingrain.model.Rank;
  *                      is planned
  * @param replica       index of the replica, from 0
  * @param replicas      number of replicas; each replica computes its own micro-batches
- * @param replicaGroup  communicator of the ranks with the same shard, one rank in each replica; null with one replica,
- *                      or if only memory is planned
+ * @param replicaGroup  communicator of the ranks with the same shard in all replicas; null if there is only one
+ *                      replica, or if only memory is planned
  */
 public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGroup, int replica, int replicas,
         Communicator replicaGroup) {
-    /** The only rank of the only replica. */
+    /** Returns the position of the only rank of the only replica. */
     public static TrainingPlace alone(Blueprint config) {
         return planned(config, Rank.SINGLE, 1);
     }
 
-    /** A rank of the first replica without communicators, to plan memory. */
+    /** Returns the position of a rank of the first replica without communicators, for memory planning. */
     static TrainingPlace planned(Blueprint config, Rank shard, int replicas) {
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }

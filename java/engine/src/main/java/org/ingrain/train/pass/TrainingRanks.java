@@ -20,13 +20,13 @@ import org.ingrain.model.Weights;
 import org.ingrain.train.data.MicroBatch;
 
 /**
- * The ranks of a training run. The run has replicas of a model, each sharded over its ranks. Each rank has its own
- * thread, parameters and activations. A single rank uses the caller's thread.
+ * The ranks of a training run. The run has replicas of a model, and each replica is sharded over its ranks. Each rank
+ * has its own thread, parameters and activations. A single rank uses the caller's thread.
  *
  * <p>An optimizer step is divided into turns. In each turn, every replica computes at most one micro-batch. After each
  * turn the gradients of all replicas are added (see {@link FlatParameters}), so that the order of summation is fixed.
- * If the context is not deterministic, each replica sums its own gradients, and the sums are added once per step. All
- * replicas have the same values after every step.
+ * If the context is not deterministic, each replica first sums the gradients of its own micro-batches, and the sums of
+ * all replicas are added once per step. All replicas have the same values after every step.
  *
  * @param <P> type of the trained parameters
  */
@@ -34,7 +34,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final List<TrainingModel> models;
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
-    /** One communicator per shard, for the ranks of all replicas with that shard; empty with one replica. */
+    /**
+     * One communicator per shard, which connects the ranks with this shard in all replicas; empty if there is only one
+     * replica.
+     */
     private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
     private final List<DecoderTraining> trainings = new ArrayList<>();
@@ -73,8 +76,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             if (!alike.isEmpty()) {
-                // The first join allocates memory, which can wait for the device. Later, the device could be executing
-                // a collective that waits for this rank.
+                // The first join allocates memory, and allocating can wait for the device. Joining later could
+                // therefore cause a deadlock if the device then executed a collective that waits for this rank.
                 run(i -> {
                     places.get(i).amongReplicas(context(i), () -> { });
                     return i;
@@ -122,7 +125,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Runs work of one rank. If the work throws, closes the communicators, so that no other rank waits for this rank.
+     * Runs the work of one rank. If the work throws, closes the communicators, so that no other rank waits for this
+     * rank.
      */
     private <T> T guarded(int replica, int shard, IntFunction<T> work) {
         try {
@@ -159,7 +163,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    /** A step whose gradient norm is computed from the parts of the first {@code parts} ranks. */
+    /** Executes the update of a step. The gradient norm is computed from the parts of the first {@code parts} ranks. */
     private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
         float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());
@@ -207,7 +211,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return sum;
     }
 
-    /** Updates the weights that the forward pass reads. Must be called after tensors of {@link #state} were written. */
+    /**
+     * Updates the weights that the forward pass reads. Must be called after tensors of {@link #state} have been
+     * written.
+     */
     public void updated() {
         run(i -> {
             parameters.get(i).updated();
@@ -236,7 +243,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Frees the memory of training but not the weights. After the failure of a rank, the memory is freed when the
+     * Frees the memory of training but not the weights. If a rank has failed, the memory is not freed before the
      * contexts are closed.
      */
     @Override

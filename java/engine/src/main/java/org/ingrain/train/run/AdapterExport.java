@@ -14,7 +14,7 @@ public final class AdapterExport implements Export {
     private final List<LoraParameters> ranks;
     private final AdapterConfig config;
 
-    /** @param ranks parameters of all ranks of one replica, each with its shard of the adapter */
+    /** @param ranks the parameters of all ranks of one replica; each rank has a shard of the adapter */
     public AdapterExport(List<LoraParameters> ranks, LoraConfig lora, String baseModel) {
         this.ranks = ranks;
         config = AdapterConfig.of(baseModel, lora.rank(), lora.alpha(), lora.dropout(),

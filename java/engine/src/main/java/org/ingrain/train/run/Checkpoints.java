@@ -12,8 +12,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.train.pass.TrainedState;
 
 /**
- * The folder of checkpoints. Each checkpoint is a folder step-N with state.json, state.bin (values, first and second
- * moments) and further files of the run. Checkpoints are written atomically.
+ * The folder that contains the checkpoints of a run. Each checkpoint is a folder step-N with state.json, state.bin
+ * (values, first and second moments) and the files that {@code extra} writes. Checkpoints are written atomically.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");
@@ -24,7 +24,7 @@ public final class Checkpoints {
     private final TrainedState trained;
     private final DurableFolder.Body extra;
 
-    /** @param extra writes more files into each checkpoint */
+    /** @param extra writes further files into each checkpoint */
     public Checkpoints(Path folder, TrainedState trained, DurableFolder.Body extra) {
         this.folder = folder;
         this.trained = trained;
@@ -39,7 +39,10 @@ public final class Checkpoints {
         });
     }
 
-    /** The content of state.json in the latest checkpoint. {@link #load} loads the values and moments. */
+    /**
+     * The content of state.json in the latest checkpoint; empty if there is no checkpoint. Values and moments are
+     * loaded separately by {@link #load}.
+     */
     public Optional<TrainingState> latest() {
         return steps().stream().max(Integer::compare).map(this::state);
     }
@@ -54,14 +57,14 @@ public final class Checkpoints {
     }
 
     /**
-     * Sets values and moments to those of the checkpoint of a step. Throws an InputException if state.bin cannot be
-     * read or has another size.
+     * Sets the values and moments to those in the checkpoint of a step. Throws an InputException if state.bin cannot be
+     * read or does not have the expected size.
      */
     public void load(int step) {
         StateFile.read(path(step).resolve(TENSORS), trained);
     }
 
-    /** Removes all checkpoints except the latest {@code keep} and that of step {@code best}. */
+    /** Removes all checkpoints except the latest {@code keep} checkpoints and the checkpoint of step {@code best}. */
     public void prune(int keep, int best) {
         List<Integer> steps = steps();
         for (int step : steps.subList(0, Math.max(0, steps.size() - keep))) {

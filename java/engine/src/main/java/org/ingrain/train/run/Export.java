@@ -4,7 +4,7 @@ import java.nio.file.Path;
 
 /** Writes the trained parameters as a folder that other programs can read. */
 public interface Export {
-    /** The name of the result's folder in the run's folder. */
+    /** The name of the folder, inside the run's folder, that contains the result. */
     String name();
 
     /** Writes the current values into an empty folder. */

@@ -35,7 +35,7 @@ public final class ModelExport implements Export {
      *
      * @param name   name in the files
      * @param dtype  dtype in the files
-     * @param master the trained values, f32; null to copy {@code old}
+     * @param master the trained values in f32; null if {@code old} is copied unchanged
      * @param old    the tensor in the original folder; null for a new model
      */
     private record Piece(String name, DType dtype, Tensor master, HostTensor old) {
@@ -51,10 +51,13 @@ public final class ModelExport implements Export {
         this.pieces = pieces;
     }
 
-    /** An export with the tensor names, shapes and dtypes of {@code base}. Tensors that are not trained are copied. */
+    /**
+     * Creates an export with the tensor names, shapes and dtypes of {@code base}. Tensors of {@code base} that are not
+     * trained are copied.
+     */
     public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
         Map<String, Tensor> masters = parameters.named();
-        // A folder with tied embeddings may contain the head too.
+        // A folder of a model with tied embeddings may contain the head too.
         masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
         List<Piece> pieces = base.names().stream()
                 .map(name -> new Piece(name, base.tensor(name).dtype(), masters.get(name), base.tensor(name))).toList();
@@ -62,9 +65,9 @@ public final class ModelExport implements Export {
     }
 
     /**
-     * An export of all parameters of a new model, in the dtype of the model's config.
+     * Creates an export of all parameters of a new model, in the dtype that the model's config states.
      *
-     * @param companions folder whose tokenizer and generation settings are copied
+     * @param companions folder from which the tokenizer and the generation settings are copied
      */
     public static ModelExport fresh(Path companions, Blueprint config, Context context, FullParameters parameters) {
         return new ModelExport(context, companions, config, parameters.named().entrySet().stream()

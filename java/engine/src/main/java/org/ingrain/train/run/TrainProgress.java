@@ -1,6 +1,9 @@
 package org.ingrain.train.run;
 
-/** Receives the progress of training and may end training early. Called on the thread that calls the trainer. */
+/**
+ * Receives the progress of training and may end training early. The methods are called on the thread that calls the
+ * trainer.
+ */
 public interface TrainProgress {
     TrainProgress SILENT = step -> { };
 
@@ -8,11 +11,11 @@ public interface TrainProgress {
     void trained(Step step);
 
     /**
-     * Whether training ends early, after this step. The answer must depend only on the step and the weights; otherwise
-     * a resumed run may have another result.
+     * Whether training ends early, after this step. The returned value must depend only on the step and the weights;
+     * otherwise a resumed run may have another result.
      *
-     * @param step last finished step; if a checkpoint of this step is due, it is already written; 0 before the first
-     *             step
+     * @param step last finished step; 0 before the first step. If a checkpoint is due after this step, the checkpoint
+     *             has already been written
      */
     default boolean enough(int step) {
         return false;
@@ -28,12 +31,12 @@ public interface TrainProgress {
     }
 
     /**
-     * A finished optimizer step. If a validation or a checkpoint was due after the step, it is finished too.
+     * A finished optimizer step. Any validation and any checkpoint that was due after the step is finished too.
      *
      * @param step            from 1
      * @param of              number of steps of the run
      * @param loss            mean loss per target token
-     * @param tokensPerSecond mean throughput of this process so far; tokens of validation are counted too
+     * @param tokensPerSecond mean throughput of this process so far; validation tokens are included
      */
     record Step(int step, int of, double loss, double tokensPerSecond) {
     }

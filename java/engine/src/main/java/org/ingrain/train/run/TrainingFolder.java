@@ -8,10 +8,10 @@ import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 
 /**
- * The folder of a training run, locked by one process at a time. It contains run.json (settings), checkpoints/,
- * metrics.jsonl (one line per step and per validation), log.txt (events with times), and the result. All files except
- * log.txt depend only on the settings, even if the run was killed and resumed. For this purpose, a resumed run
- * truncates metrics.jsonl to its length at the time of the checkpoint.
+ * The folder of a training run, which only one process at a time can lock. The folder contains run.json (settings),
+ * checkpoints/, metrics.jsonl (one line per step and per validation), log.txt (events with times), and the result. All
+ * files except log.txt depend only on the settings, even if the run was killed and resumed. For this purpose, a resumed
+ * run truncates metrics.jsonl to the length that the file had at the time of the checkpoint.
  */
 public final class TrainingFolder implements AutoCloseable {
     private final Path folder;

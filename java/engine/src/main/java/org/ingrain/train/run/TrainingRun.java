@@ -15,8 +15,8 @@ import org.ingrain.train.pass.OptimizerConfig;
  * Data, settings and output folder of a training run.
  *
  * @param output     the run's folder: a new folder, or the folder of an interrupted run with the same settings
- * @param provenance all other settings on which the result depends, by name: model fingerprint, backend, instruction
- *                   set, version; stored in the folder and compared when the run is resumed
+ * @param provenance all other values on which the result depends, by name: model fingerprint, backend, instruction set
+ *                   and version; these are stored in the folder and compared when the run is resumed
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
         SortedMap<String, String> provenance) {

@@ -12,7 +12,7 @@ import tools.jackson.databind.annotation.JsonNaming;
  * @param firstLoss    training loss of step 1
  * @param lastLoss     training loss of this step
  * @param bestStep     step with the lowest validation loss so far; 0 for none
- * @param bestLoss     validation loss of bestStep; null if there is no bestStep
+ * @param bestLoss     validation loss of {@code bestStep}; null if {@code bestStep} is 0
  * @param metricsBytes length of metrics.jsonl in bytes
  */
 @JsonNaming(PropertyNamingStrategies.SnakeCaseStrategy.class)
@@ -27,18 +27,21 @@ public record TrainingState(int step, double firstLoss, double lastLoss, int bes
 
     public static final TrainingState START = new TrainingState(0, 0, 0, 0, null, 0);
 
-    /** The state after the next step. */
+    /** Returns the state after the next step. */
     public TrainingState trained(int next, double loss) {
         return new TrainingState(next, next == 1 ? loss : firstLoss, loss, bestStep, bestLoss, metricsBytes);
     }
 
-    /** The state after a validation of this step. If losses are equal, bestStep is the earliest step. */
+    /**
+     * Returns the state after a validation of this step. If several steps have the lowest loss, bestStep is the
+     * earliest of them.
+     */
     public TrainingState validated(double loss) {
         return bestLoss != null && bestLoss <= loss ? this : new TrainingState(
                 step, firstLoss, lastLoss, step, loss, metricsBytes);
     }
 
-    /** This state with another length of metrics.jsonl. */
+    /** Returns a copy of this state with another length of metrics.jsonl. */
     public TrainingState written(long bytes) {
         return new TrainingState(step, firstLoss, lastLoss, bestStep, bestLoss, bytes);
     }
