@@ -161,7 +161,8 @@ class RankFaultTest {
     private List<String> killed(String name, String content, List<Object> ranks) throws Exception {
         Path marker = Files.writeString(temp.resolve(name), content);
         List<String> words = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1", "-cp",
+                "--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1",
+                "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp",
                 System.getProperty("java.class.path"), Main.class.getName()));
         command(run, ranks).forEach(word -> words.add(word.toString()));
         Path output = temp.resolve("output.txt");
