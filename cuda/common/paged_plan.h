@@ -1,5 +1,5 @@
 // Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
-// device memory, so that the host need not know the lengths.
+// device memory, so that the host does not need the lengths of the sequences.
 //
 // Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
 // The partial results of a row are merged in the order of the chunks, whichever blocks computed them. So the plan
@@ -10,7 +10,7 @@
 //   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
 //                      sequences of the group.
 // A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
-// all multiprocessors. None is split if the workspace has too few slots for it.
+// all multiprocessors. No sequence is split if the workspace has too few slots.
 //
 // Example: H = 32, K = 8, so that a tile of 64 rows has 16 tokens; cache blocks of 32 keys; 264 blocks run at once.
 //   sequence  tokens  last position  chunks  shared blocks  shared items           own items              first slot
@@ -32,7 +32,7 @@ constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_seq
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
-  int blocks;  // thread blocks that run at once
+  int blocks;  // number of thread blocks that run at the same time
   int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 
@@ -65,8 +65,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. Then carry
-// is the last thread's result. scratch: 4 ints of shared memory.
+// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. On return
+// carry is the last thread's result. scratch: 4 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
