@@ -152,7 +152,7 @@ template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {
   void* stream = nullptr;
-  // This call also makes the context's device current.
+  // ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   int device = 0, multiprocessors = 0, shared = 0;
   cudaError_t error = cudaGetDevice(&device);

@@ -14,7 +14,7 @@ namespace ingrain {
 
 constexpr int32_t max_ranks = 16;
 constexpr int64_t channels = 32;  // blocks of a collective; block i waits for block i of every other rank
-constexpr int64_t region_bytes = 64 << 10;   // bytes that a channel of a rank stages in one round; two regions alternate
+constexpr int64_t region_bytes = 64 << 10;   // bytes that a channel stages in one round; two regions alternate
 
 constexpr int64_t nccl_bytes = 1 << 20;
 

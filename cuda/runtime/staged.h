@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(rank_threads)
          });
 }
 
-// W bytes at a time.
+// y (ranks, bytes) = the x of every rank, copied W bytes at a time.
 template <int W>
 __global__ void __launch_bounds__(rank_threads)
     gather(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice) {
