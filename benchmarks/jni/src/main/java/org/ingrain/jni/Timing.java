@@ -32,7 +32,7 @@ final class Timing {
     /**
      * The number of calls and rounds.
      *
-     * @param calls  calls per round; with more calls than a stream's queue can hold, the host would wait for the device
+     * @param calls  calls per round; if a stream's queue could not hold all of them, the host would wait for the device
      * @param warmUp rounds before the timed rounds
      * @param rounds timed rounds
      */
@@ -48,7 +48,7 @@ final class Timing {
     record Time(double host, double drained) {
     }
 
-    /** Returns one time per side. */
+    /** Returns the times of the sides, in the order of the arguments. */
     static Time[] run(Length length, Side... sides) throws Throwable {
         double[][] host = new double[sides.length][length.rounds];
         double[][] drained = new double[sides.length][length.rounds];

@@ -52,7 +52,7 @@ class JniComparisonTest {
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
         cublas = compile("cublas", "libcublas.so.12", "libcublas.so.12");
-        // JCuda keeps the library that it opens first, whichever test runs first.
+        // Whichever test runs first, JCuda then uses the stub, because it keeps the library that it opens first.
         assertNotNull(JniComparison.open(cuda.toString()));
     }
 
