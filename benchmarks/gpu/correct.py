@@ -118,7 +118,7 @@ def first_failure(bundle, name):
 
 
 def stories(bundle):
-    """Tests the greedy text of a real model, which must match exactly, and its log-probabilities."""
+    """Tests that the greedy text of a real model matches exactly, and that its log-probabilities are close."""
     for dtype in ("f32", "bf16"):
         yield story(bundle, dtype)
 

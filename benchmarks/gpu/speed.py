@@ -84,7 +84,7 @@ def measured(bundle, model, peers):
 
 
 def ours(bundle, model, batches, repetitions):
-    """Yields the rows of `ingrain bench`. If it fails, yields the rows so far and a row with the reason."""
+    """Yields the rows of `ingrain bench`. If the command fails, yields the rows so far and a row with the reason."""
     prompt, answer, prefill, train = (32, 8, 64, 64) if bundle.dry else (PROMPT, ANSWER, PREFILL, TRAIN)
     runs = [
         (

@@ -41,8 +41,8 @@ template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], co
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first and
-// the second 16 of these columns of a.
+// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first
+// and the last 16 of these 32 columns of a.
 template <int EP, int N>
 __device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
                                            const bf16* b, int k) {

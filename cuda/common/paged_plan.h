@@ -19,11 +19,11 @@
 //   2              1            300       2              0                         8 heads × chunks 0, 1           6
 //   3             40             39       1              0                         8 heads × 3 tiles              -1
 // If no sequence was split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
-// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
-// contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
-// only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the chunk,
-// then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of sequence 0.
-// Sequence 1 stores the result of chunk c in slot 3 + c.
+// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys. These
+// keys contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one
+// chunk only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the
+// chunk, then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of
+// sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"

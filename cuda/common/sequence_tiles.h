@@ -43,7 +43,7 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Number of blocks of a kernel whose blocks process items in rounds until none is left. The host does not know the
+// Number of blocks of a kernel whose blocks process items in rounds until no item is left. The host does not know the
 // number of items at the launch.
 constexpr unsigned persistent_blocks = 264;
 

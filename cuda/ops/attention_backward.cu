@@ -171,7 +171,7 @@ __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant_
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
   SequenceTile at;
   for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
-    at.mirror(rows);  // starts with the first keys of a sequence, which the most query rows see
+    at.mirror(rows);  // starts with the first keys of a sequence, which have the most query rows
     key_tile(shared, a, at);
     __syncthreads();
   }

@@ -2,7 +2,7 @@
 // and finds the fp8 products that cuBLASLt refuses.
 //   product    "us" is the time of the first candidate and "best_us" the time of the best candidate; both times are
 //              measured alternately at the end. TB/s counts only the bytes of the weight. "error" is the error of the
-//              best candidate, whose result is correct if the error is below 0.03. "status" and "call" are present if
+//              best candidate; the result is correct if the error is below 0.03. "status" and "call" are present if
 //              the first candidate is refused
 //   accepts    fp8, not timed: whether the product runs, and which call refuses it ("heuristic_status", "candidates",
 //              "check_status", "status" of cublasLtMatmul)

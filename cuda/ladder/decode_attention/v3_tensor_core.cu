@@ -47,7 +47,7 @@ template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
 };
 
-// Computes the weights of this warp's 16 keys of a tile, of which the first `present` exist. Writes the weights as two
+// Computes the weights of this warp's 16 keys of a tile; only the first `present` keys exist. Writes the weights as two
 // bf16 terms, and the rescaling factors to shrink.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,

@@ -108,7 +108,7 @@ public final class JniComparison {
                 .findFirst().map(frame -> what + " at " + frame).orElse(what);
     }
 
-    /** Loads a library, which then stays loaded; later look-ups of its soname find it. Returns null if that fails. */
+    /** Loads a library for the rest of the process, so that look-ups of its soname find it. Null if loading fails. */
     static SymbolLookup open(String library) {
         try {
             return SymbolLookup.libraryLookup(library, Arena.global());
