@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs a distillation three times: without interruption, then killed with SIGKILL at three random moments and resumed
-# after each kill, then with one thread. Compares every file byte for byte, except logs and timings.
+# Runs a distillation three times: first without interruption, then killed with SIGKILL at three random moments and
+# resumed after each kill, and finally with one thread. Compares all files of the three runs byte for byte, except logs
+# and timings.
 #
 #   benchmarks/kill_and_resume.sh WORK distill --model DIR --task ... (without --output and --threads)
 set -euo pipefail

@@ -22,8 +22,9 @@ MODELS = {
 
 # Bandwidth and bf16 rate of the H200: PyTorch's copy (read + written) and product on random data, results/h200.md.
 # fp8: row-scaled products on H100 are published at 1.13 to 1.22 PFLOP/s. Memory of the H200: results/h200.md.
-# H100 SXM and A100 SXM 80 GB: NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each times the
-# share of its data sheet (4.8 TB/s, 989 TFLOP/s) that the H200 reached. fp8 weights need sm_89 or newer.
+# H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each
+# multiplied by the share of its data-sheet value (4.8 TB/s, 989 TFLOP/s) that the H200 reached. fp8 weights need sm_89
+# or newer.
 # NVLink: 900 and 600 GB/s as the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and 32 GB/s per
 # direction.
 LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches
@@ -34,7 +35,8 @@ CARDS = {
     "A100": dict(bw=4.3e12 * 2.04 / 4.8, bf16=788e12 * 312 / 989, fp8=None, memory=79.2 * GIB, nvlink=300e9 * LINK,
                  pcie=32e9 * LINK),
 }
-# Latency of one collective. NVLink: published one-shot kernels take about 8 us (NCCL's ring about 20). PCIe: assumed.
+# Latency of one collective. NVLink: published one-shot kernels take about 8 us, NCCL's ring about 20 us. PCIe: an
+# assumption.
 LATENCY = {"nvlink": 8e-6, "pcie": 20e-6}
 
 # ---- assumptions: fitted to results/h200.md, whose rows are repeated in MEASURED ------------------------------------
@@ -97,8 +99,8 @@ def messages(model, tokens, tp, element=2):
 
 
 def step(card, link, model, tokens, read_tokens, attended, tp):
-    """Returns the seconds of a forward pass for memory, computation, layers and messages, and the bytes that a rank
-    receives."""
+    """Returns five numbers: the seconds that a forward pass spends on memory, computation, layers and messages, and the
+    bytes that a rank receives."""
     c = CARDS[card]
     kv = max(1, model.K // tp) / model.K               # with more ranks than heads, several ranks hold the same head
     memory = (model.read / tp + read_tokens * model.cached * kv) / c["bw"]
@@ -114,7 +116,8 @@ def step(card, link, model, tokens, read_tokens, attended, tp):
 
 
 def sampling(card, link, model, sequences, tp, dp):
-    """Returns the tokens per second of all copies, or None if memory is too small, and the figures of a row."""
+    """Returns the tokens per second of all copies together and the figures of a row. The first is None if memory is too
+    small."""
     own = -(-sequences // dp)
     cache = (512 + own * 256) * model.cached * max(1, model.K // tp) / model.K
     need = model.bytes / tp + cache + WORK + DRIVER

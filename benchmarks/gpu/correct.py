@@ -20,12 +20,12 @@ LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
 
 
 def hot(bundle):
-    """The ops that dominate a step of sampling or training, compared with libtorch's recorded results."""
+    """Compares the ops that dominate a step of sampling or training with libtorch's recorded results."""
     yield from tests(bundle, [f"org.ingrain.ops.{name}ParityTest" for name in HOT])
 
 
 def ops(bundle):
-    """Tests of all other ops, bitwise independence of a row from the other rows, fp8, the generator on the device, and
+    """Tests all other ops, bitwise independence of a row from the other rows, fp8, the generator on the device, and
     ranks on one GPU."""
 
     if bundle.dry:
@@ -35,7 +35,7 @@ def ops(bundle):
 
 
 def others(bundle):
-    """The classes of ops(), except the last ones."""
+    """Returns the test classes of ops() except those in LAST."""
     hot_classes = {f"{name}ParityTest" for name in HOT}
     found = sorted(file.stem for file in (bundle.kit / "classes/org/ingrain/ops").glob("*ParityTest.class"))
     found = [f"ops.{name}" for name in found if name not in hot_classes and name != "ParityTest"]
@@ -43,8 +43,8 @@ def others(bundle):
 
 
 def accidents(bundle):
-    """For a dry run. A test class that kills its process and a class that hangs must not affect the rows of other
-    classes. cuBLASLt must be found in a wheel."""
+    """For a dry run. Checks that a test class that kills its process and a class that hangs do not affect the rows of
+    other classes, and that cuBLASLt is found in a wheel."""
     ends = {"EndsItself": "ended with status -9", "Hangs": "hung", "FindsCublasLt": ""}
     for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
         expected = ends[row["class"]]
@@ -118,14 +118,14 @@ def first_failure(bundle, name):
 
 
 def stories(bundle):
-    """Tests the greedy text of a real model, which must match exactly, and its log-probabilities."""
+    """Tests that the greedy text of a real model matches exactly, and that its log-probabilities are close."""
     for dtype in ("f32", "bf16"):
         yield story(bundle, dtype)
 
 
 def story(bundle, dtype):
-    """In F32 all ids must be equal. In BF16 at least the first 16 ids must be equal, and the log-probabilities of the
-    equal ids must be close."""
+    """Compares the generated ids with the golden ids. In F32 all ids must be equal. In BF16 at least the first 16 ids
+    must be equal, and the log-probabilities of the equal ids must be close."""
     model = bundle.kit / "models/stories15M"
     expected = json.loads((model / "golden.json").read_text())
     text = bundle.run(
@@ -196,7 +196,8 @@ def memcheck(bundle, classes):
 
 
 def sanitizer(bundle):
-    """Runs the tests of the hot ops under Compute Sanitizer, one tool after another, as many classes as time allows."""
+    """Runs the tests of the hot ops under two tools of Compute Sanitizer, one tool after the other. Runs as many test
+    classes as the time allows."""
     for tool in ("racecheck", "memcheck"):
         yield from sanitized(
             bundle,

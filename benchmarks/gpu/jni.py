@@ -52,7 +52,7 @@ def products(bundle):
 
 
 def cublas_places():
-    """Returns the paths to try for libcublas.so.12: the loader's path, CUDA's folder, Python's wheels."""
+    """Returns the paths where libcublas.so.12 may be: the loader's path, CUDA's folder, Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
     wheels = [
         library

@@ -17,7 +17,7 @@ FACTS = {
 
 
 def facts(bundle):
-    """Facts as rows; the full output of the commands goes to machine.txt."""
+    """Yields the facts as rows, and writes the full output of the commands to machine.txt."""
     lines = []
     for name, command in FACTS.items():
         try:
@@ -60,7 +60,7 @@ def micro(bundle):
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
-            # The values of path and library have a meaning on this machine only.
+            # The values of path and library are meaningful on this machine only.
             row = {key: value for key, value in row.items() if key not in ("path", "library")}
             # "accepts" rows are kept only for sizes that cuBLASLt refused.
             if row.get("test") != "accepts" or row.get("status") != 0:

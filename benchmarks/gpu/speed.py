@@ -62,8 +62,8 @@ def compared(name, layers=None, dtype="bf16"):
 
 
 def alone(name, layers=None, dtype="bf16"):
-    """Returns a part that measures the same without PyTorch, with fewer samples and one repetition. It also tests
-    whether the memory plan is right for a real GPU."""
+    """Returns a part that measures decoding, prefill and a LoRA step of this shape without PyTorch, with fewer samples
+    and one repetition. The part also tests whether the memory plan is right for a real GPU."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=False)
 
 
@@ -84,7 +84,7 @@ def measured(bundle, model, peers):
 
 
 def ours(bundle, model, batches, repetitions):
-    """Yields the rows of `ingrain bench`. If it fails, yields the rows so far and a row with the reason."""
+    """Yields the rows of `ingrain bench`. If the command fails, yields the rows so far and a row with the reason."""
     prompt, answer, prefill, train = (32, 8, 64, 64) if bundle.dry else (PROMPT, ANSWER, PREFILL, TRAIN)
     runs = [
         (
@@ -146,7 +146,7 @@ def readable(rows, prompt):
 
 
 def bench(bundle, model, name, *arguments):
-    """Runs `ingrain bench`. Returns its rows and, if it failed, the reason, else None."""
+    """Runs `ingrain bench`. Returns its rows and the reason of a failure, or None if it succeeded."""
     output = bundle.out / f"bench-{name}.json"
     output.unlink(missing_ok=True)
     which = (
@@ -248,8 +248,8 @@ def ratios(model, mine, theirs):
 
 
 def warmers(bundle, names):
-    """Returns commands that fill PyTorch's compiler cache on idle cores. They use two layers, because in training the
-    first layer is compiled separately."""
+    """Returns commands that fill PyTorch's compiler cache on idle cores. The commands use models of two layers, because
+    in training the first layer is compiled separately."""
     for name, dtype in names:
         output = bundle.out / f"warm-{name}-{dtype}.json"
         yield [

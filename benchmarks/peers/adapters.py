@@ -3,10 +3,10 @@
 
     python3 benchmarks/peers/adapters.py --model DIR [--work DIR]
 
-Needs torch, transformers, peft, safetensors. There are three comparisons: PEFT reads an adapter of `ingrain finetune`;
-Ingrain reads an adapter of PEFT (random A and B, rslora and alpha patterns); transformers reads a folder of `ingrain
-merge`. All computations are in F32. Prints the largest difference of each comparison. The exit status is 1 if a
-difference exceeds the bound.
+Needs torch, transformers, peft, safetensors. There are three comparisons: PEFT reads an adapter that `ingrain finetune`
+wrote; Ingrain reads an adapter that PEFT wrote (random A and B, rslora and alpha patterns); transformers reads a folder
+that `ingrain merge` wrote. All computations are in F32. Prints the largest difference of each comparison. The exit
+status is 1 if a difference exceeds the bound.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BOUND = 2e-3  # on a difference of log-probabilities, due to other orders of F32 sums of a few hundred terms per layer
+BOUND = 2e-3  # on a difference of log-probabilities; F32 sums of a few hundred terms per layer have other orders
 TEXTS = ["Once upon a time, there was a little girl named Lily. She loved to play outside.",
          "The capital of France is Paris, and the capital of Italy is Rome."]
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Prints what transformers' config classes set for fields that config.json lacks, for ConfigDefaultsTest.
+"""Prints the values that transformers' config classes set for fields missing from config.json, for ConfigDefaultsTest.
 
     python benchmarks/peers/config_defaults.py > \\
         java/engine/src/test/resources/org/ingrain/checkpoint/config-defaults.txt
 
-A line has the model type, the fields beside the five sizes, and then either "refused" or num_key_value_heads, head_dim,
-max_position_embeddings, the window in tokens (0: none), rms_norm_eps, rope_theta, rope_type,
-original_max_position_embeddings, tie_word_embeddings and hidden_act. Needs transformers.
+A line has the model type and the fields of the config other than the five sizes. Then it has either "refused" or
+num_key_value_heads, head_dim, max_position_embeddings, the window in tokens (0: none), rms_norm_eps, rope_theta,
+rope_type, original_max_position_embeddings, tie_word_embeddings and hidden_act. Needs transformers.
 """
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -24,7 +24,7 @@ def row(model_type, case):
     try:
         c = CONFIG_MAPPING[model_type].from_dict({**SIZES, **{k: dict(v) if isinstance(v, dict) else v
                                                               for k, v in case.items()}})
-    except Exception:  # transformers names the field in many lines
+    except Exception:  # the message of transformers that names the field has many lines
         return "refused"
     rope = c.rope_parameters
     head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads

@@ -1,5 +1,5 @@
-"""Rounds a model to BF16 and records results that transformers computes with it in F32: the greedy text after BOS, its
-ids and their log-probabilities.
+"""Rounds a model to BF16 and records results that transformers computes with the rounded model in F32: the greedy text
+after BOS, and the ids of this text with their log-probabilities.
 
     python benchmarks/peers/golden_model.py MODEL OUTPUT
 
@@ -42,7 +42,7 @@ def main():
         logits = model(ids).logits[0, :-1]
         log_probabilities = logits.log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
     best = logits.topk(2, -1).values
-    # The smallest distance between the best and the second-best logit: other rounding may reverse their order.
+    # The smallest distance between the best and the second-best logit. If it is small, other rounding may swap the two.
     margin = (best[:, 0] - best[:, 1]).min().item()
     (target / "golden.json").write_text(
         json.dumps(

@@ -4,14 +4,14 @@
     python3 benchmarks/peers/gpu_bench.py --config models/llama-2-70b.json --layers 36 --tests
     ceilings,decode,prefill,train,throughput
 
-Weights are random. The rows `torch` are PyTorch with the usual optimisations: a Llama of F.linear and
+Weights are random. The rows `torch` measure PyTorch with the usual optimisations: a Llama of F.linear and
 F.scaled_dot_product_attention with a compiled block, a static cache, and the whole decode step with its sampling in one
-CUDA graph. The rows `transformers` and `peft` are these libraries without changes. Times are medians measured by CUDA
-events. A test that fails becomes a row with its error; it is then repeated as plain PyTorch, without compiler, CUDA
+CUDA graph. The rows `transformers` and `peft` measure these libraries without changes. Times are medians measured by
+CUDA events. If a test fails, its error becomes a row, and the test is repeated as plain PyTorch, without compiler, CUDA
 graph and cuDNN. The file of --output is rewritten after each row, so a run that is stopped keeps its results. A run
-with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR for any number of layers. It needs two layers, because
-the first layer of a training step needs no gradient of its input and is therefore compiled separately. --tiny --device
-cpu runs the program without a GPU.
+with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR for any number of layers. Such a run needs two layers,
+because the first layer of a training step needs no gradient of its input and is therefore compiled separately. --tiny
+--device cpu runs the program without a GPU.
 """
 
 import argparse
@@ -81,8 +81,8 @@ def ceilings(options, clock):
 
 
 def base_model(options):
-    """Returns the model of decode, prefill and throughput, which is built once, without the cache of the previous
-    test."""
+    """Returns the model of decode, prefill and throughput. The model is built once; the cache of the previous test is
+    removed from it."""
     if options.model is None:
         options.model = Llama(options.shape, options.device, fp8=options.fp8)
     options.model.cache = None
@@ -270,8 +270,8 @@ def fresh_memory(options, name):
 
 
 def attempt(options, clock, name, title, test):
-    """Yields the rows of a test. If the test raises an exception, yields a row with the error, and the other tests
-    continue. The failure of a peer is a result too."""
+    """Yields the rows of a test. If the test raises an exception, yields a row with the error, so that the other tests
+    can run. The failure of a peer is a result too."""
     try:
         fresh_memory(options, name)
         for found in test(options, clock):
@@ -323,7 +323,7 @@ def measured(options, clock):
 
 
 def save(options, rows):
-    """Replaces the file of --output atomically, so that it is never incomplete, even if the program is killed."""
+    """Replaces the file of --output atomically, so that the file is complete even if the program is killed."""
     if not options.output:
         return
     result = {

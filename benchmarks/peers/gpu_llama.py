@@ -9,8 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 # Attention backends, best first. If PyTorch cannot use a backend, it uses the next one. With one query per head, flash
-# is best, because it splits the keys over the GPU. With many queries, cuDNN is best on Hopper. Without a mask, flash
-# and cuDNN support fewer heads of K and V than of Q. The last backend is the unfused computation.
+# is best, because it divides the keys over the GPU. With many queries, cuDNN is best on Hopper. If there is no mask,
+# flash and cuDNN support fewer heads of K and V than of Q. The last backend computes without fusion.
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -90,8 +90,8 @@ def grouped(q, heads):
 
 
 def attend(q, k, v):
-    """Attention of q (B, H, T, E) over k and v (B, K, S, E); returns (B, H, T, E). A single query (T = 1) sees all S
-    keys. Otherwise T = S, and attention is causal."""
+    """Returns the attention (B, H, T, E) of q (B, H, T, E) over k and v (B, K, S, E). A single query (T = 1) sees all
+    S keys. Otherwise T = S, and attention is causal."""
     if q.shape[2] == 1:
         return F.scaled_dot_product_attention(grouped(q, k.shape[1]), k, v).flatten(1, 2).unsqueeze(2)
     return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=q.shape[1] != k.shape[1])
@@ -119,9 +119,9 @@ class Block(nn.Module):
             self.register_buffer(name, torch.ones(shape.hidden, device=device, dtype=torch.bfloat16))
 
     def forward(self, x, cos, sin, cache=None, position=None, seen=None):
-        """Computes the block for x (B, T, D). With a cache (k, v), each (B, K, S, E), the keys and values of the T
-        tokens are written at `position` (T). With `seen`, T is 1 and the query attends to the first `seen` entries of
-        the cache."""
+        """Computes the block for x (B, T, D). If there is a cache (k, v), each (B, K, S, E), the keys and values of the
+        T tokens are written at `position` (T). If `seen` is given, T is 1 and the query attends to the first `seen`
+        entries of the cache."""
         s = self.shape
         h = F.rms_norm(x, (s.hidden,), self.norm1, s.eps)
         qkv = torch.cat([p(h) for p in self.projections], -1) if len(self.projections) > 1 else self.projections[0](h)
@@ -232,7 +232,7 @@ class Llama(nn.Module):
 def capture(model, batch, at, graph):
     """Returns a function that runs a decode step at position `at` of every row, as a CUDA graph if requested and
     possible. The position does not advance, so the step reads exactly the `at` + 1 used entries, without a mask. This
-    is the best case of PyTorch: a growing answer would cost more."""
+    is PyTorch's best case, because an answer that grows would cost more."""
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
     step = lambda: ids.copy_(model.step(ids, position, at + 1))

@@ -1,4 +1,4 @@
-"""Records what PEFT computes with adapters of embed_tokens and lm_head, with modules_to_save, and with lora_bias.
+"""Records the results of PEFT with adapters of embed_tokens and lm_head, with modules_to_save, and with lora_bias.
 
     python benchmarks/peers/modules_golden.py java/engine/src/test/resources/org/ingrain/train/architectures \
         java/engine/src/test/resources/org/ingrain/train/modules.json
@@ -46,7 +46,7 @@ SEQUENCES = [0, 2, 3]  # of the second batch
 
 
 def values(k, name, shape):
-    """The k-th tensor in the order of names: multiples of 1/64, around 1 for norms."""
+    """Returns the values of the k-th tensor in the order of names: multiples of 1/64, around 1 for norms."""
     j = torch.arange(torch.Size(shape).numel())
     numbers = ((j * 31 + k * 17) % 23 - 11).float() / 64
     return (numbers + (1 if "norm" in name else 0)).reshape(shape).contiguous()
@@ -66,7 +66,7 @@ def case(models, base, base_layers, trained, settings):
             folder, save_embedding_layers="auto" if base_layers is None else base_layers)
         file = Path(folder) / "adapter_model.safetensors"
         shapes = {name: list(t.shape) for name, t in sorted(load_file(file).items())}
-        if base_layers is None:  # an adapted head brings its base layer along
+        if base_layers is None:  # PEFT also stores the base layer of an adapted head
             shapes = {name: shape for name, shape in shapes.items() if "base_layer" not in name}
         save_file({name: values(k, name, shape) for k, (name, shape) in enumerate(shapes.items())}, file,
                   {"format": "pt"})

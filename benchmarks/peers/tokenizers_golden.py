@@ -4,10 +4,10 @@ computes with them.
 
     python3 benchmarks/peers/tokenizers_golden.py --output java/engine/src/test/resources/org/ingrain/tokenizer
 
-Needs tokenizers and transformers. Each folder gets tokenizer.json, tokenizer_config.json and golden.json. For each test
-text, golden.json has the ids, "decoded" (the decoded ids with special tokens, if this differs from the text) and
-"spoken" (the decoded ids without special tokens, if this differs from "decoded"). For one text it has the decoding of
-every prefix of the ids.
+Needs tokenizers and transformers. Writes tokenizer.json, tokenizer_config.json and golden.json to each folder. For each
+test text, golden.json has the ids, "decoded" (the decoded ids with special tokens, if this differs from the text) and
+"spoken" (the decoded ids without special tokens, if this differs from "decoded"). For one text, golden.json also has
+the decoding of every prefix of the ids.
 
     qwen       byte-level BPE, Qwen2's expression, NFC, no BOS, <think> and <tool_call> as added tokens
     mistral    as Mistral 7B v0.1: BPE with byte fallback, a space before every part
@@ -134,8 +134,8 @@ def golden(folder):
     file = Tokenizer.from_file(str(folder / "tokenizer.json"))
     texts = []
     for text in TEXTS[::2] if folder.name.startswith("mistral") else TEXTS:
-        # transformers 5 rebuilds LlamaTokenizer's pipeline and then adds no space before a part that begins with a
-        # space; transformers 4, the file itself and SentencePiece add one.
+        # transformers 5 rebuilds LlamaTokenizer's pipeline. The rebuilt pipeline adds no space before a part that
+        # begins with a space; transformers 4, the file's own pipeline and SentencePiece add one.
         ids = file.encode(text).ids
         if ids != tokenizer.encode(text) and folder.name != "mistral":
             raise SystemExit(f"{folder}: transformers and the file encode {text!r} differently")

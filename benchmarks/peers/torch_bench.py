@@ -5,10 +5,10 @@
     [--generate-tokens 64] ...
 
 Both programs run the same tests, one after another, with all cores and weights of one dtype: prefill of a prompt,
-decoding from one token (in transformers, greedy generate with its cache and without an end token), decoding n samples
+decoding from one token (with transformers: greedy generate with a cache and without an end token), decoding n samples
 of a prompt, and one LoRA training step (rank 16, all linear layers, AdamW). transformers is used without changes, as
-eager PyTorch with fused attention. --isa avx2 limits Ingrain to AVX2. ATEN_CPU_CAPABILITY=avx2
-MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 in the environment limits PyTorch to AVX2.
+eager PyTorch with fused attention. --isa avx2 limits Ingrain to AVX2. The environment variables
+ATEN_CPU_CAPABILITY=avx2, MKL_ENABLE_INSTRUCTIONS=AVX2 and ONEDNN_MAX_CPU_ISA=AVX2 limit PyTorch to AVX2.
 """
 
 import argparse

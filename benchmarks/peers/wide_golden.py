@@ -3,7 +3,7 @@ there is one.
 
     python benchmarks/peers/wide_golden.py FOLDER [--tiny]
 
-WideGoldenTest starts from the same weights. Needs torch, transformers, peft and safetensors; 10 GB of disk.
+WideGoldenTest starts from the same weights. Needs torch, transformers, peft, safetensors and 10 GB of disk space.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 // Sums over the rows of a matrix, one sum per column, in a fixed order. Such sums are the gradients of vectors that all
-// rows share, for example a norm's weight or a bias.
+// rows use, for example a norm's weight or a bias.
 #pragma once
 #include "dtype.h"
 
@@ -8,8 +8,8 @@ namespace column_sums {
 constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
 constexpr int lanes = 32, groups = 8;
 
-// partials (chunks, D): the sums of each chunk of rows. A block handles 32 vectors of N columns and adds up the rows of
-// a chunk group by group. term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
+// Writes the sums of each chunk of rows to partials (chunks, D). A block handles 32 vectors of N columns and adds up
+// the rows of a chunk group by group. term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
 template <int N, class Term>
 __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];

@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
-// from the same seed. A matrix that has only a band of the columns of a whole matrix uses the whole matrix's mask for
-// these columns.
+// from the same seed. A matrix may be a band: some adjacent columns of a whole matrix. It then uses the part of the
+// whole matrix's mask that belongs to these columns.
 #pragma once
 #include "philox.h"
 
@@ -12,7 +12,7 @@ struct Dropout {
   uint32_t threshold = 0;
   float scale = 1;
   int64_t seed = 0;
-  int64_t first = 0;  // number of the first row's first element in the whole matrix
+  int64_t first = 0;  // index in the whole matrix of the first row's first element
   int64_t ld = 0;  // elements per row in memory
   int64_t distance = 0;  // elements per row of the whole matrix; greater than ld for a band of columns
 
@@ -35,7 +35,7 @@ struct Dropout {
     }
     return kept_from<N, aligned>(first + e);
   }
-  // Returns the same bits for the elements of `row` from column `inner` on.
+  // Returns the bits of elements [inner, inner + N) of `row`.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t row, int64_t inner) const {
     return kept_from<N, aligned>(first + row * distance + inner);
   }

@@ -41,8 +41,8 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) {
   return *reinterpret_cast<const Vec<T, N>*>(p);
 }
-// Stores x to global memory. In some kernels the compiler turns the assignment of a Vec into one store per element; so
-// this function stores whole words.
+// Stores x to global memory, one whole word at a time. In some kernels the compiler would turn the assignment of a Vec
+// into one store per element.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll
@@ -68,8 +68,8 @@ template <class T, class... P> bool fits_vectors(int64_t columns, const P*... po
   return columns % vec_width<T> == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Runs body.template operator()<N>(), where N is the number of elements per access: 16 bytes of them if the pointers
-// and columns allow it, else one.
+// Runs body.template operator()<N>(), where N is the number of elements per access. An access has 16 bytes if the
+// pointers and columns allow this, and otherwise one element.
 template <class T, class Body, class... P>
 ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
   return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>()

@@ -41,8 +41,8 @@ template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], co
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first and
-// the second 16 of these columns of a.
+// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first
+// and the last 16 of these 32 columns of a.
 template <int EP, int N>
 __device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
                                            const bf16* b, int k) {
@@ -62,8 +62,8 @@ __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP 
 #pragma unroll
   for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
 }
-// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This needs fewer registers and more
-// loads.
+// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. Compared with an operand in registers,
+// this needs fewer registers and more loads.
 template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
@@ -99,8 +99,8 @@ template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4]
     for (int i = 0; i < 4; ++i) p[j][i] = pack_bf16(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
-// Returns the maximum that a row subtracts from its scores, given m. A row that has seen no key yet has m = -inf and
-// subtracts 0.
+// Returns the value that a row with maximum m subtracts from its scores. The maximum of a row that has seen no key yet
+// is -inf; such a row subtracts 0.
 __device__ __forceinline__ float finite_maximum(float m) { return m == -INFINITY ? 0.0f : m; }
 
 // The running softmax of a lane's rows g and g + 8: m are the maxima of the unscaled scores, l the sums of the weights,
@@ -140,14 +140,14 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums, and their
-  // order of summation does not depend on which lanes have the weights.
+  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums. Their
+  // order of summation does not depend on the assignment of weights to lanes.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
     constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
 #pragma unroll
     for (int j = 0; j < J; ++j) mma(l, p[j], ones);
   }
-  // Adds this lane's unrounded weights to l; complete() adds the sums of the row's four lanes.
+  // Adds this lane's unrounded weights to l. Later complete() adds up the sums of the four lanes of a row.
   template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
 #pragma unroll
     for (int n = 0; n < S; ++n)
@@ -160,8 +160,8 @@ template <int N> struct Softmax {
   }
 };
 
-// Sets the scores of keys that a row does not see to -inf. `first` is the position of the tile's first column; a row
-// sees the positions below its element of visible.
+// Sets the scores of keys that a row does not see to -inf. `first` is the position of the tile's first column. A row
+// sees the keys at positions below the row's element of visible.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;

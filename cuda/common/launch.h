@@ -1,4 +1,4 @@
-// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). It uses the context's stream, so kernels of
+// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). launch uses the stream of ctx, so kernels of
 // other libraries can be started in the same way. Never write <<< 
 #pragma once
 #include <cuda_runtime.h>
@@ -33,8 +33,8 @@ ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* f
 }
 
 // Writes the largest number of bytes of dynamic shared memory that a block of this kernel can have on the current
-// device. The first call also raises the kernel's limit to this number. The limit applies to the kernel on this device,
-// not to one launch. So it is raised to the maximum at once: other contexts of the device and captured graphs then
+// device. The first call also raises the kernel's limit to this number. The limit applies to all launches of the kernel
+// on this device. So the first call raises it to the maximum, and other contexts of the device and captured graphs
 // never use a lower limit. The results are cached, since each query takes a lock in the driver.
 inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   static std::mutex mutex;
@@ -48,8 +48,8 @@ inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
     const auto found = known.find({kernel, device, limit});
     if (found != known.end()) return *bytes = found->second, cudaSuccess;
   }
-  // The mutex is not held here, because the query may load the kernel and then waits for the device. On the device a
-  // collective may be waiting for another rank whose thread waits for the mutex.
+  // The mutex is not held here, because the query may load the kernel, and loading waits for the device. A collective
+  // on the device may be waiting for another rank, whose thread may be waiting for the mutex.
   cudaFuncAttributes of{};
   error = cudaFuncGetAttributes(&of, kernel);
   if (error != cudaSuccess) return error;
@@ -68,8 +68,8 @@ template <class... P> cudaError_t most_dynamic_shared(void (*kernel)(P...), size
 
 // Allows `shared` bytes of dynamic shared memory for the kernel's blocks, if the device has them.
 template <class... P> cudaError_t allow_shared(void (*kernel)(P...), size_t shared) {
-  // Without a raised limit, 48 KB minus the kernel's static shared memory are allowed. No kernel here has more than
-  // 16 KB of static shared memory.
+  // If the limit is not raised, a block can have 48 KB minus the kernel's static shared memory. No kernel of this
+  // library has more than 16 KB of static shared memory.
   constexpr size_t always_allowed = 32 << 10;
   size_t most = 0;
   return shared <= always_allowed ? cudaSuccess : most_dynamic_shared(kernel, &most);
@@ -98,7 +98,7 @@ ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared
                       A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  // This call also makes the context's device the current one.
+  // ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;

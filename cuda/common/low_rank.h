@@ -1,14 +1,14 @@
-// Matrix products with a short side, on the tensor core with the accuracy of f32:
+// Matrix products with one small dimension, on the tensor core with the accuracy of f32:
 //   out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth)
 //
 // A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of terms i and
 // j with i + j < 3 are added up; each omitted product is smaller than 2⁻²⁴ of the whole. So a product of bf16 and f32
-// costs three matrix products, a product of two f32 operands six.
+// costs three matrix products, and a product of two f32 operands costs six.
 //
 // A block computes a 64 × 64 tile of out over one span of the depth. It divides the span into pieces of `piece` values
-// of k, sums each piece and adds these sums in order. Later the sums of the spans are added in order. So the order of
-// summation depends only on the depth. A block processes one adapter after another and, for each adapter, reads the
-// rows of other adapters as 0.
+// of k, sums each piece and adds the sums of the pieces in order. Later the sums of the spans are added in order. So
+// the order of summation depends only on the depth. A block processes one adapter after another and, for each adapter,
+// reads the rows of other adapters as 0.
 #pragma once
 #include "dropout.h"
 #include "mma.h"
@@ -31,7 +31,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // of the matrix as stored, with rows of ld elements
+  Dropout mask = {};  // the mask of the matrix as stored, with rows of ld elements
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }
@@ -123,8 +123,8 @@ __device__ __forceinline__ void commit(bf16* shared, const Prefetched<O>& regs, 
   }
 }
 
-// Adds the product of the two tiles over `depth` values of k (a multiple of 16) to sum, the warp's part of the tile.
-// The products of the smallest terms are added first.
+// Adds the product of the two tiles over `depth` values of k (a multiple of 16) to sum, which is the warp's part of the
+// result tile. The products of the smallest terms are added first.
 template <class P, class Q>
 __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, const bf16* q, int depth, int64_t columns) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, low = lane % 8, second = lane / 8 % 2, third = lane / 16;
@@ -159,7 +159,7 @@ __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, cons
 }
 
 // Returns the smallest adapter above `slot` among the block's rows, or no_row if there is none. All lanes of a warp
-// must call it together.
+// must call this function together.
 __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot, int rows = tile) {
   int32_t next = no_row;
   for (int r = threadIdx.x % 32; r < rows; r += 32)
@@ -170,14 +170,14 @@ __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t s
 }
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-constexpr int resident_products = 1;  // blocks per multiprocessor; with two the kernel would spill registers
+constexpr int resident_products = 1;  // blocks per multiprocessor; with two, the kernel would spill registers
 #else
 constexpr int resident_products = 2;
 #endif
 
 // The grid is (row tiles, column tiles, spans). Out::write<wide>(row, column, span, slot, v) receives eight adjacent
-// sums v: eight rows of one column if Out::along_rows is true, else eight columns of one row. It must ignore sums
-// beyond the rows and columns of shape.
+// sums v: eight rows of one column if Out::along_rows is true, else eight columns of one row. Out::write must ignore
+// sums beyond the rows and columns of shape.
 template <class P, class Q, class Out, bool wide>
 __global__ void __launch_bounds__(threads, resident_products) product(P p, Q q, Out out, Shape shape) {
   __shared__ int32_t row_slots[tile];

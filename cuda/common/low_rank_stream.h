@@ -1,6 +1,6 @@
-// The products of low_rank.h for the case that one operand is narrow (at most 16 rows) and the other, wide operand is
-// bf16. The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current
-// one is multiplied. The narrow operand is split into its three terms once per block.
+// The products of low_rank.h for the case that one operand is narrow (at most 16 rows) and the other operand, called
+// wide, is bf16. The wide operand is streamed from memory into fragment registers: the next part is prefetched while
+// the current part is multiplied. The narrow operand is split into its three terms once per block.
 //
 // A sum over k may be computed in any order of k. So a lane uses the 16 contiguous bytes that it loads as its own
 // elements of the mma instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of
@@ -15,8 +15,8 @@ constexpr int64_t chain = 128;  // values of k per partial sum, which one tensor
 constexpr int wide_threads = 256;
 
 // Loads 16 bytes with a no-allocate hint, or returns zeros if !valid, without a branch. The asm block itself writes the
-// zeros. If they were in-out operands, the compiler would copy the registers at the end of the loop, and this copy
-// would wait for the load.
+// zeros. If the zeros were passed as in-out operands, the compiler would copy the registers at the end of the loop, and
+// this copy would wait for the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -29,7 +29,7 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Splits two f32 into three terms; terms[i] has term i of both as a pair of bf16.
+// Splits two f32 into three terms each; terms[i] is the pair of their terms i, as bf16.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -64,8 +64,8 @@ constexpr size_t update_shared(int rows) {
   return static_cast<size_t>(rows) * (3 * u_stride * sizeof(bf16) + sizeof(int32_t));
 }
 
-// Stores u of the block's rows, split into terms (term, row, k), and the adapter of each row. Indices beyond the end
-// are clamped, so that the loads need no branch.
+// Stores u of the block's rows, split into terms (term, row, k), and the adapter of each row. Indices beyond the end of
+// u are clamped, so that the loads need no branch.
 __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, const Update& a, int64_t row0, int rows) {
   const int last = static_cast<int>(min(a.T - row0, static_cast<int64_t>(rows))) - 1,
             threads_of_block = static_cast<int>(blockDim.x);
@@ -84,7 +84,7 @@ __device__ __forceinline__ void stage_rows(bf16* terms, int32_t* row_slots, cons
 }
 
 // Loads the fragments of q for a warp's 64 columns. Column n of tile j of half h is column
-// 32·h + 8·(n / 2) + 2·j + n % 2 of these.
+// 32·h + 8·(n / 2) + 2·j + n % 2 of the 64 columns.
 template <bool transposed>
 __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Update& a, int64_t slot, int64_t column,
                                             int g, int t) {

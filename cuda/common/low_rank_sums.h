@@ -1,15 +1,15 @@
-// The products of low_rank.h with long sums, for the case that one operand is narrow (at most 16 rows) and the other,
-// wide operand is bf16. The wide operand is streamed as in low_rank_stream.h.
+// The products of low_rank.h with long sums, for the case that one operand is narrow (at most 16 rows) and the other
+// operand, called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
 namespace low_rank {
 
 constexpr int sum_rows = 128;  // rows per block, 16 per warp
-constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow operand: three terms for two steps
+constexpr int quads = 6;  // 16-byte pieces of a lane per 32 columns of the narrow operand: three terms × two steps
 constexpr size_t sums_shared(int64_t span) { return static_cast<size_t>(span / 32) * quads * 32 * sizeof(uint4); }
 
-// partials = p·qᵀ per span of the depth, for p (rows, depth). q is (R, depth), or (depth, R) if transposed.
+// partials[i] = p·qᵀ over span i of the depth, for p (rows, depth). q is (R, depth), or (depth, R) if transposed.
 struct RowSums {
   const bf16* p;
   int64_t ld, rows, depth, span;
@@ -22,8 +22,8 @@ struct RowSums {
 };
 
 // Stores q of the block's span, split into terms. For every step and term the fragments of the lanes are adjacent. q is
-// the left operand, so that a lane reads its four registers by one 16-byte access. p is the right operand; its two
-// registers are in the order in which the loads of p produce them.
+// the left operand, so that a lane reads the four registers of q by one 16-byte access. p is the right operand. The
+// loads of p produce the two registers of p in the order in which mma needs them.
 template <bool transposed>
 __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
@@ -63,8 +63,8 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
-// Adds the products over 32 columns to large[n] and small[n], each (16, 8): R by eight rows of p. The products of small
-// terms have accumulators of their own, because rounding would remove them if each was added to a large sum.
+// Adds the products over 32 columns to large[n] and small[n], each (R padded to 16, eight rows of p). The products of
+// small terms have accumulators of their own, because rounding would remove them if each was added to a large sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -94,7 +94,7 @@ template <bool transposed, bool masked> __global__ void __launch_bounds__(wide_t
     const bool present[2] = {row_slots[16 * warp + g] == slot, row_slots[16 * warp + g + 8] == slot};
     const bool busy = slot >= 0 && __any_sync(0xffffffffu, present[0] || present[1]);
     float total[2][4] = {};
-    uint4 ahead[4][2];  // the prefetched columns of one partial sum
+    uint4 ahead[4][2];  // prefetched elements of p for one partial sum
     const bf16* from = corner;
     int columns = static_cast<int>(end - begin) - 8 * t;  // remaining columns, counted from the lane's first column
     if (slot >= 0) {
@@ -139,7 +139,7 @@ inline bool streams(const RowSums& a, bool transposed) {
          a.mask.first % 4 == 0;
 }
 
-// partials = uᵀ·p per span of the tokens, for p (T, columns) and u (T, R).
+// partials[i] = uᵀ·p over span i of the tokens, for p (T, columns) and u (T, R).
 struct TokenSums {
   const bf16* p;
   int64_t ld, T, columns, span;
@@ -187,8 +187,9 @@ __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& s
   return j % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
 }
 
-// Adds the products of a step to sums. sums[j] (16, 8) is for R by column j of each lane's eight columns. The products
-// of the smallest terms are added first.
+// Adds the products of a step to sums. The rows of sums[j] (16, 8) are the R rows of the result, padded to 16. Column g
+// of sums[j] is column j of the eight adjacent columns that the lanes with lane / 4 = g load. The products of the
+// smallest terms are added first.
 __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&right)[8][2], const uint4* u) {
 #pragma unroll
   for (int i = 2; i >= 0; --i) {
@@ -199,7 +200,7 @@ __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&r
   }
 }
 
-// Stores the sums of a span. A lane has sixteen columns, from 16·t on, of rows g and g + 8.
+// Stores the sums of a span. A lane has columns [16·t, 16·t + 16) of rows g and g + 8.
 __device__ __forceinline__ void write(const TokenSums& a, const float (&total)[8][4], int64_t column, int g) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {

@@ -1,4 +1,4 @@
-// Finds the positions of an index in a list, in ascending order. Rows are added up in this order, so the order of
+// Finds the positions of an index in a list, in ascending order. The callers add up rows in this order, so the order of
 // summation is fixed and no atomics are needed.
 #pragma once
 #include <cuda_runtime.h>

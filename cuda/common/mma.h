@@ -1,4 +1,5 @@
-// Tensor core instructions and asynchronous copies as functions, with a plain C++ version for machines without a GPU.
+// Tensor core instructions and asynchronous copies as functions. Each has a plain C++ version for machines without a
+// GPU.
 //
 // Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
 //   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)
@@ -16,8 +17,8 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Converts four fp8 E4M3 to bf16, exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that one
-// shift moves two elements. The shifted bits of an E4M3 are those of a bf16 that is 2^120 times smaller. A
+// Converts four fp8 E4M3 values to bf16 exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that
+// one shift moves two elements. The shifted bits of an E4M3 value are the bits of a bf16 that is 2^120 times smaller. A
 // multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480; pack never writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
@@ -71,7 +72,7 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 
 // Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix
 // l / 8; a row has 16 bytes and is aligned. r[i] receives two elements of matrix i, or of its transpose if `transposed`
-// is true: those of row lane / 4 from column 2·(lane % 4) on.
+// is true: in row lane / 4, the elements of columns 2·(lane % 4) and 2·(lane % 4) + 1.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);

@@ -25,8 +25,8 @@ template <class C, int EP, int keys> struct PagedBlock {
   const PagedItem& item;
   int group, rows;
 
-  // Loads slot, position and number of visible keys of the item's tokens. Returns how many keys the item's last row
-  // sees.
+  // Loads slot, position and number of visible keys of the item's tokens. Returns the number of keys that the item's
+  // last row sees.
   __device__ int open(const Planner& planner) const {
     const int i = threadIdx.x;
     if (i < item.end - item.begin) {
@@ -44,8 +44,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     return limit;
   }
 
-  // Computes the item. narrow: there are at most 16 rows, and every warp computes all of them for a part of the keys
-  // and of the columns.
+  // Computes the item. If narrow is true, there are at most 16 rows, and each warp computes all of these rows for its
+  // part of the keys and of the columns.
   template <bool narrow> __device__ void run(int limit) const {
     constexpr int S = keys / 8 / (narrow ? paged_warps : 1), N = EP / 8 / (narrow ? paged_warps : 1);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp,
@@ -150,7 +150,7 @@ template <class C, int EP, int keys> struct PagedBlock {
             pack_bf16(s[n][2 * r], s[n][2 * r + 1]);
   }
 
-  // Stores the chunk's result in the workspace, for the rows that see the chunk.
+  // Stores the chunk's result for the rows that see the chunk in the workspace.
   template <int N> __device__ void keep(const Softmax<N>& softmax, const int (&row)[2], int column) const {
     const int t = threadIdx.x % 4;
 #pragma unroll

@@ -1,5 +1,5 @@
 // Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
-// device memory, so that the host need not know the lengths.
+// device memory, so that the host does not need the lengths of the sequences.
 //
 // Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
 // The partial results of a row are merged in the order of the chunks, whichever blocks computed them. So the plan
@@ -10,7 +10,7 @@
 //   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
 //                      sequences of the group.
 // A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
-// all multiprocessors. None is split if the workspace has too few slots for it.
+// all multiprocessors. No sequence is split if the workspace has too few slots.
 //
 // Example: H = 32, K = 8, so that a tile of 64 rows has 16 tokens; cache blocks of 32 keys; 264 blocks run at once.
 //   sequence  tokens  last position  chunks  shared blocks  shared items           own items              first slot
@@ -19,11 +19,11 @@
 //   2              1            300       2              0                         8 heads × chunks 0, 1           6
 //   3             40             39       1              0                         8 heads × 3 tiles              -1
 // If no sequence was split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
-// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
-// contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
-// only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the chunk,
-// then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of sequence 0.
-// Sequence 1 stores the result of chunk c in slot 3 + c.
+// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys. These
+// keys contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one
+// chunk only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the
+// chunk, then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of
+// sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -32,7 +32,7 @@ constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_seq
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
-  int blocks;  // thread blocks that run at once
+  int blocks;  // number of thread blocks that run at the same time
   int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 
@@ -65,8 +65,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. Then carry
-// is the last thread's result. scratch: 4 ints of shared memory.
+// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. On return
+// carry is the last thread's result. scratch: 4 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll

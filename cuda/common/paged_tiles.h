@@ -16,8 +16,8 @@ template <class C, int EP, int keys_> struct PagedShared {
   float total[EP / 8 * 4][paged_threads];  // o over the chunks so far, for rows that are not split
   alignas(16) bf16 weights[16 * (keys + 8)];  // (16, keys), used if the warps share 16 rows
   float maxima[paged_warps][16];
-  int64_t runs[2][chunk_keys / 16];  // byte offset in the cache of each group of 16 keys, for two chunks
-  int slot[tile_rows], position[tile_rows];  // of each token of the tile
+  int64_t runs[2][chunk_keys / 16];  // for two chunks: the byte offset in the cache of each group of 16 keys
+  int slot[tile_rows], position[tile_rows];  // slot and position of each token of the tile
   int last[tile_rows];  // nonzero if this block merges the chunks of the token
   int scratch[plan_threads / 32];
 };
@@ -39,8 +39,8 @@ template <class C, int EP, int keys> class PagedTiles {
         key < limit_ ? shape_.key(table_[key / shape_.block_size], kv_, key % shape_.block_size) : 0;
   }
 
-  // Starts the asynchronous copies of a tile: one copy group for the keys and one for the values. Keys and values at or
-  // after the limit become 0, and so do columns from E on.
+  // Starts the asynchronous copies of a tile: one copy group for the keys and one for the values. Keys and values at
+  // positions from the limit on become 0, as do columns from E on.
   __device__ void fetch(int tile, bool valid) {
     for (int part = 0; part < 2; ++part) {
       if (valid) fetch_part(tile, part);

@@ -1,6 +1,6 @@
-// Philox4x32-10, a counter-based generator: 128 random bits are a function of (key, counter) alone, so a draw depends
+// Philox4x32-10 is a counter-based generator: 128 random bits are a function of (key, counter) alone, so a draw depends
 // on no other draw. native/ops/common/philox.h computes the same words.
-// Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
+// Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
 #pragma once
 #include <cuda_runtime.h>
 

@@ -17,8 +17,8 @@ __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* o
   }
 }
 
-// Computes the same delta for rows of at most 128 elements that can be read 16 bytes at a time. Half a warp computes a
-// row.
+// Computes the delta of row_sums for rows of at most 128 elements that can be read 16 bytes at a time. Half a warp
+// computes a row.
 static __global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H,
                               int E) {
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
@@ -49,8 +49,8 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key) pair, from q and dy of the query and k and v of the key. Either q and dy or k and v are
-// in shared memory.
+// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. Either q and dy are in
+// shared memory, or k and v are.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)

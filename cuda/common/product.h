@@ -1,5 +1,5 @@
-// A matrix product as the matmul ops request it. It is computed by the plain kernel (cuda/matmul/matmul_plain.cu) or
-// by cuBLASLt (cuda/runtime/blas_lt.h).
+// A matrix product that a matmul op requests. The plain kernel (cuda/matmul/matmul_plain.cu) or cuBLASLt
+// (cuda/runtime/blas_lt.h) computes it.
 #pragma once
 #include "launch.h"
 
@@ -23,7 +23,7 @@ struct Product {
   const float* a_scales = nullptr;  // (M) factors of the rows of a, or null
   const float* b_scales = nullptr;  // (N) factors of the columns of b, or null
   const float* k_scales = nullptr;  // (K) factors of the rows of b, or null; only the plain kernel supports them
-  bool fast_accumulate = false;  // for fp8: sums may keep only 14 bits of mantissa, as is usual in forward passes
+  bool fast_accumulate = false;  // fp8 only: sums may keep only 14 bits of mantissa, as is usual in forward passes
   void* scratch = nullptr;  // for cuBLASLt, 256-byte aligned
   int64_t scratch_bytes = 0;
 };
@@ -32,8 +32,8 @@ inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk 
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
 // Computes the product with multiply-adds on unrounded operands, for every size and alignment. Each element is summed
-// over ascending k; with chunks, each chunk is summed like this and the sums are added in order. Defined in
-// cuda/matmul/matmul_plain.cu.
+// over ascending k. If there are chunks, each chunk is summed over ascending k and the sums of the chunks are added in
+// order. Defined in cuda/matmul/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
 // Checks the arguments that all products with a weight have in common.
@@ -54,8 +54,8 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
   return INGRAIN_OK;
 }
 
-// Returns whether cuBLASLt can compute the product: with bf16 operands, if rows are multiples of 16 bytes; with fp8
-// weights (quantized.h) and bf16 x, if all sizes are multiples of 16 bytes.
+// Returns whether cuBLASLt can compute the product. bf16 operands need rows that are multiples of 16 bytes. fp8 weights
+// with bf16 x (quantized.h) need sizes that are all multiples of 16 bytes.
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;

@@ -1,4 +1,5 @@
-// Tiles of packed sequences, whose lengths only the device knows, and functions that copy rows to shared memory.
+// Tiles of packed sequences, and functions that copy rows to shared memory. The lengths of the sequences are in device
+// memory and not available to the host.
 #pragma once
 #include "flash.h"
 #include "kv_cache.h"
@@ -8,8 +9,8 @@ struct SequenceTile {
   int64_t first;
   int begin, end, length, kv;
 
-  // Replaces this tile by its mirror image: the tile that is as many tiles of `size` tokens from the end of the
-  // sequence as this tile is from its start.
+  // Replaces this tile by its mirror image: if this tile is the nth tile of `size` tokens from the start of the
+  // sequence, it becomes the nth tile from the end.
   __device__ void mirror(int size) {
     begin = (length - 1) / size * size - begin;
     end = min(begin + size, length);
@@ -42,18 +43,18 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Number of blocks of a kernel whose blocks process items in rounds until none is left. The host does not know the
+// Number of blocks of a kernel whose blocks process items in rounds until no item is left. The host does not know the
 // number of items at the launch.
 constexpr unsigned persistent_blocks = 264;
 
-// Returns the item that this block processes in a round; all blocks run at the same time. Items become smaller with
-// their number. Every other round assigns them to the blocks in descending order, which balances the work.
+// Returns the item that this block processes in a round. All blocks run at the same time. Items with higher numbers
+// have less work. Every other round assigns the items to the blocks in descending order, which balances the work.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }
 
 // Starts copying `rows` rows of E elements, row distance ld, to a tile with rows of EP elements. Rows from `count` on
-// do not exist and become zeros.
+// do not exist in memory and become zeros.
 template <int EP, int rows, int threads>
 __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
   constexpr int units = EP / 8, step = threads / units;
@@ -65,8 +66,8 @@ __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first,
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
-// Offsets of q, k and v in packed rows. Among the query rows of a key-value head, row r is token r / group with query
-// head r % group of this head's group.
+// Offsets of q, k and v in packed rows. Query row r of a key-value head is token r / group, query head r % group of the
+// key-value head's group.
 struct PackedHeads {
   int H, K, E, group;
 

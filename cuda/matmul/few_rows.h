@@ -1,23 +1,24 @@
 // few_rows: matrix products of 1 to 16 rows of x. Reading the weight dominates their time.
 //
-// Operands: the rows of the weight are the 16 rows of mma m16n8k16, and the tokens are its columns. A sum over k may be
-// computed in any order of k. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
+// Operands: the rows of the weight are the 16 rows of mma m16n8k16, and the tokens are the columns of mma. A sum over k
+// may be computed in any order of k. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
 // instruction assigns to this lane, and reads the same columns of x.
 //
-// Tiling: a tile is 16·M rows of the weight. The eight warps of a block take the columns of a tile in turns of 128
-// bytes each, and the warps' sums are added in warp order in shared memory. So the order of summation depends only on
-// the number of columns, not on T, N or the grid.
+// Tiling: a tile is 16·M rows of the weight. Its columns are divided into turns, pieces of 128 bytes per row. The turns
+// are assigned to the eight warps of a block cyclically. At the end the sums of the warps are added in warp order in
+// shared memory. So the order of summation depends only on the number of columns, not on T, N or the grid.
 //
-// Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w ahead, also
-// of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs 64 KiB for 4.5 TB/s). The
-// blocks are persistent and compute the same number of tiles, so that they finish together. A turn consists of whole
-// cache lines. fp8 is converted four bytes at a time, which takes a third of the issue slots.
+// Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
+// including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
+// 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that they finish together. A
+// turn consists of whole cache lines. fp8 is converted four bytes at a time, which takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 
 namespace few_rows {
 
-// Returns the index of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts of writes and reads.
+// Returns the index in shared memory of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts of
+// writes and reads.
 template <class S> __device__ __forceinline__ int place(int warp, int row, int token) {
   constexpr int rows = 16 * S::together;
   return (warp * S::tokens + token) * rows + (row ^ (token / 2 * 8 & (rows - 1)));
@@ -71,7 +72,7 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S
     __syncthreads();
     write<S>(a, to, static_cast<int64_t>(tile) * S::outputs + round * (S::outputs / rounds));
     if constexpr (S::buffers == 1) __syncthreads();
-    else buffer ^= 1;  // all threads that read a buffer pass the next barrier before it is written again
+    else buffer ^= 1;  // a buffer is written again only after all its readers have passed a barrier
   }
 }
 
@@ -95,7 +96,7 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
   for (unsigned tile = blockIdx.x; tile < a.tiles; tile += gridDim.x) {
     float sums[S::M][S::TILES][4] = {};
 #pragma unroll 1
-    for (int left = turns; left > 0; --left) {  // if it counts upwards, fp8 spills registers from 9 rows on
+    for (int left = turns; left > 0; --left) {  // an upward count would spill registers for fp8 from 9 rows on
       take<S>(sums, ring + slot, from, a);
       advance<S>(from, a, turns);
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
@@ -110,7 +111,7 @@ struct Device {
   bool deep;       // see Shape
 };
 
-// Starts at most `slots` blocks, or fewer if each of them then computes the same number of tiles.
+// Starts at most `slots` blocks, and fewer if all blocks then compute the same number of tiles.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
@@ -120,9 +121,9 @@ ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
-// Chooses M. With many tokens a tile has more weight rows, because more rows then share one read of x. It has fewer
-// rows if the weight has too few rows to give each of the 132 multiprocessors of an H200 a block, or if shared memory
-// is too small.
+// Chooses M. With many tokens a tile has more weight rows, because more rows then share one read of x. A tile has fewer
+// weight rows if larger tiles would give less than one block to each of the 132 multiprocessors of an H200, or if
+// shared memory is too small.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;
@@ -151,7 +152,7 @@ template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {
   void* stream = nullptr;
-  // This call also makes the context's device current.
+  // ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   int device = 0, multiprocessors = 0, shared = 0;
   cudaError_t error = cudaGetDevice(&device);

@@ -1,5 +1,5 @@
-// few_rows, the turns of a warp: copies to the warp's ring buffer, and products of the data in it. few_rows.h explains
-// the design.
+// few_rows, the turns of a warp: copies to the warp's ring buffer, and products of the data in this buffer. few_rows.h
+// explains the design.
 #pragma once
 #include "launch.h"
 #include "mma.h"
@@ -30,18 +30,18 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   static constexpr int turn = 8 * width;  // columns per turn
   static constexpr int X = width / 8;  // 16-byte pieces of x per 16-byte piece of w
   static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
-  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a turn: of w; in all
+  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a turn: w alone, w and x
   static constexpr int most = 12288;  // largest number of bytes of a warp's ring
   static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns in flight
   static constexpr int ring = depth * slot;
-  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; if gated: one of gate, one of up
+  static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; if gated, one of gate and one of up
   static constexpr int sums = warps * 16 * together * tokens;
   static constexpr int buffers = TILES == 1 ? 2 : 1;  // buffers of sums; with two, a tile needs only one barrier
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// The addresses that a lane copies from next, and the numbers of rows and columns of w from there to the end. One load
-// instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
+// The addresses from which a lane copies next, and the numbers of rows and columns of w from these addresses to the
+// end. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
   const typename S::W* w;  // if gated: in the rows of gate
   const bf16* x;
@@ -62,8 +62,8 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
-// Copies the 16 rows m of a turn, and x together with the first 16 rows. Odd rows are swizzled in shared memory, so
-// that reads have no bank conflicts.
+// Copies group m of 16 rows of a turn; with group 0 it also copies x. Odd rows are swizzled in shared memory, so that
+// reads have no bank conflicts.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;
@@ -100,7 +100,7 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
 }
 
 // Returns the lower (0x5410) or the upper (0x7632) halves of two words by one instruction. For plain C++ the compiler
-// emits more than one.
+// emits several instructions.
 template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
 #ifdef INGRAIN_SIMT
   return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
@@ -159,7 +159,7 @@ __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slo
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
-    __syncwarp();  // waits until the copies of the other lanes are visible too
+    __syncwarp();  // then the copies of the other lanes are visible too
     if (m == 0) read_x<S>(x, slot);
     uint4 w[2][2];
 #pragma unroll

@@ -2,9 +2,9 @@
 // quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and the scales of the
 // tokens and of the weight's rows are applied to the f32 sums.
 //
-// cuBLASLt before CUDA 12.9 does not apply such scales. With these versions it writes f32 sums to scratch, some rows at
-// a time, and a kernel scales them. In the product for dX, k runs over the rows of the weight. So the scales of these
-// rows are multiplied into dy before dy is quantised. Each call also transposes the weight into scratch, because
+// cuBLASLt before CUDA 12.9 does not apply such scales. These versions write f32 sums to scratch, some rows at a time,
+// and a kernel scales the sums. In the product for dX, k runs over the rows of the weight. So dy is multiplied by the
+// scales of these rows before dy is quantised. Each call for dX also transposes the weight into scratch, because
 // Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
 #include "blas_lt.h"
@@ -96,8 +96,8 @@ template <class E> __global__ void fill(E* x, E value, int64_t n) {
   if (i < n) x[i] = value;
 }
 
-// d (M, N) = beta·d + sums·row_scales·column_scales. If column_scales is null, they are all 1. One block per 256
-// columns of a row.
+// d (M, N) = beta·d + sums·row_scales·column_scales. If column_scales is null, all column scales are 1. One block per
+// 256 columns of a row.
 template <class D>
 __global__ void scale(D* d, const float* sums, const float* row_scales, const float* column_scales, int64_t N,
                       float beta) {
@@ -169,9 +169,9 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
   ingrain::note_fallback(ctx, what);
 }
 
-// Computes p, whose a is already fp8, some rows at a time: cuBLASLt multiplies without the scales and a kernel applies
-// them. If cuBLASLt does not support the product at all, the plain kernel computes `plain` instead, which is the same
-// product with the unquantised a.
+// Computes p, in which a is already fp8, some rows at a time: cuBLASLt multiplies without the scales, and a kernel
+// applies the scales. If cuBLASLt does not support the product at all, the plain kernel computes `plain`, which is the
+// same product with the unquantised a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
@@ -201,7 +201,7 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
   return INGRAIN_OK;
 }
 
-// Computes p, whose a is bf16 (M, K). Its b is fp8 and stored as (N, K) with b_scales or, for dX, as (K, N) with
+// Computes p, in which a is bf16 (M, K) and b is fp8. b is stored as (N, K) with b_scales or, for dX, as (K, N) with
 // k_scales.
 inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   const bool transposes = !p.b_transposed;

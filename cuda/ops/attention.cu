@@ -4,7 +4,7 @@
 // Shapes   y (T, H·E) · lse (T, H) · qkv (T, (H + 2K)·E) · offsets (S + 1)   Types  qkv, y f32|bf16 · lse, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core if bf16, E % 16 == 0, E <= 128, H/K <= 64, else
 //          one warp per row
-// Mapping  (kv head, 128 rows = tokens × H/K heads) a block of eight warps, 64 keys at a time, the next 64 prefetched
+// Mapping  (kv head, 128 rows = tokens × H/K heads) per block of eight warps, 64 keys at a time, the next 64 prefetched
 // Bound    tensor core: 4·E FLOP per (row, key)   Oracle native/ops/attention.cc   Test AttentionParityTest
 #include "plain_attention.h"
 #include "sequence_tiles.h"

@@ -8,7 +8,7 @@
 // Mapping  delta: one warp or half a warp per (token, head) · dk, dv: (kv head, 64 keys) per block of eight warps, one
 //          query head after the other, 64 tokens at a time; four warps sum the first 32 tokens, four the other 32, and
 //          their sums are added at the end · dq: (kv head, 64 query rows) per block of four warps, 32 keys at a time.
-//          Scores are computed twice, so that each sum belongs to one block and has a fixed order
+//          Scores are computed twice, so that one block computes each sum, in a fixed order
 // Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest
@@ -49,8 +49,8 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
 // ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
-// Devices with too little shared memory for two stages use one, and wait while it is loaded. At the end the same memory
-// holds the sums that the two halves of the block exchange.
+// On devices with too little shared memory for two stages, the kernel uses one stage and waits while it is loaded. At
+// the end the same memory holds the sums that the two halves of the block exchange.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
@@ -78,7 +78,7 @@ __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at
 }
 
 // Adds the terms of 32 query rows of a stage to dk and dv of this warp's 16 keys. key: the positions of the lane's two
-// keys, relative to that of the first query row.
+// keys, relative to the position of the first query row.
 template <int EP, int stages>
 __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4],
                                             const KeyShared<EP, stages>& shared, int stage, int row0, int part,
@@ -171,7 +171,7 @@ __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant_
   SequenceTiles tiles(a.offsets, a.S, rows, a.heads.K);
   SequenceTile at;
   for (int i = blockIdx.x; tiles.at(i, at); i += gridDim.x) {
-    at.mirror(rows);  // starts with the first keys of a sequence, which the most query rows see
+    at.mirror(rows);  // starts with the first keys of a sequence, which have the most query rows
     key_tile(shared, a, at);
     __syncthreads();
   }
@@ -222,7 +222,7 @@ template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Argu
     unsigned left[tile / 16][4];
     scores<EP>(p, q, shared.side[stage][0]);
     scores<EP>(ds, dy, shared.side[stage][1]);
-    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // true if a row does not see all of these keys
+    const bool diagonal = key + tile - 1 > min(seen[0], seen[1]);  // true if either row does not see all of these keys
 #pragma unroll
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll

@@ -6,8 +6,8 @@
 // Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace of any size · tensor core if E % 16 == 0, E <= 128,
 //          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 71 KB of shared memory at E 128, 60 KB at 64; else
 //          one warp per row
-// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps of 16 rows, or all four on the
-//          same 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
+// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps with 16 rows each, or four
+//          warps that share 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   native/ops/attention_paged.cc
 // Test     AttentionPagedParityTest
@@ -72,7 +72,7 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
 }
 
 // Uses tiles of 64 keys. At head_dim 128 it uses tiles of 32 keys if a block cannot have enough shared memory (sm_86,
-// sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if that is too little for 32 keys too.
+// sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if the shared memory is too small for 32 keys as well.
 template <class C, int EP, int keys = 64>
 ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
   const ingrain_batch& batch = arguments.batch;

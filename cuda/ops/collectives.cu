@@ -1,16 +1,16 @@
-// collectives: communication between the ranks of a tensor-parallel model; a rank is a thread of this process with its
+// collectives: communication between the ranks of a tensor-parallel model. A rank is a thread of this process with its
 // own context.
 //   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, concatenated
 //   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
-//          and so for a kernel that waits
-// Mapping  registered buffers: in place (in_place.h). all_reduce up to 256 KiB a rank: each rank sums everything (one
-//          shot); above: each rank sums a part and writes it to all ranks (two shots), in the same order. Others:
-//          staged (staged.h). Counters are in device memory, so that graphs can be replayed. NCCL where Peers::route
-//          says so
-// Bound    latency, then NVLink: one shot (ranks − 1)·chunks·n elements a rank, two shots (chunks + 1)·n
+//          and so for a kernel that waits for another rank
+// Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
+//          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
+//          shots). Both add in the same order. Other buffers: staged (staged.h). If Peers::route chooses NCCL: NCCL.
+//          Round counters are in device memory, so that graphs can be replayed
+// Bound    latency, then NVLink: (ranks − 1)·chunks·n elements per rank with one shot, (chunks + 1)·n with two
 // Oracle   native/ops/collectives.cc      Test CollectivesTest
 #include "communicator.h"
 #include "in_place.h"
@@ -24,7 +24,7 @@ using ingrain::Collective, ingrain::find_shown, ingrain::Nccl, ingrain::Shown;
 
 constexpr int64_t one_shot_bytes = 256 << 10;
 
-// y (n) = the sum of this rank's partials (chunks, ld).
+// y (n) = the sum over the chunks of this rank's partials (chunks, ld).
 template <class E, int W>
 __global__ void __launch_bounds__(rank_threads)
     add_chunks(E* y, const float* partials, int chunks, int64_t n, int64_t ld) {
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(rank_threads)
 
 bool alone(const ingrain_context* ctx) { return !ctx->peers || ctx->peers->ranks() == 1; }
 
-// A tag that is equal on all ranks if their calls are the same: FNV-1a, never 0.
+// Returns the tag of a call: an FNV-1a hash of its values, never 0. Ranks that make the same call get the same tag.
 uint32_t tag_of_call(std::initializer_list<int64_t> values) {
   uint32_t hash = 2166136261u;
   for (int64_t value : values)
@@ -42,14 +42,16 @@ uint32_t tag_of_call(std::initializer_list<int64_t> values) {
   return hash ? hash : 1;
 }
 
-// Where a registered buffer and an address in it are, equal on all ranks; 0 where there is none.
+// Returns a number that identifies a registered buffer and an offset in it. The number is equal on all ranks; it is 0
+// if buffer is null.
 int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* pointer) {
   if (!buffer) return 0;
   const int64_t offset = static_cast<const char*>(pointer) - buffer->at[static_cast<size_t>(ctx->rank)];
   return buffer->number ^ offset << 16;
 }
 
-// The address in each rank's buffer that corresponds to this one, which is `step` bytes further on each next rank.
+// Writes to `addresses` the address that corresponds to `pointer` in each rank's buffer. From each rank to the next,
+// the offset of this address in the buffer increases by `step` bytes.
 template <class P>
 void fill(P* addresses, const ingrain_context* ctx, const Shown* buffer, const void* pointer, int64_t step = 0) {
   if (!buffer) return;
@@ -63,12 +65,14 @@ template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*.
   return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Does not depend on the alignment of a rank's own buffers, because all ranks need the same number of blocks.
+// Returns the number of blocks of a collective in place. It does not depend on the alignment of a rank's buffers,
+// because all ranks need the same number of blocks.
 unsigned blocks_in_place(int64_t bytes) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));
 }
 
-// y (n) = elements [first, first + n) of the sum of all ranks' partials (chunks, ld).
+// A call that computes y (n) = elements [first, first + n) of the sum over all ranks and chunks of partials (chunks,
+// ld).
 struct Sum {
   Collective op;
   void* y;
@@ -112,8 +116,9 @@ ingrain_status nccl_status(ingrain_context* ctx, const std::string& failure) {
   return failure.empty() ? INGRAIN_OK : refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", failure.c_str());
 }
 
-// NCCL adds f32 in the workspace: first this rank's chunks, then all ranks, then the result is converted. A long
-// all_reduce takes several pieces.
+// Computes the sum with NCCL in f32. A kernel adds this rank's chunks in the workspace, NCCL adds the sums of all
+// ranks, and a kernel converts the result to E. An all_reduce that is larger than the workspace is done in several
+// pieces.
 template <class E> ingrain_status sum_by_nccl(ingrain_context* ctx, const Sum& s, Nccl& nccl) {
   E* const y = static_cast<E*>(s.y);
   float* const scratch = static_cast<float*>(ctx->workspace);
@@ -184,7 +189,7 @@ extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, cons
   PeerTable table{};
   ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table);
   const Shown* const in = find_shown(ctx, x, bytes);
-  // x may be this rank's part of y, and then lies elsewhere on each rank.
+  // If x is this rank's part of y, its offset in the buffer differs from rank to rank by `step` bytes.
   const int64_t step = static_cast<const char*>(x) == static_cast<char*>(y) + ctx->rank * bytes ? bytes : 0;
   const int64_t place = place_of(ctx, in, static_cast<const char*>(x) - ctx->rank * step);
   const bool wide = aligned(bytes, 16, y, x);

@@ -2,7 +2,7 @@
 //   y[m] = x[rows[m]]    dx = 0, then dx[rows[m]] += dy[m], m ascending
 // Shapes   y, dy (M, D) · x, dx (T, D) · rows (M)                  Types  f32|bf16; a sum is rounded at every addition
 // Needs    0 <= rows < T (unchecked: rows are in device memory), scratch 0
-// Mapping  one block per span of a row of y (forward) or of dx (backward: the block searches its row in the list)
+// Mapping  one block per span of a row of y (forward) or of dx (backward: the block finds its row's entries in `rows`)
 // Bound    memory: 2·M·D elements forward, (M + T)·D backward
 // Oracle   native/ops/gather_rows.cc
 // Test     GatherRowsParityTest

@@ -4,11 +4,11 @@
 // Types    x, y, dx, dy f32|bf16, all others f32; an f32 operand of the tensor core is split into three bf16 terms:
 //          common/low_rank.h
 // Needs    nothing (16-byte accesses if all sizes are multiples of 8)
-//          scratch for sums over C, N and T: the partial sums of the spans, for as many rows at a time as the workspace
-//          can hold
+//          scratch for sums over C, N and T: the partial sums of the spans; one launch computes as many rows as the
+//          workspace can hold
 // Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
-//          one block per 64 × 64 of the result and per span of 512 terms of a long sum (128 for few rows, with the same
-//          order of summation)
+//          one block per 64 × 64 of the result and per span of a long sum. A span has 512 terms, or 128 for few rows;
+//          the order of summation is the same
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"
@@ -21,9 +21,9 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
 
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate. Spans are added in groups of
-// `group`, then the groups are added. So four spans of one piece give the same sum as one span of four pieces. width is
-// 0 or, if out is transposed, the number of columns of the partial sums.
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate is true. First the spans of each
+// group of `group` spans are added, then the sums of the groups. So four spans of one piece give the same sum as one
+// span of four pieces. If out is transposed, width is the number of columns of the partial sums; otherwise width is 0.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -66,7 +66,7 @@ struct Into {
   int group;  // number of spans in a group of add_spans
 };
 
-// Launches row_sums, or returns INGRAIN_UNSUPPORTED if the general product must compute these sums.
+// Launches row_sums, or returns INGRAIN_UNSUPPORTED if row_sums does not support these sums.
 template <bool transposed>
 ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<transposed>) {
   if (!streams(sums, transposed) || (transposed && sums.mask.on)) return INGRAIN_UNSUPPORTED;
@@ -75,8 +75,9 @@ ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::boo
                 sums_shared(sums.span), ctx, sums);
 }
 
-// Computes a product with long sums: partial sums of spans go to the workspace and are then added. The partial sums are
-// (spans, rows, columns), or (spans, columns, rows) if transposed; out has the same shape without spans.
+// Computes a product with long sums: writes the partial sums of the spans to the workspace and then adds them. The
+// partial sums are (spans, rows, columns), or (spans, columns, rows) if transposed. out has the same shape without
+// spans.
 template <bool transposed, class P, class Q>
 ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
@@ -123,7 +124,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
 
 int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
 
-// Computes a product with sums over R in one launch and adds it to a wide matrix.
+// Computes a product with sums over R and adds it to a wide matrix, in one launch.
 template <class E, class P, class Q>
 ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
   const bool wide =
@@ -133,16 +134,16 @@ ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, co
   });
 }
 
-// Returns the number of tokens per span for a result with `rows` rows. There are enough spans to occupy the device with
-// blocks, but no more partial sums than necessary.
+// Returns the number of tokens per span for a result with `rows` rows. The number of spans is large enough to occupy
+// the device with blocks, but not larger, to limit the number of partial sums.
 int64_t span_of_tokens(int64_t T, int64_t rows) {
   const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
   const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Adds sums over the tokens to out (R, columns), or (columns, R) if transposed. Returns INGRAIN_UNSUPPORTED if the
-// general product must compute these sums.
+// Adds sums over the tokens to out (R, columns), or (columns, R) if transposed. Returns INGRAIN_UNSUPPORTED if
+// token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;
   int64_t bytes = 0;
@@ -162,8 +163,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
-// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask of four
-// elements at once, so the band must begin at a multiple of four in every row.
+// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask for four
+// elements at a time. So in every row the band must begin at a multiple of four.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
   return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",

@@ -4,7 +4,7 @@
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3, sums f32
 // Needs    C % chunk == 0; scratch: fp8 weights from 17 rows on, ingrain_matmul_workspace_bytes
 // Mapping  x bf16: up to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
-//          matmul/quantized.h). All products that neither supports (f32, rows of odd sizes): matmul/matmul_plain.cu
+//          matmul/quantized.h). Products that neither of them supports (f32, odd row sizes): matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
 #include "few_rows.h"

@@ -1,4 +1,4 @@
-// pack: copies rows of a row-major matrix into a weight, in the weight's dtype; both layouts are row-major here.
+// pack: copies rows of a row-major matrix into a weight, in the weight's dtype. On GPUs both layouts are row-major.
 //   w[row + r, c] = source[r, c], rounded to nearest even
 //   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]
 // Shapes   source (rows, columns), row distance ld   Types  source f32|bf16|f16, w f32|bf16|f8e4m3 (arXiv:2209.05433)

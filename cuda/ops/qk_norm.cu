@@ -6,7 +6,7 @@
 // Needs    nothing (16-byte accesses if E and the pointers allow); scratch for the weights' gradients: see
 //          common/column_sums.h
 // Mapping  one warp per head; the weights' gradients: common/column_sums.h, where a row is a head of a token
-// Bound    memory: 2·T·(H + 2K)·E elements forward, 3·T·(H + K)·E backward, 5 with the weights' gradients
+// Bound    memory: 2·T·(H + 2K)·E elements forward, 3·T·(H + K)·E backward (5·T·(H + K)·E with the weights' gradients)
 // Oracle   native/ops/qk_norm.cc                       Test  QkNormParityTest
 #include "column_sums.h"
 #include "dtype.h"

@@ -3,14 +3,14 @@
 //   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w exceeds
 //   u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     top_k keeps the k greatest logits. top_p keeps the greatest of these, as few as reach top_p of the sum of
-//          the k weights. In a tie the lowest ids are kept
+// Kept     top_k keeps the k greatest logits. Of these, top_p keeps the smallest number of greatest logits whose
+//          weights sum to at least top_p times the sum of the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
 // Types    f32; weights and their sums are 64-bit integers
-// Needs    V < 2^23, scratch 0. Nothing is sorted: bisection over a float's bits finds a threshold; it ends when one
-//          logit is left between the bounds
-// Mapping  one block per row, consecutive ids per thread; the row is copied to shared memory if that is large enough
-//          (V = 32000: 144 KB)
+// Needs    V < 2^23, scratch 0. Nothing is sorted: bisection over a float's bits finds a threshold. The bisection ends
+//          when one logit is left between the bounds
+// Mapping  one block per row, consecutive ids per thread; the row is copied to shared memory if this memory is large
+//          enough (V = 32000: 144 KB)
 // Bound    latency: about 20 passes over shared memory per threshold
 // Oracle   native/ops/sample.cc
 // Test     SampleParityTest
@@ -31,8 +31,8 @@ __device__ __forceinline__ float from_key(uint32_t key) {
   return __uint_as_float(key >> 31 ? key & 0x7fffffffu : ~key);
 }
 
-// The distribution of ids over threads: thread t has ids [t·length, (t + 1)·length). Their logits are in shared memory
-// from index t·stride on.
+// The distribution of ids over threads: thread t has ids [t·length, (t + 1)·length). The logits of these ids are in
+// shared memory from index t·stride on.
 struct Runs {
   int threads, length, stride;
 
@@ -44,8 +44,8 @@ struct Runs {
   size_t bytes(int64_t V) const { return static_cast<size_t>((V + length - 1) / length * stride) * sizeof(float); }
 };
 
-// Shared memory for exchanges between the warps. Exchanges alternate between two sets, so that each needs only one
-// barrier.
+// Shared memory for exchanges between the warps. Exchanges alternate between two sets of cells, so that each exchange
+// needs only one barrier.
 struct Cells {
   uint64_t of_warp[2][max_warps];
   int id;
@@ -96,14 +96,15 @@ template <bool staged> struct Row {
     return static_cast<uint32_t>(over_warps(join(key), join));
   }
 
-  // Returns Σ share(id, logit) over the row. N is unsigned if the sum has at most 32 bits, else uint64_t.
+  // Returns Σ share(id, logit) over the row. N is the type of the sums: unsigned if 32 bits are enough, else uint64_t.
   template <class N, class Share> __device__ uint64_t sum(const Share& share) {
     N own = 0;
     each([&](int id, float logit) { own += share(id, logit); });
     return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
   }
 
-  // Returns the first id at which the sum of the shares up to this id exceeds target, which is less than the total.
+  // Returns the first id at which the sum of the shares up to this id exceeds target. target must be less than the
+  // total.
   template <class Share> __device__ int locate(uint64_t target, const Share& share) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     uint64_t own = 0;
@@ -152,7 +153,7 @@ struct Kept {
 
 struct Selection {
   uint32_t key;  // the greatest key such that the shares of this and all greater keys sum to at least the target
-  int tie_end;  // ids with this key are kept if they are below tie_end
+  int tie_end;  // an id with this key is kept if the id is below tie_end
   uint64_t sum;  // sum of the shares of the kept ids
 };
 
@@ -206,7 +207,7 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
   const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
   if (choice.top_p < 1.0f) {
     const double top_p = fmaxf(choice.top_p, 0.0f);
-    // All weights below `light` together are less than the share that top_p removes; 0.5 allows for rounding.
+    // The sum of all weights below `light` is less than the weight that top_p may remove; 0.5 allows for rounding.
     const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
     const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
     const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);
@@ -272,7 +273,7 @@ extern "C" ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, flo
   if (V < 1 || V >= 1 << 23)
     return refuse(ctx, INGRAIN_UNSUPPORTED, "sample: V = %ld, expected 1 to 2^23 - 1", static_cast<long>(V));
   void* stream = nullptr;
-  // This call also makes the context's device current.
+  // ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
   size_t most = 0;
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(draw<true>, &most), "sample")) return status;

@@ -15,13 +15,12 @@ constexpr int threads = 512;
 
 struct Candidate { float logit; int64_t id; };
 
-// Returns whether a precedes b in the order of the op.
+// Returns whether a precedes b: a greater logit precedes, and among equal logits a lower id.
 __device__ __forceinline__ bool precedes(Candidate a, Candidate b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
-// Returns the first candidate of the block, in the order of the op, to every thread. No barrier is needed between two
-// calls.
+// Returns to every thread the candidate of the block that precedes all others. No barrier is needed between two calls.
 __device__ Candidate first_of_block(Candidate mine, Candidate* scratch) {
 #pragma unroll
   for (int bits = 16; bits > 0; bits /= 2) {

@@ -1,9 +1,9 @@
 // Loads cuBLASLt by dlopen. The functions, structures and constants below are copied from cublasLt.h, library_types.h
-// and cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"). They are part of a stable
-// interface, so no header is needed to build.
+// and cublas_api.h of CUDA 12 and 13 (docs.nvidia.com/cuda/cublas, "Using the cuBLASLt API"). This interface is stable,
+// so the build needs none of these headers.
 //
-// cuBLASLt is column-major: our row-major d (M, N) is a column-major (N, M). So our b is cuBLASLt's A, and our a is its
-// B.
+// cuBLASLt is column-major: our row-major d (M, N) is a column-major matrix (N, M) for cuBLASLt. So our b is passed as
+// A, and our a as B.
 #include "blas_lt.h"
 
 #include "context.h"
@@ -145,8 +145,8 @@ class BlasLt {
 
   const std::string& error() const { return error_; }
 
-  // Returns whether cuBLASLt can apply one scale per row to this product. This depends on its version, the GPU, types
-  // and sizes, so a plan is tried.
+  // Returns whether cuBLASLt can apply one scale per row to this product. The answer depends on the version of
+  // cuBLASLt, the GPU, types and sizes, so the function makes a plan to find out.
   bool outer_vectors(const ingrain_context* ctx, const Product& p) {
     if (call_.cublasLtGetVersion() < first_with_outer_vectors) return false;
     Key key = key_of(ctx, p);
@@ -228,8 +228,8 @@ class BlasLt {
             alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
   }
 
-  // Replaces the key of a product by the key of its weight, which does not depend on the number of rows. The key's
-  // alignment is the smallest that a slice of rows can have.
+  // Replaces the key of a product by the key of the product's weight. This key does not depend on the number of rows.
+  // Its alignment is the smallest that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;
@@ -288,9 +288,9 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // The rank of candidates that split K: the rank that cuBLASLt gives them, after all other candidates, or never used.
+  // Where candidates that split K are ranked: where cuBLASLt ranks them, after all other candidates, or never used.
   // This was measured at those shapes of Llama-2-70B for which the blocks without a split occupy the GPU. There the
-  // first candidate without a split was never slower than a split that cuBLASLt ranked before it, and up to 18 % faster
+  // first candidate without a split was never slower than a split that cuBLASLt ranked higher, and up to 18 % faster
   // (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
@@ -355,10 +355,10 @@ class BlasLt {
            parts > 1;
   }
 
-  // Sets the plan's algorithm to the one algorithm of this weight. It is chosen for a fixed number of rows of a and
-  // checked for the actual number. (For the gradient of a weight it is chosen for the actual sizes.) If cuBLASLt has no
-  // algorithm for the weight, the plan is refused for every number of rows. If the algorithm does not support the
-  // actual number of rows, the function returns false and sets the error text.
+  // Sets the plan's algorithm to the one algorithm of this weight. The algorithm is chosen for a fixed number of rows
+  // of a and checked for the actual number of rows. (For the gradient of a weight, it is chosen for the actual sizes.)
+  // If cuBLASLt has no algorithm for the weight, the plan is marked as refused for every number of rows. If the
+  // algorithm does not support the actual number of rows, the function returns false and sets the error text.
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;

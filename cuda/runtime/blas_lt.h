@@ -6,20 +6,21 @@
 
 namespace ingrain {
 
-// Returns whether the context is deterministic: the bits of a row then do not depend on the other rows of a product.
+// Returns whether the context is deterministic. In a deterministic context the bits of a row do not depend on the other
+// rows of a product.
 bool deterministic(const ingrain_context* ctx);
 
 // Opens cuBLASLt for this context, before any capture. If cuBLASLt is not installed, the first product reports this.
 void open_blas(ingrain_context* ctx);
 
-// Sets *scales to whether blas_gemm applies the a_scales and b_scales of this product of fp8 operands. If it does not,
-// the caller must pass null for both and scale the result.
+// Sets *scales to true if blas_gemm applies the a_scales and b_scales of this product of fp8 operands. Otherwise the
+// caller must pass null for a_scales and b_scales and scale the result.
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales);
 
-// Enqueues the product, with one sum over K or partial. It supports two bf16 operands with 16-byte aligned rows, and
-// two fp8 operands with a stored as (M, K), b stored as (N, K), and N and K multiples of 16. In deterministic mode
-// there is one algorithm per weight for every M, which does not split K. If cuBLASLt has no algorithm, *taken becomes
-// false and nothing is enqueued.
+// Enqueues the product: one sum over K, or one sum per chunk if p.partial is true. The operands may be two bf16
+// matrices with 16-byte aligned rows, or two fp8 matrices with a stored as (M, K), b stored as (N, K), and N and K
+// multiples of 16. In deterministic mode each weight has one algorithm for every M, and this algorithm does not split
+// K. If cuBLASLt has no algorithm, the function sets *taken to false and enqueues nothing.
 ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
 
 }  // namespace ingrain

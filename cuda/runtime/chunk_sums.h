@@ -1,14 +1,15 @@
-// Sums of the ranks' partial sums, always in the same order: ranks in order, within a rank its chunks in order.
+// Sums of the ranks' partial sums in a fixed order: the ranks in ascending order, and the chunks of a rank in ascending
+// order.
 #pragma once
 #include "rank_barrier.h"
 #include "dtype.h"
 
 namespace {
 
-constexpr int rank_threads = 256;  // of a block of a collective
-constexpr int in_flight = 8;       // loads
+constexpr int rank_threads = 256;  // threads per block of a collective
+constexpr int in_flight = 8;       // loads in flight per thread
 
-// Loads from L2 or from another device and bypasses this SM's L1, which may hold the data of an earlier round.
+// Loads from L2 or from another device. The load bypasses L1, which may hold the data of an earlier round.
 template <class T> __device__ __forceinline__ T load_shown(const T* p) {
   using Bits = std::conditional_t<sizeof(T) == 16, uint4, std::conditional_t<sizeof(T) == 4, unsigned, unsigned char>>;
   static_assert(sizeof(Bits) == sizeof(T));
@@ -21,7 +22,8 @@ template <class T> __device__ __forceinline__ T load_shown(const T* p) {
   return x;
 }
 
-// The sum of `parts` vectors, part(k) where the kth lies, k ascending; several are on their way at once.
+// Returns the sum of `parts` vectors, added for ascending k. part(k) loads vector k. Up to in_flight loads are
+// outstanding at the same time.
 template <int W, class Part> __device__ __forceinline__ Vec<float, W> sum_in_order(int parts, const Part& part) {
   Vec<float, W> total, next[in_flight];
   for (int k = 0; k < parts; k += in_flight) {

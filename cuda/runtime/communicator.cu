@@ -17,7 +17,7 @@ constexpr const char* backend = "simt:";
 constexpr const char* backend = "cuda:";
 #endif
 
-// Words that kernels change or read at the same time.
+// Atomic access to words that kernels read or change at the same time.
 template <class T> T load_word(const T& word) {
   return std::atomic_ref<T>(const_cast<T&>(word)).load(std::memory_order_acquire);
 }
@@ -94,12 +94,12 @@ bool Peers::wants_nccl() const {
   for (size_t r = 0; r < memories_.size(); ++r) {
     if (memories_[r].deterministic) return false;
     for (size_t other = 0; other < r; ++other)
-      if (memories_[other].device == memories_[r].device) return false;  // NCCL refuses that
+      if (memories_[other].device == memories_[r].device) return false;  // NCCL allows one rank per device
   }
   return true;
 }
 
-// False if the ranks ended.
+// Returns false if the meeting of the ranks has ended.
 bool Peers::connect_nccl(RankMemory& own, int32_t rank) {
   if (rank == 0) no_nccl_id_ = Nccl::make_id(&nccl_id_);
   if (!meeting_.release(rank)) return false;
@@ -212,7 +212,7 @@ ingrain_status Peers::check(ingrain_context* ctx) {
   const Report& own = reports_[ctx->rank];
   if (const Call last = memories_[static_cast<size_t>(ctx->rank)].last;
       last.op && load_word(words_->ended))
-    return refuse_ended(ctx, last);  // it was aborted
+    return refuse_ended(ctx, last);  // NCCL's call was aborted
   if (load_word(own.reason) == Reason::none) return INGRAIN_OK;
   return refuse_ended(ctx, call_of(own.op, own.bytes));
 }
@@ -240,7 +240,8 @@ void forget_shown(ingrain_context* ctx, const void* pointer) {
 
 }  // namespace ingrain
 
-// A handle: contexts that joined keep the memory that ranks show each other, so that whoever still reads it may.
+// A handle. The contexts that joined share ownership of the memory that the ranks expose to each other. So a rank can
+// still read this memory after the communicator was destroyed.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Peers> peers;
 };

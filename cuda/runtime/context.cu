@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr int64_t first_workspace_bytes = 64 << 20;  // enough for every op except fp8 products
+constexpr int64_t first_workspace_bytes = 64 << 20;  // large enough for every op except fp8 products
 
 ingrain_status explain(char* error, int64_t bytes, ingrain_status status, const std::string& text) {
   if (error && bytes > 0) snprintf(error, static_cast<size_t>(bytes), "%s", text.c_str());

@@ -1,5 +1,5 @@
 // The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Ops do not
-// access it. They get stream and workspace through ingrain.h, like the ops of other libraries.
+// access this state. They get stream and workspace through ingrain.h, like the ops of other libraries.
 #pragma once
 #include "launch.h"
 
@@ -11,15 +11,15 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
-// Returns an error if a kernel of this context waited for other ranks until its time limit. Called after each wait of
-// the host.
+// Returns an error if a kernel of this context gave up waiting for other ranks. Must be called after each wait of the
+// host.
 ingrain_status check_ranks(ingrain_context* ctx);
 
 // A buffer that the ranks of a communicator have shown each other.
 struct Shown {
   std::weak_ptr<Peers> peers;
-  int64_t bytes = 0, number = 0;  // number: from 1, the same on every rank
-  std::vector<char*> at;  // of each rank
+  int64_t bytes = 0, number = 0;  // number: counted from 1 per communicator; the same on every rank
+  std::vector<char*> at;  // address of the buffer on each rank
 };
 }  // namespace ingrain
 
@@ -34,7 +34,7 @@ struct ingrain_context {
   std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; the first product reports an error of opening
   std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
-  std::vector<ingrain::Shown> shown;  // in the order in which they were registered
+  std::vector<ingrain::Shown> shown;  // in order of registration
   std::string error;
   bool tracing = false;
   std::string trace;  // lines recorded while tracing

@@ -4,7 +4,7 @@
 
 namespace ingrain {
 
-// Counts one such call. what is one line without quotes: op, sizes and reason.
+// Counts one call that a fallback kernel computes. `what` is one line without quotes: op, sizes and reason.
 void note_fallback(ingrain_context* ctx, const char* what);
 
 }  // namespace ingrain

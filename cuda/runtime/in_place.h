@@ -1,12 +1,13 @@
-// Collectives that read and write the ranks' own registered buffers. All blocks meet those of their number at the
-// beginning: then every rank's kernel has started, so its input is complete and its output is free. They meet again at
-// the end: then all reads and writes are done, and the stream of each rank may go on.
+// Collectives that read and write the ranks' own registered buffers. At the beginning, block i of every rank waits for
+// block i of all other ranks. Then the kernels of all ranks have started, so all inputs are complete and all outputs
+// may be overwritten. At the end the blocks wait for each other again. Then all reads and writes are done, so the next
+// work of each stream may start.
 #pragma once
 #include "chunk_sums.h"
 
 namespace {
 
-// Runs work() between the two meetings.
+// Runs work() between the two barriers.
 template <class Work> __device__ __forceinline__ void between_meetings(const PeerTable& table, const Work& work) {
   const uint32_t round = table.rounds[blockIdx.x];
   if (barrier(table, round + 1)) {
@@ -16,13 +17,13 @@ template <class Work> __device__ __forceinline__ void between_meetings(const Pee
   if (threadIdx.x == 0) table.rounds[blockIdx.x] = round + 2;
 }
 
-// Which elements of the sum of partials (chunks, ld) a rank computes.
+// The elements [first, first + count) of the sum of partials (chunks, ld) that a rank computes.
 struct Share {
   int64_t first, count, ld;
 };
 
-// One shot: each rank sums all that it needs; y (count). Everywhere (the first half of two shots): each rank sums a
-// part, from `first` on, and writes it to the result of every rank.
+// If Everywhere is false (one shot), each rank computes all sums that it needs and writes them to y (count). If
+// Everywhere is true (two shots), each rank computes the sums of its share and writes them to the result of every rank.
 template <class E, int W, bool Everywhere>
 __global__ void __launch_bounds__(rank_threads) sum_in_place(E* y, PeerTable table, int chunks, Share share) {
   between_meetings(table, [&] {
@@ -33,7 +34,7 @@ __global__ void __launch_bounds__(rank_threads) sum_in_place(E* y, PeerTable tab
         return load_shown(reinterpret_cast<const Vec<float, W>*>(part + share.first + i));
       });
       if constexpr (Everywhere) {
-        for (int r = 0; r < table.ranks; ++r)  // each rank begins with itself, so that not all write to the same one
+        for (int r = 0; r < table.ranks; ++r)  // each rank begins with its own result, which spreads the writes
           put<E, W>(reinterpret_cast<E*>(table.results[(table.rank + r) % table.ranks]) + share.first + i, total);
       } else {
         put<E, W>(y + i, total);
@@ -42,7 +43,7 @@ __global__ void __launch_bounds__(rank_threads) sum_in_place(E* y, PeerTable tab
   });
 }
 
-// y (end - begin, bytes) = the inputs of ranks begin to end - 1, W bytes at a time.
+// y (end - begin, bytes) = the inputs of ranks [begin, end), copied W bytes at a time.
 template <int W>
 __global__ void __launch_bounds__(rank_threads)
     copy_in_place(char* y, PeerTable table, int64_t bytes, int begin, int end) {

@@ -1,4 +1,4 @@
-// Memory and copies. Copies are enqueued. The CUDA runtime stages host memory that is not pinned.
+// Memory and copies. Copies are enqueued. If host memory is not pinned, the CUDA runtime stages it.
 #include "communicator.h"
 
 namespace {

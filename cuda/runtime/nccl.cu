@@ -1,5 +1,5 @@
-// The functions and numbers below are those of nccl.h of NCCL 2 (docs.nvidia.com/deeplearning/nccl, "NCCL API"), which
-// are part of a stable interface. So no header is needed to build.
+// The functions and constants below are copied from nccl.h of NCCL 2 (docs.nvidia.com/deeplearning/nccl, "NCCL API").
+// This interface is stable, so the build does not need nccl.h.
 #include "nccl.h"
 
 #include <dlfcn.h>
@@ -36,7 +36,7 @@ struct Library {
   std::string error;
 
   Library() {
-    // It stays loaded: its threads may outlive its communicators.
+    // NCCL stays loaded, because its threads may outlive its communicators.
     void* const handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
       error = std::string(library_name) + " was not found";

@@ -1,5 +1,5 @@
-// NVIDIA's NCCL (version 2), opened with dlopen when ranks connect, never linked. Its order of summation is its own, so
-// deterministic contexts do not use it. The emulated GPU has its own NCCL (cuda/simt/nccl).
+// NVIDIA's NCCL (version 2). The library is opened with dlopen when ranks connect and is never linked. NCCL chooses the
+// order of summation, so deterministic contexts do not use it. The emulated GPU has its own NCCL (cuda/simt/nccl).
 #pragma once
 #include <cuda_runtime.h>
 
@@ -12,12 +12,13 @@ namespace ingrain {
 
 struct NcclId { char bytes[128]; };  // ncclUniqueId
 
-// One rank's communicator. Functions return an empty string, or why they failed.
+// One rank's NCCL communicator. A function that returns a string returns the error, or "" if it succeeded.
 class Nccl {
  public:
-  // For all ranks, made by one of them.
+  // Creates the id that all ranks pass to join(). One rank calls this function.
   static std::string make_id(NcclId* id);
-  // All ranks call it at the same time, each with its device current. Null if it failed.
+  // All ranks must call this function at the same time, each with its own device current. Returns null and sets *reason
+  // if NCCL fails.
   static std::unique_ptr<Nccl> join(const NcclId& id, int ranks, int rank, std::string* reason);
   ~Nccl();
   Nccl(const Nccl&) = delete;
@@ -29,7 +30,7 @@ class Nccl {
   std::string reduce_scatter(float* y, const float* x, int64_t n, cudaStream_t stream);
   std::string all_gather(void* y, const void* x, int64_t bytes, cudaStream_t stream);
   std::string broadcast(void* y, const void* x, int64_t bytes, int root, cudaStream_t stream);
-  // Ends the calls in flight; may be called from any thread.
+  // Ends the calls that are in flight. May be called from any thread.
   void abort();
 
  private:

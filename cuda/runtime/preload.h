@@ -1,5 +1,5 @@
-// Loads kernels ahead of time. The driver loads a kernel at its first launch and may wait for all work on the device
-// then. If that work is a collective that waits for this rank, both wait for ever.
+// Loads kernels before they are launched. Otherwise the driver loads a kernel at its first launch, and loading may wait
+// for all work on the device. If this work is a collective that waits for this rank, neither of them ever continues.
 #pragma once
 #include <cuda_runtime.h>
 

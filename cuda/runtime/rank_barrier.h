@@ -8,7 +8,7 @@ namespace {
 
 using ingrain::max_ranks, ingrain::PeerTable, ingrain::Reason;
 
-// Words that other devices or the host change while a kernel polls them.
+// Atomic access to words that other devices or the host change while a kernel polls them.
 template <class T> __device__ __forceinline__ T load_acquire(const T* p) {
 #ifdef INGRAIN_SIMT
   simt::require_access(p);
@@ -44,7 +44,7 @@ __device__ __forceinline__ uint64_t now() {
 __device__ __forceinline__ uint32_t round_of(uint64_t flag) { return static_cast<uint32_t>(flag >> 32); }
 __device__ __forceinline__ uint32_t tag_of(uint64_t flag) { return static_cast<uint32_t>(flag); }
 
-// Waits for the flag of another rank to reach the round. Ends after the limit, even if the rank never comes.
+// Waits until the flag of another rank reaches the round. Returns Reason::late if this takes longer than the limit.
 __device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_t* flag, uint32_t round) {
   const uint64_t begin = now();
   for (unsigned polls = 1;; ++polls) {
@@ -60,8 +60,9 @@ __device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_
   }
 }
 
-// Leaves the first reason for the host, and ends all ranks. A rank that comes later finds this one's flag without a tag
-// and does not read its memory, which may be freed by then. peers: a bit for each rank that is the reason.
+// Writes the reason to this rank's report unless an earlier reason is there, and makes all ranks stop waiting. Sets the
+// tag of this rank's flags to 0. A rank that reads such a flag later does not read the memory of this rank, which may
+// already be freed. peers: bit r is set if rank r caused the failure.
 __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, uint32_t peers, uint32_t round) {
   auto* const left = reinterpret_cast<uint32_t*>(&table.report->reason);
   if (load_acquire(left) == 0) {
@@ -76,9 +77,9 @@ __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, u
       store_release(table.flags[r] + blockIdx.x * max_ranks + table.rank, static_cast<uint64_t>(round) << 32);
 }
 
-// Signals to every rank that this block has reached the round, and waits for their signals. What a rank wrote before it
-// is visible after it. False if the communicator was destroyed, or if a rank is late or made another call; then all
-// ranks stop waiting.
+// Signals to every rank that this block has reached the round, and waits for the signals of all ranks. All writes that
+// a rank made before the barrier are visible to the other ranks after the barrier. Returns false if the communicator
+// was destroyed, a rank is late or a rank made a different call; all ranks then stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
   static_assert(max_ranks <= 32, "a lane of the first warp waits for each rank");
   __threadfence_system();

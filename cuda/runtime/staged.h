@@ -1,6 +1,6 @@
-// Collectives through staging memory, for buffers that were not registered. One shot: a block stages its slice where
-// the others can read it, meets the block of its number on every rank, and reads them all. Longer messages take several
-// rounds.
+// Collectives through staging memory, for buffers that were not registered. Block i copies its slice to memory that
+// other ranks can read, waits for block i of every other rank, and reads the slices of all ranks. Longer messages take
+// several rounds.
 #pragma once
 #include "chunk_sums.h"
 
@@ -16,9 +16,9 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// stage(region, first, count), then take(region of a rank, first, count), for each slice of this block's channel. Two
-// regions in turn: a rank that stages round r + 2 has passed the barrier of round r + 1, so none still reads round
-// r.
+// For each slice of this block's channel, calls stage(region, first, count), waits at the barrier and calls
+// take(round, first, count). Two regions alternate. A rank that stages round r + 2 has passed the barrier of round r +
+// 1, so no rank still reads the region of round r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];
@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(rank_threads)
          });
 }
 
-// W bytes at a time.
+// y (ranks, bytes) = the x of every rank, copied W bytes at a time.
 template <int W>
 __global__ void __launch_bounds__(rank_threads)
     gather(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice) {
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(rank_threads)
       });
 }
 
-// y (n) of each rank: its slice of the sum of partials (chunks, ranks·n).
+// y (n) = this rank's slice of the sum over all ranks and chunks of partials (chunks, ranks·n).
 template <class E, int W>
 __global__ void __launch_bounds__(rank_threads)
     scatter(E* y, const float* partials, PeerTable table, int chunks, int64_t n, int64_t slice) {
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(rank_threads)
          });
 }
 
-// W bytes at a time, of the root's x.
+// y (bytes) = the root's x, copied W bytes at a time.
 template <int W>
 __global__ void __launch_bounds__(rank_threads)
     spread(char* y, const char* x, PeerTable table, int64_t bytes, int64_t slice, int root) {
@@ -111,8 +111,8 @@ __global__ void __launch_bounds__(rank_threads)
       });
 }
 
-// How long a slice is, in bytes a chunk: all channels at work where the message is long enough, else as few as there is
-// work for.
+// Returns the length of a slice in bytes per chunk. A long message is divided among all channels. A short message uses
+// fewer channels, because a slice has at least least_slice bytes.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
   const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
   return std::min(std::max(even, least_slice), most);

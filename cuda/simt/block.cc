@@ -53,7 +53,7 @@ constexpr size_t max_threads = 1024, max_shared = 227 << 10;
 
 struct Copy { void* shared; const void* global; size_t bytes, valid; };
 
-// Counts how often a barrier opened. A fiber waits until the count exceeds the value at its arrival.
+// Counts how often a barrier has opened. A fiber waits until this count exceeds the count at the fiber's arrival.
 struct Gate {
   uint64_t opened = 0;
   int arrived = 0;
@@ -69,7 +69,7 @@ struct Warp {
   alignas(64) char slots[3][33][64];
 };
 
-// Announces a switch to ThreadSanitizer, which otherwise mixes up the stacks.
+// Announces a switch of fibers to ThreadSanitizer, which would otherwise confuse their stacks.
 inline void announce_switch([[maybe_unused]] void* fiber) {
 #ifdef __SANITIZE_THREAD__
   __tsan_switch_to_fiber(fiber, 0);
@@ -220,7 +220,7 @@ void prepare(Block& block, size_t index, const Thread& place) {
   fiber.stack_pointer = frame;
 }
 
-// ThreadSanitizer's fibers are few, so the launches of a host thread share them.
+// ThreadSanitizer supports only a limited number of fibers, so all launches of a host thread use the same ones.
 inline void name_fibers([[maybe_unused]] Block& block) {
 #ifdef __SANITIZE_THREAD__
   static thread_local std::vector<void*> made;
@@ -296,7 +296,7 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  // A part of a warp has slots of its own. They must not be overwritten before all its lanes have read them.
+  // A part of a warp has slots of its own. They must not be overwritten before all lanes of the part have read them.
   if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
@@ -363,8 +363,8 @@ class Grid {
     return sound_;
   }
 
-  // Called at an atomic operation; switches to the other host thread at some of them. These are the same in every run
-  // of a launch.
+  // Called at every atomic operation. At some operations the function switches to the other host thread; the choice of
+  // these operations is the same whenever the launch is repeated.
   void change() {
     constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
     if ((++atomics_ * mixer) >> 62 == 0) return;

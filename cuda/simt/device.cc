@@ -25,8 +25,8 @@ std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
 std::atomic<bool> eager{false};
 
-// Returns the number of hardware queues that the streams of a device share. It comes from the driver's environment
-// variable.
+// Returns the number of hardware queues that the streams of a device share. The number is read from the same
+// environment variable that the driver reads.
 unsigned hardware_queues() {
   const char* const wanted = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
   return static_cast<unsigned>(std::clamp(wanted ? atoi(wanted) : 8, 1, 32));
@@ -42,7 +42,7 @@ bool eager_by_environment() {
 struct Allocation { size_t bytes; int device; };  // device -1: pinned host memory
 std::mutex allocations_mutex;
 std::map<void*, Allocation, std::greater<>> allocations;
-std::atomic<uint64_t> frees{0};  // so that a cached range is not used after it was freed
+std::atomic<uint64_t> frees{0};  // number of calls that freed memory; each of them invalidates all cached ranges
 std::atomic<bool> peers_exist{true};
 
 cudaError_t allocate(void** pointer, size_t bytes, int device) {
@@ -64,8 +64,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Frees memory after waiting for the device, as CUDA does. Returns an error if the memory belongs to another device
-// than the current one, although CUDA would allow this.
+// Waits for the device, as CUDA does, and frees memory. Returns an error if the memory belongs to a device that is not
+// the current one, although CUDA would allow this.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -190,7 +190,7 @@ bool is_pinned(const void* pointer) {
   return false;
 }
 
-// Runs for each access that a kernel checks, so it remembers the ranges that it found last.
+// This function is called at each access that a kernel checks. For speed it caches the ranges that it found last.
 bool may_access(int device, const void* pointer) {
   struct Range { const char *begin = nullptr, *end = nullptr; int device = 0; };
   static thread_local Range last[8];
@@ -217,7 +217,7 @@ bool may_access(int device, const void* pointer) {
 
 using simt::Device, simt::remember;
 
-// For tests: whether a device can access the memory of another one.
+// For tests: sets whether devices can access the memory of other devices.
 extern "C" __attribute__((visibility("default"))) void simt_set_peers(int32_t whether) {
   simt::peers_exist = whether != 0;
 }
@@ -227,12 +227,12 @@ extern "C" __attribute__((visibility("default"))) void simt_load_eagerly(int32_t
   simt::eager = whether != 0;
 }
 
-// For tests: sets the timeout for a kernel that waits for another one, see patience().
+// For tests: sets the timeout for a kernel that waits for another kernel, see patience().
 extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t milliseconds) {
   simt::patience_ms = milliseconds;
 }
 
-// For tests: the device fails, until all its streams are destroyed.
+// For tests: makes the device fail. It works again after all its streams have been destroyed.
 extern "C" __attribute__((visibility("default"))) void simt_lose(int32_t device) {
   simt::Device::at(device).fail(cudaErrorECCUncorrectable);
 }

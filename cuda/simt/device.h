@@ -19,13 +19,13 @@ constexpr int shared_always = 48 << 10;
 // Memory that the driver uses for each loaded kernel and for each graph.
 constexpr size_t kernel_bytes = 1 << 20, graph_bytes = 1 << 20;
 
-// The device on which a kernel runs, and how often the kernel has polled while it waited for another one.
+// The device on which a kernel runs, and how often the kernel has polled while it waited for another kernel.
 struct Watch {
   int device = 0;
   std::atomic<uint64_t> naps{0};   // calls of __nanosleep
 };
 
-// A queue that several streams share. The work of all of them runs in the order in which it was enqueued.
+// A queue that several streams share. The work of all these streams runs in the order in which it was enqueued.
 class HardwareQueue {
  public:
   uint64_t issue(std::shared_ptr<Stream> stream);
@@ -53,17 +53,17 @@ class Device {
   size_t used();
   // Returns whether the kernel is not yet loaded on this device, and records it as loaded.
   bool load(const void* kernel);
-  // Loads all kernels; later first launches do not wait.
+  // Loads all kernels, so that the first launch of a kernel no longer waits for the device.
   void load_all();
   bool all_loaded();
-  // Whether kernels of this device may access a peer's memory: not before enable_peer, which is false the second time.
+  // Allows kernels of this device to access the memory of another device. Returns false if this was already allowed.
   bool enable_peer(int peer);
   bool can_access(int device);
 
   int shared_limit(const void* kernel);
   void set_shared_limit(const void* kernel, int bytes);
 
-  // The error that stopped the device. A fault stops all streams of a device until all of them are destroyed.
+  // Returns the error that stopped the device. A fault stops all streams of a device until all of them are destroyed.
   cudaError_t error();
   void fail(cudaError_t error);
   void add(const std::shared_ptr<Stream>& stream);
@@ -71,8 +71,8 @@ class Device {
   void remove(Stream* stream);
   // Runs all work enqueued on the device, like a call that waits for the device.
   void drain();
-  // Runs only the work that other threads have enqueued. CUDA does not specify whether a call such as cudaMalloc waits
-  // for the device, so the caller's own work stays in the queue.
+  // Runs only the work that other threads have enqueued. The caller's own work stays in the queue, because CUDA does
+  // not specify whether a call such as cudaMalloc waits for the device.
   void drain_others();
   void drain_but(std::thread::id owner);
   // Returns the queue for the next stream that is created. Streams are assigned to queues in turn.

@@ -1,7 +1,7 @@
 // Streams, copies, events and graphs of the emulated CUDA runtime. Work enqueued on a stream runs only when a call
 // waits for the stream, for its device, for a later event, or for later work in the same hardware queue. If CUDA allows
-// several behaviours, the emulator has the worst one for the caller: host memory is read late, and a stream or event
-// may only be used while its own device is current.
+// several behaviours, the emulator implements the behaviour that is worst for the caller: it reads host memory late,
+// and a stream or event may only be used while the device of that stream or event is current.
 #include <sched.h>
 
 #include <chrono>
@@ -41,8 +41,9 @@ struct Stream {
   bool descending = false;
   Watch watch;
 
-  // Waits until no other thread runs an item of this stream, and locks `running`. The other thread may itself wait for
-  // a third thread. After a timeout it is assumed to wait for the caller.
+  // Waits until no other thread runs an item of this stream, and locks `running`. A thread that runs an item may itself
+  // wait for another thread. If its kernel still polls after a timeout, this function assumes that the kernel waits for
+  // the caller, and lets the device fail.
   std::unique_lock<std::recursive_timed_mutex> enter() {
     std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)

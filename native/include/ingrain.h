@@ -66,9 +66,10 @@ typedef struct ingrain_batch {
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
-// isa (host): "auto" or, for the CPU, "avx2", "avx512" or "avx512_bf16". The simt library takes "ascending" (its auto)
-// or "descending", the order in which it runs the threads of a block. threads: 0 for all cores; GPUs ignore it. error
-// (host, error_bytes long): receives one line if the call fails; no context is created then.
+// isa (host): "auto" or, for the CPU, "avx2", "avx512" or "avx512_bf16". The simt library takes "ascending" (the
+// meaning of "auto") or "descending", the order in which it runs the threads of a block. threads: 0 uses all cores;
+// GPUs ignore threads. error (host, error_bytes long): receives one line if the call fails; a call that fails creates
+// no context.
 INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads,
                                                   const char* isa, char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
@@ -80,21 +81,21 @@ INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* 
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
-// deterministic 1: the result of a row does not depend on the other rows, because algorithm and tile are fixed per
-// weight. The CPU behaves like this for either value.
+// With deterministic = 1, the result of a row does not depend on the other rows, because algorithm and tile are then
+// fixed for each weight. On the CPU this is always true, so the CPU ignores the value.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
 // The next two functions are for kernels of other libraries. set_error sets the text (host) that ingrain_last_error
 // returns. parallel_for divides [0, n) into pieces of at least grain items and calls body once per piece, on the
-// context's threads; the assignment of pieces to threads is not fixed. GPUs return UNSUPPORTED for parallel_for.
+// context's threads; any thread may get any piece. On GPUs parallel_for returns UNSUPPORTED.
 INGRAIN_API ingrain_status ingrain_set_error(ingrain_context* ctx, const char* text);
 INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n, int64_t grain,
                                                 void (*body)(void* state, int64_t begin, int64_t end), void* state);
 
 // While the trace is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
-// each library product (name and sizes). The CPU records a line for each op, with its instruction set. ingrain_trace
-// with on = 1 clears the trace. trace_read writes the lines so far to text (host), each with a line end, and returns
-// INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls it, also for kernels of other
-// libraries.
+// each library product (name and sizes). The CPU records a line for each op, with the op's instruction set.
+// ingrain_trace with on = 1 clears the trace. trace_read writes the lines recorded so far to text (host), each with a
+// line end, and returns INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls trace_add,
+// also for kernels of other libraries.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
@@ -112,9 +113,9 @@ INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* de
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. A new context has
-// enough of it for every op except fp8 products. reserve waits for the stream and then enlarges the workspace to at
-// least `bytes`. On the CPU the workspace is null, with 0 bytes.
+// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. The workspace of
+// a new context is large enough for every op except fp8 products. reserve waits for the stream and then enlarges the
+// workspace to at least `bytes`. On the CPU the workspace is null and has 0 bytes.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
@@ -129,34 +130,36 @@ INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_even
 INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                                  ingrain_event* end);
 // Ops between begin and end are recorded in the graph and not run. A backend without graphs (the CPU) runs these ops
-// and sets *graph to null, so the caller calls the ops again instead of launching a graph. "graphs" in
-// ingrain_context_describe says if the device supports graphs.
+// and sets *graph to null. To repeat them, the caller then calls the ops again instead of launching a graph. The member
+// "graphs" of ingrain_context_describe is true if the device supports graphs.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph);
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
-// ---- collectives: a rank is a thread with its own context; all ranks of a communicator make the same calls in order.
-// A context may join several communicators, with the same rank each time; its calls use the one that it joined last.
-// If a rank does not come, makes another call or fails, the others return DEVICE_ERROR; the text names op, bytes, rank,
-// device and cause. On a GPU the error comes from the next call that waits.
+// ---- collectives: a rank is a thread with its own context. All ranks of a communicator make the same calls in the
+// same order. A context may join several communicators, with the same rank each time; its calls use the communicator
+// that it joined last. If one rank does not arrive in time, makes a different call or fails, the calls of the other
+// ranks return DEVICE_ERROR; the text names op, bytes, rank, device and cause. On a GPU the next call that waits
+// returns the error.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
-// How long a rank waits for another one. Default 60 s on a GPU, an hour on the CPU.
+// Sets how long a rank waits for another rank. The default is 60 s on a GPU and one hour on the CPU.
 INGRAIN_API ingrain_status ingrain_communicator_set_limit(ingrain_communicator* communicator, float seconds);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
                                                      int32_t rank);
-// A collective: shows a buffer of ingrain_malloc to the other ranks of the communicator that this context joined last.
-// Collectives then read and write it in place, without staging; ranks then pass the same part of their buffers. Ends
-// with ingrain_free. Does nothing on the CPU and without a communicator.
+// A collective. Makes a buffer from ingrain_malloc accessible to the other ranks of the communicator that this context
+// joined last. Later collectives read and write the buffer in place, without staging; every rank must then pass the
+// same part of its buffer. The registration ends when the buffer is freed with ingrain_free. On the CPU and without a
+// communicator the function does nothing.
 INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
-// y (n) = the sum of the partials (chunks, n) of all ranks: ranks in order, within a rank chunks in order. So the
-// order of summation is fixed.
+// y (n) = the sum of the partials (chunks, n) of all ranks. The order of summation is fixed: the ranks are added in
+// ascending order, and the chunks of a rank in ascending order.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n): the same bits.
+// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n), bitwise equal.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
 // y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.
@@ -164,8 +167,8 @@ INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, cons
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
-// Returns the bytes of workspace that the matmul ops need for such a weight and up to T rows. With backward = 1 they
-// include the transposed copy of an fp8 weight.
+// Returns the number of bytes of workspace that the matmul ops need for such a weight and up to T rows. With
+// backward = 1 this number includes the transposed copy of an fp8 weight.
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
 // Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
@@ -196,8 +199,8 @@ INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd,
                                                         const void* x, const void* residual, const void* w,
                                                         int32_t dtype, int64_t T, int64_t D, float eps);
-// dx = dresidual + the gradient of x for dy. dresidual (T, D) or null; it may alias dx. dw (D) f32 is accumulated, or
-// null.
+// dx = dresidual + the gradient of x for dy. dresidual (T, D) or null; dresidual may alias dx. dw (D) f32, accumulated,
+// or null.
 INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
                                                      const void* dresidual, const void* x, const void* w,
                                                      const float* rstd, int32_t dtype, int64_t T, int64_t D);
@@ -205,8 +208,8 @@ INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void*
 // that of dx. With beta 0 the op does not read y.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
                                                   int32_t dtype, int32_t y_dtype, int64_t T, float beta);
-// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. Their sum in chunk order equals
-// the result of matmul_forward.
+// partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. The sum of the partials in chunk
+// order equals the result of matmul_forward.
 INGRAIN_API ingrain_status ingrain_matmul_partial_forward(ingrain_context* ctx, float* partials, const void* x,
                                                           const ingrain_weight* w, int32_t dtype, int64_t T);
 // dx (T, C) = beta·dx + dy (T, N) · W. With beta 0 the op does not read dx.
@@ -233,7 +236,7 @@ INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y
                                                    const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
                                                    int64_t H, int64_t K, int64_t E, float eps);
 // dx (T, (H + 2K)·E): on entry the gradient of y, on return the gradient of x. dq_norm and dk_norm (E) f32 are
-// accumulated; either both are null or neither.
+// accumulated; both may be null, but not one alone.
 INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
                                                     const void* x, const void* q_norm, const void* k_norm,
                                                     const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,
@@ -250,13 +253,13 @@ INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqk
 // ---- kv_cache.cc: the paged cache of one layer is an array of blocks of ingrain_kv_cache_block_bytes each. The layout
 // of a block depends on the backend.
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
-// Stores the key and value heads of every row of qkv (after rope) at the row's position, in the block that the block
-// table of its sequence gives for this position.
+// Stores the key and value heads of every row of qkv (after rope) at the row's position. The block is the one that the
+// block table of the row's sequence holds for this position.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
                                                   const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
                                                   int64_t H, int64_t K, int64_t E);
-// Copies whole blocks in each of L layers, which are layer_bytes apart. pairs (n, 2): block numbers (source,
-// destination). The order of the pairs is not fixed, so no destination may be the source of another pair.
+// Copies whole blocks in each of L layers; consecutive layers are layer_bytes apart. pairs (n, 2): block numbers
+// (source, destination). The pairs are copied in any order, so no destination may be the source of another pair.
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
                                                  int64_t block_bytes, int64_t layer_bytes, int64_t L);
 // ---- attention.cc
@@ -287,21 +290,21 @@ INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void*
 // all rows. x is a rank's share of a matrix with `columns` columns, namely columns [column, column + C); without ranks,
 // column is 0 and columns is C. column and columns must be multiples of 4 if C is a multiple of 8. Element x[t, c] has
 // the number e = t·columns + column + c. dropout keeps it if word e mod 4 of Philox (key seed, counter e div 4) is at
-// least dropout·2^32, and scales it by 1 / (1 - dropout).
+// least dropout·2^32, and multiplies a kept element by 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,
                                                      int64_t columns);
-// y (T, N) of dtype with row distance ld; scaling (G) f32.
+// y (T, N) has type dtype and row distance ld; scaling (G) f32.
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
                                                    int64_t N, int64_t R, int64_t ld);
-// For training, with one adapter. du (T, R) is overwritten; dB (N, R) is accumulated; dy (T, N) of dtype with row
+// For training, with one adapter. du (T, R) is overwritten; dB (N, R) is accumulated; dy (T, N) has type dtype and row
 // distance ld.
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
-// dx (T, C) or null is accumulated, through the dropout mask of forward. dA (R, C) is accumulated.
+// dx (T, C) or null: the gradient, multiplied by the dropout mask of forward, is added. dA (R, C) is accumulated.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
                                                       int64_t C, int64_t R, float dropout, int64_t seed,
@@ -326,11 +329,11 @@ INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* 
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
 // ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature,
-// then top_k, then top_p, each (M). log_probabilities (M) or null: of the drawn token, computed without temperature,
-// top_k and top_p. temperature 0 takes the largest logit; in a tie the lowest id. top_k 0 and top_p 1 set no limit. The
-// random number of a row is from Philox4x32-10 (Salmon et al. 2011) with key seeds (M) and counter (positions (M),
-// sequences (M), 0, 0) and depends on nothing else. A row with a NaN or +inf, or without any logit above -inf, has no
-// distribution: its id is -1 and its log-probability NaN.
+// then top_k, then top_p, each (M). log_probabilities (M) or null: those of the drawn tokens, computed without
+// temperature, top_k and top_p. With temperature 0 the op takes the largest logit and, in a tie, the lowest id. top_k 0
+// and top_p 1 set no limit. The random number of a row is a Philox4x32-10 value (Salmon et al. 2011) with key seeds (M)
+// and counter (positions (M), sequences (M), 0, 0); it depends on nothing else. A row with a NaN or +inf, or without
+// any logit above -inf, has no distribution; its id is -1 and its log-probability is NaN.
 INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                           const float* logits, const float* temperature, const int32_t* top_k,
                                           const float* top_p, const int64_t* seeds, const int32_t* sequences,
@@ -341,12 +344,12 @@ INGRAIN_API ingrain_status ingrain_sample(ingrain_context* ctx, int32_t* ids, fl
 INGRAIN_API ingrain_status ingrain_top_tokens(ingrain_context* ctx, int32_t* ids, float* log_probabilities,
                                               const float* logits, int64_t M, int64_t V, int32_t n);
 // ---- select_ids.cc: ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0). ids (T) are the input tokens of a
-// step. The previous step may have drawn some of them on the device, and the host has not read them yet. A drawn -1 (no
-// token) becomes token 0. given, source (T); drawn has more elements than the largest source.
+// step. Some of them may be tokens that the previous step drew on the device and that the host has not read yet. A
+// drawn -1 (no token) becomes token 0. given, source (T); every source is below the number of elements of drawn.
 INGRAIN_API ingrain_status ingrain_select_ids(ingrain_context* ctx, int32_t* ids, const int32_t* given,
                                               const int32_t* source, const int32_t* drawn, int64_t T);
 // ---- random.cc: y (n) of dtype, normally distributed with mean 0 and standard deviation std, for random weights.
-// Element i comes from Philox with key seed and counter i.
+// Element i is computed from the Philox block with key seed and counter i.
 INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std,
                                                  int64_t seed);
 

@@ -48,7 +48,7 @@ std::string Meeting::name_of(int32_t rank) const {
 
 std::string Meeting::who(int32_t rank, Call call) const { return name_of(rank) + ": " + text_of(call); }
 
-// The ranks that have not arrived in this round.
+// Returns a message that names the ranks that have not arrived in this round.
 std::string Meeting::late(int32_t rank) const {
   std::string names;
   for (int32_t r = 0; r < ranks(); ++r)
@@ -57,7 +57,7 @@ std::string Meeting::late(int32_t rank) const {
          seconds_text(limit_) + " s";
 }
 
-// Names the first rank whose call is not that of rank 0; empty if all calls are the same.
+// Returns a message that names the first rank whose call differs from that of rank 0, or "" if all calls are the same.
 std::string Meeting::difference() const {
   for (int32_t r = 1; r < ranks(); ++r) {
     const Call &first = calls_[0], &other = calls_[static_cast<size_t>(r)];
@@ -81,7 +81,7 @@ bool Meeting::wait(std::unique_lock<std::mutex>& lock, int32_t rank) {
   const uint64_t round = round_;
   const auto begin = std::chrono::steady_clock::now();
   while (round_ == round && !ended_) {
-    const auto until = begin + std::chrono::duration<double>(limit_);  // which may change meanwhile
+    const auto until = begin + std::chrono::duration<double>(limit_);  // limit_ may change while this rank waits
     if (all_here_.wait_until(lock, until) == std::cv_status::timeout && round_ == round && !ended_)
       end_with(late(rank));
   }

@@ -1,5 +1,5 @@
 // Synchronizes ranks that are threads of one process: a barrier, and one address per rank that the others can read.
-// It also keeps why the ranks ended, so that every rank can report the first cause.
+// A Meeting also keeps the first cause that ended it, so that every rank can report this cause.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace ingrain {
 
-// What a rank is about to do; ranks that meet must do the same. bytes: of its input, 0 where there is none.
+// The call that a rank is about to make. Ranks that meet must make the same call. bytes: size of the input, 0 if the
+// call has none.
 struct Call {
   const char* op;
   int64_t bytes;
@@ -17,28 +18,28 @@ struct Call {
 
 class Meeting {
  public:
-  // limit: seconds that a rank waits for another one.
+  // limit: number of seconds that a rank waits for another rank.
   Meeting(int32_t ranks, double limit);
 
   int32_t ranks() const { return static_cast<int32_t>(published_.size()); }
   double limit();
   void set_limit(double seconds);
-  // Sets the device of a rank for messages: "cpu", "cuda:1".
+  // Sets the name of a rank's device, which messages contain: "cpu", "cuda:1".
   void set_device(int32_t rank, const std::string& device);
-  // "rank 1 on cuda:1"
+  // Returns, for example, "rank 1 on cuda:1".
   std::string name(int32_t rank);
-  // Publishes an address and waits until every rank has published its own. False if the ranks ended: after end(), if
-  // one did not come within the limit, or if one made another call.
+  // Publishes an address and waits until every rank has published its own address. Returns false if the meeting has
+  // ended: by end(), because a rank did not arrive within the limit, or because a rank made a different call.
   bool publish(int32_t rank, const void* address, Call call);
   const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
-  // Waits until every rank is done with what the others published. False if the ranks ended.
+  // Waits until no rank reads the published memory any more. Returns false if the meeting has ended.
   bool release(int32_t rank);
-  // Releases all ranks that wait now or later; their waits return false. Only the first cause is kept; it is empty if
-  // the communicator was destroyed.
+  // Ends the meeting: all present and later waits return false at once. Only the first cause is kept. An empty cause
+  // means that the communicator was destroyed.
   void end(const std::string& cause);
-  // Why this rank's last wait returned false, one line.
+  // Returns one line that explains why this rank's last wait returned false.
   std::string failure(int32_t rank);
-  // The same for a call that this rank did not make here.
+  // Returns the same line for a call that this rank has not passed to publish().
   std::string failure(int32_t rank, Call call);
 
  private:
@@ -54,7 +55,7 @@ class Meeting {
   std::vector<const void*> published_;
   std::vector<Call> calls_;
   std::vector<std::string> devices_;
-  std::vector<bool> here_;  // who has arrived in this round
+  std::vector<bool> here_;  // the ranks that have arrived in this round
   int32_t arrived_ = 0;
   uint64_t round_ = 0;
   double limit_;
@@ -62,9 +63,9 @@ class Meeting {
   std::string cause_;
 };
 
-// "0.5", "60": a limit in seconds, for messages.
+// Returns a limit in seconds as the text of a message: "0.5", "60".
 std::string seconds_text(double seconds);
-// "all_reduce of 4096 bytes"
+// Returns, for example, "all_reduce of 4096 bytes".
 std::string text_of(Call call);
 
 }  // namespace ingrain

@@ -4,7 +4,7 @@
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
 // Mapping  (84 rows of a sequence, kv head) over threads, once with queries as rows (dq), once with keys as rows (dk,
-//          dv). Scores are computed twice, so that each sum belongs to one thread
+//          dv). Scores are computed twice, so that one thread computes each sum
 // Bound    FMA: 14·E FLOP per (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
 #include "attention.h"
 
@@ -14,9 +14,9 @@ namespace {
 constexpr int64_t backward_rows = 84;  // for E <= 128; half as many for larger E
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Scratch for the products of a block of rows with tiles of 16 columns: scores a·c and their gradients b·d, with a and
-// b by row, c and d by column. For dq, a = q, b = dy, c = k and d = v, and the columns are keys. For dk and dv, a = k,
-// b = v, c = q and d = dy, and the columns are queries.
+// Scratch for the products of a block of rows with tiles of 16 columns: scores a·c and their gradients b·d. a and b
+// have one vector per row, c and d one per column. For dq, a = q, b = dy, c = k and d = v, and the columns are keys.
+// For dk and dv, a = k, b = v, c = q and d = dy, and the columns are queries.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
   alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
@@ -72,7 +72,7 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      // Rows of queries before the first of these keys; they do not see any of the keys.
+      // Number of rows of queries that are before the first of these keys and therefore see none of them.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {
@@ -116,7 +116,7 @@ struct Backward {
       for (int64_t start = tile.begin / lanes * lanes; start < length; start += lanes) {
         const int64_t n = std::min(lanes, length - start);
         load_queries(x, tile.first + start, h, n);
-        const int64_t seen = std::min(count, start + n - tile.begin);  // number of keys that a query of these sees
+        const int64_t seen = std::min(count, start + n - tile.begin);  // number of keys that the last query sees
         for_register_rows(0, seen, [&](int64_t r, int64_t m) {
           with_rows(m, [&]<int R>() { key_rows<R>(x, r, n, tile.begin + r - start); });
         });
@@ -145,7 +145,7 @@ struct Backward {
     }
   }
 
-  // first is the column of the query that has the same position as row r; earlier queries do not see the key.
+  // first is the column of the query at the position of key r. The queries of earlier columns do not see this key.
   template <int R>
   void key_rows(Scratch& x, int64_t r, int64_t n, int64_t first) const {
     alignas(64) float p[R * lanes], ds[R * lanes];

@@ -4,8 +4,8 @@
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls; scratch 0
-// Mapping  every rank reads the others' memory, its own threads over n
-// Bound    memory: ranks·chunks·n elements a rank               Oracle a sum in the same order  Test CollectivesTest
+// Mapping  every rank reads the memory of all ranks; n over the threads of the rank
+// Bound    memory: ranks·chunks·n elements per rank             Oracle a sum in the same order  Test CollectivesTest
 #include "strips.h"
 
 #include <cstring>
@@ -13,14 +13,15 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// How many ranks there are; without a communicator this context is the only one.
+// Returns the number of ranks: 1 without a communicator.
 int32_t ranks_of(ingrain_context* ctx) { return ctx->meeting ? ctx->meeting->ranks() : 1; }
 
 ingrain_status ended(ingrain_context* ctx) {
   return ctx->fail(INGRAIN_DEVICE_ERROR, "%s", ctx->meeting->failure(ctx->rank).c_str());
 }
 
-// Runs body(source of a rank) when every rank has published its own. Returns when every rank has read what it needs.
+// Publishes `own`, waits until every rank has published its address, and runs body, which reads these addresses.
+// Returns when the bodies of all ranks have run.
 template <class Body>
 ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const Body& body) {
   if (ctx->meeting && !ctx->meeting->publish(ctx->rank, own, call)) return ended(ctx);
@@ -29,7 +30,7 @@ ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const 
   return INGRAIN_OK;
 }
 
-// y (n) = the sum of elements [first, first + n) of every rank's partials (chunks, ld).
+// y (n) = elements [first, first + n) of the sum over all ranks and chunks of the partials (chunks, ld).
 template <class E>
 ingrain_status sum(ingrain_context* ctx, const char* op, E* y, const float* partials, int64_t chunks, int64_t n,
                    int64_t ld, int64_t first) {

@@ -2,7 +2,7 @@
 //   lse = max x + log Σ exp(x − max x)    loss = lse − x[target]    dx = scale·(exp(x − lse) − [v = target])
 // Shapes   logits, dlogits (M, V) · targets, loss, lse (M), row-major      Types  logits f32, dlogits f32|bf16
 // Needs    targets in [0, V), scratch 0; f32 dlogits may alias logits; a row with a NaN or +inf gives NaN
-// Mapping  rows over threads, 16 lanes; 4096 terms are summed in f32, then those sums in f64
+// Mapping  rows over threads, 16 lanes; blocks of 4096 terms are summed in f32, then the sums of the blocks in f64
 // Bound    exp: M·V                         Oracle libtorch cross_entropy  Test CrossEntropyParityTest
 #include "log_sum_exp.h"
 

@@ -1,18 +1,18 @@
 // matmul_backward: the gradients of y = x · Wᵀ with respect to its input and its weight.
-//   dx = beta·dx + dy · W, each element one chain over ascending n
-//   dw += dyᵀ · x, each element one chain over ascending t
+//   dx = beta·dx + dy · W, each element summed over ascending n
+//   dw += dyᵀ · x, each element summed over ascending t
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major
 // Types    dx, dy, x, W f32|bf16, sums f32
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
-// W is read in the layout of matmul_forward and transposed block by block, so the model needs no transposed copy.
+// W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Reads sixteen columns of W, from `column` on, of rows [row, row + rows), as f32 (rows, 16). Columns beyond the last
-// column of W are zeros.
+// Copies columns [column, column + 16) of rows [row, row + rows) of W to out (rows, 16), as f32. Columns beyond the
+// last column of W are zeros.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
   if (w->layout == INGRAIN_ROW_MAJOR) {

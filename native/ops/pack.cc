@@ -24,11 +24,11 @@ void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* sour
   });
 }
 
-// Packs those of the rows [row, row + rows) of the weight that are in panel p. The call that packs the last row of the
-// weight also writes the padding.
+// Packs panel p's part of the rows [row, row + rows) of the weight. The call that packs the last row of the weight also
+// writes the padding.
 template <class E, class S>
 void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row, int64_t rows, int64_t ld) {
-  // Columns that are packed at a time: few enough that their cache lines stay in L1 until all sixteen rows are written.
+  // Number of columns packed at a time, small enough that their cache lines stay in L1 until all 16 rows are written.
   constexpr int64_t block = 256;
   const int64_t C = w->columns, padded = panel_elements<E>(C) / panel_rows, first = p * panel_rows;
   const int64_t begin = std::max(first, row), end = std::min(first + panel_rows, row + rows);

@@ -2,7 +2,7 @@
 //   y = x·rstd·w   rstd = (mean x² + eps)^-½   dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))   dw += Σ dy·x̂
 //   x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
-// Needs    nothing, scratch 0; h is rounded to its dtype before the norm, so that the norm of h has the bits of y
+// Needs    nothing, scratch 0; h is rounded to its dtype before the norm, so that y is bitwise rms_norm_forward(h)
 // Mapping  rows over threads, 16 lanes; dw: columns over threads, t ascending
 // Bound    memory: (2·T·D + D) elements forward, 4·T·D backward        Oracle libtorch rms_norm  Test RmsNormParityTest
 #include "norm.h"

@@ -2,15 +2,15 @@
 
 #include <memory>
 
-// A handle. Contexts that joined share ownership of the Meeting, so a rank that calls it after the communicator was
-// destroyed gets an error instead of freed memory.
+// A handle. The contexts that joined share ownership of the Meeting. So a collective that a rank calls after the
+// communicator was destroyed returns an error and does not access freed memory.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
 };
 
 namespace {
 
-// Seconds. A rank may wait while another one computes a whole micro-batch of training.
+// The default limit in seconds. A rank may wait while another rank computes a whole micro-batch of training.
 constexpr double default_limit = 3600;
 
 }  // namespace
@@ -45,7 +45,7 @@ ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communica
   return INGRAIN_OK;
 }
 
-// The ranks read each other's memory wherever it is.
+// Does nothing: a rank can read any memory of the other ranks, because all are threads of one process.
 ingrain_status ingrain_communicator_register(ingrain_context*, void*, int64_t) { return INGRAIN_OK; }
 
 }  // extern "C"

@@ -29,7 +29,7 @@ struct Files { const char* limit; const char* usage; const char* reclaimable; };
 constexpr Files version_1 = {"/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file"};
 constexpr Files version_2 = {"/memory.max", "/memory.current", "inactive_file"};
 
-// Lowers memory to the limits of a control group and of its ancestors, up to the root of the hierarchy.
+// Lowers `memory` to the limits of a control group and of its ancestors, up to the root of the hierarchy.
 void apply_limits(HostMemory& memory, const std::string& root, std::string group, const Files& files) {
   for (;;) {
     const std::string folder = root + group;

@@ -1,5 +1,5 @@
-// Memory of the CPU device, allocated with malloc. The pages of a large allocation are populated at once. If memory is
-// short, the call then fails; otherwise the system would kill the process when it first accesses a page.
+// Memory of the CPU device, allocated with malloc. The call that makes a large allocation also populates its pages. If
+// memory is short, this call fails; otherwise the system would kill the process when it first accesses a page.
 #include "context.h"
 #include "host_memory.h"
 

@@ -5,7 +5,8 @@
 
 namespace ingrain {
 namespace {
-// They take about 40 µs: longer than the time between two ops of a step, shorter than Java's work between two steps.
+// The spin rounds take about 40 µs: longer than the time between two ops of a step, but shorter than the time that Java
+// works between two steps.
 constexpr int spin_rounds = 2000;
 
 template <class Condition>
@@ -41,8 +42,8 @@ void ThreadPool::stop() {
 void ThreadPool::take_pieces() {
   int32_t left = left_.load(std::memory_order_acquire);
   while (left > 0) {
-    // The next call of run cannot replace this range before open_ is decremented below, because run waits until every
-    // piece that a thread has taken is finished.
+    // The next call of run cannot replace this range before open_ is decremented below, because run returns only after
+    // every piece is finished.
     if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     const int64_t begin = (pieces_ - left) * piece_;
     task_(body_, begin, std::min(begin + piece_, n_));

@@ -17,8 +17,8 @@ class ThreadPool {
 
   static constexpr int32_t most_threads = 4096;
 
-  // threads: including the caller, 1 to most_threads. Throws std::system_error if one of them cannot be started; none
-  // is left running then.
+  // threads: number of threads including the caller, 1 to most_threads. Throws std::system_error if a thread cannot be
+  // started, after stopping the threads that it started before.
   explicit ThreadPool(int32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

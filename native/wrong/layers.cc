@@ -35,7 +35,7 @@ WRONG(gather_rows_backward, (ingrain_context * ctx, void* dx, const void* dy, co
   return status;
 }
 
-// Wrong: the last element of y and rstd of the last row are changed.
+// Wrong: in the last row, the last element of y and the value of rstd are changed.
 WRONG(rms_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
                          int64_t T, int64_t D, float eps)) {
   const ingrain_status status = RIGHT(rms_norm_forward)(ctx, y, rstd, x, w, dtype, T, D, eps);

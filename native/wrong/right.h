@@ -1,5 +1,5 @@
-// Access to the correct library, and functions that make a result wrong. The ops compute in host memory, like those of
-// the CPU backend.
+// Access to the correct library, and functions that make a result wrong. These functions access results directly,
+// because all memory is host memory, as in the CPU backend.
 #pragma once
 #include "ingrain.h"
 
@@ -9,9 +9,9 @@
 
 namespace wrong {
 
-void* find(const char* symbol);  // looks in the libingrain_cpu.so next to this library; null if it is not there
+void* find(const char* symbol);  // searches the libingrain_cpu.so beside this library; null if not found
 
-// Returns the correct function of that name, or one that returns INGRAIN_UNSUPPORTED.
+// Returns the correct function named `symbol`, or a function that returns INGRAIN_UNSUPPORTED if there is none.
 template <class R, class... A>
 auto right(const char* symbol, R (*)(A...)) {
   using Function = R (*)(A...);

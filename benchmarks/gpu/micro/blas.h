@@ -1,5 +1,5 @@
-// Loads cuBLASLt by dlopen, like cuda/runtime/blas_lt.cu, with those of its functions, structures and constants that
-// are needed here.
+// Loads cuBLASLt by dlopen, like cuda/runtime/blas_lt.cu. Declares the functions, structures and constants of cuBLASLt
+// that the program `products` needs.
 #pragma once
 #include <cuda_runtime.h>
 #include <dlfcn.h>
@@ -65,8 +65,8 @@ struct Blas {
   }
 };
 
-// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). W is cuBLASLt's A, transposed, and x is its B. `call` and
-// `status` keep the first failure.
+// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). W is passed to cuBLASLt as A, transposed, and x as B.
+// `call` and `status` keep the first failure.
 class Operation {
  public:
   Operation(Blas& blas, int64_t rows, int64_t N, int64_t K, bool fp8, bool scaled, int out) : blas_(blas) {

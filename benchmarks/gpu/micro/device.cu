@@ -1,7 +1,8 @@
 // device: measures the GPU itself in about 10 seconds. The results are the ceilings for all other measurements.
 //   read         bandwidth of loads from memory to registers, by the number of bytes in flight per multiprocessor
-//   bulk         bandwidth of bulk copies from memory to shared memory, likewise; one word or all bytes are then read
-//   copy, l2     bandwidth of a copy from memory to memory (reads and writes count); of reads from the L2 cache
+//   bulk         bandwidth of bulk copies from memory to shared memory, by the number of bytes in flight per
+//                multiprocessor; afterwards the kernel reads one word or all bytes
+//   copy, l2     bandwidth of a copy from memory to memory (reads and writes count); bandwidth of reads from L2
 //   gap          time from one kernel to the next in a CUDA graph, with and without programmatic dependent launch
 //   mma          rate of mma.sync with bf16
 //   widen        rate of converting E4M3 to 16 bits by cvt, by widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
@@ -33,7 +34,7 @@ void check(cudaError_t error, const char* what) {
 
 struct Times { double us, least_us; };
 
-// Returns the time of one call in microseconds. `run` enqueues `calls` calls.
+// Returns the time of one call in microseconds, where `run` enqueues `calls` calls.
 Times measure(const std::function<void()>& run, int calls = 1, int repetitions = 11) {
   cudaEvent_t start, end;
   CHECK(cudaEventCreate(&start));
@@ -64,8 +65,8 @@ void wipe() { CHECK(cudaMemsetAsync(board, 0, words * sizeof *board, stream)); }
 
 unsigned expected = 0;  // xor of the whole buffer
 
-// Reads n bytes `rounds` times. rounds is odd, so that the xor equals that of one pass. If fewer than `blocks` blocks
-// can be resident, there is no row.
+// Outputs a row for a kernel that reads n bytes `rounds` times. rounds is odd, so that the xor of all rounds equals the
+// xor of one round. If fewer than `blocks` blocks can be resident, no row is output.
 template <int U> void read_row(const char* test, int blocks, size_t n, int rounds) {
   int fitting = 0;
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fitting, reads<U>, threads, 0));
@@ -253,7 +254,7 @@ void prepare() {
   Row("buffer").with("bytes", buffer_bytes).with("checksum", expected);
 }
 
-// If a part fails, its error becomes a row and the next part runs.
+// Runs a part. If the part fails, outputs its error as a row, so that the next part can run.
 bool part(const char* name, void (*rows)()) {
   try {
     rows();

@@ -13,8 +13,8 @@ __device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, which is
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// volatile, like the asm of read16: the compiler keeps the order of both, so that the intended number of loads is in
-// flight.
+// This asm is volatile, like the asm of read16. So the compiler keeps the order of the two, and the intended number of
+// loads is in flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
                : "+r"(sum)
@@ -77,7 +77,7 @@ __device__ __forceinline__ uint64_t nanoseconds() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
   return now;
 }
-// Returns false after a second, so that a hang becomes a row and does not end the session.
+// Waits for a barrier. Returns false after one second, so that a hang becomes a row and does not end the session.
 __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   unsigned done = 0;
   for (uint64_t start = 0; !done;) {
@@ -90,8 +90,8 @@ __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   return true;
 }
 
-// Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. If whole is true, the block then reads
-// all words of a piece, else one word.
+// Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. From each piece in shared memory the
+// block reads all words if whole is true, else one word.
 constexpr int most_stages = 48;
 template <bool whole>
 __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int piece, int stages, unsigned* board) {
@@ -165,8 +165,8 @@ __global__ void mmas(float* out, int n, uint64_t* cycles) {
   if (blockIdx.x == 0 && threadIdx.x == 0) cycles[0] = clock64() - start, cycles[1] = nanoseconds() - began;
 }
 
-// The ways to convert four E4M3 to two pairs. cvt and two_bytes keep the order of the elements and give f16 and bf16.
-// four_bytes gives bf16; its pairs are elements 0 and 2, and 1 and 3.
+// The ways to convert four E4M3 values to two pairs. cvt returns f16 and two_bytes returns bf16; both keep the order of
+// the elements. four_bytes returns bf16; its first pair has elements 0 and 2, and its second pair elements 1 and 3.
 enum Way { cvt, two_bytes, four_bytes };
 __device__ __forceinline__ unsigned times_2_120(unsigned small) {
   unsigned bits;
@@ -189,8 +189,8 @@ template <Way way> __device__ __forceinline__ void widen(unsigned& first, unsign
     second = times_2_120(shifted(four));
   }
 }
-// A thread converts eight values repeatedly, and the eight sequences of conversions are independent of each other. The
-// addition after each conversion is included in the time.
+// A thread converts eight values repeatedly. The eight sequences of conversions are independent of each other. The
+// measured time includes the addition after each conversion.
 template <Way way> __global__ void widenings(unsigned* out, int n) {
   unsigned q[8];
   for (int j = 0; j < 8; ++j) q[j] = hash(threadIdx.x * 8 + j);

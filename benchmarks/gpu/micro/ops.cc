@@ -1,13 +1,13 @@
-// ops: times each op that determines the engine's speed, alone, through the C ABI, at the shapes of Llama 2 70B. TB/s
-// counts the bytes that the op must read or write (a weight once), TFLOP/s the products that it must compute. Calls
-// alternate between copies of a weight that together exceed the cache. All data are random. If an op fails, its row has
-// the error.
+// ops: times each op that determines the engine's speed, one op at a time, through the C ABI, at the shapes of Llama 2
+// 70B. TB/s counts the bytes that the op must read or write (a weight once). TFLOP/s counts the multiplications and
+// additions that the op must compute. Calls alternate between copies of a weight that together exceed the cache. All
+// data are random. If an op fails, its row contains the error.
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
-// The host launches each call. If an op takes less than about 4 us on the GPU, its time is that of the launch. The
-// norms in a graph at the end show the cost of such an op in a decode step.
+// The host launches each call. If an op takes less than about 4 us on the GPU, the measured time is the time of the
+// launch. The norms in a graph at the end show the cost of such an op in a decode step.
 #include "ingrain.h"
 
 #include <dlfcn.h>
@@ -42,7 +42,7 @@ void check(ingrain_status status, const char* what) {
   if (status)
     throw std::runtime_error(std::string(what) + ": status " + std::to_string(status) + ": " + FIND(last_error)(ctx));
 }
-// The symbol is looked up once per call site, because a look-up must not be part of the time of a short op.
+// The symbol is looked up once per call site, so that the time of a short op does not include the look-up.
 #define CALL(name, ...) ([&] { static auto* const function = FIND(name); check(function(ctx, __VA_ARGS__), #name); }())
 void wait() { check(FIND(synchronize)(ctx), "synchronize"); }
 
@@ -94,7 +94,7 @@ void op(const std::string& name, const char* dtype, int64_t rows, double bytes, 
     Row(name).with("dtype", dtype).with("rows", rows).with("error", failure.what());
   }
 }
-// If the preparation of a part fails, its error becomes a row.
+// Runs a part. If the preparation of the part fails, outputs the error as a row.
 void part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) {
     Row(name).with("rows", 0).with("error", "no time left");
@@ -167,8 +167,8 @@ void elementwise() {
   release({x, y, w, h});
 }
 
-// Measures the cost of a kernel in a graph of 200 norms, where the input of each norm is the output of the previous
-// one. It runs last, because a failed capture may hang.
+// Measures the cost of a kernel in a graph of 200 norms; the input of each norm is the output of the previous norm.
+// This part runs last, because a failed capture may hang.
 void graph() {
   void *x = normal(D, bf16, 1), *y = room(D * 2), *w = normal(D, bf16, 1);
   ingrain_graph* norms = nullptr;
@@ -244,8 +244,9 @@ void training_attention() {
   release({offsets, qkv, dqkv, y, dy, lse, delta});
 }
 
-// A batch of S sequences of `length` tokens, the last `fresh` of which are in this step. With sharing, all sequences
-// share the blocks of the first `prefix` tokens, and the later blocks are private. Block numbers ascend from 0.
+// A batch of S sequences of `length` tokens; the step contains the last `fresh` tokens of each sequence. With sharing,
+// all sequences share the blocks of the first `prefix` tokens, and each sequence has later blocks of its own. Block
+// numbers ascend from 0.
 struct Step {
   ingrain_batch batch{};
   std::vector<const void*> pointers;

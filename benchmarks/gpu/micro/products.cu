@@ -1,10 +1,11 @@
-// products: compares cuBLASLt's first candidate with the best of its 24 candidates, for the linear layers of Llama 2
-// 70B, and finds the fp8 products that cuBLASLt refuses.
-//   product    "us" is the time of the first candidate, "best_us" that of the best; both are measured alternately at
-//              the end. TB/s counts only the weight. "error" is the error of the best candidate; below 0.03 it is
-//              correct. "status" and "call" are present if the first candidate is refused
-//   accepts    fp8, not timed: whether the product runs, and the call that refuses it ("heuristic_status",
-//              "candidates", "check_status", "status" of cublasLtMatmul)
+// products: compares cuBLASLt's first candidate with the best of 24 candidates, for the linear layers of Llama 2 70B,
+// and finds the fp8 products that cuBLASLt refuses.
+//   product    "us" is the time of the first candidate and "best_us" the time of the best candidate; both times are
+//              measured alternately at the end. TB/s counts only the bytes of the weight. "error" is the error of the
+//              best candidate; the result is correct if the error is below 0.03. "status" and "call" are present if
+//              the first candidate is refused
+//   accepts    fp8, not timed: whether the product runs, and which call refuses it ("heuristic_status", "candidates",
+//              "check_status", "status" of cublasLtMatmul)
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; needs 3 GB of GPU memory
 //
@@ -169,8 +170,8 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
   row.with("error", error_of(op, w, fp8, rows, chosen.algorithm));
 }
 
-// Outputs whether cuBLASLt computes the fp8 product. If scaled is true, it applies a scale per row (outer vectors) and
-// writes bf16. Otherwise it writes f32, which the engine would scale itself.
+// Outputs whether cuBLASLt computes the fp8 product. If scaled is true, the product applies a scale per row (outer
+// vectors) and writes bf16. Otherwise the product writes f32, and the engine would scale the result itself.
 void accepts_row(const Weight& w, int64_t rows, bool scaled) {
   Operation op(blas, rows, w.N, w.K, true, scaled, scaled ? r_16bf : r_32f);
   if (scaled) op.set(desc_a_scale, w_scales), op.set(desc_b_scale, x_scales);
@@ -233,7 +234,7 @@ void prepare() {
   CHECK(cudaStreamSynchronize(stream));
 }
 
-// If a part fails, its error becomes a row. After the time limit no part starts.
+// Runs a part, unless the time limit has passed. If the part fails, outputs its error as a row.
 bool part(const char* name, const std::function<void()>& rows) {
   if (seconds() > limit) return false;
   try {
@@ -250,7 +251,7 @@ void products(const std::vector<Weight>& weights, const std::vector<int64_t>& ro
   for (const int64_t m : rows)
     for (const Weight& w : weights) part("product", [&] { product_row(w, m, fp8); });
 }
-// Tries the products of the forward pass and those of the backward pass. For the latter the engine transposes the
+// Tests the products of the forward pass and of the backward pass. In the backward pass the engine transposes the
 // weight, so N and K are swapped.
 void acceptance() {
   const double until = std::min(limit, seconds() + 6);

@@ -1,5 +1,5 @@
-// Shared by the three programs. A row of results is one JSON object on a line. It is flushed at once, so that no row is
-// lost if the process is killed.
+// Code shared by the three programs. A row of results is one JSON object on a line. Each row is flushed at once, so
+// that no row is lost if the process is killed.
 #pragma once
 #include <signal.h>
 #include <unistd.h>
@@ -31,7 +31,8 @@ class Row {
     else quote(value);
     return *this;
   }
-  // Adds the time of one call and its rates. bytes and flops are those of one call; if one is 0, its rate is omitted.
+  // Adds the time of one call and its rates. bytes and flops are the amounts of one call; if bytes or flops is 0, the
+  // corresponding rate is omitted.
   Row& time(double us, double least_us, double bytes, double flops) {
     rows_measured = rows_measured + 1;
     with("us", us).with("min_us", least_us);

@@ -17,7 +17,8 @@ template <int EP> struct Shared {
   float tops[warps][query_rows], totals[warps][query_rows], sums[query_rows][EP];
 };
 
-// Copies `all` rows in pieces of 16 bytes. from(row) returns the address of a row; rows from `rows` on become zeros.
+// Copies rows in pieces of 16 bytes. from(row) returns the address of a row. Rows [rows, all) do not exist and become
+// zeros.
 template <int stride, class From>
 __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
   const int pieces = E / 8;
@@ -27,8 +28,8 @@ __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int
   }
 }
 
-// Updates the softmax of one row by a lane's part of the scores: raises the maximum, replaces the scores by weights and
-// returns the factor by which all earlier sums must be rescaled.
+// Adds a lane's part of the scores to the softmax of one row: raises the maximum, replaces the scores by weights and
+// returns the factor by which all earlier sums must be multiplied.
 __device__ __forceinline__ float update_softmax(float& top, float& total, float (&score)[4]) {
   float next = fmaxf(fmaxf(score[0], score[1]), fmaxf(score[2], score[3]));
   next = fmaxf(next, __shfl_xor_sync(0xffffffffu, next, 1));
@@ -46,7 +47,7 @@ template <int EP> struct Running {
   float top[2] = {-INFINITY, -INFINITY}, total[2] = {}, sum[EP / 8][4] = {};
 };
 
-// Computes the weights of this warp's 16 keys of a tile, of which the first `present` exist. Writes the weights as two
+// Computes the weights of this warp's 16 keys of a tile; only the first `present` keys exist. Writes the weights as two
 // bf16 terms, and the rescaling factors to shrink.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
@@ -77,7 +78,7 @@ __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2
   }
 }
 
-// Adds the weighted values of these keys to the sums.
+// Adds the weighted values of this warp's 16 keys to the sums.
 template <int EP>
 __device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4],
                                            const float (&shrink)[2], const Shared<EP>& shared, int E) {

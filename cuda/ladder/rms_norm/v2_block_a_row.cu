@@ -1,6 +1,6 @@
-// rms_norm, rung 2: a block computes one row, with adjacent threads on adjacent elements, and adds up the sums of its
-// threads by a tree reduction in shared memory. Loads are coalesced and there are enough threads. Three costs remain: a
-// load has only 2 bytes, a row needs nine barriers, and x is read twice.
+// rms_norm, rung 2: a block computes one row. Adjacent threads process adjacent elements, and a tree reduction in
+// shared memory adds up the sums of the threads. Loads are coalesced and there are enough threads. Three costs remain:
+// a load has only 2 bytes, a row needs nine barriers, and x is read twice.
 #include "dtype.h"
 
 namespace {

@@ -1,7 +1,8 @@
 // An emulated cuBLASLt that computes in host memory, for cuda/runtime/blas_lt.cu. It has the functions that blas_lt.cu
 // calls, with the constants and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), and is column-major like the
-// original. It is stricter than the original: an invalid call returns status 7. emulated_cublas_lt_script sets which
-// products the emulation refuses and by which call, because versions and GPUs differ in this.
+// original. It is stricter than the original: an invalid call returns status 7. Versions of cuBLASLt and GPUs differ in
+// the products that they support. So emulated_cublas_lt_script sets the products that are refused and the refusing
+// call.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
@@ -63,7 +64,7 @@ float element(const void* data, int type, int64_t i) {
   return static_cast<float>(static_cast<const __nv_fp8_e4m3*>(data)[i]);
 }
 
-// A copy of one product's arguments, since the descriptors may change before the stream runs it.
+// A copy of one product's arguments, since the descriptors may change before the stream runs the product.
 struct Call {
   Operation o;
   Layout a_layout, b_layout, d_layout;

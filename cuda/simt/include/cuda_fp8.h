@@ -6,7 +6,7 @@
 struct __nv_fp8_e4m3 {
   uint8_t __x;
   __nv_fp8_e4m3() = default;
-  // Rounds to nearest even, saturates at ±448; NaN stays NaN.
+  // Rounds to nearest even and saturates at ±448. NaN stays NaN.
   explicit __nv_fp8_e4m3(float x) {
     const uint8_t sign = std::signbit(x) ? 0x80 : 0;
     const float size = fabsf(x);

@@ -1,9 +1,9 @@
 // The part of the CUDA runtime that the sources in cuda/ use, for a machine without a GPU. Test only, never shipped.
 //
-// The threads of a block are fibers of one host thread. They run in ascending or descending order, each up to its next
-// barrier. So if a barrier is missing, the results of the two orders differ. The work of a stream runs only when a call
-// waits for it, so host code that reads a result too early reads old data. Device and shared memory is initialised with
-// NaN.
+// The threads of a block are fibers of one host thread. The fibers run in ascending or descending order, each up to its
+// next barrier. So if a barrier is missing, the results of the two orders differ. The work of a stream runs only when a
+// call waits for this work, so host code that reads a result too early reads old data. Device memory and shared memory
+// are initialised with NaN.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -211,7 +211,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu) { simt::sync_warp(mask); }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 inline void __threadfence_system() {
-#ifndef __SANITIZE_THREAD__  // it does not support fences; the flags behind this one are released and acquired
+#ifndef __SANITIZE_THREAD__  // ThreadSanitizer does not support fences, and the flags are released and acquired anyway
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
@@ -336,8 +336,8 @@ template <class T> T __ldg(const T* p) { return *p; }
 template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> T __ldcg(const T* p) { return *p; }
 namespace simt {
-void require_global(const void* p);  // faults where p is in shared memory
-// Faults where p is not pinned, nor memory of this device or of a device whose memory this device may access.
+void require_global(const void* p);  // faults if p is in shared memory
+// Faults unless p is in pinned memory, in memory of this device, or in memory of a device that this device may access.
 void require_access(const void* p);
 }  // namespace simt
 template <class T> void __stwb(T* p, T v) {

@@ -1,6 +1,6 @@
-// An emulated NCCL on host memory, for tests. A collective is work in the stream of each rank: it waits there for the
-// other ranks and computes its own result. Sums are formed from the last rank to the first, so that they differ from
-// ours. A test can make it refuse.
+// An emulated NCCL that computes in host memory, for tests. A collective is an item of work in the stream of each rank.
+// The item waits for the other ranks and computes the result of its own rank. Sums are added from the last rank to the
+// first, so that they differ from ours. A test can set the calls that fail.
 #include <cuda_runtime.h>
 
 #include <atomic>
@@ -17,9 +17,9 @@ constexpr int uint8 = 1, float32 = 7;
 
 struct Id { char bytes[128]; };
 
-// What the script refuses: 0 nothing, 1 ncclGetUniqueId, 2 ncclCommInitRank of the last rank, 3 every collective.
+// The calls that fail: 0 none, 1 ncclGetUniqueId, 2 ncclCommInitRank of the last rank, 3 every collective.
 std::atomic<int> refused{0};
-std::atomic<int64_t> collectives{0};  // started since the last script
+std::atomic<int64_t> collectives{0};  // collectives started since the last call of the script function
 
 struct Group {
   explicit Group(int ranks) : sources(static_cast<size_t>(ranks)), devices(static_cast<size_t>(ranks), -1) {}
@@ -54,7 +54,7 @@ std::mutex groups_mutex;
 std::map<int, std::weak_ptr<Group>> groups;
 int next_group = 0;
 
-// Enqueues compute(sources), which runs when all ranks are there.
+// Enqueues compute(group), which runs when all ranks have arrived at this collective.
 int enqueue(Comm* comm, const void* source, cudaStream_t stream, std::function<void(const Group&)> compute) {
   if (refused == 3) return system_error;
   ++collectives;
@@ -67,7 +67,8 @@ int enqueue(Comm* comm, const void* source, cudaStream_t stream, std::function<v
   return error == cudaSuccess ? success : system_error;
 }
 
-// The elements [first, first + n) of the sum over ranks. Computed before any rank writes, since y may be a source.
+// Returns elements [first, first + n) of the sum over all ranks. Must be called before any rank writes its y, since y
+// may be a source.
 std::vector<float> sum(const Group& group, size_t first, size_t n) {
   std::vector<float> total(n);
   for (size_t r = group.sources.size(); r-- > 0;)

@@ -1,6 +1,6 @@
-// Ranks on emulated devices, one thread each, run every collective in place, staged and by NCCL, also in a graph.
-// Built with ThreadSanitizer (CMake preset "threads"), which reports accesses of two ranks that nothing orders. It does
-// not see races within a rank, whose threads are fibers of one thread.
+// Runs every collective in place, staged and by NCCL, also in a graph. Each rank is a thread with an emulated device.
+// The program is built with ThreadSanitizer (CMake preset "threads"), which reports unsynchronised accesses of two
+// ranks. ThreadSanitizer does not detect races within a rank, because the threads of a kernel are fibers of one thread.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -58,7 +58,7 @@ struct Rank {
   void run() {
     x = allocate(2 * n), y = allocate(n), slice = allocate(n / ranks);
     all = allocate(64 * ranks), own = allocate(64);
-    communicate();  // the first call connects the ranks, which a capture does not allow
+    communicate();  // the first call connects the ranks; a capture does not allow this
     ingrain_graph* graph = nullptr;
     require(ctx, ingrain_graph_begin(ctx));
     communicate();
@@ -90,7 +90,7 @@ void run(const char* order, bool shared, int64_t n, bool destroyed) {
       if (ingrain_context_create(&rank.ctx, r, 1, order, error, sizeof error)) printf("%s\n", error), exit(1);
       require(rank.ctx, ingrain_communicator_join(rank.ctx, communicator, r));
       rank.run();
-      if (destroyed) {  // rank 0 does not come; the others wait in a kernel until the communicator is destroyed
+      if (destroyed) {  // rank 0 makes no call; the other ranks wait in a kernel until the communicator is destroyed
         if (r == 0) ingrain_communicator_destroy(communicator);
         else if (ingrain_broadcast(rank.ctx, rank.slice, rank.slice, 256, 0) == INGRAIN_OK)
           wrong += ingrain_synchronize(rank.ctx) == INGRAIN_OK;

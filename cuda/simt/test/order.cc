@@ -23,7 +23,7 @@ __global__ void arrive(unsigned* out) {
   }
 }
 
-// flag (2): the kernel waits until flag[0] is set, and sets flag[1] when it starts.
+// flag (2): the kernel sets flag[1] when it starts, and then waits until flag[0] is set.
 __global__ void wait_for(int* flag) {
   __atomic_store_n(flag + 1, 1, __ATOMIC_RELEASE);
   while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) __nanosleep(100);

@@ -28,7 +28,7 @@ void release(int device, int* p) {
   cudaFree(p);
 }
 
-// What a stream of device 5 reports after it read memory of device 6.
+// Returns the error of a stream of device 5 after a kernel on this stream has read memory of device 6.
 cudaError_t read_other(bool order, int* own, const int* other) {
   cudaSetDevice(5);
   Stream stream(order);
@@ -92,7 +92,7 @@ __global__ void wait_for(unsigned* flag) {
 }
 __global__ void set(unsigned* flag) { atomicExch(flag, 1); }
 
-// Another kernel runs and waits for the kernel that is launched here.
+// Tests the first launch of a kernel while another kernel runs and waits for it.
 void loading() {
   cudaSetDevice(4);
   check(simt::load_all() == cudaSuccess, "all kernels are loaded at once");

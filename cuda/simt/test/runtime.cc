@@ -14,7 +14,7 @@ __global__ void neighbour(int* out, bool barrier) {
   out[t] = shared[(t + 1) % 64];
 }
 
-// Half of the block waits at a block barrier, the other half at a warp barrier that is never complete.
+// Half of the block waits at a block barrier. The other half waits at a warp barrier at which not all lanes arrive.
 __global__ void divergent(int* out) {
   if (threadIdx.x % 2) __syncthreads();
   else __syncwarp();

@@ -1,4 +1,4 @@
-// Tests shared memory: the limits of a launch, and the fault if a store to global memory has an address in shared
+// Tests shared memory: the limits of a launch, and the fault when a store to global memory gets an address in shared
 // memory.
 #include "check.h"
 #include "launch.h"

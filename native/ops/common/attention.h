@@ -17,7 +17,8 @@ constexpr int64_t register_rows = 12;  // 12 of 32 registers are accumulators
 #else
 constexpr int64_t register_rows = 6;  // 12 of 16 registers are accumulators
 #endif
-// Rows of one task, each a (token, query head) pair. All of them use a key and value while it is in the CPU's cache.
+// Number of rows of one task; a row is a (token, query head) pair. All rows use a key and its value while these are in
+// the CPU's cache.
 constexpr int64_t attention_rows = 96;
 
 // Runs body.operator()<R>() with R = n, 1 <= n <= register_rows.
@@ -29,8 +30,8 @@ void with_rows(int64_t n, const Body& body) {
   body.template operator()<R>();
 }
 
-// Divides [begin, end) into nearly equal pieces of at most register_rows: with 6 of these, 8 rows become 4 + 4, not
-// 6 + 2.
+// Divides [begin, end) into nearly equal pieces of at most register_rows rows: if register_rows is 6, 8 rows become
+// 4 + 4, not 6 + 2.
 template <class Body>
 void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   while (begin < end) {
@@ -41,7 +42,7 @@ void for_register_rows(int64_t begin, int64_t end, const Body& body) {
 }
 
 // Memory that is prefetched while a tile is computed, one cache line per step. The hardware prefetcher cannot predict
-// the address of the next cache block. Prefetching the whole block at once would delay the loads that follow.
+// the address of the next cache block. Prefetching the whole block at once would delay the loads of the current tile.
 struct PrefetchRange {
   const char* first = nullptr;
   int64_t bytes = 0;
@@ -94,7 +95,7 @@ inline void accumulate_columns(float* o, const float* p, const float* rescale, c
 template <int R, bool prefetch = false, class C>
 inline void accumulate_tile(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last,
                             int64_t width, PrefetchRange ahead = {}) {
-  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent chains to hide the latency of an FMA
+  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent sums to hide the latency of an FMA
   const int64_t step = ahead.step(width);
   int64_t e = 0;
   for (; e + wide * lanes <= width; e += wide * lanes)

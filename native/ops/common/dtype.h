@@ -1,4 +1,4 @@
-// Element types: bf16 as 16 bits, its conversion to and from f32 (rounding to nearest even), and the dispatch by
+// Element types: bf16 as 16 bits, the conversion between bf16 and f32 (rounding to nearest even), and the dispatch by
 // dtype.
 #pragma once
 #include "op.h"

@@ -3,8 +3,8 @@
 //
 // Order of summation: y[t][n] is summed over ascending columns by fused multiply-adds in one lane, for any number of
 // rows, tiling and number of threads. A tile keeps the sums of R rows and P panels in registers. Between blocks of
-// columns the sums are kept in f32 memory without rounding. With chunks, each chunk has a sum of its own that starts at
-// 0, and these sums are added in ascending order.
+// columns the sums are kept in f32 memory without rounding. If the weight has chunks, each chunk has a sum of its own
+// that starts at 0, and the sums of the chunks are added in ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. It copies a block of x (rows, columns) to its stack
 // as f32; this copy stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
@@ -25,7 +25,7 @@ constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
 
-// Panels of a tile of r rows: the tile has enough independent sums to hide the latency of an FMA.
+// Returns the number of panels of a tile of r rows, so that its independent sums hide the latency of an FMA.
 constexpr int64_t tile_panels(int64_t r) {
   const int64_t fit = tile_sums / r;
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;
@@ -50,7 +50,7 @@ template <> struct columns_of<float> {
   static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
 #if defined(__AVX512BF16__)
-// vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum; denormals count as zero.
+// Uses vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum; denormals count as zero.
 template <> struct columns_of<bf16> {
   using X = bf16;
   static constexpr int64_t step = 2, passes = 1, most_rows = tile_rows;
@@ -84,7 +84,7 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
   for (int64_t c = 0; c < n; c += step) {
-    // With one panel there is one stream of loads, which does not saturate DRAM without this prefetch.
+    // One panel is a single stream of loads, which would not saturate DRAM without this prefetch.
     if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);
 #pragma GCC unroll 2
     for (int pass = 0; pass < columns_of<W>::passes; ++pass) {
@@ -120,8 +120,8 @@ struct gemm_plan {
   int64_t columns;  // columns per block
 };
 // For few rows the product streams W once: it reads panels in place, several at a time. With two tiles of rows, a block
-// of columns is as long as L1 allows, so that the second tile reads it from L1. With one tile, it is as long as the
-// block of x allows.
+// of columns is as long as L1 allows, so that the second tile reads the block from L1. With one tile of rows, a block
+// of columns is as long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {wide, block_columns};
@@ -137,7 +137,7 @@ struct gemm_shape {
 // The members of a Problem:
 //   Element                                          type of the panels as tiles read them: float or bf16
 //   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros
-//   panels(panel, count, column, columns, w, &ld)    returns a block of count panels: in place, or copied to w
+//   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
 //   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          write is called for each chunk instead of for the total

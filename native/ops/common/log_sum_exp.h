@@ -7,7 +7,7 @@
 
 namespace ingrain::INGRAIN_ISA {
 
-// Returns the greatest element of a row. NaNs may be ignored.
+// Returns the greatest element of a row. NaNs are ignored.
 inline float max_of(const float* x, int64_t V) {
   vec m = splat(-INFINITY);
   strips(V, [&](int64_t i, auto n) { m = max(load(x + i, n, -INFINITY), m); });

@@ -4,10 +4,11 @@
 //     ... body ...
 //   }
 //
-// defines ingrain::<isa>::silu_mul_forward in each pass. In the AVX2 pass it also defines the exported
-// ingrain_silu_mul_forward, which dispatches by the instruction set of the context, and its signature tag. Everything
-// in an op file or in a header of this folder must be in namespace ingrain::INGRAIN_ISA. Otherwise the linker would
-// merge inline functions of different passes, because they have the same name.
+// The macro defines ingrain::<isa>::silu_mul_forward in each pass. In the AVX2 pass the macro defines two more symbols:
+// the exported function ingrain_silu_mul_forward, which calls the version for the instruction set of the context, and
+// the signature tag of this function. Everything in an op file or in a header of this folder must be in namespace
+// ingrain::INGRAIN_ISA. Otherwise the linker would merge inline functions of different passes, because they have the
+// same name.
 #pragma once
 #include "context.h"
 #include "ingrain.h"

@@ -37,8 +37,8 @@ class SequenceTiles {
   int64_t sequences_, size_, sequence_ = 0, begin_ = 0;
 };
 
-// Runs body(tile, part) for every tile and every part in [0, parts), over the context's threads. The tiles do not
-// depend on the number of threads.
+// Runs body(tile, part) for every tile and every part in [0, parts) on the context's threads. The tiles do not depend
+// on the number of threads.
 template <class Body>
 void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_t parts, const Body& body) {
   parallel_for(ctx, tiles.count() * parts, 1, [&](int64_t begin, int64_t end) {

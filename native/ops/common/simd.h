@@ -1,6 +1,6 @@
-// A vec has sixteen f32 lanes on every instruction set, so that sums have the same order: one zmm register with
-// AVX-512, two ymm registers with AVX2. The tail of a row uses load_some and store_some and the same arithmetic as the
-// main loop, so that it rounds alike.
+// A vec has sixteen f32 lanes on every instruction set, so that sums have the same order. It is one zmm register with
+// AVX-512 and two ymm registers with AVX2. The tail of a row uses load_some and store_some and the same arithmetic as
+// the main loop, so that the tail is rounded in the same way.
 #pragma once
 #include "dtype.h"
 
@@ -125,7 +125,7 @@ inline float maximum(vec a) {
 }
 
 // eˣ to about 1 ulp, and 0 below -87.3. With x = n·ln 2 + r and |r| <= ln 2 / 2, a polynomial of degree 6 (coefficients
-// of Cephes expf) computes eʳ. min and max return their second operand if an operand is NaN. The bound is their first
+// of Cephes expf) computes eʳ. min and max return their second operand if an operand is NaN. Here x is the second
 // operand, so that a NaN in x stays NaN.
 inline vec exp(vec x) {
   x = min(splat(88.3762626647949f), x);

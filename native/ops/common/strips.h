@@ -1,6 +1,6 @@
-// Processes a row in strips of sixteen lanes. The body is a generic lambda (i, n). It runs as branch-free code on the
-// full strips, with n of type Full, and once on the tail, with n the number of remaining elements. The body passes n to
-// the load and store functions below.
+// Processes a row in strips of sixteen lanes. The body is a generic lambda (i, n). For the full strips n has type Full,
+// and the body compiles to branch-free code. For the tail, the body runs once, and n is the number of remaining
+// elements. The body passes n to the load and store functions below.
 #pragma once
 #include "simd.h"
 
@@ -22,8 +22,8 @@ inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
 }
 
 // Sums a row: term(i, n, a) returns a plus the terms of the strip at i. Strips are added to four accumulators in turn.
-// The accumulators are added as (0 + 1) + (2 + 3), then the lanes as a tree. So the order of summation depends only on
-// the length of the row.
+// The accumulators are added as (0 + 1) + (2 + 3); then the lanes are added as a tree. So the order of summation
+// depends only on the length of the row.
 template <class Term>
 inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
   vec a = splat(0.0f), b = a, c = a, d = a;
@@ -39,7 +39,8 @@ inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& te
   return sum((a + b) + (c + d));
 }
 
-// The grain of parallel_for for rows of n elements: the least number of rows for which a second thread saves time.
+// Returns the grain of parallel_for for rows of n elements: the least number of rows for which a second thread saves
+// time.
 inline int64_t row_grain(int64_t n) { return 1 + 16384 / (n + 1); }
 
 }  // namespace ingrain::INGRAIN_ISA

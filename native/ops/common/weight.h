@@ -1,7 +1,7 @@
 // The packed layout of a weight W (rows, columns) on the CPU. A panel has sixteen rows and is stored column after
 // column, so that one load reads sixteen adjacent output features. In bf16, two adjacent columns are interleaved; this
 // is the operand layout of vdpbf16ps.
-//   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   rows and an odd column padded with zeros
+//   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   zeros pad the rows and an odd last column
 #pragma once
 #include "simd.h"
 

@@ -1,9 +1,9 @@
 package org.ingrain.jni;
 
 /**
- * Calls of the CUDA driver, implemented once for each of two bindings. Each implementation contains the loops itself,
- * so that a loop runs no code of the other binding. The kernel {@code *out = count} is the smallest kernel whose
- * arguments can be checked.
+ * Calls of the CUDA driver, implemented once for each of two bindings. Each implementation contains its own loops, so
+ * that no loop runs code of the other binding. The kernel {@code *out = count} is the smallest kernel whose arguments
+ * can be checked.
  */
 interface Driver {
     /** The kernel as PTX of CUDA 11.0. Every driver that the CUDA backend supports can load it. */

@@ -34,7 +34,7 @@ public final class JniComparison {
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
     /** Lets the JIT compiler compile the loops around products before the first product is timed. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
-    private static final double ROUNDING = 0x1p-7;   // four times the distance that two roundings to bf16 cause
+    private static final double ROUNDING = 0x1p-7;   // four times the distance() that rounding to bf16 causes
 
     private final JniDriver jni;
     private final PanamaDriver panama;

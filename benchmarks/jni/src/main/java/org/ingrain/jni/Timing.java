@@ -32,7 +32,7 @@ final class Timing {
     /**
      * The numbers of calls and of rounds.
      *
-     * @param calls  calls per round; with more calls than a stream's queue can hold, the host would wait for the device
+     * @param calls  calls per round; if a stream's queue could not hold all of them, the host would wait for the device
      * @param warmUp rounds before the timed rounds
      * @param rounds timed rounds
      */
