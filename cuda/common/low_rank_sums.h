@@ -63,8 +63,9 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
-// Adds the products over 32 columns to large[n] and small[n], each (R padded to 16, eight rows of p). The products of
-// small terms have accumulators of their own, because rounding would remove them if each was added to a large sum.
+// Multiplies 32 columns of both operands. The products of leading terms are added to large[n], the others to small[n].
+// Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small terms have their own
+// accumulators, because rounding would remove them if each was added to a large sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll

@@ -150,7 +150,8 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
   }
 }
 
-// Multiplies the turn in a slot of the ring. As soon as the turn is in registers, the slot is refilled from `from`.
+// Multiplies the data of one turn, which is in a slot of the ring. As soon as the data is in registers, the slot is
+// refilled from `from`.
 template <class S>
 __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
                                      const Arguments& a) {

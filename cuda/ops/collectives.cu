@@ -8,7 +8,8 @@
 //          and so for a kernel that waits for another rank
 // Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
 //          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
-//          shots). Both add in the same order. Other buffers: staged (staged.h). If Peers::route chooses NCCL: NCCL.
+//          shots). Both add in the same order. Other buffers: staged (staged.h). NCCL computes the
+//          collectives for which Peers::route chooses it.
 //          Round counters are in device memory, so that graphs can be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements per rank with one shot, (chunks + 1)·n with two
 // Oracle   native/ops/collectives.cc      Test CollectivesTest

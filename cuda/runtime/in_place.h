@@ -17,7 +17,8 @@ template <class Work> __device__ __forceinline__ void between_meetings(const Pee
   if (threadIdx.x == 0) table.rounds[blockIdx.x] = round + 2;
 }
 
-// The elements [first, first + count) of the sum of partials (chunks, ld) that a rank computes.
+// The range [first, first + count) of elements that one rank computes. Each element is a sum over partials (chunks,
+// ld).
 struct Share {
   int64_t first, count, ld;
 };

@@ -16,9 +16,10 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// For each slice of this block's channel, calls stage(region, first, count), waits at the barrier and calls
-// take(round, first, count). Two regions alternate. A rank that stages round r + 2 has passed the barrier of round r +
-// 1, so no rank still reads the region of round r.
+// Divides the elements of this block into slices. For each slice, calls stage(region, first, count), which fills a
+// region of the staging buffer, waits at the barrier of the ranks, and calls take(round, first, count), where rounds
+// count the slices. Two regions alternate. A rank that stages round r + 2 has passed the barrier of round r + 1, so no
+// rank still reads the region of round r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];

@@ -32,7 +32,7 @@ class Meeting {
   // ended: by end(), because a rank did not arrive within the limit, or because a rank made a different call.
   bool publish(int32_t rank, const void* address, Call call);
   const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
-  // Waits until no rank reads the published memory any more. Returns false if the meeting has ended.
+  // Waits until no rank reads the published memory any more. Returns false if the meeting has ended; see publish.
   bool release(int32_t rank);
   // Ends the meeting: all present and later waits return false at once. Only the first cause is kept. An empty cause
   // means that the communicator was destroyed.

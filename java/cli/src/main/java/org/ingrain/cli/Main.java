@@ -52,8 +52,8 @@ public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
     /**
-     * Maximum length of an error message, in characters. A longer message quotes a long text and is shortened in the
-     * middle.
+     * Maximum length of an error message, in characters. A longer message is shortened in the middle, because a
+     * quoted text makes it long.
      */
     private static final int LONGEST_MESSAGE = 1200;
 

@@ -5,7 +5,7 @@ import org.ingrain.tensor.InputException;
 /**
  * Settings of a lab model.
  *
- * @param course       tasks of the corpus
+ * @param course       the kinds of tasks of which the corpus consists
  * @param seed         seed of the corpus, of the initial weights and of the sequence of the rows
  * @param rows         number of rows of the corpus
  * @param batchSize    number of rows per optimizer step

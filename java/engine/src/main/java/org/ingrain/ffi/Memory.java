@@ -177,14 +177,14 @@ public abstract sealed class Memory implements Allocator permits Context {
         runtime.copyToDevice(handle(), destination.address(), host.address(), host.byteSize());
     }
 
-    /** Copies a tensor to the start of native host memory and waits for the copy. */
+    /** Copies a tensor to the start of a native host segment and waits for the copy. */
     public void copyToHost(MemorySegment host, Tensor source) {
         copyToHostAsync(host, source);
         synchronize();
     }
 
     /**
-     * Enqueues a copy of a tensor to the start of native host memory. If the host memory is not pinned, the call may
+     * Enqueues a copy of a tensor to the start of a native host segment. If the host memory is not pinned, the call may
      * wait for the copy.
      */
     public void copyToHostAsync(MemorySegment host, Tensor source) {

@@ -20,7 +20,8 @@ public final class LibraryCache {
     }
 
     /**
-     * Sets the folders if the user's home is not writable. Must be called before a class of DJL or JavaCPP is loaded.
+     * If the user's home is not writable, sets the cache folders to a private folder. Must be called before a class of
+     * DJL or JavaCPP is loaded.
      */
     public static void secure() {
         secure(System.getenv());

@@ -22,8 +22,8 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     public enum Shard { NONE, ROWS, COLUMNS, VOCABULARY }
 
     /**
-     * Minimum number of ranks that split the vocabulary. With fewer ranks it is faster if each rank computes all
-     * logits.
+     * The vocabulary is split if there are at least this many ranks. With fewer ranks it is faster if each rank
+     * computes all logits.
      */
     static final int VOCABULARY_RANKS = 4;
 

@@ -10,9 +10,9 @@ import org.ingrain.tensor.Tensor;
 /**
  * Builds one ragged step from the tokens of several sequences. A sequence may contribute a whole prompt or a single
  * token. The arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's
- * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. The token's
- * row then contains the index of the token among the sampled ids. One instance is allocated for the largest step and
- * reused.
+ * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. Instead of
+ * the id, the token's entry then has the index of the token among the ids that the previous step samples. One instance
+ * is allocated for the largest step and reused.
  */
 public final class Step {
     private final Limits limits;

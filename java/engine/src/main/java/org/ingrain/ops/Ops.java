@@ -62,7 +62,7 @@ public final class Ops {
     public record Dropout(float probability, long seed, long column, long columns) {
         public static final Dropout NONE = new Dropout(0, 0);
 
-        /** Dropout of an input with all its columns. */
+        /** Dropout of an input that is not sharded. */
         public Dropout(float probability, long seed) {
             this(probability, seed, 0, 0);
         }

@@ -30,9 +30,9 @@ final class BlockPool {
     }
 
     /**
-     * A block whose content is known. Each published content has its own serial number. The key of a sequence's next
-     * block contains this serial number. Therefore the key no longer matches when the preceding block has been reused
-     * for other content.
+     * A block whose tokens are in the index, so that other sequences can share it. Each published content has its own
+     * serial number. The key of a sequence's next block contains this serial number. Therefore the key no longer
+     * matches when the preceding block has been reused for other content.
      */
     record Known(int block, long serial) {
     }

@@ -133,8 +133,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * The text that contains the answer. It is the last text or, if the method branches, the merged texts about its
-     * parts. The result is empty if these texts cannot be merged.
+     * The text that contains the answer. It is the last text or, if the method branches, the merge of the texts
+     * about the parts of the branched text. The result is empty if these texts cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
