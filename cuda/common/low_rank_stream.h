@@ -2,7 +2,7 @@
 // wide, is bf16. The wide operand is streamed from memory into fragment registers: the next part is prefetched while
 // the current part is multiplied. The narrow operand is split into its three terms once per block.
 //
-// A sum over k may be computed in any order of k. So a lane uses the 16 contiguous bytes that it loads as its own
+// A sum over k may be computed in any order of k. So a lane loads 16 contiguous bytes and uses them as its own
 // elements of the mma instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of
 // k; the partial sums are added in the order of low_rank.h.
 #pragma once

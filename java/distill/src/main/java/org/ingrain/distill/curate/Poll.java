@@ -15,8 +15,8 @@ import org.ingrain.distill.task.Task;
  *
  * <p>Answers are counted in ascending order of their numbers, not in the order in which they finish. Counting stops at
  * the first answer that decides the verdict, so the recorded answers do not depend on timing. The poll requests only
- * the minimum number of answers that could decide the verdict. If one presentation order of a question has no winner, or a
- * winner other than that of the given order, the later presentation orders are not needed.
+ * the minimum number of answers that could decide the verdict. If one presentation order of a question has no winner,
+ * or a winner other than that of the given order, the later presentation orders are not needed.
  *
  * <p>If each stage has its own vote ({@code perStage}), the answers below one text of a step form one poll. The winner
  * of this poll is the vote of that text in the poll of its step.
