@@ -47,7 +47,7 @@ class FuzzTest {
 
     /** A fixed number of inputs of the fuzzer with a fixed seed, each of them for every target of the group. */
     @ParameterizedTest
-    @CsvSource({"(?!run-).*, 600", "run-.*, 35"})
+    @CsvSource({"(?!run-).*, 250", "run-.*, 15"})
     void fuzzedInputsCauseNoFault(String targets, int runs) throws IOException, InterruptedException {
         Path corpus = folder.resolve("corpus");
         run("org.ingrain.fuzz.Fuzzer", targets, corpus.toString());

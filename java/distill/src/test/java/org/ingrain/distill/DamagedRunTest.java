@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.SortedMap;
 import org.ingrain.files.DurableFile;
@@ -100,19 +99,25 @@ class DamagedRunTest {
         assertTrue(refused >= 3, refused + " refused");
     }
 
-    /** Copies in which one field, at any depth, is missing or has another value. */
+    /** Copies in which one field, at any depth, is missing, or a field of the line has another value. */
     private static List<ObjectNode> damaged(ObjectNode line) {
-        List<ObjectNode> all = new ArrayList<>();
-        Collection<String> names = List.copyOf(line.propertyNames());
-        for (String name : names) {
-            all.add((ObjectNode) line.deepCopy().without(name));
+        List<ObjectNode> all = missing(line);
+        for (String name : List.copyOf(line.propertyNames())) {
             all.add(line.deepCopy().put(name, 100_000));
             if (line.get(name).isArray()) {
                 all.add(line.deepCopy().set(name, NODES.arrayNode().addNull()));
             }
+        }
+        return all;
+    }
+
+    private static List<ObjectNode> missing(ObjectNode line) {
+        List<ObjectNode> all = new ArrayList<>();
+        for (String name : List.copyOf(line.propertyNames())) {
+            all.add((ObjectNode) line.deepCopy().without(name));
             JsonNode value = line.get(name);
             if (value.isArray() && !value.isEmpty() && value.get(0) instanceof ObjectNode inner) {
-                damaged(inner).forEach(element -> all.add(line.deepCopy().set(name, NODES.arrayNode().add(element))));
+                missing(inner).forEach(element -> all.add(line.deepCopy().set(name, NODES.arrayNode().add(element))));
             }
         }
         return all;
