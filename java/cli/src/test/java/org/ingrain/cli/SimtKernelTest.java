@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -59,6 +60,7 @@ class SimtKernelTest {
     }
 
     @Test
+    @Tag("long")
     void aFaultIsOneLine() throws IOException {
         assertRefused(check(kernel("tail.cu", "d < D; d += blockDim.x) y", "d < D - 1; d += blockDim.x) y")),
                 "tail.cu: rms_norm_forward at", "is NaN, expected");

@@ -32,7 +32,7 @@ class KillTest {
     }
 
     @Test
-    void stoppedAtEachCompletionAndStep() {
+    void stoppedAtEveryThirdCompletionOrStep() {
         DistillConfig<Runs.NoSettings> config = Runs.with(Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH),
                 new CurationConfig(Rule.PLURALITY, 0, 0, false, 1, false, Target.ANSWER, 0, 1));
         AtomicInteger ticks = new AtomicInteger();
@@ -42,7 +42,7 @@ class KillTest {
         // 3 questions of 2 + 4 samples and of 4 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and
         // one of 2 steps.
         assertEquals(3 * (2 + 4) + 3 * 4 + 3 * 4 + 4 * 2 + 2 * 2, total);
-        for (int stop = 0; stop < total; stop++) {
+        for (int stop = 0; stop < total; stop += 3) {
             String name = "stopped-" + stop;
             AtomicInteger left = new AtomicInteger(stop);
             AtomicInteger more = new AtomicInteger();
@@ -64,7 +64,7 @@ class KillTest {
                 Runs.config(Runs.letters(8, 2), List.of(5), BOTH), CurationConfig.defaults());
         Runs.run(config, base, "whole", FakeModel.with(1));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
-        for (int stop = 0; stop < 60; stop += 3) {
+        for (int stop = 0; stop < 60; stop += 6) {
             String name = "stopped-" + stop;
             AtomicInteger left = new AtomicInteger(stop);
             assertThrows(Killed.class, () -> Runs.run(config, base, name, FakeModel.with(2).ticking(() -> {

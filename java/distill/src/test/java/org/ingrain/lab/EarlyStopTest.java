@@ -35,10 +35,12 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Votes that stop early, cancelled in the running batch: the shipped lab model on its own questions. */
+@Tag("long")
 class EarlyStopTest {
     private static final int QUESTIONS = 40;
 

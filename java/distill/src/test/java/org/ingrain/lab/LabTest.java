@@ -20,6 +20,7 @@ import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,6 +40,7 @@ class LabTest {
     }
 
     @Test
+    @Tag("long")
     void aSmallModelIsMadeTheSameAfterAKill() throws IOException {
         Path whole = make(base.resolve("whole"), Progress.SILENT);
         for (int kill : new int[] {3, 6, 9}) {

@@ -45,6 +45,7 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.TestFolders;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -197,6 +198,7 @@ class ParallelTest {
 
     /** Four emulated GPUs, which use graphs and are read one step late. In F32 they have one order of summation. */
     @Test
+    @Tag("long")
     void emulatedGpusToo() throws IOException {
         ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
                 .withDevice("simt:0");

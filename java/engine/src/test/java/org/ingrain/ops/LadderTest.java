@@ -16,6 +16,7 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Tests of cuda/ladder. Every rung is compiled for the emulated GPU, replaces its op, and runs the parity checks of
  * that op in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but not of all.
  */
+@Tag("long")
 class LadderTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
     private static final Path LADDER = ROOT.resolve("cuda/ladder");

@@ -308,11 +308,11 @@ class ExtractionTest {
         assertEquals("i\u0307stanbul", LowerCase.of("\u0130STANBUL"));
         assertEquals("\u03bf\u03b4\u03bf\u03c2 i\u0307".toLowerCase(Locale.ROOT),
                 LowerCase.of("\u039f\u0394\u039f\u03a3 \u0130"));
-        String dotted = "\u0130\u0131".repeat(200_000);
-        assertEquals(3 * 200_000, AnswerFormat.TEXT.key(dotted).length());
-        assertEquals("a" + "!".repeat(200_000) + "b", AnswerFormat.TEXT.key(" a" + "!".repeat(200_000) + "b?"));
-        assertEquals("a", AnswerFormat.TEXT.key("..a" + "!".repeat(200_000)));
+        String dotted = "\u0130\u0131".repeat(60_000);
+        assertEquals(3 * 60_000, AnswerFormat.TEXT.key(dotted).length());
+        assertEquals("a" + "!".repeat(60_000) + "b", AnswerFormat.TEXT.key(" a" + "!".repeat(60_000) + "b?"));
+        assertEquals("a", AnswerFormat.TEXT.key("..a" + "!".repeat(60_000)));
         Example example = new Example("1", "Which city?", "Paris");
-        assertFalse(new Sycophancy().isRight(example, "not Paris ".repeat(40_000)));
+        assertFalse(new Sycophancy().isRight(example, "not Paris ".repeat(12_000)));
     }
 }
