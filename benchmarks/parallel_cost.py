@@ -9,6 +9,7 @@ the file. Needs the standard library only.
 """
 import pathlib
 import sys
+import textwrap
 
 HERE = pathlib.Path(__file__).resolve().parent
 GIB = 1 << 30
@@ -59,7 +60,7 @@ NAMED = """- A step adds memory time, compute time, a fixed time a layer, and me
   per rank. Up to 256 KiB per rank, each rank reads the partial sums of all others. Above, each rank reads its part of
   them and then the other parts of the bf16 result. The logits are gathered from 4 ranks on. NCCL, which computes
   messages over 1 MiB if it is found, is assumed to take the same time.
-- Copies (dp) do not talk while they sample. In training one all_reduce of the adapter's gradients follows a step.
+- Copies (dp) exchange nothing while they sample. In training one all_reduce of the adapter's gradients follows a step.
 - Sampling: samples of one prompt of 512 tokens, 256 more in the mean, which is the cost of the paper's methods; the
   shared prompt is read once. The cache is in bf16. With copies, each computes its share of the sequences; a placement
   with more copies than sequences is not listed.
@@ -275,7 +276,7 @@ def main():
              "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
              "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
              "the number of copies.", "",
-             "A cell has the placement with most tokens a second that fits, tp x dp, and that number: NVLink / "
+             "A cell has the placement tp x dp that fits and computes most tokens per second, and that rate: NVLink / "
              "PCIe. r: layers are recomputed. no: nothing fits. Details: milliseconds of a step for memory + compute + "
              "the fixed part + messages, then GiB needed on a GPU.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
@@ -283,7 +284,8 @@ def main():
         tables(lines, Model(name, dtype))
     received(lines)
     errors(lines)
-    target.write_text("\n".join(lines) + "\n")
+    prose = [line if line.startswith(("|", "-", "#")) or "\n" in line else textwrap.fill(line, 120) for line in lines]
+    target.write_text("\n".join(prose) + "\n")
 
 
 if __name__ == "__main__":
