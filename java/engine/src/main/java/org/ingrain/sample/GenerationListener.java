@@ -4,10 +4,28 @@ package org.ingrain.sample;
  * Receives the output of a request's samples. The methods are called on the thread that calls {@link Generator#step}.
  */
 public interface GenerationListener {
+    /**
+     * Reports a generated token. It is called before {@link #text} reports the text that the token completes. A token
+     * may complete no text, or its text may be withheld because it may be part of a stop string.
+     */
+    default void token(int sample, GeneratedToken token) {
+    }
+
     /** Reports new text of a sample. {@code piece} is never empty and cannot turn out to be part of a stop string. */
     default void text(int sample, String piece) {
     }
 
     /** Reports a finished sample. */
     void finished(Completion completion);
+
+    /**
+     * Reports that a sample ended without a completion. By default the exception is thrown, which ends {@link
+     * Generator#step}.
+     *
+     * @param cause an InputException that names the model if the softmax of the sample's logits is undefined, for
+     *              example because a logit is NaN; otherwise the failure of the generator
+     */
+    default void failed(int sample, RuntimeException cause) {
+        throw cause;
+    }
 }

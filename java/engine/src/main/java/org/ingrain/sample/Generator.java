@@ -36,7 +36,7 @@ public final class Generator implements AutoCloseable {
     /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
     /** Whether the adapter that was loaded last replaces parameters of the model. Such an adapter is the only one. */
-    private boolean replaces;
+    private volatile boolean replaces;
 
     /**
      * Creates a generator for a model on one device. The calls of {@link #step} execute the computation on the caller's
@@ -124,9 +124,12 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Queues a request. Throws an InputException if the prompt exceeds the context or the adapter slot does not exist.
+     * Checks a request. Any thread may call this method.
+     *
+     * @throws InputException if the prompt exceeds the context, a token id is not in the vocabulary, or the adapter
+     *         slot does not exist
      */
-    public Ticket submit(Request request, GenerationListener listener) {
+    public void check(Request request) {
         if (request.prompt().length >= config.contextLength()) {
             throw InputException.field("prompt", request.prompt().length
                     + " tokens, expected fewer than the context length "
@@ -144,6 +147,11 @@ public final class Generator implements AutoCloseable {
             throw new InputException("a request without the adapter: the adapter's modules_to_save replace the model's,"
                     + " so both cannot be computed by one generator");
         }
+    }
+
+    /** Queues a request. Throws an InputException if {@link #check} refuses it. */
+    public Ticket submit(Request request, GenerationListener listener) {
+        check(request);
         Ticket ticket = new Ticket(request, pool == null ? listener : pool.relay(listener), decoders);
         if (pool == null) {
             replicas.getFirst().enqueue(ticket);
@@ -201,8 +209,8 @@ public final class Generator implements AutoCloseable {
     /**
      * Enqueues one step and reads the results of the oldest steps in flight. On an asynchronous device, the newest step
      * remains unread. If replicas have their own threads, waits until one of them has enqueued and read its steps.
-     * Returns false when all requests are finished; the devices are then idle too. Throws an InputException that names
-     * the model if the softmax of a token's logits is undefined, for example because a logit is NaN. If a rank fails,
+     * Returns false when all requests are finished; the devices are then idle too. If the softmax of a token's logits
+     * is undefined, calls {@link GenerationListener#failed}, which by default throws an InputException. If a rank fails,
      * the exception of the rank is thrown after the tokens that were read before the failure have been reported.
      */
     public boolean step() {
@@ -212,6 +220,11 @@ public final class Generator implements AutoCloseable {
     /** Statistics since creation, summed over all replicas. */
     public GeneratorStats stats() {
         return pool == null ? replicas.getFirst().stats() : pool.stats();
+    }
+
+    /** The load after the last step, summed over all replicas. */
+    public GeneratorLoad load() {
+        return pool == null ? replicas.getFirst().load() : pool.load();
     }
 
     /** The configuration of each replica. */

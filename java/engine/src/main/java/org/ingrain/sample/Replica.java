@@ -22,6 +22,9 @@ import org.ingrain.tensor.InputException;
  * replica is used on the thread of its rank 0.
  */
 final class Replica implements AutoCloseable {
+    private static final int[] NONE = {};
+    private static final float[] NO_PROBABILITIES = {};
+
     private final GeneratorConfig config;
     private final ShardedModel model;
     private final Set<Integer> eosIds;
@@ -154,11 +157,17 @@ final class Replica implements AutoCloseable {
 
     private void accept(Sequence sequence, int id, float logProbability) {
         if (id < 0) {
-            throw new InputException(model.name() + ": the logits are not numbers at position "
-                    + (sequence.length() - sequence.unread()) + ", expected weights with which all are finite");
+            drop(sequence);
+            sequence.ticket.listener.failed(sequence.number, new InputException(model.name()
+                    + ": the logits are not numbers at position " + (sequence.length() - sequence.unread())
+                    + ", expected weights with which all are finite"));
+            return;
         }
         tokens++;
         SamplingParams params = sequence.ticket.request.params();
+        sequence.ticket.listener.token(sequence.number, sequence.topTokens == null
+                ? new GeneratedToken(id, logProbability, NONE, NO_PROBABILITIES)
+                : sequence.topTokens.token(id, logProbability, sequence.generated()));
         sequence.append(id, logProbability);
         if ((eosIds.contains(id) && !params.ignoreEos()) || params.stopTokens().contains(id)) {
             finish(sequence, FinishReason.STOP);
@@ -172,6 +181,11 @@ final class Replica implements AutoCloseable {
         }
     }
 
+    private void drop(Sequence sequence) {
+        sequence.finish();
+        scheduler.remove(sequence);
+    }
+
     private void emit(Sequence sequence, String piece) {
         if (!piece.isEmpty()) {
             sequence.ticket.listener.text(sequence.number, piece);
@@ -183,8 +197,7 @@ final class Replica implements AutoCloseable {
             emit(sequence, sequence.text.append(sequence.decoder.flush()));
         }
         emit(sequence, sequence.text.flush());
-        sequence.finish();
-        scheduler.remove(sequence);
+        drop(sequence);
         sequence.ticket.listener.finished(new Completion(sequence.number, sequence.generatedIds(),
                 sequence.generatedLogProbabilities(), sequence.text.text(), reason,
                 sequence.ticket.promptLogProbabilities, sequence.topTokens, sequence.ticket.promptTopTokens));
@@ -203,13 +216,16 @@ final class Replica implements AutoCloseable {
 
     /** Cancels all samples of a request whose prompt is not computed yet. */
     private void cancelBeforeFork(Sequence trunk) {
-        trunk.finish();
-        scheduler.remove(trunk);
+        drop(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {
             trunk.ticket.listener.finished(new Completion(trunk.number + i, new int[0], new float[0], "",
                     FinishReason.CANCELLED, trunk.ticket.promptLogProbabilities, trunk.topTokens,
                     trunk.ticket.promptTopTokens));
         }
+    }
+
+    GeneratorLoad load() {
+        return scheduler.load();
     }
 
     GeneratorStats stats() {

@@ -32,6 +32,7 @@ final class ReplicaPool {
     private volatile RuntimeException failure;
     // Only the caller's thread uses the following fields.
     private final GeneratorStats[] stats;
+    private final GeneratorLoad[] loads;
     private boolean stepped;
 
     /** @param maxSequences maximum number of samples in flight per replica */
@@ -44,6 +45,8 @@ final class ReplicaPool {
         for (int i = 0; i < stats.length; i++) {
             stats[i] = new GeneratorStats(0, 0, 0, 0, 0, 0, 0, 0);
         }
+        loads = new GeneratorLoad[replicas.size()];
+        Arrays.fill(loads, GeneratorLoad.NONE);
     }
 
     /**
@@ -53,6 +56,11 @@ final class ReplicaPool {
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {
             @Override
+            public void token(int sample, GeneratedToken token) {
+                news.add(() -> listener.token(sample, token));
+            }
+
+            @Override
             public void text(int sample, String piece) {
                 news.add(() -> listener.text(sample, piece));
             }
@@ -60,6 +68,11 @@ final class ReplicaPool {
             @Override
             public void finished(Completion completion) {
                 news.add(() -> listener.finished(completion));
+            }
+
+            @Override
+            public void failed(int sample, RuntimeException cause) {
+                news.add(() -> listener.failed(sample, cause));
             }
         };
     }
@@ -90,8 +103,10 @@ final class ReplicaPool {
             take(i, replica);
             boolean more = replica.step();
             GeneratorStats done = replica.stats();
+            GeneratorLoad load = replica.load();
             news.add(() -> {
                 stats[i] = done;
+                loads[i] = load;
                 stepped = true;
             });
             goOn(i, more, replica.unfinished());
@@ -204,6 +219,10 @@ final class ReplicaPool {
 
     GeneratorStats stats() {
         return Arrays.stream(stats).reduce(GeneratorStats::plus).orElseThrow();
+    }
+
+    GeneratorLoad load() {
+        return Arrays.stream(loads).reduce(GeneratorLoad::plus).orElseThrow();
     }
 
     /** Discards waiting requests, then waits until all replicas are idle. */

@@ -35,6 +35,9 @@ final class Scheduler {
     private final BlockPool pool;
     private final ArrayDeque<Sequence> waiting = new ArrayDeque<>();
     private final List<Sequence> running = new ArrayList<>();
+    private long preemptions;
+    private long prefixTokens;
+    private long prefixHits;
 
     Scheduler(GeneratorConfig config, BlockPool pool) {
         this.config = config;
@@ -55,6 +58,11 @@ final class Scheduler {
     int unfinished() {
         return inFlight().stream().mapToInt(sequence -> sequence.ticket.forking()
                 ? sequence.ticket.request.samples() : 1).sum();
+    }
+
+    GeneratorLoad load() {
+        return new GeneratorLoad(running.size(), pool.blocks() - pool.available(), pool.blocks(), preemptions,
+                prefixTokens, prefixHits);
     }
 
     List<Sequence> inFlight() {
@@ -112,6 +120,7 @@ final class Scheduler {
     }
 
     private void evict(Sequence sequence) {
+        preemptions++;
         running.remove(sequence);
         sequence.table.drop();
         waiting.addFirst(sequence);
@@ -172,6 +181,8 @@ final class Scheduler {
             sequence.table.drop();
             return null;
         }
+        prefixTokens += sequence.length();
+        prefixHits += sequence.table.computed();
         sequence.table.grow(sequence.length());
         waiting.removeFirst();
         running.add(sequence);

@@ -51,6 +51,13 @@ public final class Ticket {
         cancelled.add(sample);
     }
 
+    /** Cancels all samples. */
+    public void cancelAll() {
+        for (int i = 0; i < request.samples(); i++) {
+            cancel(request.firstSample() + i);
+        }
+    }
+
     boolean cancelled(int sample) {
         return cancelled.contains(sample);
     }

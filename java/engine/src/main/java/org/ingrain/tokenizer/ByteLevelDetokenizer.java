@@ -47,6 +47,11 @@ final class ByteLevelDetokenizer implements Detokenizer {
     }
 
     @Override
+    public byte[] bytes(int id) {
+        return id >= 0 && id < bytes.length ? bytes[id].clone() : new byte[0];
+    }
+
+    @Override
     public StreamingDecoder start(boolean skipSpecial) {
         Utf8Decoder utf8 = new Utf8Decoder();
         return new StreamingDecoder() {

@@ -136,6 +136,11 @@ final class JsonTokenizer implements Tokenizer {
     }
 
     @Override
+    public byte[] tokenBytes(int id) {
+        return detokenizer.bytes(id);
+    }
+
+    @Override
     public Optional<String> bosToken() {
         return bosToken;
     }

@@ -21,6 +21,20 @@ final class SentencePieceDetokenizer implements Detokenizer {
     }
 
     @Override
+    public byte[] bytes(int id) {
+        Vocabulary.Piece piece = vocabulary.piece(id);
+        if (piece == null) {
+            return new byte[0];
+        }
+        int value = byteValue(piece.text());
+        return value >= 0 ? new byte[] {(byte) value} : text(piece).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String text(Vocabulary.Piece piece) {
+        return piece.text().replace('\u2581', ' ');
+    }
+
+    @Override
     public StreamingDecoder start(boolean skipSpecial) {
         return new Decoder(skipSpecial);
     }
@@ -45,7 +59,7 @@ final class SentencePieceDetokenizer implements Detokenizer {
                 run.write(value);
                 return "";
             }
-            return begin(endRun() + piece.text().replace('\u2581', ' '));
+            return begin(endRun() + text(piece));
         }
 
         @Override

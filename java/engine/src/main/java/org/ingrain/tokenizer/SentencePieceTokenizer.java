@@ -149,6 +149,11 @@ final class SentencePieceTokenizer implements Tokenizer {
     }
 
     @Override
+    public byte[] tokenBytes(int id) {
+        return detokenizer.bytes(id);
+    }
+
+    @Override
     public Optional<String> bosToken() {
         return vocabulary.text(bosId);
     }

@@ -64,6 +64,12 @@ public interface Tokenizer extends AutoCloseable {
     /** The id of the token with this text in the vocabulary, such as {@code <s>} or {@code <|eot_id|>}. */
     OptionalInt tokenId(String token);
 
+    /**
+     * The UTF-8 bytes that a token contributes to a text. They may be a part of a character. The bytes of a special
+     * token are those of its name; an id without a token has no bytes.
+     */
+    byte[] tokenBytes(int id);
+
     /** The text of BOS, which is the variable bos_token of chat templates. */
     Optional<String> bosToken();
 

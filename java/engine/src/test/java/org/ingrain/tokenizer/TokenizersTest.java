@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -64,6 +66,9 @@ class TokenizersTest {
                     tokenizer.encode("😀\n", false));
             assertEquals("😀\n", tokenizer.decode(tokenizer.encode("😀\n", false), true));
             assertEquals("��ab", tokenizer.decode(new int[] {3 + 0xF0, 3 + 0x9F, 263}, true));
+            assertArrayEquals(new byte[] {' '}, tokenizer.tokenBytes(259));
+            assertArrayEquals(new byte[] {(byte) 0xF0}, tokenizer.tokenBytes(3 + 0xF0));
+            assertArrayEquals(new byte[0], tokenizer.tokenBytes(1 << 20));
         }
     }
 
@@ -211,6 +216,11 @@ class TokenizersTest {
                 streamed.append(piece);
             }
             assertEquals(expected, streamed.append(decoder.flush()).toString());
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            for (int id : ids) {
+                bytes.writeBytes(tokenizer.tokenBytes(id));
+            }
+            assertEquals(expected, bytes.toString(StandardCharsets.UTF_8));
         }
     }
 

@@ -61,6 +61,11 @@ class ExampleEncoderTest {
         }
 
         @Override
+        public byte[] tokenBytes(int id) {
+            throw new UnsupportedOperationException("nothing is decoded here");
+        }
+
+        @Override
         public int vocabSize() {
             return MERGED + 1;
         }

@@ -1,0 +1,22 @@
+package org.ingrain.sample;
+
+/**
+ * The load of a generator.
+ *
+ * @param running      number of samples in the batch
+ * @param usedBlocks   number of cache blocks that samples hold
+ * @param blocks       number of cache blocks
+ * @param preemptions  number of samples since creation that were preempted because no block was free
+ * @param prefixTokens number of prompt tokens since creation that were looked up in the prefix cache
+ * @param prefixHits   number of prompt tokens since creation that were found in the prefix cache
+ */
+public record GeneratorLoad(int running, int usedBlocks, int blocks, long preemptions, long prefixTokens,
+                            long prefixHits) {
+    static final GeneratorLoad NONE = new GeneratorLoad(0, 0, 0, 0, 0, 0);
+
+    /** The sum of the loads of two replicas. */
+    GeneratorLoad plus(GeneratorLoad other) {
+        return new GeneratorLoad(running + other.running, usedBlocks + other.usedBlocks, blocks + other.blocks,
+                preemptions + other.preemptions, prefixTokens + other.prefixTokens, prefixHits + other.prefixHits);
+    }
+}
