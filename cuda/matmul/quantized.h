@@ -169,9 +169,9 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
   ingrain::note_fallback(ctx, what);
 }
 
-// Computes p, in which a is already fp8, some rows at a time: cuBLASLt multiplies without the scales, and a kernel
-// applies the scales. If cuBLASLt does not support the product at all, the plain kernel computes `plain`, which is the
-// same product with the unquantised a.
+// Computes the product that p describes, some rows at a time. Operand a is already fp8. cuBLASLt multiplies without the
+// scales, and then a kernel applies the scales. If cuBLASLt does not support the product at all, the plain kernel
+// computes `plain`, which is the same product with the unquantised a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);
@@ -201,8 +201,8 @@ inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p,
   return INGRAIN_OK;
 }
 
-// Computes p, in which a is bf16 (M, K) and b is fp8. b is stored as (N, K) with b_scales or, for dX, as (K, N) with
-// k_scales.
+// Computes the product that p describes. Operand a is bf16 (M, K). Operand b is fp8 and is stored as (N, K) with
+// b_scales or, for dX, as (K, N) with k_scales.
 inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
   const bool transposes = !p.b_transposed;
   Scratch scratch;

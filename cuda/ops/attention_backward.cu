@@ -5,10 +5,11 @@
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0, scratch 0 · tensor core if bf16, E % 16 == 0, E <= 128, H/K <= 64, else
 //          one warp per row
-// Mapping  delta: one warp or half a warp per (token, head) · dk, dv: (kv head, 64 keys) per block of eight warps, one
-//          query head after the other, 64 tokens at a time; four warps sum the first 32 tokens, four the other 32, and
-//          their sums are added at the end · dq: (kv head, 64 query rows) per block of four warps, 32 keys at a time.
-//          Scores are computed twice, so that one block computes each sum, in a fixed order
+// Mapping  delta: one warp or half a warp per (token, head) · dk, dv: a block of eight warps computes 64 keys of one kv
+//          head. It processes the query heads in order, 64 tokens at a time. Warps 0 to 3 sum over the first 32 of
+//          these tokens and warps 4 to 7 over the last 32. At the end the two sums are added · dq: (kv head, 64 query
+//          rows) per block of four warps, 32 keys at a time. Scores are computed twice, so that one block computes each
+//          sum, in a fixed order
 // Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest

@@ -21,9 +21,10 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
 
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate is true. First the spans of each
-// group of `group` spans are added, then the sums of the groups. So four spans of one piece give the same sum as one
-// span of four pieces. If out is transposed, width is the number of columns of the partial sums; otherwise width is 0.
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate is true. Adjacent spans form groups
+// of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So
+// four spans of one piece give the same sum as one span of four pieces. If out is transposed, width is the number of
+// columns of the partial sums; otherwise width is 0.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -142,8 +143,8 @@ int64_t span_of_tokens(int64_t T, int64_t rows) {
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Adds sums over the tokens to out (R, columns), or (columns, R) if transposed. Returns INGRAIN_UNSUPPORTED if
-// token_sums does not support these sums.
+// Computes scale · uᵀ·p, summed over all tokens, and adds it to out. The shape of out is (R, columns), or (columns, R)
+// if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;
   int64_t bytes = 0;

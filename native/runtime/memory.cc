@@ -34,8 +34,9 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
     return exhausted(ingrain::host_memory().free_bytes);
   }
   if (bytes < large) return INGRAIN_OK;
-  // Huge pages avoid TLB misses in the decode step. A Linux kernel that does not support one of these two calls ignores
-  // it; the first access of an op then populates the pages.
+  // Huge pages avoid TLB misses in the decode step. Some Linux kernels support only one of the two madvise calls below,
+  // or neither. An unsupported call fails, and this function ignores the failure. The pages are then populated when an
+  // op first accesses them.
   madvise(*pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   const int64_t pages = bytes & ~int64_t{4095};
   if (madvise(*pointer, static_cast<size_t>(pages), MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {

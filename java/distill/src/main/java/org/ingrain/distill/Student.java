@@ -58,7 +58,11 @@ record Student(Role role, String name, String title, String folder, String sampl
         return all;
     }
 
-    /** The number of trainings before the last one; 0 for direct answers, because they have no reasoning to remove. */
+    /**
+     * Returns how many trainings precede the last training of a student of this method. Each of these trainings has
+     * fewer words of reasoning in its targets than the training before. Returns 0 for the method {@code direct}, which
+     * has no reasoning.
+     */
     private static int parts(DistillConfig<?> config, Method method) {
         return method.equals(Methods.direct()) ? 0 : config.teach().stages();
     }

@@ -90,8 +90,8 @@ public final class BlueprintReader {
         }
 
         /**
-         * The value of sliding_window. A null field means no window, for which the value is 0. If the field is missing,
-         * the default of transformers applies.
+         * Returns the field sliding_window as a number of tokens. Returns 0 (no window) if the field is null. If the
+         * field is missing, the default of transformers applies.
          */
         private static int window(JsonFields fields) {
             boolean none = isNull(fields, "sliding_window");

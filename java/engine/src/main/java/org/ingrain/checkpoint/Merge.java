@@ -83,7 +83,10 @@ public final class Merge {
         return base.config().tieWordEmbeddings() && !same;
     }
 
-    /** Receives a call for each tensor that is written. */
+    /**
+     * Reports the progress of a merge. {@code written} is called once for each tensor, just before this tensor is
+     * computed and written.
+     */
     public interface Progress {
         void written(int tensors, int of);
     }

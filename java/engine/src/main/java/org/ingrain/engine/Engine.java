@@ -44,10 +44,10 @@ import org.ingrain.workbench.Workbench;
 
 /**
  * A model on one or several devices. This class is the entry point for users of the library. {@link #open} only reads
- * the configuration and opens the devices. The weights are loaded when the first generator or trainer is created, after
- * a check that the memory is sufficient for the weights together with that generator or trainer. All generators and
- * trainers share the weights. Closing the engine releases all of its resources; trainers must be closed before the
- * engine. Not thread-safe.
+ * the configuration and opens the devices. The weights are loaded when the first generator or trainer is created.
+ * Before that, the engine checks that the memory is sufficient for both the weights and this generator or trainer. All
+ * generators and trainers share the weights. Closing the engine releases all of its resources; trainers must be closed
+ * before the engine. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
     private static final int CONTEXT = 4096;
@@ -171,7 +171,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Reads an adapter in PEFT's format. Returns the changes that it makes to the model.
+     * Reads an adapter in PEFT's format. Returns the changes that this adapter would make to the model. The method does
+     * not change the model.
      *
      * @throws InputException if the folder does not contain an adapter for this model
      */

@@ -16,8 +16,8 @@ public final class Fingerprint {
     }
 
     /**
-     * Returns the values by name, without those of the model. The number of threads is not included, because it does
-     * not change a result.
+     * Returns a map from the name of each value to the value. The map does not contain the hashes of the model's files.
+     * It does not contain the number of threads either, because this number does not change a result.
      */
     public static SortedMap<String, String> of(ModelOptions options, Backend backend, Context context) {
         SortedMap<String, String> engine = new TreeMap<>();

@@ -106,8 +106,8 @@ final class WeightLoader implements AutoCloseable {
     }
 
     /**
-     * Uploads rows and enqueues their use on the device. The host waits only until the previous use of the same lane is
-     * complete.
+     * Copies rows to the device. Then calls {@code use}, which enqueues an op that reads these rows. The host waits
+     * only until the previous use of the same lane is complete.
      */
     private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();

@@ -68,7 +68,8 @@ final class StepBuilder {
     }
 
     /**
-     * Adds the draw of the next token of a sequence that cannot run yet. The token is drawn before the sequence waits.
+     * Adds the draw of the next token of a sequence that has no place in the batch or the cache yet. The token is drawn
+     * now, because the row of logits is available only now. The sequence then waits for a place.
      */
     void drawForWaiting(Sequence sequence, int logitRow) {
         later.add(sequence, logitRow);

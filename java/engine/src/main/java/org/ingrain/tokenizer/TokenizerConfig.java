@@ -34,7 +34,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
             "cls_token", "mask_token");
 
     /**
-     * A token that is matched in the text before the rest of the text is encoded.
+     * An added token. The tokenizer first searches the text for added tokens and then encodes the text between them.
      *
      * @param singleWord whether the token is matched only as a whole word
      * @param lstrip     whether the match includes the white space before the token

@@ -43,7 +43,7 @@ final class AttentionCases {
         return pairs;
     }
 
-    /** Allocates the outputs of the forward pass on one side and collects them with the inputs. */
+    /** Allocates y, lse and the offsets on {@code side}. Returns them with qkv as an AttentionState. */
     private static AttentionState state(Side side, Tensor qkv, Case at, int[] offsets) {
         int t = offsets[offsets.length - 1];
         return new AttentionState(qkv.view(t, heads(at).columns()),

@@ -21,7 +21,8 @@ import org.ingrain.tensor.Require;
  * @param tokens   tokens generated for this example, including intermediate steps
  * @param votes    answers with their numbers of votes, in descending order of votes
  * @param targets  training targets of the student; empty if the example is discarded
- * @param orders   all final answers, by presentation order of the options or responses; the given order first
+ * @param orders   one element for each presentation order of the options or responses, with all final answers in this
+ *                 order; the first element is the given order
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,

@@ -184,7 +184,7 @@ public record Ledger(Path file) {
                     savedTokens + other.savedTokens);
         }
 
-        /** Share of the planned answers that early stopping saved, 0 to 1. */
+        /** Share of the planned answers that were not needed because of early stopping: 1 − drawn / planned. */
         public double saved() {
             return planned == 0 ? 0 : 1 - (double) drawn / planned;
         }

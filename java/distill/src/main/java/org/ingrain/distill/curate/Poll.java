@@ -11,12 +11,14 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The vote on one presentation order of an example while its answers are drawn.
+ * Counts the votes for the answers to one example in one presentation order. Counting takes place during sampling, so
+ * that sampling can stop early.
  *
  * <p>Answers are counted in ascending order of their numbers, not in the order in which they finish. Counting stops at
  * the first answer that decides the verdict, so the recorded answers do not depend on timing. The poll requests only
- * the minimum number of answers that could decide the verdict. If one presentation order of a question has no winner,
- * or a winner other than that of the given order, the later presentation orders are not needed.
+ * the minimum number of answers that could decide the verdict. A presentation order disagrees if it has no winner, or
+ * if its winner is not the winner of the given order. If one presentation order disagrees, later presentation orders
+ * cannot change the verdict, and no answers to them are requested.
  *
  * <p>If each stage has its own vote ({@code perStage}), the answers below one text of a step form one poll. The winner
  * of this poll is the vote of that text in the poll of its step.

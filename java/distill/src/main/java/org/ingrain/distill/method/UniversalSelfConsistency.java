@@ -33,10 +33,10 @@ public record UniversalSelfConsistency(Task task, Method method) {
      * The model's selection for one example.
      *
      * @param number number of the selected response, from 0; empty if the model's text has no number
-     * @param fits   whether the responses are short enough for the model's context; if false, the model was not asked
+     * @param fits   false if the model was not asked because the responses are too long for its context; otherwise true
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** The selection for an example for which the model was not asked to select a response. */
+        /** A selection without a number. It is used for an example that has no entry in the selections. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 

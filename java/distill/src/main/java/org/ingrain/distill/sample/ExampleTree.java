@@ -22,7 +22,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Numbers of the answers for which a completion has been requested and is not finished yet. */
+    /** Indices of the answers for which a completion has been requested and is not finished yet. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -73,7 +73,7 @@ final class ExampleTree {
         return requests;
     }
 
-    /** The number of an open answer that is neither complete nor waiting; -1 if there is none. */
+    /** The index of an open answer that is neither complete nor waiting; -1 if there is none. */
     private int next() {
         BitSet open = count.open();
         open.andNot(answered);

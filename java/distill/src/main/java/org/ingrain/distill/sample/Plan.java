@@ -74,7 +74,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * Number of the answer with this path, from 0, among all answers of an example in depth-first order.
+     * Returns the index of the answer with this path. The answers of an example are numbered from 0 in depth-first
+     * order.
      *
      * @throws InputException if the plan has no such answer
      */
@@ -92,8 +93,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * Number of the first answer below a completion; for the text about a part, the number of the answer that the text
-     * belongs to.
+     * Returns the index of the first answer below a completion. For the text about a part, returns the index of the
+     * answer that the text belongs to.
      */
     int firstAnswer(SampleKey key) {
         int[] indices = key.indices();

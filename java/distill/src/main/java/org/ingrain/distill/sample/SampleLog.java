@@ -17,8 +17,8 @@ import org.ingrain.files.JsonLog;
  */
 final class SampleLog implements AutoCloseable {
     /**
-     * Interval between forced writes to disk, in nanoseconds. A power failure loses the lines that were appended since
-     * the last forced write; the end of the process loses no line.
+     * Interval between forced writes to disk, in nanoseconds. After a power failure, the lines that were appended since
+     * the last forced write may be missing. If only the process ends or is killed, no complete line is missing.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 

@@ -26,7 +26,7 @@ public interface Stopping {
         void add(int number, Answers.Chain answer);
 
         /**
-         * The numbers of the answers that may be drawn now. Added answers can enlarge this set until the count is
+         * The indices of the answers that may be drawn now. Added answers can enlarge this set until the count is
          * settled.
          */
         BitSet open();
@@ -35,9 +35,9 @@ public interface Stopping {
         boolean settled();
 
         /**
-         * The numbers of the answers that the verdict is based on. They end with the deciding answer; the set is empty
-         * if this presentation order is not needed. Call this method only when the counts of all presentation orders
-         * are settled.
+         * The indices of the answers that the verdict is based on. The last of them is the deciding answer. The set is
+         * empty if this presentation order is not needed. Call this method only when the counts of all presentation
+         * orders are settled.
          */
         BitSet recorded();
     }

@@ -75,9 +75,10 @@ public record LastLetter(int size) implements Task {
 
     /**
      * Searches for as many letters as the question has words. It uses the letters after the last {@code answer is} or a
-     * similar phrase. If there are no such letters, it uses the last letters that are quoted or follow a weaker cue
-     * phrase. If there are none of these either, it uses the whole text if the text consists only of that many letters.
-     * {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
+     * similar phrase. If there are no such letters, it searches for letters that are quoted or emphasised, or that
+     * follow a phrase such as {@code letters are} or {@code together:}. If there are several matches, it uses the last
+     * match in the text. If there is no match either, it uses the whole text if the text consists only of that many
+     * letters. {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
      * {@code "r" and "b"}, are not joined. A quoted word of the question is not an answer.
      */
     @Override

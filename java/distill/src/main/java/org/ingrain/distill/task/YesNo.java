@@ -64,8 +64,8 @@ final class YesNo {
     }
 
     /**
-     * Whether the word after this text is undecided because of a "whether" or "if" in the same clause. This rule is not
-     * from the paper.
+     * Whether the last clause of this text has the word "whether" or "if". The word after the text then states no
+     * answer, as {@code heads} in {@code whether heads}. This rule is not from the paper.
      */
     static boolean open(String before) {
         return OPEN.matcher(before).find();

@@ -20,8 +20,8 @@ import org.ingrain.tensor.Tensor;
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * A replica that stores only the moments of a slice needs only the sum of this slice ({@link #scatters}). If replica 0
- * adds further gradients to the sum, however, it needs the whole sum.
+ * If a replica stores the moments of only one slice, it needs the summed gradients of this slice only ({@link
+ * #scatters}). If replica 0 adds further gradients to the sum, however, it needs the whole sum.
  *
  * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */

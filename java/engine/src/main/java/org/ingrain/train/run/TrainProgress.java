@@ -31,7 +31,8 @@ public interface TrainProgress {
     }
 
     /**
-     * A finished optimizer step. Any validation and any checkpoint that was due after the step is finished too.
+     * A finished optimizer step. If a validation or a checkpoint was due after this step, it has already been
+     * completed.
      *
      * @param step            from 1
      * @param of              number of steps of the run
