@@ -146,8 +146,8 @@ public final class Main implements Callable<Integer> {
     }
 
     /**
-     * The exit status for an exception. It is 2 for errors that the user can correct, which are bad input and too
-     * little memory.
+     * Returns the exit status for an exception: 2 for errors that the user can correct, which are bad input and too
+     * little memory, and otherwise {@link #FAILED}.
      */
     private static int status(Throwable exception) {
         boolean input = exception instanceof InputException || exception instanceof BackendException backend

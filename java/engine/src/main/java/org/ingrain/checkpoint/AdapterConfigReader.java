@@ -18,11 +18,11 @@ final class AdapterConfigReader {
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
             "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
             "layers_to_transform", "modules_to_save", "lora_bias");
-    // Fields that only PEFT uses. They do not affect the results of a trained adapter for a Llama model.
+    // Fields that only PEFT uses. These fields do not affect the results of a trained adapter.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
     // Initialisations that do not modify the base model. Other initialisations, such as pissa, olora, corda and loftq,
-    // modify it.
+    // modify the base model.
     private static final Set<String> INITS = Set.of("true", "false", "gaussian", "orthogonal", "eva");
 
     private final JsonFields fields;

@@ -141,8 +141,8 @@ public final class BlueprintReader {
     }
 
     /**
-     * The context length in tokens. With YaRN it is at least factor times the original length. This is the case even if
-     * max_position_embeddings is still the original length, as in Qwen2.5.
+     * Returns the context length in tokens. If the scaling is YaRN, the context length is at least factor times the
+     * original length, even if max_position_embeddings is still the original length, as in Qwen2.5.
      */
     private static int extended(int positions, RopeConfig rope) {
         return rope.scaling() instanceof RopeScaling.Yarn yarn

@@ -23,8 +23,8 @@ import org.ingrain.tensor.InputException;
  * Merges an adapter into its base model. For each tensor, W + scaling·B·A is computed in F32 and rounded to the type of
  * W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores in full
  * replace the base's modules. If the adapter makes tied embedding and output head differ, the result has a separate
- * output head. A bias of lora_B is added to the bias of the base module. As in PEFT, it cannot be merged into a base
- * module without a bias.
+ * output head. A bias of lora_B is added to the bias of the base module. As in PEFT, an adapter with a bias of lora_B
+ * cannot be merged if the base module has no bias.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -68,8 +68,8 @@ public final class Merge {
     }
 
     /**
-     * Whether the adapter makes tied embedding and output head differ. It does if it adapts either of them, replaces
-     * only one of them, or replaces them by different tensors.
+     * Whether the adapter makes tied embedding and output head differ. This is the case if the adapter adapts either of
+     * the two modules, replaces only one of them, or replaces them by different tensors.
      */
     private boolean unties() {
         if (base.config().tieWordEmbeddings()
@@ -137,7 +137,7 @@ public final class Merge {
         }
     }
 
-    /** Computes the tensor of the result that has this name. Its type is that of the base's tensor w. */
+    /** Computes the tensor with this name in the merged model. The result has the type of w, the tensor of the base. */
     private MemorySegment changed(MemorySegment data, String name, HostTensor w, LoraModule module) {
         HostTensor saved = adapter.savedModules().get(name);
         HostTensor source = saved == null ? w : saved;

@@ -19,9 +19,9 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * A Hugging Face model folder. It contains config.json. The weights are in model.safetensors, or in the shards that are
- * listed in model.safetensors.index.json. Opening a folder checks the configuration and every header. If a field or
- * tensor is invalid, opening throws an InputException that names the file and the field or tensor.
+ * A Hugging Face model folder. The configuration is in config.json. The weights are in model.safetensors, or in the
+ * shards that are listed in model.safetensors.index.json. Opening a folder checks the configuration and every header.
+ * If a field or tensor is invalid, opening throws an InputException that names the file and the field or tensor.
  */
 public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
@@ -99,8 +99,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     }
 
     /**
-     * A weight as F32, BF16 or F16. An F64 tensor is converted to F32. The elements are little-endian and may be
-     * unaligned. They are valid until this folder is closed.
+     * A weight as F32, BF16 or F16. An F64 tensor is converted to F32. The elements are little-endian, may be
+     * unaligned, and are valid until this folder is closed.
      */
     @Override
     public HostTensor tensor(String name) {

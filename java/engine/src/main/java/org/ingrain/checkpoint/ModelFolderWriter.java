@@ -21,8 +21,8 @@ public final class ModelFolderWriter {
      * Writes a model's files.
      *
      * @param folder     the folder that {@link org.ingrain.files.DurableFolder#write} passes to its body
-     * @param base       the folder from which tokenizer and generation settings are copied; its config.json is copied
-     *                   too if that describes {@code config}
+     * @param base       the folder from which tokenizer and generation settings are copied; the config.json of this
+     *                   folder is copied too if it describes {@code config}
      * @param tensors    all parameters, in the order of the shards
      * @param shardBytes maximum size of a shard in bytes, usually {@link SafetensorsWriter#SHARD_BYTES}
      */

@@ -28,10 +28,10 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
- * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R); with lora_bias, there is
- * also lora_B.bias (N). The tensors of the embedding are named lora_embedding_A (R, V) and lora_embedding_B (D, R). If
- * the embedding or the output head is adapted, PEFT also stores the weight of the base layer. This weight is one of the
- * saved modules.
+ * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R); if lora_bias is true, there
+ * is also lora_B.bias (N). The tensors of the embedding are named lora_embedding_A (R, V) and lora_embedding_B (D, R).
+ * If the embedding or the output head is adapted, PEFT also stores the weight of the base layer. This weight is one of
+ * the saved modules.
  *
  * @param modules      the adapted projections, ordered by layer and projection
  * @param savedModules parameters stored in full (modules_to_save); the key is the name in the model, such as {@code
@@ -82,8 +82,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
      * Returns the changes that the adapter makes to its base model. Saved parameters that equal those of the base are
      * omitted, for example base layers that PEFT stores unchanged.
      *
-     * @throws InputException if the base has no parameter with the name of a saved parameter, or has it with another
-     *         shape
+     * @throws InputException if the base has no parameter with the name of a saved parameter, or if the two parameters
+     *         have different shapes
      */
     public Adapter changes(ModelFolder base) {
         Map<String, HostTensor> changed = new HashMap<>();
@@ -148,8 +148,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * The stored base layer weights of the adapted embedding and output head. In a tied model, one weight counts for
-     * both.
+     * The stored base layer weights of the adapted embedding and output head. If embedding and head are tied and only
+     * one of the two weights is stored, the result has this weight under both names.
      */
     private static Map<String, HostTensor> baseLayers(Safetensors tensors, Blueprint model, TreeSet<String> unread) {
         Map<String, HostTensor> saved = new LinkedHashMap<>();

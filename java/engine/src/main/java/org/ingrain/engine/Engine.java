@@ -181,7 +181,10 @@ public final class Engine implements AutoCloseable {
         return folder == null ? new Adapter(read.modules(), read.savedModules()) : read.changes(folder);
     }
 
-    /** The modules of an adapter to train further. An adapter that replaces parameters of the model is refused. */
+    /**
+     * Returns the modules of an adapter that is to be trained further. Throws an InputException if the adapter replaces
+     * parameters of the model.
+     */
     public List<LoraModule> trainableAdapter(Path adapter) {
         Adapter read = adapter(adapter);
         if (!read.saved().isEmpty()) {
@@ -225,7 +228,10 @@ public final class Engine implements AutoCloseable {
         return new Generator(models, config, () -> text.streamingDecoder(true), text.eosIds());
     }
 
-    /** Creates a generator for a model without a tokenizer. It has no end-of-sequence ids and no adapter slots. */
+    /**
+     * Creates a generator for a model without a tokenizer. The generator has no end-of-sequence ids and no adapter
+     * slots.
+     */
     public Generator generator(GeneratorConfig config, Supplier<StreamingDecoder> decoders) {
         load(room(config, limits(null)));
         return new Generator(copies.stream()
@@ -260,8 +266,8 @@ public final class Engine implements AutoCloseable {
      * Creates a trainer for an adapter of the frozen weights, on all devices.
      *
      * @param lora shape of the adapter
-     * @param from the modules of the adapter with which training starts; empty for a new adapter. Their rank, scaling
-     *             and projections must be those of {@code lora}
+     * @param from the modules of the adapter with which training starts; empty for a new adapter. Rank, scaling and
+     *             projections of these modules must be those of {@code lora}
      * @param run  data, settings and output folder
      * @throws InputException if there is not enough memory, or if {@code from} and {@code lora} differ in rank, scaling
      *         or projections
@@ -319,8 +325,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Plans the memory of every device. Each rank allocates the parts in {@code beside}; unless the weights are loaded,
-     * it also allocates its weights.
+     * Plans the memory of every device. Each rank allocates the parts in {@code beside}. If the weights are not loaded
+     * yet, each rank also allocates its weights.
      */
     private List<MemoryPlan> plan(List<MemoryPlan.Part> beside) {
         if (loaded()) {
@@ -436,7 +442,10 @@ public final class Engine implements AutoCloseable {
         return precision;
     }
 
-    /** The context of the first rank. With several ranks, callers may only read its constant properties. */
+    /**
+     * The context of the first rank. If there are several ranks, callers may only read the constant properties of this
+     * context.
+     */
     public Context context() {
         return copies.getFirst().contexts().getFirst();
     }

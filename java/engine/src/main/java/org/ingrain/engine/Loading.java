@@ -11,7 +11,7 @@ import org.ingrain.model.Weights;
 
 /**
  * Loads the copies of a model. All ranks of all copies load in parallel; each rank loads its shard of the mapped files.
- * Of the copies on one CPU, only the first loads weights, and the others share them.
+ * If several copies are on one CPU, only the first copy loads weights, and the other copies share these weights.
  */
 final class Loading {
     /** The copies that load their own weights. */

@@ -54,7 +54,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
 
     /**
      * The plan in one line: {@code needs 12.3 GiB (weights 11.0, cache 1.3), 20.1 GiB free}. If there are several ranks
-     * on the device, the line states their number.
+     * on the device, the line states the number of ranks.
      */
     public String line() {
         String detail = parts.stream().map(part -> part.name + " " + gibibytes(part.bytes))

@@ -19,7 +19,7 @@ final class ModelCopy implements AutoCloseable {
     private final Communicator communicator;
     private final Context[] contexts;
     private List<Weights> weights = List.of();
-    /** Copies that read the weights of this copy. They must be closed before it. */
+    /** Copies that read the weights of this copy. These copies must be closed before this copy. */
     private final List<ModelCopy> readers = new ArrayList<>();
     /** Whether a rank may still be running although {@link #close} has been called. */
     private boolean hangs;
@@ -75,8 +75,8 @@ final class ModelCopy implements AutoCloseable {
     }
 
     /**
-     * Whether the ranks can read the weights of another copy in place. They can if both copies are on the CPU, where an
-     * op has run when its call returns.
+     * Whether the ranks can read the weights of another copy in place. This is possible if both copies are on the CPU,
+     * because on the CPU an op is complete when its call returns.
      */
     boolean canShare(ModelCopy other) {
         return !contexts[0].device().asynchronous()

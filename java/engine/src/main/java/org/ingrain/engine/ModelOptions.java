@@ -15,8 +15,8 @@ import org.ingrain.workbench.KernelFile;
 /**
  * The model, its devices and its dtypes.
  *
- * @param model         Hugging Face folder; with randomWeights, a config file in the format of config.json is accepted
- *                      too
+ * @param model         Hugging Face folder; if {@code randomWeights} is true, a config file in the format of
+ *                      config.json is accepted too
  * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; for tests also simt, which runs the CUDA
  *                      sources on emulated GPUs
  * @param threads       CPU threads, 0 for all cores
@@ -28,7 +28,7 @@ import org.ingrain.workbench.KernelFile;
  * @param kernels       kernels that replace ops of the backend
  * @param randomWeights whether to draw random weights on the device instead of loading the folder's weights; for a new
  *                      model or for measurements
- * @param layers        number of layers with randomWeights; 0 for all layers of the config
+ * @param layers        number of layers if {@code randomWeights} is true; 0 for all layers of the config
  * @param parallel      number of copies of the model and number of ranks per copy
  * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); undefined if empty
  */
@@ -115,8 +115,9 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /**
-     * The device number of each rank of all copies. These are the numbers of the listed devices; if there is no list,
-     * of the first devices, as many as {@link #parallel} requires. On the CPU all numbers are 0.
+     * Returns the device number of each rank of all copies. If {@code device} lists device numbers, returns the list.
+     * Otherwise returns the numbers 0, 1, ... of as many devices as {@link #parallel} requires. On the CPU all numbers
+     * are 0.
      */
     public List<Integer> devices() {
         if (device.contains(":")) {

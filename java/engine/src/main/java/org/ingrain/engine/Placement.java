@@ -52,8 +52,8 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
     }
 
     /**
-     * Total number of ranks of all copies. It equals the number of listed devices, where a device that is listed twice
-     * counts twice.
+     * Total number of ranks of all copies. This is the number of listed devices; a device that is listed twice counts
+     * twice.
      */
     public int devices() {
         return tensorParallelSize * dataParallelSize;

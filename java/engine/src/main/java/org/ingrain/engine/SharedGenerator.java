@@ -44,7 +44,7 @@ public final class SharedGenerator implements AutoCloseable {
     private volatile GeneratorLoad load;
     // Only the generator's thread uses the following fields.
     private final boolean[] loaded;
-    /** For each slot, the number of unfinished requests that use it. */
+    /** For each slot, the number of unfinished requests that use the slot. */
     private final int[] users;
 
     /**
@@ -70,7 +70,7 @@ public final class SharedGenerator implements AutoCloseable {
         /** Null until the request is passed to the generator. */
         private Ticket ticket;
         private boolean cancelled;
-        /** Whether each sample is finished. Only the generator's thread uses this field and the next one. */
+        /** Whether each sample is finished. Only the generator's thread uses this field and the next field. */
         private final boolean[] finished;
         private int left;
 

@@ -17,8 +17,8 @@ public final class InputFile {
 
     /**
      * Returns a file that can be read several times. A pipe, such as a shell's {@code <(command)}, can be read only
-     * once. Its content is therefore copied to a temporary file, which is deleted when the process ends. Any other
-     * path, or null, is returned unchanged.
+     * once. The content of a pipe is therefore copied to a temporary file, which is deleted when the process ends. Any
+     * other path, or null, is returned unchanged.
      *
      * @throws InputException if the pipe cannot be read, or if its content has more bytes than half of Java's heap
      */

@@ -10,14 +10,14 @@ import org.ingrain.tensor.Tensor;
  *
  * @param h         (T, D) the residual stream
  * @param x         (T, D) the output of a norm
- * @param delta     (T, D) a block's contribution to the residual stream; null on a single rank, because there the
- *                  matrix product accumulates into h directly
+ * @param delta     (T, D) a block's contribution to the residual stream; null if there is only one rank, because the
+ *                  matrix product then accumulates into h directly
  * @param qkv       (T, (H + 2K)·E)
  * @param attention (T, H·E)
  * @param gateUp    (T, 2F)
  * @param gated     (T, F) silu(gate)·up
- * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null on a single rank
- * @param selected  buffers of selected rows: (2, M, D) on a single rank, (3, M, D) with several ranks
+ * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null if there is only one rank
+ * @param selected  buffers of selected rows: (2, M, D) if there is only one rank, otherwise (3, M, D)
  * @param logits    (M, V) f32
  * @param shared    (M, V / ranks) f32 logits of this rank's share of the vocabulary; null if each rank computes all
  *                  logits

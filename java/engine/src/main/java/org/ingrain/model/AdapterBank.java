@@ -36,9 +36,14 @@ public final class AdapterBank {
     private final Tensor u;
     /** (maxTokens, 1) filled with ones; null if adapters may not have biases. */
     private final Tensor ones;
-    /** (G·maxTokens, R) the embedding's u from every slot; null with one slot, or if the embedding is not adapted. */
+    /**
+     * (G·maxTokens, R) the embedding's u from every slot; null if there is only one slot, or if the embedding is not
+     * adapted.
+     */
     private final Tensor candidates;
-    /** Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null on a single rank. */
+    /**
+     * Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null if there is only one rank.
+     */
     private final Tensor gathered;
     private final Tensor whole;
     private final Map<Site, Slots> sites = new HashMap<>();

@@ -143,7 +143,7 @@ public final class Decoder {
             ops.matmulPartial(partials, x, w);
             ops.allReduce(delta, partials, partials.size(0));
             waiting = true;
-            if (lora.adapts(projection)) {   // adapters are added to the complete sum, as on one rank
+            if (lora.adapts(projection)) {   // as with one rank, adapters are added to the complete sum
                 norm(activations.x().rows(0, x.size(0)), weights.norm());
                 lora.apply(projection, h, x);
             }

@@ -3,8 +3,8 @@ package org.ingrain.model;
 import java.util.Comparator;
 
 /**
- * A weight as stored on a device. It holds one parameter of the checkpoint, or several parameters that are fused for
- * one product. Groups are ordered by layer, then by role; the groups outside the layers come first.
+ * A weight as stored on a device: one parameter of the checkpoint, or several parameters that are fused for one
+ * product. Groups are ordered by layer, then by role; the groups outside the layers come first.
  *
  * @param layer layer number, from 0; {@link #MODEL} for a weight outside the layers
  * @param role  function of the weight in the layer or in the model

@@ -28,8 +28,8 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     static final int VOCABULARY_RANKS = 4;
 
     /**
-     * The distribution of the initial values: zeros, ones, or normal(0, 0.02). For weights that write to the residual
-     * stream it is normal(0, 0.02 / √(2·layers)), as in GPT-2.
+     * The distribution of the initial values: zeros, ones, or normal(0, 0.02). Weights that write to the residual
+     * stream have the distribution normal(0, 0.02 / √(2·layers)), as in GPT-2.
      */
     public enum Init {
         ZEROS, ONES, NORMAL, RESIDUAL;

@@ -23,7 +23,7 @@ public enum Projection {
         this.path = path;
     }
 
-    /** Whether this is the embedding or the output head. Their layer is {@link Group#MODEL}. */
+    /** Whether this is the embedding or the output head. The layer of these two modules is {@link Group#MODEL}. */
     public boolean ofModel() {
         return !LINEAR.contains(this);
     }

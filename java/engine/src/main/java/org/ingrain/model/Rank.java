@@ -24,7 +24,10 @@ public record Rank(int index, int count) {
         }
     }
 
-    /** The numbers of ranks over which the model can be sharded evenly, in ascending order. 1 is always included. */
+    /**
+     * Returns the supported numbers of ranks, in ascending order. The model can be sharded evenly over each of these
+     * numbers of ranks. 1 is always included.
+     */
     public static List<Integer> counts(Blueprint c) {
         return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count)).boxed().toList();
     }

@@ -66,11 +66,11 @@ public final class Step {
 
     /**
      * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
-     * batch's arrays, logit rows (M). With several ranks, there are index arrays for the gathered parts of each row:
-     * {@code logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has adapters. An
-     * array that is not needed is empty. With adapters, {@code logitSlots} (M) contains the slots of the logit rows.
-     * {@code slotRows} (T) contains the index of each row among the rows of all slots (G·T), which are ordered by slot;
-     * a row without an adapter is assigned to slot 0.
+     * batch's arrays, logit rows (M). If there are several ranks, there are index arrays for the gathered parts of each
+     * row: {@code logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has
+     * adapters. An array that is not needed is empty. If the step has adapters, {@code logitSlots} (M) contains the
+     * slots of the logit rows. {@code slotRows} (T) contains the index of each row among the rows of all slots (G·T),
+     * which are ordered by slot; a row without an adapter is assigned to slot 0.
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
             Tensor tokenOrder, Tensor logitSlots, Tensor slotRows) {
@@ -145,8 +145,8 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence with one token at {@code position}. The token is id number {@code drawn}, from 0, among the ids
-     * that the previous step samples. Returns the index of the token's row in the step.
+     * Adds a sequence with one token at {@code position}. The id of the token is element {@code drawn}, from 0, of the
+     * ids that the previous step samples. Returns the index of the token's row in the step.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -222,7 +222,7 @@ public final class Step {
         return arrays.logitRows;
     }
 
-    /** Row indices that order the gathered logits of the current step (M·ranks); empty on a single rank. */
+    /** Row indices that order the gathered logits of the current step (M·ranks); empty if there is only one rank. */
     Tensor logitOrder() {
         return arrays.logitOrder;
     }

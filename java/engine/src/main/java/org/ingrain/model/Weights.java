@@ -19,7 +19,7 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The parameters of a model on a device, one weight per {@link Group}. Inference and LoRA training never modify the
- * parameters. A tensor-parallel rank holds its share of them.
+ * parameters. A tensor-parallel rank holds its share of the parameters.
  */
 public final class Weights {
     private final Context context;
@@ -82,8 +82,8 @@ public final class Weights {
     }
 
     /**
-     * A copy of this object in which the parameters with these names have their own memory; {@link #loadReplaced} fills
-     * it.
+     * A copy of this object in which the parameters with these names have their own memory. {@link #loadReplaced} fills
+     * this memory.
      *
      * @throws InputException if a parameter cannot be replaced
      */
@@ -169,8 +169,9 @@ public final class Weights {
     }
 
     /**
-     * Number of columns per partial sum of a weight. On a GPU there is one partial sum per rank, because each partial
-     * sum is transferred in f32. In deterministic mode the chunks do not depend on the number of ranks.
+     * Number of columns per partial sum of a weight. In deterministic mode, and always on a CPU, this number does not
+     * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because each
+     * partial sum is transferred in f32.
      */
     private long chunk(Parameter whole) {
         return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
@@ -290,8 +291,8 @@ public final class Weights {
     }
 
     /**
-     * The output head (V, D), or this rank's rows of the head. It is the same object as {@link #embedTokens} if the
-     * config ties the head to the embedding and the head is not sharded.
+     * The output head (V, D), or this rank's rows of the head. If the config ties the head to the embedding and the
+     * head is not sharded, the result is the same object as {@link #embedTokens}.
      */
     public Weight lmHead() {
         return matrices.getOrDefault(Group.LM_HEAD, matrices.get(Group.EMBED_TOKENS));

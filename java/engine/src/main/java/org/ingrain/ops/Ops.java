@@ -19,7 +19,7 @@ import org.ingrain.tensor.Weight;
  * features, C input features, S sequences, L layers.
  *
  * <p>A method throws an IllegalArgumentException that names the tensor if a shape or type is wrong; this is an error of
- * the caller, not of the user's input. It throws a BackendException if the backend fails.
+ * the caller, not of the user's input. A method throws a BackendException if the backend fails.
  */
 public final class Ops {
     private final Context context;

@@ -10,7 +10,8 @@ import java.util.Map;
  * Reference counts of the cache blocks, and an index of the blocks whose content is known. A block enters the index
  * when it is full. The key of a block consists of the preceding content, the adapter and the block's own tokens. Keys
  * are compared in full, so two different contents never match. An indexed block with reference count 0 stays in the
- * index until its memory is needed for other content. Then the least recently used block is evicted first.
+ * index until its memory is needed for other content. If there is no free block, the indexed block that has had
+ * reference count 0 for the longest time is evicted.
  */
 final class BlockPool {
     /** The {@code previous} argument for the first block of a sequence. */

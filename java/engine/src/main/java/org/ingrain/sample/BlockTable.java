@@ -62,7 +62,7 @@ final class BlockTable {
         return true;
     }
 
-    /** Number of blocks that the table needs in addition to its own for {@code tokens} tokens. */
+    /** Number of blocks that must be added to this table so that it has capacity for {@code tokens} tokens. */
     int missing(int tokens) {
         return Math.ceilDiv(tokens, pool.blockSize()) - count;
     }
@@ -116,8 +116,8 @@ final class BlockTable {
     }
 
     /**
-     * Returns a table with the same computed tokens that shares the full blocks of this table. If the last block is
-     * partly filled, the caller must copy it for the new table.
+     * Returns a new table with the same computed tokens. The new table shares the full blocks of this table. If the
+     * last block of this table is partly filled, the caller must copy this block for the new table.
      */
     BlockTable fork() {
         BlockTable fork = new BlockTable(pool, adapterSlot);

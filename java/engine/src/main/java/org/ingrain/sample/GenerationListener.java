@@ -5,8 +5,8 @@ package org.ingrain.sample;
  */
 public interface GenerationListener {
     /**
-     * Reports a generated token. It is called before {@link #text} reports the text that the token completes. A token
-     * may complete no text, or its text may be withheld because it may be part of a stop string.
+     * Reports a generated token. This method is called before {@link #text} reports the text that the token completes.
+     * A token may complete no text, or its text may be withheld because it may be part of a stop string.
      */
     default void token(int sample, GeneratedToken token) {
     }

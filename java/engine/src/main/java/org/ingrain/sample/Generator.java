@@ -35,7 +35,10 @@ public final class Generator implements AutoCloseable {
     private final List<Replica> replicas;
     /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
-    /** Whether the adapter that was loaded last replaces parameters of the model. Such an adapter is the only one. */
+    /**
+     * Whether the adapter that was loaded last replaces parameters of the model. A generator with such an adapter has
+     * no other adapter.
+     */
     private volatile boolean replaces;
 
     /**
@@ -208,10 +211,11 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Enqueues one step and reads the results of the oldest steps in flight. On an asynchronous device, the newest step
-     * remains unread. If replicas have their own threads, waits until one of them has enqueued and read its steps.
-     * Returns false when all requests are finished; the devices are then idle too. If the softmax of a token's logits
-     * is undefined, calls {@link GenerationListener#failed}, which by default throws an InputException. If a rank fails,
-     * the exception of the rank is thrown after the tokens that were read before the failure have been reported.
+     * remains unread. If replicas have their own threads, waits until one replica has enqueued a step and read its
+     * oldest steps. Returns false when all requests are finished; the devices are then idle too. If the softmax of a
+     * token's logits is undefined, calls {@link GenerationListener#failed}, which by default throws an InputException.
+     * If a rank fails, the exception of the rank is thrown after the tokens that were read before the failure have been
+     * reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

@@ -13,7 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param maxSequences   maximum number of samples in flight
  * @param contextLength  maximum length of a sequence in tokens, prompt and completion together
  * @param prefixCache    whether the blocks of finished prompts stay cached for later requests with the same prefix
- * @param sharePrefix    whether attention reads the blocks that sequences with the same prefix share only once per step
+ * @param sharePrefix    whether attention reads a block only once per step if several sequences with the same prefix
+ *                       share the block
  */
 public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchTokens, int maxSequences, int contextLength,
                               boolean prefixCache, boolean sharePrefix) {

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * A plan and the sequences and tickets that receive its results.
+ * A plan, together with the sequences and the tickets that receive the results of the plan.
  *
  * @param plan   the plan to enqueue
  * @param drawn  the sequence to which each draw belongs, in the order of the plan's draws

@@ -7,10 +7,9 @@ import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /**
- * Replicas that run on their own threads. They take requests from a common queue. The least loaded replica takes the
- * next request, so that no replica is idle while a request waits. If there are more idle replicas than waiting
- * requests, the samples of a request are divided among the idle replicas. A second queue passes the output to the
- * caller's thread.
+ * Replicas that run on their own threads and take requests from a common queue. The least loaded replica takes the next
+ * request, so that no replica is idle while a request waits. If there are more idle replicas than waiting requests, the
+ * samples of a request are divided among the idle replicas. A second queue passes the output to the caller's thread.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
@@ -168,8 +167,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Executes queued listener calls until a replica has finished a step, then all calls that are still queued. Returns
-     * false if no work is left.
+     * Executes queued listener calls until a replica has finished a step. Then executes the calls that are still
+     * queued. Returns false if no work is left.
      */
     boolean step() {
         stepped = false;

@@ -41,7 +41,7 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** Creates a request without most probable tokens, whose completions are decoded alone. */
+    /** Creates a request that reports no most probable tokens. Its completions are decoded without the prompt. */
     public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
                    boolean promptLogProbabilities) {
         this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false, 0);

@@ -167,7 +167,7 @@ final class Scheduler {
 
     /**
      * Admits the oldest waiting sequence and returns it. Returns null if no sequence waits, if a token of the oldest
-     * one has not been read yet, or if the batch or the cache is full.
+     * waiting sequence has not been read yet, or if the batch or the cache is full.
      */
     private Sequence admit() {
         Sequence sequence = waiting.peekFirst();

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight, with its tokens and its cache blocks. The last tokens may be unread. The steps that draw unread
- * tokens have been planned, so the positions of the tokens are known, but the host has not read their ids. Until the
- * prompt is computed, the first sample of a request represents all samples of the request.
+ * One sample in flight, with its tokens and its cache blocks. The last tokens of a sample may be unread. The step that
+ * draws an unread token has been planned, so the position of the token is known, but the host has not read the id of
+ * the token. Until the prompt is computed, the first sample of a request represents all samples of the request.
  */
 final class Sequence {
     final Ticket ticket;

@@ -101,7 +101,7 @@ final class StepBuilder {
         return steps;
     }
 
-    /** The largest number of most probable tokens that any request in the plan asks for. */
+    /** Returns the maximum of {@code topTokens} over all requests that have draws or scores in the plan. */
     private static int topTokens(List<Sequence> drawn, List<PlannedStep.Scored> scored) {
         return Stream.concat(drawn.stream().map(sequence -> sequence.ticket),
                 scored.stream().map(PlannedStep.Scored::ticket))

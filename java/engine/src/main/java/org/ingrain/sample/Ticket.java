@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * A submitted request. The caller can cancel its unfinished samples. If the samples of a request are divided among
- * replicas, each of these replicas has its own ticket, for its part of the samples.
+ * A submitted request. The caller can cancel unfinished samples of the request. If the samples are divided among
+ * replicas, each of these replicas has a separate ticket for its part of the samples.
  */
 public final class Ticket {
     final Request request;
@@ -19,8 +19,8 @@ public final class Ticket {
     final TopTokens promptTopTokens;
     private final Supplier<StreamingDecoder> decoders;
     /**
-     * The numbers of the cancelled samples. All tickets of the request share this set; the caller writes it and the
-     * replicas read it.
+     * The sample numbers of the cancelled samples. All tickets of the request share this set; the caller writes it and
+     * the replicas read it.
      */
     private final Set<Integer> cancelled;
     private boolean forked;

@@ -48,7 +48,7 @@ public final class Staging {
         used = 0;
     }
 
-    /** Reserves an array of n elements. Its content is undefined. */
+    /** Reserves an array of n elements with undefined content. */
     public Tensor reserve(DType dtype, long n) {
         long bytes = n * dtype.bytes();
         if (used + bytes > memory.bytes()) {

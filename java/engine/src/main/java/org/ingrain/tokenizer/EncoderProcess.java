@@ -12,10 +12,10 @@ import java.util.concurrent.TimeUnit;
 import org.ingrain.tensor.InputException;
 
 /**
- * Runs the tokenizers library in a child process. It is used for files with which the library can abort its process or
- * not terminate; see {@link TokenizerCheck}. The child process starts when the first text is encoded. Thread-safe. If
- * the child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts a new child.
- * {@link EncoderMain} describes the messages.
+ * Runs the tokenizers library in a child process. This class is used for files with which the library can abort its
+ * process or not terminate; see {@link TokenizerCheck}. The child process starts when the first text is encoded.
+ * Thread-safe. If the child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts
+ * a new child. {@link EncoderMain} describes the messages.
  */
 final class EncoderProcess implements AutoCloseable {
     private final String where;
@@ -26,7 +26,7 @@ final class EncoderProcess implements AutoCloseable {
     private DataInputStream replies;
 
     /**
-     * Prepares the child process. It starts when the first text is encoded.
+     * Prepares the child process, which starts when the first text is encoded.
      *
      * @param limit maximum time for each started 100 000 characters of a text; the maximum time for the start of the
      *              child is ten times as long

@@ -20,8 +20,8 @@ public interface Tokenizer extends AutoCloseable {
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * The ids of a text at the beginning of a sequence. They are those of {@link #encode} with addSpecial, except that
-     * the ids start with a single BOS if the text itself starts with BOS.
+     * Returns the ids of a text at the beginning of a sequence. The result is that of {@link #encode} with addSpecial,
+     * except that the ids start with a single BOS if the text itself starts with BOS.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
@@ -56,7 +56,7 @@ public interface Tokenizer extends AutoCloseable {
     OptionalInt bosId();
 
     /**
-     * The ids that end an answer. They are read from generation_config.json, else from config.json, else from the
+     * The ids that end an answer. The ids are read from generation_config.json, else from config.json, else from the
      * tokenizer itself.
      */
     List<Integer> eosIds();

@@ -72,8 +72,8 @@ public final class Trainer implements AutoCloseable {
      * @param weights   weights of the frozen model
      * @param lora      shape of the adapter
      * @param baseModel name of the base model for the adapter's config
-     * @param from      modules of the adapter with which training starts; empty for a new adapter. If there are any,
-     *                  the caller must identify the adapter in the run's provenance
+     * @param from      modules of the adapter with which training starts; empty for a new adapter. If {@code from} is
+     *                  not empty, the caller must identify the adapter in the run's provenance
      * @param run       data, settings and output folder
      * @throws InputException if the rank, scaling or projections of {@code from} differ from those of {@code lora}
      */
@@ -158,7 +158,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The smallest training memory with which this run is possible. It has room for the run's largest micro-batch and
+     * Returns the smallest training memory with which this run is possible: room for the run's largest micro-batch and
      * one kept layer.
      */
     public static TrainingMemory memory(TrainingRun run) {
@@ -170,9 +170,9 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The training memory of the run. It is the largest one for which every rank's device has room; with activation
-     * checkpointing, it is the smallest. All ranks keep the same layers, because the ranks of a sharded model must
-     * recompute the other layers together.
+     * Returns the training memory of the run. Without activation checkpointing, this is the largest training memory for
+     * which every rank's device has room. With activation checkpointing, this is the smallest training memory. All
+     * ranks keep the same layers, because the ranks of a sharded model must recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {

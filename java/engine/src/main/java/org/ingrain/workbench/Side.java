@@ -16,9 +16,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One of the sides on which a case is run to compare the results. It has a context, the ops to compare, and the inputs.
- * Every side draws its inputs in the same order from the same seed, so the inputs of all sides are bitwise equal. A
- * guard strip behind each tensor detects writes past the end of the tensor.
+ * One of the sides on which a case is run to compare the results. A side has a context, the ops to compare, and the
+ * inputs. Every side draws its inputs in the same order from the same seed, so the inputs of all sides are bitwise
+ * equal. A guard strip behind each tensor detects writes past the end of the tensor.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
@@ -80,7 +80,7 @@ final class Side implements AutoCloseable {
     }
 
     /**
-     * Allocates an output with all bits set. Its elements are therefore NaN in all float types and -1 in the integer
+     * Allocates an output with all bits set, so that its elements are NaN in all float types and -1 in the integer
      * types.
      */
     Tensor output(DType dtype, long... shape) {

@@ -10,9 +10,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /**
- * The command that {@link KernelsCheckCommand} executes in a separate process. It writes messages to standard output;
- * each message begins with {@link #MARK}. The last message has the result or an error; every other message names the
- * step that is executed next. All other output comes from kernels.
+ * The command that {@link KernelsCheckCommand} executes in a separate process. The command writes messages to standard
+ * output; each message begins with {@link #MARK}. The last message has the result or an error; every other message
+ * names the step that is executed next. All other output comes from kernels.
  */
 @Command(name = "probe", hidden = true, description = "Runs the checks of 'kernels check' in a separate process.",
         customSynopsis = "ingrain kernels probe FILE", footer = "  ingrain kernels probe work.json")

@@ -13,9 +13,9 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The draws and scores of one step. The parameters of draws and scores are in the staging memory of the step. All
- * results are in one array with the layout of {@link StepResults}, so that a single copy transfers them to the host. A
- * plan that draws again has a separate array, because a later step still reads the ids that the last step with parts
- * drew.
+ * results are in one array with the layout of {@link StepResults}, so that a single copy transfers all results to the
+ * host. A plan that draws again has a separate array, because a later step still reads the ids that the last step with
+ * parts drew.
  */
 final class Draws {
     private final Ops ops;

@@ -9,11 +9,12 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Enqueues planned steps, whose results the host reads later. A step consists of one copy of its small arrays to the
- * device, the selection of its token ids (known ids, or ids drawn by the previous step), the model, the draws, and one
- * copy of the results to pinned memory. Only rank 0 copies results; the ids that it draws are sent to all ranks. To
- * read a step, the host waits only for the event after that copy. All ops run on one stream. The host may therefore
- * reassign a cache block immediately, because the next sequence that uses the block writes it in a later step.
+ * Enqueues planned steps, whose results the host reads later. A step consists of five parts, in this order: one copy of
+ * the step's small arrays to the device, the selection of the token ids (known ids, or ids drawn by the previous step),
+ * the forward pass of the model, the draws, and one copy of the results to pinned memory. Only rank 0 copies results;
+ * the ids that rank 0 draws are sent to all ranks. To read a step, the host waits only for the event after the copy of
+ * the results. All ops run on one stream. The host may therefore reassign a cache block immediately, because the next
+ * sequence that uses the block writes it in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};

@@ -10,8 +10,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads training rows from JSON lines or one JSON array, which may be gzipped. The format of a row is that of the first
- * of these sets of columns that the row has. A column with the value null counts as absent, and other columns are
+ * Reads training rows from JSON lines or one JSON array, which may be gzipped. The first of these sets of columns that
+ * a row has determines the format of the row. A column with the value null counts as absent, and other columns are
  * ignored:
  * <ul>
  * <li>{@code prompt}, {@code completion}: texts, or lists of messages, as in TRL. If the prompt is a list, the

@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
 /**
  * Reads the messages of a training row: {"role", "content"}, or {"from", "value"} as in ShareGPT. A content is a text
  * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. Other parts, null
- * contents and tool calls cause an InputException that names them. TRL would pass them to the chat template, which
- * would print None or fail.
+ * contents and tool calls cause an InputException that names the part, content or call. TRL would pass such values to
+ * the chat template, which would print None or fail.
  */
 final class MessageReader {
     /** Maps ShareGPT's names of roles to roles in the same way as axolotl. */

@@ -8,7 +8,7 @@ package org.ingrain.train.data;
  * @param targets   maximum number of targets
  */
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
-    /** Returns limits in which each size is the maximum of this size in these limits and in {@code other}. */
+    /** Returns the maximum of these limits and {@code other}, separately for each of the three sizes. */
     public MicroBatchLimits max(MicroBatchLimits other) {
         return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
                 Math.max(targets, other.targets));

@@ -8,7 +8,7 @@ import org.ingrain.tensor.Require;
  * @param epochs                  number of passes over the data; used only if {@code maxSteps} is 0
  * @param maxSteps                number of optimizer steps, in as many epochs as needed; 0 if {@code epochs} determines
  *                                the number of steps
- * @param batchSize               sequences per micro-batch; with packing, bins per micro-batch
+ * @param batchSize               sequences per micro-batch; if sequences are packed, bins per micro-batch
  * @param gradientAccumulation    micro-batches per optimizer step
  * @param seed                    seed of the data order, the initial adapter and dropout
  * @param evalEvery               steps between validations; 0 to validate at the end of each epoch
@@ -17,7 +17,7 @@ import org.ingrain.tensor.Require;
  *                                is kept too
  * @param activationCheckpointing whether to keep only the input of each layer and all activations of the last layer,
  *                                even if there is memory for more; the backward pass recomputes the other activations,
- *                                which makes a step a third longer; the results are bit-identical with and without
+ *                                which makes a step a third longer; the setting does not change any bit of the results
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {

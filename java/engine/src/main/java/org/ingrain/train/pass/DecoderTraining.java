@@ -103,7 +103,10 @@ public final class DecoderTraining implements AutoCloseable {
         }
     }
 
-    /** Runs the ops of layer i between its first norm and down_proj; rows.x() must contain the output of that norm. */
+    /**
+     * Runs the ops of layer i after the first norm and before down_proj; rows.x() must contain the output of the first
+     * norm.
+     */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         TrainingActivations.Layer kept = kept(i, t);
@@ -245,8 +248,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * True if the columns of the group's weight are sharded, so that its input is too; false if the rows of the weight
-     * are sharded, so that its output is too.
+     * True if the columns of the group's weight are sharded; the input of the matmul is then sharded too. False if the
+     * rows of the weight are sharded; the output of the matmul is then sharded too.
      */
     private static boolean readsShare(Group group) {
         return group.role() == Role.O_PROJ || group.role() == Role.DOWN_PROJ;

@@ -13,15 +13,16 @@ import org.ingrain.tensor.Tensor;
  * each. A single op computes the gradient norm, another clips the gradients, and one or two ops execute the AdamW step.
  * Alignment gaps between tensors always contain zeros.
  *
- * <p>With several replicas, {@link #reduce} adds the gradients of all replicas in the order of replicas. Replica 0 then
- * adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The gradients are
- * therefore added in the order of micro-batches, and the sum has the same bits for any number of replicas:
+ * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas in the order of replicas.
+ * Replica 0 then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The
+ * gradients are therefore added in the order of micro-batches, and the sum has the same bits for any number of
+ * replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * If a replica stores the moments of only one slice, it needs the summed gradients of this slice only ({@link
- * #scatters}). If replica 0 adds further gradients to the sum, however, it needs the whole sum.
+ * If a replica stores the moments of only one slice, it needs the summed gradients of this slice only
+ * ({@link #scatters}). If replica 0 adds further gradients to the sum, however, it needs the whole sum.
  *
  * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */
@@ -32,7 +33,10 @@ public final class FlatParameters {
     private final Layout layout;
     private final Tensor values;
     private Tensor gradients;
-    /** Result of the sum over replicas, with shape (n), or (slice) if {@link #scatters}; null with one replica. */
+    /**
+     * Result of the sum over replicas, with shape (n), or (slice) if {@link #scatters}; null if there is only one
+     * replica.
+     */
     private Tensor sum;
     /**
      * The gradients, followed by zeros that make all slices equally long, with shape (slices·slice); null unless {@link
@@ -41,10 +45,7 @@ public final class FlatParameters {
     private final Tensor padded;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
-    /**
-     * Range of the elements whose moments this rank stores. It contains all elements, or the slice of this rank's
-     * replica.
-     */
+    /** Range of the elements whose moments this rank stores: all elements, or the slice of this rank's replica. */
     private final long begin;
     private final long end;
     private final Tensor norm;
@@ -63,7 +64,9 @@ public final class FlatParameters {
     enum Region {
         /** Only this rank. */
         OWN,
-        /** Several consecutive ranks with the same key-value head. Each of them computes a part of the gradient. */
+        /**
+         * Several consecutive ranks with the same key-value head. Each of these ranks computes a part of the gradient.
+         */
         SHARED,
         /** Every rank. All ranks compute the same gradient. */
         WHOLE

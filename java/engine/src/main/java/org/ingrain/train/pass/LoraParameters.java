@@ -25,10 +25,11 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * One adapter in training (arXiv:2106.09685). It adapts the same projections in every layer, and optionally the
- * embedding and the output head. The initial values are those of PEFT. A is uniform in ±1/√C, which is kaiming-uniform
- * with a = √5, and B is zero, so that the first forward pass equals that of the base model. For the embedding, A is
- * zero and B is normal(0, 1). A bias of B is zero at the start. It is computed as an update of rank 1 with u = 1.
+ * One adapter in training (arXiv:2106.09685). The adapter adapts the same projections in every layer, and optionally
+ * the embedding and the output head. The initial values are those of PEFT. A is uniform in ±1/√C, which is
+ * kaiming-uniform with a = √5, and B is zero, so that the first forward pass equals that of the base model. For the
+ * embedding, A is zero and B is normal(0, 1). A bias of B is zero at the start. The contribution of the bias is
+ * computed as an update of rank 1 with u = 1.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
@@ -42,18 +43,22 @@ public final class LoraParameters implements Parameters {
     private final CounterRandom random;
     private final FlatParameters flat;
     private final List<LoraSites.Site> sites;
-    /** The modules by the group of the matmul to whose output they add. */
+    /** The modules that change the output of each matmul; the key is the group of the matmul. */
     private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
     /** Null if the embedding is not adapted. */
     private Module embedding;
     /**
      * (n) the gradients of one micro-batch for the embedding and the head; null if neither is adapted. A micro-batch
-     * may add to these gradients more than once. They are therefore summed separately for each micro-batch and then
-     * added to the total, so that the total does not depend on which replica computed which micro-batch.
+     * may add to these gradients more than once. Therefore the gradients of each micro-batch are first summed alone,
+     * and this sum is then added to the total. So the total does not depend on which replica computed which
+     * micro-batch.
      */
     private final Tensor apart;
     private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
-    /** (T, 1) filled with ones, and scratch memory for their gradient, which is not used; null without biases. */
+    /**
+     * (T, 1) filled with ones, and scratch memory for the gradient of the ones, which is not used; null if there are no
+     * biases.
+     */
     private final Tensor ones;
     private final Tensor unread;
     /** (T, R) this rank's term of a sum over ranks; null if the model is not sharded. */
@@ -166,7 +171,7 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Sets the values to this rank's shard of an adapter's values.
+     * Sets the trained values to this rank's shard of the values of an adapter.
      *
      * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those in training
      */

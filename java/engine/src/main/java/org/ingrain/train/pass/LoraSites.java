@@ -26,7 +26,7 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
      * @param share  this rank's shard of A and B
      * @param a      position of A (1, R, C); for the embedding, of the transpose (V, R)
      * @param b      position of B (1, N, R)
-     * @param bias   position of the bias (1, N, 1) of B; null without a bias
+     * @param bias   position of the bias (1, N, 1) of B; null if there is no bias
      * @param wholeA offset of A in the flat memory of an unsharded model
      * @param wholeB offset of B in the flat memory of an unsharded model
      */

@@ -5,7 +5,7 @@ import org.ingrain.tensor.Require;
 
 /**
  * Settings of AdamW (arXiv:1711.05101) and of its learning rate schedule. Weight decay applies to all matrices,
- * including those of adapters, the embedding and the head. It does not apply to norms and biases.
+ * including the matrices of adapters, the embedding and the head, but not to norms and biases.
  *
  * @param learningRate         learning rate at the end of the warm-up
  * @param beta1                decay of the first moment

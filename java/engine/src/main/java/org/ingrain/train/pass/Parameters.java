@@ -36,15 +36,15 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     }
 
     /**
-     * Adds the gradients of the trained parameters of the embedding of ids (T). dy (T, D) is the gradient of its
-     * output.
+     * Adds the gradients of the trained parameters of the embedding of ids (T). dy (T, D) is the gradient of the
+     * embedding's output.
      */
     void embeddingBackward(Tensor dy, Tensor ids);
 
     /**
      * Adds the adapter's contribution to the product y (T, N) of x (T, C) with the weight of a group. The head's group
-     * is {@link Group#LM_HEAD}, even if the head is tied. The rows of the head are processed in chunks, and the
-     * backward pass of each chunk follows its forward pass.
+     * is {@link Group#LM_HEAD}, even if the head is tied. The rows of the head are processed in chunks. The backward
+     * pass of a chunk runs before the forward pass of the next chunk.
      */
     default void forward(Group group, Tensor y, Tensor x) {
     }

@@ -8,9 +8,9 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Sums gradients over ranks that have the same key-value head. With more ranks than key-value heads, several
- * consecutive ranks have the same key-value head, and each rank computes only the part of the head's gradient that
- * comes from the rank's own query heads.
+ * Sums gradients over ranks that have the same key-value head. If there are more ranks than key-value heads, several
+ * consecutive ranks have the same key-value head, and each of these ranks computes only the part of the head's gradient
+ * that comes from the rank's own query heads.
  */
 final class SharedGradients {
     private final Context context;

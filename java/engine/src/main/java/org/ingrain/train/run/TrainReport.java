@@ -12,7 +12,7 @@ import java.nio.file.Path;
  * @param lastLoss       mean loss per target token in the last step
  * @param chosenStep     step whose weights are in the result: the step with the lowest validation loss, or the last
  *                       step if there is no validation
- * @param validationLoss mean validation loss per target token of the chosen step; null without validation
+ * @param validationLoss mean validation loss per target token of the chosen step; null if there is no validation
  */
 public record TrainReport(Path result, int rows, int steps, double firstLoss, double lastLoss, int chosenStep,
         Double validationLoss) {
