@@ -22,7 +22,7 @@ import org.ingrain.files.Json;
 import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
-/** The evaluation of one method on one model, with or without an adapter, in its own run folder. */
+/** Evaluates one method on one model, with or without an adapter. Each evaluation has its own run folder. */
 public record EvaluationRun(Config config, Provenance provenance, Answerer answerer, Progress progress) {
     /**
      * Settings of an evaluation.

@@ -151,8 +151,8 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * The row of all training stages. It assumes that curation keeps every question that is short enough for
-         * training.
+         * Returns the row of all training stages, under the assumption that curation keeps every question that is short
+         * enough for training.
          */
         private Row train(List<Stage> trainings, List<TrainingRow> examples, List<Example> fitting) {
             int batch = config().train().rowsPerStep();
@@ -171,9 +171,9 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * Number of training rows of a student if curation keeps every question. A question has one row for each
-         * presentation order if the rule counts votes, one row for each sample with rule {@code all}, and otherwise one
-         * row.
+         * Number of training rows of a student if curation keeps every question. If the rule counts votes, a question
+         * has one row for each presentation order. If the rule is {@code all}, a question has one row for each sample.
+         * Otherwise a question has one row.
          */
         private long rows(Student student, List<Example> fitting) {
             int size = fitting.size();
@@ -186,9 +186,9 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
 
         /**
-         * One training row for each question of the trial. Its completion is the text of the first answer if the run
-         * trains on whole responses and this text is not blank; otherwise it is the gold answer. Rows that are too long
-         * for training are removed. If no row remains, one row with a gold answer is returned.
+         * Returns one training row for each question of the trial. If the run trains on whole responses, the completion
+         * is the text of the first answer, unless this text is blank. Otherwise the completion is the gold answer. Rows
+         * that are too long for training are removed. If no row remains, one row with a gold answer is returned.
          */
         private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
             boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;

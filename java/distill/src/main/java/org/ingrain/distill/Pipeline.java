@@ -27,8 +27,8 @@ import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
 
 /**
- * Distils System 2 into System 1 (arXiv:2407.06023). It executes the {@link Stage}s of a run in one run folder, then
- * writes the report of the run.
+ * Distils System 2 into System 1 (arXiv:2407.06023). {@link #run} executes the {@link Stage}s of a run in one run
+ * folder and then writes the report of the run.
  *
  * <p>Each stage depends only on the files of earlier stages. A stage writes its files atomically, or line by line into
  * a log that is sorted at the end. A run can therefore be killed at any time and resumed any number of times; its final

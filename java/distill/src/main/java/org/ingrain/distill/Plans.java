@@ -33,8 +33,8 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     /**
-     * The rule for early stopping. It uses the curation rule of the run, not of the student, because students with the
-     * same method share their samples.
+     * Returns the rule for early stopping. This rule uses the curation settings of the run, not of the student, because
+     * students with the same method share their samples.
      */
     Stopping stopping(Student student, Plan plan) {
         return new Curation(config.curation(), task, student.method(), plan).stopping();

@@ -53,7 +53,7 @@ final class Settings {
                 .filter(java.util.Objects::nonNull).map(Settings::name).toList());
     }
 
-    /** Data settings with the hash of each file's content instead of its path. */
+    /** Returns the data settings with the hash of each file's content in place of the path of the file. */
     private static Data data(QuestionConfig data) {
         return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
                 data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());

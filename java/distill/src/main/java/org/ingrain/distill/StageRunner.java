@@ -81,8 +81,8 @@ final class StageRunner {
     }
 
     /**
-     * Whether the stage can be executed. If the student has a teacher, the teacher must be trained. If the student's
-     * curation has been executed, it must have kept a training example.
+     * Whether the stage can be executed. If the student has a teacher, the teacher must have been trained. If the
+     * student's curation has been executed, the curation must have kept a training example.
      */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();

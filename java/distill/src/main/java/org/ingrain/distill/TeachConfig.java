@@ -3,7 +3,7 @@ package org.ingrain.distill;
 import org.ingrain.tensor.InputException;
 
 /**
- * The numbers of distillation rounds and of training stages in each round.
+ * Settings of the distillation rounds and of the training stages in each round.
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
  * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838); the

@@ -77,10 +77,11 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         }
 
         /**
-         * Runs trials on the questions and returns the last one. Each trial has twice as many questions as the previous
-         * trial. Its questions follow the last question of the previous trial, because prompts that are already in the
-         * prefix cache cost less. The last trial is the first that ends after the warm-up time and takes at least
-         * {@link #LONG_SECONDS}, or the first that contains all questions.
+         * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
+         * previous trial, but at most all questions. A trial begins with the question after the last question of the
+         * previous trial, because prompts that are already in the prefix cache cost less. The last trial is the first
+         * trial that contains all questions, or that ends after the warm-up time and takes at least
+         * {@link #LONG_SECONDS}.
          *
          * @param orders maps a question to all its presentation orders
          */

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.StringJoiner;
 
 /**
- * A coin that is heads up at first, and a sequence of people, each of whom flips it or does not flip it.
+ * A coin that is heads up at first, and a sequence of people. Each person flips the coin or does not flip it.
  *
  * @param people names of the people, in the sequence of their turns
  * @param flips  for each person, whether that person flips the coin

@@ -22,7 +22,7 @@ record Corpus(Lexicon lexicon, Course course, long seed) {
     record Row(List<Message> prompt, String completion, @JsonIgnore Skill skill) {
     }
 
-    /** The row with the given number, from 0. It does not depend on the size of the corpus. */
+    /** Returns the row with the given number, from 0. A row does not depend on the size of the corpus. */
     Row row(int number) {
         Random random = new Random(Digest.seed(seed, "corpus", String.valueOf(number)));
         double at = random.nextDouble();

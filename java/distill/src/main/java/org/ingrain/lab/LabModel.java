@@ -32,9 +32,9 @@ import org.ingrain.train.run.TrainingRun;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Trains a lab model in a work folder. It writes a tokenizer and a corpus, then trains from random weights until the
- * model's accuracy with the methods on the development questions is sufficient. If the training is interrupted, it can
- * be resumed and gives the same result.
+ * Trains a lab model in a work folder. {@link #make} writes a tokenizer and a corpus. Then it trains a model from
+ * random weights until the model's accuracy with the methods on the development questions is sufficient. An interrupted
+ * training can be resumed and gives the same result.
  *
  * @param options    device options; the model path in these options is ignored
  * @param provenance properties that the training depends on; they are stored in the training folder

@@ -19,8 +19,8 @@ import org.ingrain.files.JsonLines;
  */
 public final class LabQuestions {
     /**
-     * Instructions to rephrase a question, from the first step of the shipped method rar-2-step. A test compares them
-     * with the file of the method.
+     * Instructions to rephrase a question, from the first step of the shipped method rar-2-step. A test compares these
+     * instructions with the file of the method.
      */
     static final String REPHRASE_LETTERS =
             " Based on the details given in the initial inquiry, could you kindly rephrase the question and separate"

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The text of models/lab/README.md. It contains the recipe, the results on held-out words, and the evaluations of each
- * seed during training.
+ * The text of models/lab/README.md. The text contains the recipe, the results on held-out words, and the evaluations of
+ * each seed during training.
  *
  * @param config settings of the first seed
  * @param made   all models; the first one is written to the output

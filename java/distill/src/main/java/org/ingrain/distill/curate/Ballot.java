@@ -26,8 +26,8 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      * One final answer.
      *
      * @param path   path of the sample that gave the answer
-     * @param answer the answer found in the text, or null; it names options as they are presented in this order, not in
-     *               the given order
+     * @param answer the answer found in the text, or null; the answer names options as they are presented in this
+     *               order, not in the given order
      * @param text   the text that contains the answer: the text of the last step or, if the method branches, the merged
      *               texts about the parts
      * @param tokens number of tokens of that text; 0 for a merged text

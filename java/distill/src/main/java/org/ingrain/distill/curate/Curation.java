@@ -21,8 +21,8 @@ import org.ingrain.distill.task.Task;
  * (self-consistency under input perturbation). Gold answers do not affect the verdict; the ledger only records whether
  * a label is right.
  *
- * @param method the sampled method; it finds the answer in a text
- * @param plan   the sampling plan; it has the number of samples of each step
+ * @param method the sampled method, which finds the answer in a text
+ * @param plan   the sampling plan, which has the number of samples of each step
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
     /** An example in one presentation order, with its answers. */
@@ -56,7 +56,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
     }
 
-    /** The stopping rule for sampling. Without early stopping, it requires all samples. */
+    /** Returns the stopping rule for sampling. If early stopping is off, this rule requires all samples. */
     public Stopping stopping() {
         return config.earlyStop() ? Poll.stopping(config, task, method) : Stopping.NEVER;
     }

@@ -24,7 +24,7 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * The file {@code ledger.jsonl}, with one {@link Entry} per line in the order of the examples. It is the only record of
+ * The file {@code ledger.jsonl}, with one {@link Entry} per line in the order of the examples. Only this file records
  * which examples were kept and why.
  */
 public record Ledger(Path file) {
@@ -153,7 +153,7 @@ public record Ledger(Path file) {
     }
 
     /**
-     * Numbers of examples, answers and tokens in a group of examples.
+     * Counts of the examples, answers and tokens in a group of examples.
      *
      * @param examples    judged examples
      * @param kept        kept examples
@@ -161,7 +161,7 @@ public record Ledger(Path file) {
      * @param known       kept examples with a label and a gold answer
      * @param right       examples in {@code known} whose label is right
      * @param planned     answers that full sampling would draw
-     * @param drawn       recorded answers; with early stopping, only those that the verdicts are based on
+     * @param drawn       recorded answers; if early stopping is on, only the answers that the verdicts are based on
      * @param tokens      tokens of the recorded answers, including intermediate steps
      * @param savedTokens estimated tokens of the planned answers that were not drawn; each such answer counts as many
      *                    tokens as the average recorded answer of its example

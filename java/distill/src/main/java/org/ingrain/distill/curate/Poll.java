@@ -14,7 +14,7 @@ import org.ingrain.distill.task.Task;
  * Counts the votes for the answers to one example in one presentation order. Counting takes place during sampling, so
  * that sampling can stop early.
  *
- * <p>Answers are counted in ascending order of their numbers, not in the order in which they finish. Counting stops at
+ * <p>Answers are counted in ascending order of their indices, not in the order in which they finish. Counting stops at
  * the first answer that decides the verdict, so the recorded answers do not depend on timing. The poll requests only
  * the minimum number of answers that could decide the verdict. A presentation order disagrees if it has no winner, or
  * if its winner is not the winner of the given order. If one presentation order disagrees, later presentation orders
@@ -94,7 +94,7 @@ final class Poll implements Stopping.Count {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
     }
 
-    /** Whether this poll is settled without a winner, or with a winner other than that of the given order. */
+    /** Whether this poll is settled and has no winner, or has a winner that is not the winner of the given order. */
     private boolean disagrees() {
         Stage given = orders.getFirst().root;
         return root.settled() && (root.winner() == null || given.settled() && !root.winner().equals(given.winner()));
@@ -145,7 +145,9 @@ final class Poll implements Stopping.Count {
             }
         }
 
-        /** Also counts the answers that were drawn after the deciding one. This does not change the verdict. */
+        /**
+         * Also counts the answers that were drawn after the deciding answer. These answers do not change the verdict.
+         */
         void countTheRest() {
             while (known.get(counted)) {
                 tally.add(answers[counted++]);

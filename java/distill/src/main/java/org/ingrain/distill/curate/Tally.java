@@ -52,7 +52,10 @@ final class Tally {
         }
     }
 
-    /** The minimum number of further votes after which the verdict can be decided; 0 if it is decided already. */
+    /**
+     * Returns the minimum number of further votes after which the verdict can be decided. Returns 0 if the verdict is
+     * decided already.
+     */
     int wanting() {
         int out = voters - counted;
         if (out == 0 || switch (rule) {

@@ -2,7 +2,7 @@ package org.ingrain.distill.curate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** The text that the student is trained to generate. It never contains the intermediate steps. */
+/** The text that the student is trained to generate. This text never contains the intermediate steps. */
 public enum Target {
     /** The bare answer. */
     @JsonProperty("answer") ANSWER,

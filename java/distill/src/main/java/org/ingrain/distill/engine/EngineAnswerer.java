@@ -26,9 +26,9 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
 /**
- * An {@link Answerer} that uses the engine. If consecutive requests differ only in their sample number, their prompt is
- * computed once. The generator's queue is refilled after each step, so that its batch stays full. This class is not
- * thread-safe. After a call has failed, the object cannot be used.
+ * An {@link Answerer} that uses the engine. If consecutive requests differ only in the sample number, the prompt of
+ * these requests is computed once. The generator's queue is refilled after each step, so that its batch stays full.
+ * This class is not thread-safe. After a call has failed, the object cannot be used.
  */
 public final class EngineAnswerer implements Answerer {
     /**
@@ -66,8 +66,8 @@ public final class EngineAnswerer implements Answerer {
     }
 
     /**
-     * The adapter slot that contains the weights. The weights are loaded if necessary. The result is -1 for the base
-     * model.
+     * Returns the adapter slot that contains the weights; -1 for the base model. If no slot contains the weights, loads
+     * them first.
      */
     private int slot(ModelState weights) {
         return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;

@@ -47,7 +47,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         }
     }
 
-    /** Minimum device memory for the training of a job. It does not include the model's weights. */
+    /** Minimum device memory for the training of a job, without the model's weights. */
     public MemoryPlan.Part room(Job job) {
         return engine.room(config.lora(), run(job));
     }

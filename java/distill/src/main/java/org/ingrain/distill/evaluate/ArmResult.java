@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
 
 /**
- * The result of an arm. It is one row of the result table. Accuracy and tokens are means over the questions; if a
- * question was asked in several presentation orders, its value is the mean over these orders.
+ * The result of an arm, which is one row of the result table. Accuracy and tokens are means over the questions. If a
+ * question was asked in several presentation orders, the value of the question is the mean over these orders.
  *
  * @param questions  number of questions
  * @param right      number of right answers, counted over all presentation orders
@@ -57,9 +57,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
      *                      questions and presentation orders; null if there are no reference votes
-     * @param bothOrders    share of the reference votes that agree with the common verdict; this is the verdict of all
-     *                      presentation orders, or a tie if their verdicts differ; the mean over the questions; null if
-     *                      there are no reference votes or only one presentation order
+     * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the common verdict
+     *                      is the verdict of all presentation orders, or a tie if the verdicts of the presentation
+     *                      orders differ; the mean over the questions; null if there are no reference votes or only one
+     *                      presentation order
      * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
      *                      null if no question was asked in several presentation orders
      * @param answers       number of answers, one for each question in each presentation order; null if each question
@@ -128,8 +129,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * All shares except the accuracy, 0 to 1, by column title. They are the shares of the majority votes, of the
-     * results as a judge and of the categories.
+     * Returns the shares of the majority votes, of the results as a judge and of the categories, 0 to 1. The keys are
+     * column titles. The accuracy of the arm is not included.
      */
     public Map<String, Double> shares() {
         Map<String, Double> shares = new LinkedHashMap<>();

@@ -23,9 +23,9 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 
 /**
- * Evaluates arms on held-out questions. It measures the accuracy (the task defines which answers are right), the number
- * of generated tokens, the agreement with reference votes, and whether the presentation order of options or responses
- * changes the answer.
+ * Evaluates arms on held-out questions. An evaluation measures the accuracy (the task defines which answers are right),
+ * the number of generated tokens, the agreement with reference votes, and whether the presentation order of options or
+ * responses changes the answer.
  *
  * @param test the questions, at least one; each must have a gold answer
  */

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The result of one arm over several seeds. It is one row of the table over seeds.
+ * The result of one arm over several seeds, which is one row of the table over seeds.
  *
  * @param accuracies accuracy of each seed, 0 to 1
  * @param mean       mean accuracy

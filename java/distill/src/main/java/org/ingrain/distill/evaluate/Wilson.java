@@ -1,7 +1,7 @@
 package org.ingrain.distill.evaluate;
 
 /**
- * Wilson's interval for a share (Wilson 1927). It is also valid for few questions and for shares near 0 and 1.
+ * Wilson's interval for a share (Wilson 1927), which is also valid for few questions and for shares near 0 and 1.
  *
  * @param low  lower end, 0 to 1
  * @param high upper end

@@ -19,15 +19,15 @@ final class BranchSolveMerge {
      */
     private static final Pattern ITEM = Pattern.compile(
             "^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
-    /** A score from 1 to 5. If a maximum follows it, as in {@code 4/5}, the maximum must be 5. */
+    /** A score from 1 to 5. If a maximum follows the score, as in {@code 4/5}, the maximum must be 5. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
     /** A line that has only the name of a response and its score. */
     private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
     /**
-     * A score within a line, after the name of a response. It is alone in brackets, or at most five short words precede
-     * it and no noun follows it; the 3 in "3 sentences" is not a score.
+     * A score within a line, after the name of a response. The score is alone in brackets, or at most five short words
+     * precede the score and no noun follows it. The 3 in "3 sentences" is not a score.
      */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
             + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|"
@@ -64,8 +64,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * Adds the scores of each response over the criteria that have both scores. Returns a text with the two sums and
-     * the verdict A, B or C (tie); empty if no criterion has both scores.
+     * Adds the scores of each response over the criteria for which both responses have a score. Returns a text with the
+     * two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
      */
     static Optional<String> merge(List<String> texts) {
         double a = 0;
@@ -88,9 +88,9 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The score of one response in a text. For response A, it is the score on the last line that contains only
-     * {@code Assistant A} or {@code Response A} and a score. If there is no such line, it is the last score of this
-     * response within a line.
+     * Returns the score of one response in a text. For response A, this is the score on the last line that contains
+     * only {@code Assistant A} or {@code Response A} and a score. If there is no such line, this is the last score of
+     * this response within a line.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

@@ -20,10 +20,10 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A method of answering questions, defined by data. It has a sequence of steps, each with a prompt, and a rule that
- * finds the answer in the last text. One step with the bare question is System 1; longer prompts or more steps are
- * System 2. If the method branches, its last step has one prompt for each part of the previous step's text, and
- * {@link Branching} merges the resulting texts into one answer.
+ * A method of answering questions, defined by data: a sequence of steps, each with a prompt, and a rule that finds the
+ * answer in the last text. One step with the bare question is System 1; longer prompts or more steps are System 2. If
+ * the method branches, its last step has one prompt for each part of the previous step's text, and {@link Branching}
+ * merges the resulting texts into one answer.
  *
  * @param name        name of the method on the command line
  * @param title       title of the method in tables
@@ -133,8 +133,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * The text that contains the answer. It is the last text or, if the method branches, the merge of the texts
-     * about the parts of the branched text. The result is empty if these texts cannot be merged.
+     * Returns the text that contains the answer. If the method does not branch, this is the last text. If the method
+     * branches, this is the merge of the texts about the parts of the branched text. The result is an empty text if
+     * these texts cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -155,8 +156,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Finds the answer in the last text. With {@code answerAfter}, the task searches only the text from this phrase on;
-     * a task that takes the whole text gets the text after the phrase. Returns empty if there is no answer.
+     * Finds the answer in the last text. If {@code answerAfter} is not null, the task searches only the text from this
+     * phrase on; a task that takes the whole text gets the text after the phrase. Returns empty if there is no answer.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         if (answerAfter == null) {

@@ -18,8 +18,8 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 
 /**
- * Lets the model select the most consistent of its own responses (arXiv:2311.17311). It is for free-form answers, which
- * cannot be counted as votes.
+ * Lets the model select the most consistent of its own responses (arXiv:2311.17311). This method is for free-form
+ * answers, which cannot be counted as votes.
  *
  * @param method the method that generated the responses
  */
@@ -75,8 +75,8 @@ public record UniversalSelfConsistency(Task task, Method method) {
     }
 
     /**
-     * The number of the response that a text selects. It is the number after the first {@link #SELECTION} phrase. If
-     * there is no such phrase, it is the last response number in the text.
+     * Returns the number of the response that a text selects, which is the number after the first {@link #SELECTION}
+     * phrase. If there is no such phrase, returns the last response number in the text.
      */
     static Optional<Integer> selected(String text) {
         return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()

@@ -2,7 +2,7 @@ package org.ingrain.distill.model;
 
 import java.nio.file.Path;
 
-/** The weights that generate a text. They are those of the base model, alone or with an adapter. */
+/** The weights that generate a text: the weights of the base model, alone or with an adapter. */
 public sealed interface ModelState {
     record Base() implements ModelState {
     }

@@ -1,8 +1,8 @@
 package org.ingrain.distill.run;
 
 /**
- * Receives the progress of a run. It does not affect the results. Its methods are called on any thread, but never
- * concurrently.
+ * Receives the progress of a run. Progress reports do not affect the results. The methods are called on any thread, but
+ * never concurrently.
  */
 @FunctionalInterface
 public interface Progress {

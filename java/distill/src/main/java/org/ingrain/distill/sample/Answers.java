@@ -71,7 +71,10 @@ public record Answers(List<SampleRecord> samples) {
         void accept(Example example, Answers answers) throws E;
     }
 
-    /** Requires that no path occurs twice, and that the text before each text in its path is present. */
+    /**
+     * Requires that no path occurs twice, and that for each text the texts of the earlier steps of its path are
+     * present.
+     */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));
         for (SampleRecord sample : samples) {
@@ -108,8 +111,8 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // A presentation order has no lines if an earlier presentation order disagreed, so that this one was
-                // not needed.
+                // A presentation order has no lines if it was not needed because an earlier presentation order
+                // disagreed.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

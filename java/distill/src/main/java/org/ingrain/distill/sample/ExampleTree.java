@@ -12,8 +12,8 @@ import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
 /**
- * The tree of completions of one example. It requests missing completions and passes each complete answer to the
- * {@link Stopping.Count}.
+ * The tree of completions of one example. This class requests missing completions and passes each complete answer to
+ * the {@link Stopping.Count}.
  */
 final class ExampleTree {
     private final Plan plan;
@@ -41,7 +41,7 @@ final class ExampleTree {
         return settled() ? plan.leaves() : answered.cardinality();
     }
 
-    /** The keys of open requests that are no longer needed. Each key is returned by one call only. */
+    /** Returns the keys of open requests that are no longer needed. Each key is returned only once. */
     List<SampleKey> cancelUnneeded() {
         List<SampleKey> keys = settled() ? List.copyOf(inFlight) : List.of();
         inFlight.removeAll(keys);

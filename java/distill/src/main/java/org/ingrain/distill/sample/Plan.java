@@ -14,10 +14,10 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * The sampling plan of a method for one task. It has the prompt, the number of samples and the parameters of each step.
- * It defines a tree of completions for each example. Each text of the last sampled step is an answer. If the method
- * branches, a further step has one prompt for each part of such a text, and the resulting texts belong to the same
- * answer.
+ * The sampling plan of a method for one task. The plan has the prompt, the number of samples and the parameters of each
+ * step. The plan defines a tree of completions for each example. Each text of the last sampled step is an answer. If
+ * the method branches, a further step has one prompt for each part of such a text, and the resulting texts belong to
+ * the same answer.
  *
  * @param steps    the steps in order; at least one
  * @param splitter splits a text of the last sampled step into parts; null if the method does not branch

@@ -27,7 +27,7 @@ public record LastLetter(int size) implements Task {
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final Pattern WORD = Pattern.compile("[^\\p{L}]+");
     private static final String QUOTES = "\"'`*“”‘’";
-    /** A fixed number of letters. They form one word, or are separated by hyphens, plus signs, commas or blanks. */
+    /** A fixed number of letters, which form one word or are separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
     /**
      * Letters directly after a cue phrase. The letters are quoted, or punctuation or the end of the line follows them.
@@ -74,12 +74,12 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Searches for as many letters as the question has words. It uses the letters after the last {@code answer is} or a
-     * similar phrase. If there are no such letters, it searches for letters that are quoted or emphasised, or that
-     * follow a phrase such as {@code letters are} or {@code together:}. If there are several matches, it uses the last
-     * match in the text. If there is no match either, it uses the whole text if the text consists only of that many
-     * letters. {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
-     * {@code "r" and "b"}, are not joined. A quoted word of the question is not an answer.
+     * Searches for as many letters as the question has words. Uses the letters after the last {@code answer is} or a
+     * similar phrase. If there are no such letters, searches for letters that are quoted or emphasised, or that follow
+     * a phrase such as {@code letters are} or {@code together:}. If there are several matches, uses the last match in
+     * the text. If there is no match either, uses the whole text if the text consists only of that many letters.
+     * {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
+     * {@code "r" and "b"}, are not joined. If the match of the second search is a word of the question, it is not used.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

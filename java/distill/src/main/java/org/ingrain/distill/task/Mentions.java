@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 
 /**
  * Finds letters that name an option in a line of a question, such as C in the opinion {@code I read an article
- * suggesting C.} It distinguishes such letters from pronouns, articles, initials and other capitals. The patterns cover
- * the phrases in the biased questions of cot-transparency.
+ * suggesting C.} This class distinguishes such letters from pronouns, articles, initials and other capitals. The
+ * patterns cover the phrases in the biased questions of cot-transparency.
  */
 final class Mentions {
     /** A capital letter that is not part of a word or of initials. */

@@ -22,8 +22,8 @@ import tools.jackson.databind.JsonNode;
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
     /**
-     * The two instructions on the form of the answer in the rows of cot-transparency. They are removed, because the
-     * prompt of the method has its own instructions. A user's opinion may be between the two instructions.
+     * The two instructions on the form of the answer in the rows of cot-transparency. The instructions are removed,
+     * because the prompt of the method has its own instructions. A user's opinion may be between the two instructions.
      */
     private static final Pattern MANNER = Pattern.compile(
             "(?m)\\s*^Please think step by step and then give your answer in the format.*$"

@@ -53,8 +53,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * Finds the last verdict in double brackets. If there is none, the result is the verdict letter of a text that
-     * consists only of this letter and punctuation.
+     * Finds the last verdict in double brackets. If there is no such verdict and the text consists only of a verdict
+     * letter and punctuation, the result is this letter.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

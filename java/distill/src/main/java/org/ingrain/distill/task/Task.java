@@ -118,7 +118,7 @@ public interface Task {
      * Generates a question with its answer.
      *
      * @param names names for the question; this method may remove names from the list, so that later questions do not
-     *              contain them
+     *              contain these names
      * @throws InputException if questions of this task cannot be generated
      */
     default Example generate(String id, List<String> names, Random random) {

@@ -19,8 +19,8 @@ final class YesNo {
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**
-     * A negation in the last clause of a text. The negation of a verb such as flip or change does not match, because it
-     * does not negate the state that is named after the verb.
+     * A negation in the last clause of a text. The negation of a verb such as flip or change does not match, because
+     * such a negation does not negate the state that is named after the verb.
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
@@ -37,7 +37,7 @@ final class YesNo {
     private YesNo() {
     }
 
-    /** The text before a word, as far back as {@link #denied} and {@link #open} need it. */
+    /** Returns the text before a word, with as many characters as {@link #denied} and {@link #open} need. */
     static String before(String text, int start) {
         return text.substring(Math.max(0, start - LONGEST_CLAUSE), start);
     }
@@ -56,8 +56,8 @@ final class YesNo {
     }
 
     /**
-     * Whether the word after this text is negated by "not", "n't", "no longer" or similar words in the same clause.
-     * This rule is not from the paper.
+     * Whether "not", "n't", "no longer" or similar words in the last clause of this text negate the word after the
+     * text. This rule is not from the paper.
      */
     static boolean denied(String before) {
         return DENIAL.matcher(before).find();

@@ -20,8 +20,8 @@ record Axis(double low, double high, double from, double to, boolean log) {
     }
 
     /**
-     * A logarithmic axis whose range includes {@code least} and {@code most}, which must be greater than 0. Its ends
-     * are 1, 2 or 5 times a power of 10.
+     * A logarithmic axis whose range includes {@code least} and {@code most}, which must be greater than 0. The ends of
+     * the axis are 1, 2 or 5 times a power of 10.
      */
     static Axis logarithmic(double least, double most, double from, double to) {
         double below = Math.pow(10, Math.floor(Math.log10(least * 0.8)));

@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * A drawing, which is a list of shapes in drawing order. A page shows it as SVG; {@link Png} makes an image of it. Each
- * plot has a description for readers who cannot see it, and a table beside the plot has the same figures.
+ * plot has a description for readers who cannot see the plot, and a table beside the plot has the same figures.
  */
 public final class Plot {
     public static final int WIDTH = 440;

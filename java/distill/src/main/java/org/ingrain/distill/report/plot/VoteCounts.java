@@ -45,16 +45,16 @@ public final class VoteCounts {
     }
 
     /**
-     * Numbers of examples by the number of votes of the answer with the most votes. The index into each array is the
-     * ordinal of a {@link Fate}.
+     * Returns the numbers of examples. The key is the number of votes of the answer with the most votes; the index into
+     * an array is the ordinal of a {@link Fate}.
      */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
     /**
-     * Numbers of examples by margin (see {@link Entry#margin()}). The index into each array is the ordinal of a
-     * {@link Fate}.
+     * Returns the numbers of examples. The key is the margin (see {@link Entry#margin()}); the index into an array is
+     * the ordinal of a {@link Fate}.
      */
     public Map<Integer, int[]> byMargin() {
         return byMargin;

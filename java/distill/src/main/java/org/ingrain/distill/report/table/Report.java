@@ -9,8 +9,8 @@ import org.ingrain.distill.task.Dataset;
 import org.ingrain.files.Manifest;
 
 /**
- * The result of a run. It is written to {@code report.json}. It contains no times or dates, so that equal runs write
- * equal bytes.
+ * The result of a run, which is written to {@code report.json}. A report contains no times or dates, so that equal runs
+ * write equal bytes.
  *
  * @param task     name of the task
  * @param method   title of the System 2 method
@@ -23,7 +23,7 @@ import org.ingrain.files.Manifest;
 public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
                      Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
     /**
-     * Numbers of questions in the data.
+     * Counts of the questions in the data.
      *
      * @param pool    questions to distil on
      * @param test    questions to evaluate on

@@ -9,8 +9,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
 /**
- * The report on several seeds of the same experiment. It is written to {@code seeds.json} and {@code seeds.md} in the
- * folder that contains the run folders.
+ * The report on several seeds of the same experiment. The report is written to {@code seeds.json} and {@code seeds.md}
+ * in the folder that contains the run folders.
  *
  * @param heading     description of the experiment
  * @param seeds       seeds with a result; the accuracies of each row are in the sequence of these seeds

@@ -24,8 +24,8 @@ public final class Tables {
     }
 
     /**
-     * The result table of the paper, with intervals. It has further columns for the majority votes, the results as a
-     * judge and the categories that occur in at least one row.
+     * The result table of the paper, with intervals. The table has further columns for the majority votes, the results
+     * as a judge and the categories that occur in at least one row.
      */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
@@ -120,8 +120,8 @@ public final class Tables {
     }
 
     /**
-     * The number of drawn answers, the number of planned answers, and the share of the planned answers that early
-     * stopping saved.
+     * Returns the number of drawn answers, the number of planned answers, and the share of the planned answers that
+     * were not needed because of early stopping.
      */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";
