@@ -140,8 +140,8 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums. Their
-  // order of summation does not depend on the assignment of weights to lanes.
+  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums. The order
+  // of summation does not depend on the assignment of weights to lanes.
   template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
     constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
 #pragma unroll

@@ -5,10 +5,10 @@
 // j with i + j < 3 are added up; each omitted product is smaller than 2⁻²⁴ of the whole. So a product of bf16 and f32
 // costs three matrix products, and a product of two f32 operands costs six.
 //
-// A block computes a 64 × 64 tile of out over one span of the depth. It divides the span into pieces of `piece` values
-// of k, sums each piece and adds the sums of the pieces in order. Later the sums of the spans are added in order. So
-// the order of summation depends only on the depth. A block processes one adapter after another and, for each adapter,
-// reads the rows of other adapters as 0.
+// A block computes a 64 × 64 tile of out over one span of the depth. The block divides the span into pieces of `piece`
+// values of k, sums each piece and adds the sums of the pieces in order. If there are several spans, a later launch
+// adds the sums of the spans in order. So the order of summation depends only on the depth. A block processes one
+// adapter after another and, for each adapter, reads the rows of other adapters as 0.
 #pragma once
 #include "dropout.h"
 #include "mma.h"
@@ -84,7 +84,7 @@ template <int terms, class E> __device__ __forceinline__ void put(bf16* to, cons
   for (int i = 0; i < terms; ++i) store_shared(to + i * plane, part[i]);
 }
 
-// A thread's part of the next tile. It is prefetched into registers; `commit` stores it in shared memory.
+// A thread's part of the next tile, prefetched into registers. `commit` stores this part in shared memory.
 template <class O> struct Prefetched {
   static constexpr int each = tile * 8 / threads;
   typename O::E v[each][8];

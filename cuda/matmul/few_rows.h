@@ -1,12 +1,13 @@
-// few_rows: matrix products of 1 to 16 rows of x. Reading the weight dominates their time.
+// few_rows: matrix products of 1 to 16 rows of x. Most of the time is spent on reading the weight.
 //
 // Operands: the rows of the weight are the 16 rows of mma m16n8k16, and the tokens are the columns of mma. A sum over k
 // may be computed in any order of k. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
 // instruction assigns to this lane, and reads the same columns of x.
 //
-// Tiling: a tile is 16·M rows of the weight. Its columns are divided into turns, pieces of 128 bytes per row. The turns
-// are assigned to the eight warps of a block cyclically. At the end the sums of the warps are added in warp order in
-// shared memory. So the order of summation depends only on the number of columns, not on T, N or the grid.
+// Tiling: a tile is 16·M rows of the weight. The columns of a tile are divided into turns. A turn has 128 bytes of each
+// row. The turns are assigned to the eight warps of a block cyclically. At the end the sums of the warps are added in
+// warp order in shared memory. So the order of summation depends only on the number of columns, not on T, N or the
+// grid.
 //
 // Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
 // including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
@@ -121,9 +122,9 @@ ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
-// Chooses M. With many tokens a tile has more weight rows, because more rows then share one read of x. A tile has fewer
-// weight rows if larger tiles would give less than one block to each of the 132 multiprocessors of an H200, or if
-// shared memory is too small.
+// Chooses M. If there are many tokens, a tile has more weight rows, because more rows then share one read of x. A tile
+// has fewer weight rows if larger tiles would give less than one block to each of the 132 multiprocessors of an H200,
+// or if shared memory is too small.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;

@@ -50,8 +50,8 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
 // ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
-// On devices with too little shared memory for two stages, the kernel uses one stage and waits while it is loaded. At
-// the end the same memory holds the sums that the two halves of the block exchange.
+// On devices with too little shared memory for two stages, the kernel uses one stage and waits while this stage is
+// loaded. At the end the same memory holds the sums that the two halves of the block exchange.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]

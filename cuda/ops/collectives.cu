@@ -66,8 +66,8 @@ template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*.
   return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Returns the number of blocks of a collective in place. It does not depend on the alignment of a rank's buffers,
-// because all ranks need the same number of blocks.
+// Returns the number of blocks of a collective in place. The result does not depend on the alignment of a rank's
+// buffers, because all ranks need the same number of blocks.
 unsigned blocks_in_place(int64_t bytes) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));
 }
@@ -190,7 +190,7 @@ extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, cons
   PeerTable table{};
   ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table);
   const Shown* const in = find_shown(ctx, x, bytes);
-  // If x is this rank's part of y, its offset in the buffer differs from rank to rank by `step` bytes.
+  // If x is this rank's part of y, the offset of x in the buffer differs from rank to rank by `step` bytes.
   const int64_t step = static_cast<const char*>(x) == static_cast<char*>(y) + ctx->rank * bytes ? bytes : 0;
   const int64_t place = place_of(ctx, in, static_cast<const char*>(x) - ctx->rank * step);
   const bool wide = aligned(bytes, 16, y, x);

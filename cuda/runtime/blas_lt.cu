@@ -229,7 +229,7 @@ class BlasLt {
   }
 
   // Replaces the key of a product by the key of the product's weight. This key does not depend on the number of rows.
-  // Its alignment is the smallest that a slice of rows can have.
+  // The alignment in this key is the smallest alignment that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;
@@ -288,9 +288,9 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // Where candidates that split K are ranked: where cuBLASLt ranks them, after all other candidates, or never used.
-  // This was measured at those shapes of Llama-2-70B for which the blocks without a split occupy the GPU. There the
-  // first candidate without a split was never slower than a split that cuBLASLt ranked higher, and up to 18 % faster
+  // The rank of candidates that split K: as cuBLASLt ranks them, after all other candidates (last), or never used.
+  // `last` is for products whose blocks without a split occupy the GPU. At such shapes of Llama-2-70B, the first
+  // candidate without a split was never slower than a split that cuBLASLt ranked higher, and up to 18 % faster
   // (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
@@ -356,9 +356,9 @@ class BlasLt {
   }
 
   // Sets the plan's algorithm to the one algorithm of this weight. The algorithm is chosen for a fixed number of rows
-  // of a and checked for the actual number of rows. (For the gradient of a weight, it is chosen for the actual sizes.)
-  // If cuBLASLt has no algorithm for the weight, the plan is marked as refused for every number of rows. If the
-  // algorithm does not support the actual number of rows, the function returns false and sets the error text.
+  // of a and checked for the actual number of rows. (For the gradient of a weight, the algorithm is chosen for the
+  // actual sizes.) If cuBLASLt has no algorithm for the weight, the plan is marked as refused for every number of rows.
+  // If the algorithm does not support the actual number of rows, the function returns false and sets the error text.
   bool fix(Plan& plan, const Product& p, Key key) {
     if (p.a_transposed) return choose(plan, key, {}, Splits::never);
     Product usual = p;

@@ -26,7 +26,7 @@ struct alignas(64) SharedWords {
   uint64_t limit;  // nanoseconds that a kernel waits for another rank
 };
 
-// The reason why a kernel of a rank gave up. The kernel writes it to pinned memory, and the host reads it.
+// The reason why a kernel of a rank gave up. The kernel writes the reason to pinned memory, where the host reads it.
 enum class Reason : uint32_t { none, ended, late, different };
 struct alignas(64) Report {
   Reason reason;

@@ -1,5 +1,5 @@
 // The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Ops do not
-// access this state. They get stream and workspace through ingrain.h, like the ops of other libraries.
+// access this state. Ops get the stream and the workspace through ingrain.h, like the ops of other libraries.
 #pragma once
 #include "launch.h"
 

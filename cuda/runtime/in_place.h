@@ -1,7 +1,7 @@
 // Collectives that read and write the ranks' own registered buffers. At the beginning, block i of every rank waits for
-// block i of all other ranks. Then the kernels of all ranks have started, so all inputs are complete and all outputs
-// may be overwritten. At the end the blocks wait for each other again. Then all reads and writes are done, so the next
-// work of each stream may start.
+// block i of all other ranks. After this wait, the kernels of all ranks have started, so all inputs are complete and
+// all outputs may be overwritten. At the end the blocks wait for each other again. After this second wait, all reads
+// and writes are done, so the next work of each stream may start.
 #pragma once
 #include "chunk_sums.h"
 

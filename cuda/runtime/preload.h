@@ -1,5 +1,6 @@
 // Loads kernels before they are launched. Otherwise the driver loads a kernel at its first launch, and loading may wait
-// for all work on the device. If this work is a collective that waits for this rank, neither of them ever continues.
+// for all work on the device. If this work is a collective that waits for this rank, neither the loading nor the
+// collective ever ends.
 #pragma once
 #include <cuda_runtime.h>
 

@@ -1,4 +1,4 @@
-// A barrier between kernels of several ranks. It uses flags in memory that all ranks can access.
+// A barrier between kernels of several ranks, with flags in memory that all ranks can access.
 #pragma once
 #include "communicator.h"
 

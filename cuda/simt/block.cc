@@ -296,7 +296,8 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  // A part of a warp has slots of its own. They must not be overwritten before all lanes of the part have read them.
+  // A part of a warp has slots of its own. These slots must not be overwritten before all lanes of the part have read
+  // them.
   if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);

@@ -232,7 +232,7 @@ extern "C" __attribute__((visibility("default"))) void simt_set_patience(int32_t
   simt::patience_ms = milliseconds;
 }
 
-// For tests: makes the device fail. It works again after all its streams have been destroyed.
+// For tests: makes the device fail. The device works again after all its streams have been destroyed.
 extern "C" __attribute__((visibility("default"))) void simt_lose(int32_t device) {
   simt::Device::at(device).fail(cudaErrorECCUncorrectable);
 }

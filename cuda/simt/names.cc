@@ -1,4 +1,5 @@
-// cudaFuncGetName of the emulated CUDA runtime. It returns the kernel's name in the symbol table of its library.
+// cudaFuncGetName of the emulated CUDA runtime, which returns the name of a kernel in the symbol table of the kernel's
+// library.
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 #include <elf.h>

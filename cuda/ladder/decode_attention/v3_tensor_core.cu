@@ -1,9 +1,9 @@
 // decode attention, rung 3: a block computes all query heads of one key-value head over a chunk of 256 keys. The heads
-// are the rows of one tensor core matrix, so the cache is read once, by asynchronous copies of 16 bytes that bypass
-// the registers. Each of four warps handles 16 keys of a tile; the warps' results are merged at the end. The weights of
-// the softmax are split into two bf16 terms, because one term would round them to 8 bits. Three optimisations of the
-// built-in op are missing: it prefetches the next keys during the computation, reads a shared prefix once per group of
-// sequences, and merges the chunks in the same launch.
+// are the rows of one tensor core matrix, so the cache is read once, by asynchronous copies of 16 bytes that bypass the
+// registers. Each of four warps handles 16 keys of a tile; the warps' results are merged at the end. The weights of the
+// softmax are split into two bf16 terms, because one term would round the weights to 8 bits. Three optimisations of the
+// built-in op are missing: the built-in op prefetches the next keys during the computation, reads a shared prefix once
+// per group of sequences, and merges the chunks in the same launch.
 #include "mma.h"
 #include "split.h"
 

@@ -1,8 +1,8 @@
-// An emulated cuBLASLt that computes in host memory, for cuda/runtime/blas_lt.cu. It has the functions that blas_lt.cu
-// calls, with the constants and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), and is column-major like the
-// original. It is stricter than the original: an invalid call returns status 7. Versions of cuBLASLt and GPUs differ in
-// the products that they support. So emulated_cublas_lt_script sets the products that are refused and the refusing
-// call.
+// An emulated cuBLASLt that computes in host memory, for cuda/runtime/blas_lt.cu. The emulation has the functions that
+// blas_lt.cu calls, with the constants and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), and is column-major like
+// the original. The emulation is stricter than the original: an invalid call returns status 7. Versions of cuBLASLt and
+// GPUs differ in the products that they support. So emulated_cublas_lt_script sets the products that are refused and
+// the refusing call.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>

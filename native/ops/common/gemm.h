@@ -6,8 +6,8 @@
 // columns the sums are kept in f32 memory without rounding. If the weight has chunks, each chunk has a sum of its own
 // that starts at 0, and the sums of the chunks are added in ascending order.
 //
-// Blocking: a task computes a block of rows for a group of panels. It copies a block of x (rows, columns) to its stack
-// as f32; this copy stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
+// Blocking: a task computes a block of rows for a group of panels. The task copies a block of x (rows, columns) to its
+// stack as f32; this copy stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"

@@ -1,5 +1,5 @@
-// A vec has sixteen f32 lanes on every instruction set, so that sums have the same order. It is one zmm register with
-// AVX-512 and two ymm registers with AVX2. The tail of a row uses load_some and store_some and the same arithmetic as
+// A vec has sixteen f32 lanes on every instruction set, so that sums have the same order. With AVX-512 a vec is one zmm
+// register, and with AVX2 two ymm registers. The tail of a row uses load_some and store_some and the same arithmetic as
 // the main loop, so that the tail is rounded in the same way.
 #pragma once
 #include "dtype.h"
