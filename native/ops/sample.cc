@@ -191,7 +191,7 @@ struct Blocks {
     }
   }
 
-  // Returns the first id at which the sum of the weights up to this id exceeds u·total. There is one, since u < 1.
+  // Returns the first id at which the sum of the weights up to this id exceeds u·total. Since u < 1, such an id exists.
   int32_t draw(const Row& row, const Kept& kept, double u) const {
     const double target = u * total;
     double before = 0.0;

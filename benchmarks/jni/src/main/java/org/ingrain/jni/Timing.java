@@ -30,7 +30,7 @@ final class Timing {
     }
 
     /**
-     * The numbers of calls and of rounds.
+     * How many calls and rounds are timed.
      *
      * @param calls  calls per round; if a stream's queue could not hold all of them, the host would wait for the device
      * @param warmUp rounds before the timed rounds

@@ -124,7 +124,7 @@ public final class DevicesCommand implements Callable<Integer> {
     /**
      * Computes a matrix product with enough rows for the device's matrix library. Returns the error message, or an
      * empty string if there is no error. If another kernel computes the product, that is not an error; the context
-     * counts it as a fallback.
+     * counts this call as a fallback.
      */
     private static String tryLibrary(Context context) {
         int rows = 64;

@@ -59,7 +59,7 @@ public interface Allocator {
         return counter.bytes();
     }
 
-    /** Sums the sizes of all allocations without allocating. The tensors that it returns have no memory. */
+    /** Sums the sizes of all allocations without allocating. The tensors that a Counter returns have no memory. */
     final class Counter implements Allocator {
         private final Context context;
         private long allocated;

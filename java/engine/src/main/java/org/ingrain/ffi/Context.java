@@ -20,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  * graphs. Not thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
-    /** An object that a context creates. When the context is closed, it closes all such objects that are still open. */
+    /** An object that a context creates. Closing the context closes all such objects that are still open. */
     sealed interface Owned extends AutoCloseable permits Event, Graph {
         @Override
         void close();
@@ -100,8 +100,7 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Sets whether the results of a row are bitwise independent of the other rows. On the CPU they are always
-     * independent.
+     * Sets whether the results of a row are bitwise independent of the other rows. On the CPU this is always the case.
      */
     public void setDeterministic(boolean deterministic) {
         this.deterministic = deterministic;
@@ -217,7 +216,7 @@ public final class Context extends Memory implements AutoCloseable {
 
     /**
      * Makes this context rank {@code rank} of a communicator. A context may join several communicators; its collectives
-     * use the one that it joined last.
+     * use the communicator that it joined last.
      */
     public void join(Communicator communicator, int rank) {
         synchronize();   // before the lock is acquired, because a collective may wait for a rank that needs the lock

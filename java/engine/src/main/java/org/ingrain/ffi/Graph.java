@@ -1,6 +1,6 @@
 package org.ingrain.ffi;
 
-/** Captured ops. They can be launched repeatedly, always with the addresses and sizes at the time of the capture. */
+/** Captured ops, which can be launched repeatedly, always with the addresses and sizes at the time of the capture. */
 public final class Graph implements Context.Owned {
     private final Context context;
     private final long handle;

@@ -143,7 +143,7 @@ public final class Ops {
         bindings.gatherRowsBackward(dx, dy, rows, dy.dtype().code(), dy.size(0), dx.size(0), dx.size(1));
     }
 
-    /** Sets y (T, D) to x·rstd·w, with w (D), and rstd (T) f32, which may be null, to 1 / √(mean of x² + eps). */
+    /** Sets y (T, D) to x·rstd·w, with w (D). Sets rstd (T) f32, unless null, to 1 / √(mean of x² + eps). */
     public void rmsNorm(Tensor y, Tensor rstd, Tensor x, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -291,7 +291,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** Sets y (T, H·E) to causal attention within S packed sequences, lse (T, H) f32 to the log of the softmax sums. */
+    /** Sets y (T, H·E) to causal attention within S packed sequences and lse (T, H) f32 to the log of softmax sums. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -345,7 +345,7 @@ public final class Ops {
         bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
     }
 
-    /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A (G, R, C) f32. With null slots (T) all rows use adapter 0. */
+    /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A (G, R, C) f32. If slots (T) is null, all rows use adapter 0. */
     public void loraDown(Tensor u, Tensor x, Tensor a, Tensor slots, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("u", u, DType.F32, x.size(0), ANY);
@@ -395,7 +395,7 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** Sets loss (M) to −log softmax(logits (M, V))[targets (M)] and, unless null, lse (M) to log Σ exp(logits). */
+    /** Sets loss (M) to −log softmax(logits (M, V))[targets (M)], and lse (M), unless null, to log Σ exp(logits). */
     public void crossEntropy(Tensor loss, Tensor lse, Tensor logits, Tensor targets) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.vector("loss", loss, DType.F32, logits.size(0));
@@ -450,7 +450,9 @@ public final class Ops {
                 c.weightDecay());
     }
 
-    /** Draws ids (M) from logits (M, V) f32. Sets logProbabilities (M) of the ids, at temperature 1; may be null. */
+    /**
+     * Draws ids (M) from logits (M, V) f32. Sets logProbabilities (M), unless null, to those of ids at temperature 1.
+     */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         long m = logits.size(0);

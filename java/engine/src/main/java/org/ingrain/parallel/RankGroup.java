@@ -91,8 +91,8 @@ public final class RankGroup implements AutoCloseable {
     /**
      * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
      *
-     * @throws InputException if every rank throws an InputException. If only some ranks throw one, the ranks' states
-     *         differ, and the group fails.
+     * @throws InputException if every rank throws an InputException. If only some ranks throw an InputException, the
+     *         ranks' states differ, and the group fails.
      */
     public <T> List<T> run(IntFunction<T> work) {
         return onLeader(() -> all(work));

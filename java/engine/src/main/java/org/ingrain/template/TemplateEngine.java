@@ -112,7 +112,9 @@ final class TemplateEngine {
         }
     }
 
-    /** A refusal with a message for the user. It is thrown by this class, or by the template with raise_exception. */
+    /**
+     * A refusal with a message for the user, thrown by the checks of this class or by raise_exception in a template.
+     */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
 
@@ -205,7 +207,10 @@ final class TemplateEngine {
         }
     }
 
-    /** The generation tag of transformers, which marks the assistant's text. Its content is rendered unchanged. */
+    /**
+     * The generation tag of transformers, which marks the assistant's text. The content of the tag is rendered
+     * unchanged.
+     */
     private static final class GenerationTag implements Tag {
         private static final long serialVersionUID = 1;
 

@@ -15,7 +15,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The pieces of a tokenizer.model. The pieces are read from the file's protocol buffer (sentencepiece_model.proto),
- * because DJL's binding exposes neither their number nor their kinds.
+ * because DJL's binding exposes neither the number of pieces nor their kinds.
  *
  * @param bytes  content of the file
  * @param pieces pieces in the order of their ids

@@ -5,7 +5,7 @@ public final class Texts {
     private Texts() {
     }
 
-    /** Replaces each lone surrogate by U+FFFD, because UTF-8 cannot encode it. */
+    /** Replaces each lone surrogate by U+FFFD, because UTF-8 cannot encode lone surrogates. */
     public static String wellFormed(String text) {
         StringBuilder repaired = null;
         for (int i = 0; i < text.length(); i++) {

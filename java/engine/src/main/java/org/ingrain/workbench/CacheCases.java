@@ -130,7 +130,10 @@ final class CacheCases {
                 output("y", step.y(), tolerance(at)));
     }
 
-    /** Creates a call whose output is a cache. The built-in attention reads that cache, and its output is compared. */
+    /**
+     * Creates a call whose output is a cache. The built-in attention reads this cache, and the output of the attention
+     * is compared.
+     */
     private static Call write(Side side, Case at) {
         Step step = step(side, at);
         double written = 2.0 * at.get("K") * at.get("E") * step.qkv()

@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * The kernel files of this build and the ops of each. The build writes the opening comment of each file to a resource
- * beside the classes.
+ * The kernel files of this build and the ops of each file. The build writes the opening comment of each file to a
+ * resource beside the classes.
  */
 public final class KernelCatalog {
     private static final Pattern BOUND = Pattern.compile("\\bBound {2,}(\\S.*?)(?: {2,}|$)");
@@ -30,7 +30,7 @@ public final class KernelCatalog {
      * @param ops   names of the file's ops in the header, in the order of the file
      */
     public record Source(String file, String bound, List<String> ops) {
-        /** The file name without its extension. It is the same on all backends. */
+        /** The file name without its extension, which is the same on all backends. */
         public String stem() {
             return Path.of(file).getFileName().toString().replaceFirst("\\..*", "");
         }

@@ -18,7 +18,7 @@ final class KernelTimer {
 
     /**
      * Returns the seconds per execution of each runnable. Each round times every runnable once, so that machine load
-     * affects all of them equally.
+     * affects all runnables equally.
      */
     static double[] seconds(Side[] sides, Runnable... runs) {
         int[] repetitions = new int[runs.length];

@@ -213,7 +213,7 @@ public final class BenchCommand implements Callable<Integer> {
         return ids;
     }
 
-    /** The name of a test, and its numbers of prompt tokens and of generated tokens per repetition. */
+    /** A test: its name, and how many prompt tokens and generated tokens it has per repetition. */
     private record Test(String name, int prompt, int generated) {
     }
 

@@ -19,7 +19,7 @@ record BenchModel(Engine engine) {
         return engine.blueprint().parameters().elements();
     }
 
-    /** Size of the parameters in bytes, as if all of them had the dtype of the matrices. */
+    /** Size of the parameters in bytes, as if all parameters had the dtype of the matrices. */
     long bytes() {
         return parameters() * engine.precision().weights().bytes();
     }

@@ -23,8 +23,8 @@ public enum Heading {
     }
 
     /**
-     * The heading of an option's field. If the field has no heading, the heading of the field's class. If the class has
-     * no heading either, {@link #HELP}.
+     * Returns the heading of an option's field. If the field has no heading, returns the heading of the field's class.
+     * If the class has no heading either, returns {@link #HELP}.
      */
     public static Heading of(OptionSpec option) {
         if (!(option.userObject() instanceof Field field)) {

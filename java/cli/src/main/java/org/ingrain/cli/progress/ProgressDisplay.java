@@ -13,8 +13,8 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * Shows the progress of long work on standard error. If standard error is a terminal, it shows a bar with rate and
- * remaining time; otherwise it prints a line at intervals.
+ * Shows the progress of long work on standard error. If standard error is a terminal, the display is a bar with rate
+ * and remaining time; otherwise a line is printed at intervals.
  */
 public final class ProgressDisplay implements AutoCloseable {
     private static final Duration BETWEEN_LINES = Duration.ofSeconds(10);
