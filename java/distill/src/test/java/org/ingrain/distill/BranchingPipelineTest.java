@@ -34,7 +34,7 @@ import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Methods that branch, or select among their own responses, through every stage. */
+/** Runs all stages with methods that branch, and with methods that select one of their own responses. */
 class BranchingPipelineTest {
     private static final Pattern QUALITY = Pattern.compile("quality (\\d)");
     private static final Pattern SAID = Pattern.compile("Response (\\d+): Paris");
@@ -42,7 +42,7 @@ class BranchingPipelineTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Says what a function of the request says; null for a prompt that does not fit. */
+    /** Answers a request with the text that {@code says} returns. If the text is null, the prompt is too long. */
     private record Fake(int threads, Function<TextRequest, String> says) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
@@ -76,8 +76,8 @@ class BranchingPipelineTest {
     }
 
     /**
-     * Scores by the qualities that the answers state; of question 3 it likes the first answer, of question 4 it scores
-     * nothing.
+     * Scores each answer by the quality that the answer states. For question 3 the first answer gets the higher score;
+     * for question 4 the text has no score.
      */
     private static String judge(TextRequest request) {
         String prompt = request.messages().getLast().content();
@@ -132,8 +132,8 @@ class BranchingPipelineTest {
     }
 
     /**
-     * Names a place for each sample, and selects the response that a question asks for: none of question 3, of question
-     * 4 there are too many.
+     * Writes a context for each sample. If asked to select a response, selects response 1 for question 1 and the last
+     * response for the other questions, but none for question 3. For question 4 the prompt is too long.
      */
     private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();
@@ -175,7 +175,7 @@ class BranchingPipelineTest {
                 .map(Entry.TargetText::path).toList());
         assertEquals(List.of("Paris 1", "Paris 3"), read("run/train.jsonl", TrainingRow.class).stream()
                 .map(TrainingRow::completion).toList());
-        // 4 questions of 8 texts, then 4 selections: stopped before each of these.
+        // There are 4 questions with 8 texts each, then 4 selections. The run is stopped before each selection.
         for (int stop = 32; stop < 36; stop++) {
             AtomicInteger left = new AtomicInteger(stop);
             String name = "stopped-" + stop;

@@ -24,7 +24,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Files of a run folder that were edited or damaged between two processes. */
+/** Tests files of a run folder that were edited or damaged between two processes. */
 class DamagedRunTest {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
@@ -51,7 +51,7 @@ class DamagedRunTest {
         return assertThrows(InputException.class, this::resume).getMessage();
     }
 
-    /** A wording that a reader would like better, in a place that no check of the format can see. */
+    /** The edit appends a space, which no check of the format can detect. */
     @ParameterizedTest
     @ValueSource(strings = {"samples.jsonl", "ledger.jsonl", "train.jsonl", "validation.jsonl", "training.json",
         "evaluation/system-2/samples.jsonl", "evaluation/distilled/scores.jsonl"})
@@ -73,7 +73,7 @@ class DamagedRunTest {
         Runs.assertSame(before, base.resolve("run"), name);
     }
 
-    /** Without digests.json (a run of an earlier version) every field is still checked. */
+    /** If digests.json is missing, as in a run of an earlier version, every field is still checked. */
     @ParameterizedTest
     @CsvSource({"samples.jsonl, ledger.jsonl", "ledger.jsonl, train.jsonl",
         "evaluation/system-2/scores.jsonl, report.md"})
@@ -99,7 +99,10 @@ class DamagedRunTest {
         assertTrue(refused >= 3, refused + " refused");
     }
 
-    /** Copies in which one field, at any depth, is missing, or a field of the line has another value. */
+    /**
+     * Returns copies of a line. In each copy, one field at any depth is missing, or one field of the line has another
+     * value.
+     */
     private static List<ObjectNode> damaged(ObjectNode line) {
         List<ObjectNode> all = missing(line);
         for (String name : List.copyOf(line.propertyNames())) {

@@ -21,13 +21,13 @@ import org.ingrain.distill.model.TextRequest;
 import org.ingrain.files.Digest;
 
 /**
- * A model that answers last letters and coin flips, right with a probability that depends on who is asked how, as a
- * function of the request. Threads take requests in a random order.
+ * A model that answers questions about last letters and coin flips. An answer is a function of the request. The
+ * probability that it is right depends on the adapter and on the prompt. Threads take requests in a random order.
  *
  * @param direct  probability of a right answer to the bare question
- * @param rephrased to a rephrased question
- * @param taught  with an adapter
- * @param threads that answer
+ * @param rephrased probability of a right answer to a rephrased question
+ * @param taught  probability of a right answer with an adapter
+ * @param threads number of threads that answer
  * @param tick    called before each completion; may throw
  */
 record FakeModel(double direct, double rephrased, double taught, int threads, Runnable tick) implements Answerer {
@@ -55,7 +55,10 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
         return new TreeMap<>(Map.of("matmul of (64, 8) by (8, 8): a fake", 2L));
     }
 
-    /** Threads that take requests in a random order, each answered by {@code says}, which may throw. */
+    /**
+     * Starts threads that take requests in a random order. {@code says} answers each request and may throw an
+     * exception.
+     */
     static void answer(List<TextRequest> first, Function<TextCompletion, Next> done, int threads,
             Function<TextRequest, TextCompletion> says) {
         List<TextRequest> waiting = new ArrayList<>(first);
@@ -123,7 +126,7 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
         return new TextCompletion(request.key(), text, text.length() / 4 + 1, Finish.STOP);
     }
 
-    /** What a rephrasing keeps of the question behind its first sentence. */
+    /** Returns the part of a coin question that a rephrasing keeps: the text after the first sentence. */
     private static String tail(String prompt) {
         int end = prompt.indexOf("still heads up?");
         return end < 0 ? "" : prompt.substring(prompt.indexOf('.') + 1, end + "still heads up?".length());

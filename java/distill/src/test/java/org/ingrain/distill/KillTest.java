@@ -19,14 +19,17 @@ import org.ingrain.distill.evaluate.Control;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run that was stopped anywhere ends with the bytes of one that was not, and asks nothing twice. */
+/**
+ * A run that was stopped at any point and resumed writes the same bytes as an uninterrupted run, and asks nothing
+ * twice.
+ */
 class KillTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
 
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Ends the process, as far as the code under test can see. */
+    /** Thrown to simulate the end of the process. */
     private static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }
@@ -39,8 +42,8 @@ class KillTest {
         Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         int total = ticks.get();
-        // 3 questions of 2 + 4 samples and of 4 direct ones, 3 students of 4 steps, 4 direct arms of 2 questions and
-        // one of 2 steps.
+        // 3 questions with 2 + 4 samples, 3 questions with 4 direct samples, 3 students with 4 steps, 4 direct arms
+        // with 2 questions, and an arm with 2 questions and a method of 2 steps.
         assertEquals(3 * (2 + 4) + 3 * 4 + 3 * 4 + 4 * 2 + 2 * 2, total);
         for (int stop = 0; stop < total; stop += 3) {
             String name = "stopped-" + stop;
@@ -57,7 +60,10 @@ class KillTest {
         }
     }
 
-    /** Votes that stop early stop at the same answers, whatever the killed process had drawn. */
+    /**
+     * If votes stop early, the resumed run stops at the same answers, regardless of which answers the killed process
+     * drew.
+     */
     @Test
     void stoppedWhileVotesStopEarly() {
         DistillConfig<Runs.NoSettings> config = Runs.with(
@@ -77,7 +83,10 @@ class KillTest {
         }
     }
 
-    /** Whatever a kill between two writes of files may leave: each file in turn is the last that was written. */
+    /**
+     * Tests each state that a kill between two writes of files can leave: each file in turn is the last file that was
+     * written.
+     */
     @Test
     void stoppedBetweenFiles() throws IOException {
         DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(5, 2), List.of(2, 2), BOTH);

@@ -8,7 +8,8 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDirFactory;
 
 /**
- * Temporary folders in memory, where the machine has that: forcing thousands of small files to a disk takes minutes.
+ * Creates temporary folders in memory, if the machine has /dev/shm, because forcing thousands of small files to a disk
+ * takes minutes.
  */
 public final class MemoryFolder implements TempDirFactory {
     private static final Path MEMORY = Path.of("/dev/shm");

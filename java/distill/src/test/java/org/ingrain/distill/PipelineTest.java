@@ -49,8 +49,8 @@ class PipelineTest {
                 .collect(Collectors.toMap(ArmResult::name, arm -> arm));
         assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                 done.report().arms().stream().map(ArmResult::name).toList());
-        // The fake is right with probability 0.3, 0.8, 0.95 (a wrong one is right by luck now and then); three standard
-        // deviations of 100 questions are 14, 12 and 7 points.
+        // FakeModel is right with probability 0.3, 0.8 or 0.95; a wrong answer is occasionally right by chance. For 100
+        // questions, three standard deviations are 14, 12 and 7 points.
         assertEquals(0.30, arms.get("system-1").accuracy(), 0.16);
         assertEquals(0.80, arms.get("system-2").accuracy(), 0.14);
         assertEquals(0.95, arms.get("distilled").accuracy(), 0.07);
@@ -170,7 +170,7 @@ class PipelineTest {
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
     }
 
-    /** So that both vote by the same rule: five of six answers each. */
+    /** The control draws as many answers as System 2, so that the same rule applies to both: five of six votes. */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {
         DistillConfig<Runs.NoSettings> config = Runs.with(

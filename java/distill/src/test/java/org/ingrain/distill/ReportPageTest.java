@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.xml.sax.InputSource;
 import tools.jackson.databind.JsonNode;
 
-/** The page of a run, read back. */
+/** Reads the page of a run and checks its content. */
 class ReportPageTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
     private static final String HOSTILE = "</script><img src=x onerror=alert(1)> & {{script}} the";

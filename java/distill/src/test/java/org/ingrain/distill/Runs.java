@@ -29,11 +29,11 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.sample.SamplingParams;
 
-/** Small runs, and what their folders hold. */
+/** Creates small runs and reads the files of their folders. */
 public final class Runs {
     static final Set<String> EXEMPT = Set.of("run.log", "timings.json", "log.txt");
 
-    /** Settings of a tuner that has none. */
+    /** Settings of a tuner that needs no settings except the number of steps. */
     record NoSettings(int steps) implements TunerSettings {
         @Override
         public int rowsPerStep() {
@@ -49,7 +49,7 @@ public final class Runs {
     private Runs() {
     }
 
-    /** Every sample is drawn, whether the verdict stands or not. */
+    /** Returns a configuration without early stopping. */
     static DistillConfig<NoSettings> config(QuestionConfig data, List<Integer> samples, List<Control> controls) {
         SamplingParams sampling = SamplingParams.sampled(0.7, 0.9, 64, 0);
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, controls);
@@ -58,18 +58,18 @@ public final class Runs {
                 curation, new NoSettings(4), evaluate, TeachConfig.once());
     }
 
-    /** The same with other curation. */
+    /** Returns a copy of a configuration with other curation settings. */
     static DistillConfig<NoSettings> with(DistillConfig<NoSettings> config, CurationConfig curation) {
         return new DistillConfig<>(config.data(), config.method(), config.sample(), curation, config.train(),
                 config.evaluate(), config.teach());
     }
 
-    /** Generated last-letter questions. */
+    /** Returns a configuration that generates last-letter questions. */
     static QuestionConfig letters(int questions, int test) {
         return new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, test, questions, null, 5, null, null);
     }
 
-    /** A folder that stands for a model. */
+    /** Returns the provenance of a run whose model folder contains only a config.json. */
     static Provenance provenance(Path folder) {
         Path model = folder.resolve("model");
         try {
@@ -92,12 +92,15 @@ public final class Runs {
                 new Pipeline.Workers(answerer, tuner), Progress.SILENT);
     }
 
-    /** What a run would refuse. */
+    /** Throws the errors that a run would throw before its first stage. */
     static void check(DistillConfig<?> config, Path base, String name) {
         Pipeline.check(config, Dataset.load(config.data()), provenance(base), base.resolve(name));
     }
 
-    /** Every file of a run but logs and timings, by path, with its bytes as Latin-1. */
+    /**
+     * Returns the content of every file of a run except logs and timings. The keys are paths; the bytes are decoded as
+     * Latin-1.
+     */
     public static SortedMap<String, String> content(Path folder) {
         SortedMap<String, String> content = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
@@ -113,7 +116,7 @@ public final class Runs {
         return content;
     }
 
-    /** That a run holds the same files, told by the first that differs. */
+    /** Asserts that a run folder has the expected files. The message names the first file that differs. */
     public static void assertSame(SortedMap<String, String> expected, Path folder, String when) {
         SortedMap<String, String> found = content(folder);
         assertEquals(expected.keySet(), found.keySet(), when);

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run folder is resumed with the settings it was made with, and with no others. */
+/** A run folder can be resumed only with the settings with which it was created. */
 class SettingsTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
@@ -144,7 +144,7 @@ class SettingsTest {
         }
     }
 
-    /** That a run and its check, which needs no model, refuse the same in the same line. */
+    /** Asserts that a run and its check, which needs no model, refuse the settings with the same message. */
     private void assertUnfit(String line, DistillConfig<Runs.NoSettings> config) {
         Path folder = base.resolve("unfit");
         assertEquals(line, assertThrows(InputException.class,

@@ -34,7 +34,9 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The table's further columns and rows: majorities of k answers, and methods measured on the base model. */
+/**
+ * Tests the further columns and rows of the table: majority votes of k answers, and methods measured on the base model.
+ */
 class VotesTest {
     private static final SamplingParams WARM = SamplingParams.sampled(0.7, 0.9, 64, 0);
 
@@ -50,8 +52,8 @@ class VotesTest {
     }
 
     /**
-     * Two questions, five scripted answers to each: right, wrong, wrong, right, right, and wrong, right, none, right,
-     * wrong.
+     * There are two questions with five scripted answers each. For question 1 the answers are right, wrong, wrong,
+     * right, right; for question 2 they are wrong, right, missing, right, wrong.
      */
     @Test
     void theFirstSoManyAnswersVote() {
@@ -67,8 +69,8 @@ class VotesTest {
                             says.get(request.key().id()).get(request.sample()), 2, Finish.STOP))),
                     new Stopwatch("votes", "answers", run.log(), Progress.SILENT), run.digests());
             assertEquals(List.of(1, 2, 3, 5), result.votes().stream().map(ArmResult.Vote::k).toList());
-            // Of two that differ the first stands; of three, xx has two votes, and the tie of the second question is
-            // its first answer's.
+            // In a tie the earliest answer wins. With k = 3, the wrong answer xx to question 1 has two votes. The
+            // answers to question 2 tie for every k > 1, and the first answer is wrong.
             assertEquals(List.of(1, 1, 0, 1), result.votes().stream().map(ArmResult.Vote::right).toList());
             assertEquals(1, result.right(), "the majority of all five");
             assertEquals(10, result.tokens(), "of all five answers");

@@ -27,8 +27,8 @@ import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 
 /**
- * That nothing in the corpus is wrong and nothing that is held out is in it, by lines that share nothing with what made
- * it.
+ * Tests that all answers in the corpus are right and that the corpus contains no held-out words. The tests share no
+ * code with the classes that generate the corpus.
  */
 class CorpusTest {
     private static final Pattern QUOTED = Pattern.compile("\"([A-Za-z]+)\"");
@@ -87,7 +87,7 @@ class CorpusTest {
         }
     }
 
-    /** What people do in a text, in order: name, and flip or not. */
+    /** Returns what people do in a text, in order. An entry has a name, and true if the person flips the coin. */
     private static List<Map.Entry<String, Boolean>> acts(String text) {
         List<Map.Entry<String, Boolean>> acts = new ArrayList<>();
         Matcher found = ACT.matcher(text);

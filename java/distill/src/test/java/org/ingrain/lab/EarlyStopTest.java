@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Votes that stop early, cancelled in the running batch: the shipped lab model on its own questions. */
+/** Tests early stopping, which cancels samples in the running batch, with the shipped lab model and its questions. */
 @Tag("long")
 class EarlyStopTest {
     private static final int QUESTIONS = 40;
@@ -47,7 +47,7 @@ class EarlyStopTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Samples and judges in a folder of its own. */
+    /** Samples and judges the questions in a new folder. */
     private List<Entry> sample(String name, int threads, boolean earlyStop) {
         LabQuestions.write(base.resolve("questions"), QUESTIONS, 1);
         LabQuestions.Kind kind = LabQuestions.Kind.LETTERS;

@@ -28,7 +28,7 @@ class LabTest {
     @TempDir
     Path base;
 
-    /** Ends the process, as far as the code under test can see. */
+    /** Thrown to simulate the end of the process. */
     private static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }

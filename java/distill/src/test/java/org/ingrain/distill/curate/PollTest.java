@@ -29,13 +29,16 @@ import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Early ends against full sampling, over random answers. */
+/** Compares early stopping with full sampling, for random answers. */
 class PollTest {
     private static final Example EXAMPLE = new Example("1", "q", null);
     private static final QuestionAnswer TASK = new QuestionAnswer(AnswerFormat.YES_NO);
     private static final Method METHOD = Methods.load("rar-2-step");
 
-    /** What each answer says, most often yes. */
+    /**
+     * Returns random answers. Each answer is yes with probability {@code sure}; otherwise it is no or a text without a
+     * verdict.
+     */
     private static List<String> answers(Random random, int count, double sure) {
         List<String> answers = new ArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -60,7 +63,7 @@ class PollTest {
         return new Answers(samples);
     }
 
-    /** Adds what is open in a random order until the verdict stands. */
+    /** Adds open answers in a random order until the count is settled. */
     private static BitSet run(Stopping.Count count, int inner, List<String> answers, Random random) {
         BitSet added = new BitSet();
         while (!count.settled()) {
@@ -77,7 +80,7 @@ class PollTest {
         return recorded;
     }
 
-    /** Adds what is open in any order of the question until the verdict stands. */
+    /** Adds open answers of randomly chosen presentation orders until all counts are settled. */
     private static List<BitSet> run(List<? extends Stopping.Count> counts, List<List<String>> answers, Random random) {
         List<BitSet> added = Stream.generate(BitSet::new).limit(counts.size()).toList();
         while (!counts.stream().allMatch(Stopping.Count::settled)) {
@@ -100,7 +103,7 @@ class PollTest {
         return recorded;
     }
 
-    /** As asked in order 0, 1 ...; every other order swaps yes and no. */
+    /** Returns the example in a presentation order; order 0 is the given order. Odd orders swap yes and no. */
     private static Example order(int number) {
         return number == 0 ? EXAMPLE : new Example("1~" + number, "q", null, Map.of(), null, List.of(),
                 number % 2 == 1 ? Map.of("yes", "no", "no", "yes") : Map.of("yes", "yes", "no", "no"), EXAMPLE.id(),

@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Real weights and real questions. */
+/** Tests the answerer with real weights and real questions. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class EngineAnswererTest {
     private Engine engine;
@@ -78,7 +78,7 @@ class EngineAnswererTest {
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
             new Sampling(plan, Stopping.NEVER, questions, answerer(256, 16, true)).run(wide, watch(run));
-            // The log of an interrupted run has three of the completions.
+            // Writes the log of an interrupted run, which has three of the completions.
             List<String> lines = Files.readAllLines(wide);
             Files.write(base.resolve("narrow.jsonl.log"), List.of(lines.get(0), lines.get(2), lines.get(6)));
             new Sampling(plan, Stopping.NEVER, questions, answerer(256, 2, false)).run(narrow, watch(run));

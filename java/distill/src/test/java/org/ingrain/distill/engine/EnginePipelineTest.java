@@ -39,7 +39,7 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** All five stages on real weights and real questions. */
+/** Runs all five stages with real weights and real questions. */
 class EnginePipelineTest {
     private static final GeneratorConfig BATCH = GeneratorConfig.of(512, 16, 128).withCacheTokens(4096)
             .withBlockSize(16);
@@ -48,14 +48,15 @@ class EnginePipelineTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Stops the process, as far as the pipeline can see. */
+    /** Thrown to simulate the end of the process. */
     private static final class Killed extends Error {
         private static final long serialVersionUID = 1;
     }
 
     private static DistillConfig<TunerConfig> config() {
         QuestionConfig data = QuestionConfig.of("coin-flip", Shared.data("coin_val.json")).sizes(8, 2);
-        // This model is too small to agree with itself, so nothing is filtered; the mechanics are what is tested.
+        // The answers of this small model do not agree with each other, so a filter would keep nothing. This test needs
+        // no filter.
         CurationConfig curation = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.RESPONSE, 0.2, 1);
         EvaluateConfig evaluate = new EvaluateConfig(
                 SamplingParams.greedy(12), List.of(), 1, List.of(Control.UNFILTERED));

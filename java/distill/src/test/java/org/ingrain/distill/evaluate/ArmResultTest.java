@@ -11,9 +11,9 @@ import org.ingrain.distill.task.Sycophancy;
 import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 
-/** Rows of the table, from scores. */
+/** Tests that scores give the expected rows of the table. */
 class ArmResultTest {
-    /** An order of a question, or the question as given where the number is 0. */
+    /** Returns the score of a question in a presentation order; {@code order} 0 is the given order. */
     private static Score score(String question, int order, String verdict, boolean right, int tokens) {
         return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null,
                 List.of(), verdict, verdict, right, tokens, List.of(), List.of());
@@ -24,7 +24,7 @@ class ArmResultTest {
                 new Sycophancy()::wider);
     }
 
-    /** As the paper's table has SycophancyEval. */
+    /** The categories are those of the paper's table for SycophancyEval. */
     @Test
     void categoriesAreCountedTogetherToo() {
         List<Score> scores = new ArrayList<>();
@@ -45,7 +45,10 @@ class ArmResultTest {
         assertNull(result.judging());
     }
 
-    /** 480 pairs, of which 200 are right in both orders and 100 in one: 500 of 960 answers, but 480 questions. */
+    /**
+     * There are 480 questions in two presentation orders. 200 questions are answered right in both orders and 100 in
+     * one order. So 500 of the 960 answers are right, but the number of questions is 480.
+     */
     @Test
     void ordersOfAQuestionAreNoQuestionsOfTheirOwn() {
         List<Score> scores = new ArrayList<>();
@@ -68,8 +71,8 @@ class ArmResultTest {
     }
 
     /**
-     * Of three orders two are right, of the one order of another question that one; a question of one order cannot be
-     * inconsistent.
+     * Question 1 is answered right in two of three presentation orders, and question 2 in its only order. A question
+     * with only one presentation order cannot be inconsistent.
      */
     @Test
     void everyQuestionCountsAlikeInHoweverManyOrders() {

@@ -20,7 +20,7 @@ import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Questions asked in several orders, answered as a table says. */
+/** Tests questions that are asked in several presentation orders. A map contains the answers. */
 class EvaluationTest {
     @TempDir
     Path base;
@@ -37,7 +37,7 @@ class EvaluationTest {
         }
     }
 
-    /** The gold answer z is C as given, B and A in the other orders. */
+    /** The gold answer z is option C in the given order, and B and A in the other presentation orders. */
     @Test
     void theGoldAnswerIsReadAlikeInEveryOrder() {
         Example example = new Example("1", "Which?\n(A) x\n(B) y\n(C) z", "C) z");

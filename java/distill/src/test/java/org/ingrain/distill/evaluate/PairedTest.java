@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Twice the binomial tail, as exact fractions give it. */
+/** The expected p-values are twice the binomial tail, computed with exact fractions. */
 class PairedTest {
     @ParameterizedTest
     @CsvSource({"9, 1, 0.021484375, true", "1, 9, 0.021484375, true", "6, 0, 0.03125, true", "5, 0, 0.0625, false",
@@ -23,7 +23,7 @@ class PairedTest {
         return new Score(id, given, "q", "A", null, List.of(), "A", "A", right, 1, List.of(), List.of());
     }
 
-    /** A question in two orders is one question. */
+    /** A question that is asked in two presentation orders counts as one question. */
     @Test
     void byQuestion() {
         List<Score> first = List.of(score("1", null, true), score("1~1", "1", false), score("2", null, false),

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Criteria and scores in texts as models write them. */
+/** Tests that criteria and scores are found in typical texts of models. */
 class BranchSolveMergeTest {
     private static String merged(String text) {
         return BranchSolveMerge.merge(List.of(text.replace("\\n", "\n")))

@@ -115,7 +115,7 @@ class MethodTest {
                 new ModelState.Base()).leaves());
     }
 
-    /** With the numbers of samples that they bring themselves. */
+    /** The shipped methods are tested with their own numbers of samples. */
     @Test
     void shippedMethodsFitTheirTasks() {
         for (String name : Methods.SHIPPED) {
@@ -157,7 +157,7 @@ class MethodTest {
         }
     }
 
-    /** The task sees the phrase too: it is what tells the number from those behind it. */
+    /** The task also receives the phrase, because the phrase distinguishes the answer from the numbers after it. */
     @Test
     void thePhraseOfAUsersFileStaysInTheText() {
         Method few = Methods.load("cot-few-shot");
@@ -168,7 +168,7 @@ class MethodTest {
         assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
-    /** What a text task is taught would be the chain. */
+    /** With these methods, a student of a text task would be trained on the reasoning. */
     @Test
     void wholeTextsOfMethodsThatThinkAloudAreRefused() {
         QuestionAnswer text = new QuestionAnswer(AnswerFormat.TEXT);

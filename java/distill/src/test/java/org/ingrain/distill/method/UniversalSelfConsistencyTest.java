@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class UniversalSelfConsistencyTest {
-    /** An empty expectation means that none is selected. */
+    /** An empty expected value means that no response is selected. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
             The most consistent response is Response 3. | 3

@@ -8,7 +8,7 @@ import java.util.HexFormat;
 import org.junit.jupiter.api.Test;
 
 class EventFileTest {
-    /** Written by TensorBoard 2.21's own RecordWriter and protobuf classes for the same three events. */
+    /** The bytes that TensorBoard 2.21's RecordWriter and protobuf classes wrote for the same three events. */
     private static final String TENSORBOARDS = "0f000000000000006d532b091a0d627261696e2e4576656e743a32fc985129"
             + "200000000000000029eda95009000000000000084010032a130a110a0a747261696e2f6c6f7373150000203f0ab786eb"
             + "2700000000000000bbe1b14609000000000017f14010f0a2042a180a160a0f76616c69646174696f6e2f6c6f73731595bfd6b32"

@@ -58,7 +58,10 @@ class SamplingTest {
         run.close();
     }
 
-    /** Says who was asked what; at once, one after another. */
+    /**
+     * Answers the requests one after another, with a text that depends on the request. Records the requests in
+     * {@code asked}.
+     */
     private record Echo(List<TextRequest> asked) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
@@ -107,7 +110,7 @@ class SamplingTest {
                 .distinct().count(), "no two completions share their random numbers");
     }
 
-    /** A machine may stop with any part of the log on its disk. */
+    /** After a machine has stopped, the disk may contain the log up to any byte. */
     @Test
     void aLogCutAtEachByteGivesTheSameFile() throws IOException {
         Plan plan = plan(2, 1);
@@ -134,7 +137,8 @@ class SamplingTest {
         Path whole = base.resolve("whole.jsonl");
         sample(plan, whole, null);
         List<String> lines = Files.readAllLines(whole);
-        // First steps before second ones, as they ended; then a line that has its end but lost its middle.
+        // The log has the lines of three first steps, then the line of a second step, and then a damaged line that has
+        // a line end.
         String firstSteps = String.join("\n", lines.get(4), lines.get(0), lines.get(2), lines.get(1)) + "\n";
         Path target = base.resolve("other.jsonl");
         Files.writeString(base.resolve("other.jsonl.log"), firstSteps + lines.get(3).substring(0, 20) + "\0\0\0\n");

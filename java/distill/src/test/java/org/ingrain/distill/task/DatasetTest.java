@@ -72,7 +72,7 @@ class DatasetTest {
         assertEquals(file + " line 2: is longer than 67108864 bytes, expected at most that many in a line", said);
     }
 
-    /** Arabic digits in ids would change seeds and bytes. */
+    /** If the locale changed the digits in ids, seeds and files would change too. */
     @Test
     void theLocaleChangesNothing() {
         Locale before = Locale.getDefault();
@@ -104,7 +104,10 @@ class DatasetTest {
         }
     }
 
-    /** Quotes of any kind tell how many words there are, or the size does. */
+    /**
+     * The number of words is the number of words between quotation marks of any kind; without quotation marks it is the
+     * size.
+     */
     @Test
     void lettersOfWordsInOtherQuotes() throws IOException {
         Path file = base.resolve("data.jsonl");
@@ -199,7 +202,10 @@ class DatasetTest {
         }
     }
 
-    /** The paper's 600 questions have 1,200 words; ours have as many, and a shorter list says that it ends. */
+    /**
+     * As in the paper, 600 questions have 1,200 different words. If the list of names is too short, an error is
+     * reported.
+     */
     @Test
     void noWordIsInTwoQuestionsThatAreMadeUp() throws IOException {
         Dataset data = Dataset.load(new QuestionConfig(
@@ -290,7 +296,10 @@ class DatasetTest {
         }
     }
 
-    /** Questions with three, two, two and one variant; the wish is met exactly where whole questions can. */
+    /**
+     * The questions have three, two, two and one variant. So for every test size there are whole questions with this
+     * number of variants.
+     */
     @Test
     void variantsOfOneQuestionStayTogether() throws IOException {
         StringBuilder rows = new StringBuilder();

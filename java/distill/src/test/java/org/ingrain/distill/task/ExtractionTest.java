@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What is found in texts as models write them; an empty expectation means that nothing is. */
+/** Tests which answers are found in typical texts of models. An empty expected value means that no answer is found. */
 class ExtractionTest {
     private static final Example LETTERS =
             new Example("1", "Take the last letters of the words in \"Edgar Bob\" and concatenate them.", "rb");
@@ -82,7 +82,10 @@ class ExtractionTest {
         assertEquals(Optional.ofNullable(expected), new LastLetter(2).extract(example, text));
     }
 
-    /** As many as there are between quotes, whichever, or as the task's size says. */
+    /**
+     * The answer has one letter for each word between quotation marks of any kind. Without quotation marks, the number
+     * of letters is the size of the task.
+     */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
             Take the last letters of the words in "Edgar Bob Ann" and concatenate them.
@@ -232,14 +235,14 @@ class ExtractionTest {
         assertEquals(Optional.ofNullable(expected), AnswerFormat.NUMBER.extract(text));
     }
 
-    /** A text and the option that it chooses, none where nothing stands behind the tab. */
+    /** Each line has a text and the option that it chooses. If nothing follows the tab, the text chooses no option. */
     @ParameterizedTest
     @CsvFileSource(resources = "letters.tsv", delimiter = '\t', quoteCharacter = '\u0001')
     void optionLettersInManyForms(String text, String expected) {
         assertEquals(Optional.ofNullable(expected), new MultipleChoice().extract(NINE, text));
     }
 
-    /** A text and the number it gives, none where nothing stands behind the tab. */
+    /** Each line has a text and the number that is its answer. If nothing follows the tab, the text has no answer. */
     @ParameterizedTest
     @CsvFileSource(resources = "numbers.tsv", delimiter = '\t', quoteCharacter = '\u0001')
     void numbersInManyForms(String text, String expected) {
@@ -262,7 +265,7 @@ class ExtractionTest {
         assertEquals(key, AnswerFormat.TEXT.key(AnswerFormat.TEXT.extract(text).orElseThrow()));
     }
 
-    /** Paris is right, Lyon the wrong answer that the row gives. */
+    /** Paris is the right answer, and Lyon is the wrong answer of the row. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
             Paris | true
@@ -300,8 +303,8 @@ class ExtractionTest {
     }
 
     /**
-     * Java's own lower case copies the whole text at each capital I with a dot. A naive pattern starts at each place of
-     * a run of marks.
+     * Java's toLowerCase copies the whole text at each capital I with a dot. A simple pattern would start a match at
+     * each character of a long sequence of punctuation.
      */
     @Test
     void longTextsTakeLinearTime() {

@@ -34,12 +34,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Pairs of responses: where they come from, and how a judge of them is measured. */
+/** Tests how pairs of responses are read, and how a judge of such pairs is evaluated. */
 class JudgingTest {
     @TempDir
     Path base;
 
-    /** Asks a judge whose verdicts are known: example id, with ~1 where swapped, to what it says. */
+    /**
+     * Evaluates a judge whose texts are given. The keys of {@code says} are example ids, with ~1 if the responses are
+     * swapped.
+     */
     private ArmResult judge(List<Example> examples, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), 2, List.of());
         try (RunFolder run = RunFolder.open(base.resolve("run"), Manifest.of(List.of(), List.of()))) {
@@ -53,7 +56,8 @@ class JudgingTest {
     }
 
     /**
-     * GPT-4's own verdicts, fed through as a judge's, against a few lines that know nothing of the product's reader.
+     * Uses GPT-4's verdicts as the texts of a judge. Compares the result with an independent computation from the same
+     * file.
      */
     @Test
     void agreementAndInconsistencyOfGpt4() throws IOException {
@@ -132,7 +136,7 @@ class JudgingTest {
         assertEquals(fromTrees, Dataset.loadTest(QuestionConfig.of("pairwise", messages)));
     }
 
-    /** 30 prompts with 4 replies each, and MT-bench's questions with two pairs each. */
+    /** The data is 30 prompts with 4 replies each, and MT-bench questions with two pairs each. */
     @Test
     void pairsOfOnePromptAreHeldOutTogether() throws IOException {
         StringBuilder messages = new StringBuilder();
@@ -257,7 +261,7 @@ class JudgingTest {
         assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
     }
 
-    /** What a run folder holds of a question is written in this order, which no process may choose for itself. */
+    /** A run folder stores the fields of a question in this order, so the order must be the same in every process. */
     @Test
     void responsesAreInOneOrder() throws IOException {
         Path file = base.resolve("pairs.jsonl");

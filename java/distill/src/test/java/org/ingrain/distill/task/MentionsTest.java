@@ -13,7 +13,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 class MentionsTest {
     private static final Map<String, String> NAMES = Map.of("A", "B", "B", "C", "C", "D", "D", "I", "I", "A");
 
-    /** The line with A as B, B as C, C as D, D as I, I as A; nothing where that cannot be told. */
+    /**
+     * In the expected line, A is replaced by B, B by C, C by D, D by I, and I by A. An empty expected value means that
+     * it is unclear whether a letter names an option.
+     */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
             I was contemplating whether A could be true. | I was contemplating whether B could be true.
@@ -55,7 +58,9 @@ class MentionsTest {
         }
     }
 
-    /** An opinion that stands behind the words on how to answer is a part of the question; those words are not. */
+    /**
+     * An opinion after the instructions on the form of the answer is part of the question; the instructions are not.
+     */
     @Test
     void opinionsBehindTheMannerOfAnsweringAreKept() {
         String manner =

@@ -20,10 +20,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files that PyArrow 25 wrote, whole and damaged. */
+/** Reads whole and damaged files that PyArrow 25 wrote. */
 class ParquetRowsTest {
     /**
-     * Three questions, their texts as bytes that no annotation calls UTF-8; a list, a struct, nulls; not compressed.
+     * A file with three questions, a list, a struct and nulls. The texts are bytes without the annotation UTF-8. The
+     * pages are not compressed.
      */
     private static final String BINARY = """
             UEFSMRUAFTAVMCwVBhUAFQYVBhwAAAACAAAABgECAAAAYTECAAAAYTICAAAAYTMVABWAARWAASwVBhUAFQYVBhwAAAACAAAABgEOAAAAV2hhdCBpcyAyICsgMj8PAAAAT8O5IGVz
@@ -35,7 +36,10 @@ class ParquetRowsTest {
             PBYIGSYGAhlGAAIABgAAACYAHBUCGSUGABkoBG1vcmUBbhUAFgYWPBY8JrgDSRwVABUAFQIAPCkGGTYCAgIAAAAmABwVDBklBgAZKARtb3JlAXQVABYGFkgWSCb0A0kcFQAVABUC
             ADwWBBkGGTYCAAQAAAAWtAQWBiYIFrQEACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAyNS4wLjEZbBwAABwAABwAABwAABwAABwAAAD8AQAAUEFSMQ==
             """;
-    /** The same questions with their texts annotated, in Snappy pages; the id's first page begins at byte 22. */
+    /**
+     * A file with the same questions in Snappy pages. The texts are annotated as UTF-8. The first page of the ids
+     * begins at byte 22.
+     */
     private static final String SNAPPY = """
             UEFSMRUAFTAVMiwVBhUAFQYVBhwAAAAYFAIAAAAGAQEGNGExAgAAAGEyAgAAAGEzFQAVgAEVggEsFQYVABUGFQYcAAAAQLACAAAABgEOAAAAV2hhdCBpcyAyICsgMj8PAAAAT8O5
             IGVzdCBQYXJpcyA/EQABJThvIGlzICJpdCI/IPCfmYIVABUqFS4sFQYVABUGFQYcAAAAFVACAAAAAwMBAAAANAYAAABGcmFuY2UVBBlMNQAYBnNjaGVtYRUGABUMJQIYAmlkJQBM
@@ -43,7 +47,7 @@ class ParquetRowsTest {
             BgAZGAhxdWVzdGlvbhUCFgYWqgEWrAEmYEkcFQAVABUCADwWXBkGGSYABgAAACYAHBUMGSUGABkYBmFuc3dlchUCFgYWUBZUJowCSRwVABUAFQIAPBYOGQYZJgIEAAAAFtACFgYm
             CBbYAgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjUuMC4xGTwcAAAcAAAcAAAAGwEAAFBBUjE=
             """;
-    /** A question, a day, a time, a list of lists, a map. */
+    /** A file with a question, a day, a time, a list of lists and a map. */
     private static final String MAP = """
             UEFSMRUAFRYVFiwVAhUAFQYVBhwAAAACAAAAAgEBAAAAcRUAFRQVFCwVAhUAFQYVBhwAAAACAAAAAgEMTQAAFQAVHBUcLBUCFQAVBhUGHAAAAAIAAAACAUDTTcDtDQYAFQAVMhUy
             LBUGFQAVBhUGHAAAAAMAAAADGAACAAAABgUBAAAAAgAAAAMAAAAVABUiFSIsFQIVABUGFQYcAAAAAgAAAAIAAgAAAAICAQAAAGEVABUgFSAsFQIVABUGFQYcAAAAAgAAAAIAAgAA

@@ -13,7 +13,7 @@ import org.ingrain.distill.Shared;
 import org.ingrain.distill.task.data.Rows;
 import org.junit.jupiter.api.Test;
 
-/** The files of real questions, read whole, with every gold answer put through extraction and comparison. */
+/** Reads the whole files of real questions, and checks extraction and comparison with every gold answer. */
 class RealDataTest {
     @Test
     void lastLetters() {
@@ -132,7 +132,7 @@ class RealDataTest {
         }
     }
 
-    /** An opinion names the same option in every order: by another letter, which has the same text. */
+    /** An opinion names the same option in every presentation order. The letter changes, but its text is the same. */
     @Test
     void opinionsKeepTheirOption() {
         Path file = Shared.data("truthfulqa_suggested_answer.jsonl");

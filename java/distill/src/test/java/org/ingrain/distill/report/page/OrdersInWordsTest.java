@@ -13,7 +13,7 @@ import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
 import org.junit.jupiter.api.Test;
 
-/** Questions and orders, said apart. */
+/** Tests that the texts of a report distinguish questions from presentation orders. */
 class OrdersInWordsTest {
     private static List<ArmResult> arms(ArmResult.Judging judging) {
         return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
@@ -36,7 +36,7 @@ class OrdersInWordsTest {
                 + " with 4.0 tokens each.", new Headline(arms).figures().split("(?<=each\\.)")[0]);
     }
 
-    /** The intervals of two arms may overlap where all the questions on which they differ say the same. */
+    /** The paired test can be significant even if the intervals of the two arms overlap. */
     @Test
     void whatThePairedTestSays() {
         assertEquals(

@@ -14,7 +14,7 @@ import java.util.zip.GZIPInputStream;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
-/** Reads back what a page carries, as its script does. */
+/** Reads the data that is embedded in a page, as the page's script does. */
 public final class Pages {
     private static final Pattern PACK = Pattern.compile(
             "<script type=\"application/gzip\" id=\"([a-z0-9-]+)\">([^<]*)</script>");
@@ -22,7 +22,7 @@ public final class Pages {
     private Pages() {
     }
 
-    /** Lines of JSON by the id of their element. */
+    /** Returns the lines of JSON of each script element; the key is the id of the element. */
     public static Map<String, List<JsonNode>> packs(String page) {
         Map<String, List<JsonNode>> packs = new LinkedHashMap<>();
         Matcher matcher = PACK.matcher(page);
@@ -32,7 +32,7 @@ public final class Pages {
         return packs;
     }
 
-    /** The opened texts of an item of an index, or null if the page has none. */
+    /** Returns the texts of an item of an index; null if the page does not contain these texts. */
     public static JsonNode texts(Map<String, List<JsonNode>> packs, String name, int number) {
         JsonNode item = packs.get(name + "-index").get(number);
         return item.has("piece") ? packs.get(name + "-" + item.path("piece").asInt()).stream()
