@@ -40,9 +40,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row, so a rank's rows of a weight
- * are those of one rank, to the bit. Its columns of a row have a scale of their own, and so has its part of a token's
- * activations: the results of ranks differ by rounding, and are as close to F32 as those of one rank.
+ * Tests fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row. So the rows that a rank
+ * holds have the same bits as in an unsharded model. If a rank holds only some columns of a row, these columns have a
+ * separate scale, as has the rank's part of a token's activations. So the results for several ranks differ by rounding,
+ * but they are as close to F32 as those of one rank.
  */
 @Timeout(300)
 class Fp8ParallelTest {
@@ -53,7 +54,7 @@ class Fp8ParallelTest {
     @TempDir
     private Path temp;
 
-    /** The lab model's tokenizer and a config whose sizes eight chunks of fp8 products divide. */
+    /** Writes the lab model's tokenizer and a config whose sizes can be divided into eight chunks of fp8 products. */
     @BeforeEach
     void folder() throws IOException {
         try {
@@ -74,7 +75,10 @@ class Fp8ParallelTest {
         Files.writeString(temp.resolve("config.json"), config);
     }
 
-    /** Log-probabilities of a prompt without an adapter, with one and with another, all in one batch. */
+    /**
+     * Returns the log-probabilities of a prompt without an adapter, with the first adapter and with the second adapter.
+     * All three requests are in one batch.
+     */
     private List<float[]> scores(String device, int ranks, String dtype) {
         ModelOptions options = new ModelOptions(temp, device, 1, "auto", dtype, dtype, false, List.of(), true, 0,
                 new ParallelConfig(ranks, 1), Optional.empty());
@@ -113,7 +117,7 @@ class Fp8ParallelTest {
         return values;
     }
 
-    /** Root of the mean squared difference. */
+    /** Returns the root of the mean squared difference. */
     private static double distance(float[] a, float[] b) {
         return Math.sqrt(IntStream.range(1, a.length).mapToDouble(i -> Math.pow(a[i] - b[i], 2)).average()
                 .orElseThrow());
@@ -129,7 +133,7 @@ class Fp8ParallelTest {
                 double rounding = distance(exact.get(i), one.get(i));
                 double own = distance(exact.get(i), shared.get(i));
                 System.out.printf("slot %d: one rank %.4f from f32, %d ranks %.4f%n", i - 1, rounding, ranks, own);
-                // Both are roots of the mean square of 23 values.
+                // Both distances are roots of the mean square of 23 values.
                 assertTrue(own <= 2 * rounding, ranks + " ranks round by " + own + ", one by " + rounding);
             }
             for (int[] pair : new int[][] {{0, 1}, {0, 2}, {1, 2}}) {
@@ -139,7 +143,10 @@ class Fp8ParallelTest {
         }
     }
 
-    /** Scales of a rank: of its rows those of one rank; of its columns none larger, and one of the ranks' as large. */
+    /**
+     * If a weight is sharded by rows, a rank has the same scales as an unsharded model. If a weight is sharded by
+     * columns, no rank has a larger scale for a row, and at least one rank has the same scale.
+     */
     @Test
     void scalesArePerRowOfARanksShare() {
         Blueprint config = BlueprintReader.read(temp.resolve("config.json"));

@@ -52,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A model gives the same results on several devices as on one, bit-identical on the CPU. */
+/** A model gives the same results on several devices as on one device. On the CPU they are bit-identical. */
 @Timeout(120)
 class ParallelTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -64,7 +64,7 @@ class ParallelTest {
     @TempDir
     private Path temp;
 
-    /** A folder with the lab model's tokenizer and another config, for random weights. */
+    /** Returns a folder with the lab model's tokenizer and another config, for random weights. */
     private Path folder(int heads, int keyValueHeads, boolean tied) throws IOException {
         for (String file : List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json")) {
             Files.copy(LAB.resolve(file), temp.resolve(file));
@@ -79,7 +79,10 @@ class ParallelTest {
         return temp;
     }
 
-    /** Of every module of layer 0 and of the model, large enough to change what is said. Odd seeds have biases. */
+    /**
+     * Returns an adapter of all modules of layer 0 and of the model. Its values are large enough to change the text. If
+     * the seed is odd, the modules have biases.
+     */
     private static List<LoraModule> adapter(Blueprint model, long seed) {
         Random random = new Random(seed);
         List<LoraModule> modules = new ArrayList<>();
@@ -93,7 +96,10 @@ class ParallelTest {
         return modules;
     }
 
-    /** Parameters that replace the model's: whole ones, shared rows of the head, shared columns, a norm. */
+    /**
+     * Returns an adapter that replaces parameters of the model: unsharded parameters, one sharded by rows, one sharded
+     * by columns, and a norm.
+     */
     private static Adapter replacing(Blueprint model) {
         Random random = new Random(4);
         Map<String, HostTensor> saved = new HashMap<>();
@@ -116,7 +122,10 @@ class ParallelTest {
         return values;
     }
 
-    /** More samples than fit in a replica's batch, two adapters and the base model in one batch, and scored prompts. */
+    /**
+     * Returns requests for more samples than fit in a replica's batch, for two adapters and the base model in one
+     * batch, and for scored prompts.
+     */
     private static List<Request> requests(Blueprint model) {
         SamplingParams params = SamplingParams.sampled(0.9, 0.95, 14, 11);
         int vocabulary = model.vocabSize();
@@ -139,7 +148,7 @@ class ParallelTest {
         }
     }
 
-    /** Of an adapter that replaces parameters, which is alone. */
+    /** Returns the completions of an adapter that replaces parameters. It is the only adapter of the generator. */
     private static List<List<Completion>> replaced(ModelOptions options, ParallelConfig parallel) {
         try (Engine engine = Engine.open(options.withParallel(parallel))) {
             Adapter replacing = replacing(engine.blueprint());
@@ -196,7 +205,10 @@ class ParallelTest {
         }
     }
 
-    /** Four emulated GPUs, which use graphs and are read one step late. In F32 they have one order of summation. */
+    /**
+     * Emulated GPUs use graphs, and their results are read one step late. In deterministic mode the order of summation
+     * does not depend on the number of ranks.
+     */
     @Test
     @Tag("long")
     void emulatedGpusToo() throws IOException {
@@ -206,7 +218,7 @@ class ParallelTest {
         List<List<Completion>> expected = answers(fixed, ParallelConfig.AUTO);
         assertSame(expected, answers(fixed.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
         assertSame(expected, answers(fixed.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
-        // One partial sum a rank, so another order of summation.
+        // Without deterministic mode each rank has one partial sum, so the order of summation is different.
         assertSame(expected, answers(options.withDevice("simt:6,7"), new ParallelConfig(2, 1)), 1e-4f);
     }
 
@@ -289,7 +301,10 @@ class ParallelTest {
         assertRefused("tensorParallelSize: -1, expected 1, 2, 4 or 8", null);
     }
 
-    /** A refusal by all ranks leaves the engine as it was; the adapter loaded before stays in its slot. */
+    /**
+     * If all ranks refuse an adapter, the engine is unchanged, and the adapter that was loaded before stays in its
+     * slot.
+     */
     @Test
     void anAdapterThatIsRefusedEndsNothing() {
         for (int[] sizes : new int[][] {{1, 1}, {2, 2}}) {
@@ -309,7 +324,7 @@ class ParallelTest {
         }
     }
 
-    /** Copies on the CPU have one set of weights, of which the first rank of each share allocates its part. */
+    /** Copies on the CPU share one set of weights, which the ranks of the first copy allocate. */
     @Test
     void copiesOnTheCpuShareTheirWeights() {
         for (int[] sizes : new int[][] {{1, 1}, {1, 4}, {2, 2}}) {

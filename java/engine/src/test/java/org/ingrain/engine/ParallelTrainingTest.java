@@ -42,7 +42,7 @@ class ParallelTrainingTest {
     private Path temp;
     private Path rows;
 
-    /** Results before training, results after it with the trained adapter, and that adapter. */
+    /** Results before training, results after training with the trained adapter, and the adapter. */
     private record Result(float[] before, float[] after, Path adapter) {
     }
 
@@ -103,7 +103,10 @@ class ParallelTrainingTest {
         }
     }
 
-    /** Replicas on the CPU share their packed weights, which one of them writes: full training is the same. */
+    /**
+     * Replicas on the CPU share their packed weights, and one replica writes them. Training of all weights gives the
+     * same result.
+     */
     @Test
     void allWeightsAreTheSameOnReplicasThatShareThem() throws IOException {
         List<Path> results = new ArrayList<>();
@@ -121,7 +124,7 @@ class ParallelTrainingTest {
         assertArrayEquals(after.get(0), after.get(1), 0);
     }
 
-    /** An adapter of another rank is refused before a rank could fail of it; the engine goes on. */
+    /** An adapter of another shape is refused before any rank can fail. The engine can still be used. */
     @Test
     void anAdapterThatCannotBeTrainedOnEndsNothing() {
         try (Engine engine = open(2, 2, new Engine.Listener() { })) {

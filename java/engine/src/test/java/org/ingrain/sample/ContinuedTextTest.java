@@ -45,7 +45,10 @@ class ContinuedTextTest {
         }
     }
 
-    /** decode(prompt + ids) without decode(prompt) if the request continues the text. */
+    /**
+     * Returns the text of a completion. If the request continues the text, this is decode(prompt + ids) without
+     * decode(prompt).
+     */
     private static String text(Tokenizer tokenizer, int[] prompt, boolean continuesText, int... ids) {
         StreamingDecoder decoder = decoder(tokenizer, prompt, continuesText);
         StringBuilder text = new StringBuilder();

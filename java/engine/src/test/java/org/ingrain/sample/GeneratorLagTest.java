@@ -78,8 +78,8 @@ class GeneratorLagTest {
     }
 
     /**
-     * Requests that end by id, by string, by length and by context. One has many samples of the same row of logits, and
-     * there are more samples than fit in a batch.
+     * Returns requests that end by id, by string, by length and by context. One request has many samples that draw from
+     * the same row of logits, and there are more samples than fit in a batch.
      */
     private static List<Request> requests() {
         SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20)

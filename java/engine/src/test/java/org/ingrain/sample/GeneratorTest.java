@@ -70,7 +70,7 @@ class GeneratorTest {
         }
     }
 
-    /** Runs a request among others, some of which start before it and some after it. */
+    /** Runs a request together with other requests. Some of them start before this request and some after it. */
     private static List<Completion> amongOthers(Generator generator, Request request) {
         List<Completion> completions = new ArrayList<>();
         generator.submit(Request.of(TinyModel.prompt(90, 5), 2, PARAMS), completion -> { });
@@ -188,7 +188,10 @@ class GeneratorTest {
         }
     }
 
-    /** One projection of layer 1 or of the model, with multiples of b in B: 0 changes nothing. */
+    /**
+     * Returns an adapter of one projection of layer 1 or of the model. The elements of B are multiples of b; if b is 0,
+     * the adapter changes nothing.
+     */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
         int layer = projection.ofModel() ? Group.MODEL : 1;
         Parameter w = model.weights.parameters().get(layer, projection);

@@ -75,7 +75,7 @@ final class PlanInterpreter {
         return cache[part.place().blocks()[position / blockSize]][position % blockSize];
     }
 
-    /** One hash per row of a part, over all tokens of the sequence up to that row. */
+    /** Returns one hash for each row of a part. The hash covers all tokens of the sequence up to that row. */
     private long[] hashes(StepPlan.Part part) {
         long[] hashes = new long[part.ids().length];
         long hash = 0;
@@ -88,7 +88,7 @@ final class PlanInterpreter {
         return hashes;
     }
 
-    /** Checks that parts of a group are consecutive and have the same prefix blocks, which they do not write. */
+    /** Checks that parts of a group are consecutive, have the same prefix blocks, and do not write these blocks. */
     private void checkGroups(List<StepPlan.Part> parts) {
         Map<Integer, Integer> lastOfGroup = new HashMap<>();
         for (int i = 0; i < parts.size(); i++) {

@@ -176,8 +176,8 @@ class SchedulerTest {
     }
 
     /**
-     * Submits and cancels requests at random. Each sample is the same as without other requests; a cancelled one is a
-     * prefix of it.
+     * Submits and cancels requests at random. Each sample is the same as without other requests. A cancelled sample is
+     * a prefix of the sample that is not cancelled.
      */
     @ParameterizedTest
     @MethodSource("loads")

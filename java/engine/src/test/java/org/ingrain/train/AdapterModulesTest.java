@@ -61,7 +61,10 @@ import tools.jackson.databind.JsonNode;
 class AdapterModulesTest {
     private static final List<String> BACKENDS =
             Stream.of(System.getProperty("ingrain.targets", "cpu,simt").split(",")).toList();
-    /** The sequences of the second batch that the log-probabilities are of, counted over both batches. */
+    /**
+     * The sequences of the second batch whose log-probabilities are compared. The sequences are numbered over both
+     * batches.
+     */
     private static final int[] SEQUENCES = {3, 5, 6};
     private static final JsonFields CASES = JsonFields.read(resource());
 
@@ -204,7 +207,7 @@ class AdapterModulesTest {
         }
     }
 
-    /** Names and shapes of the file, and the same values when it is read again. */
+    /** Asserts that the written file has PEFT's names and shapes, and that reading the file gives the same values. */
     private void assertWrittenAsPeft(List<LoraModule> modules, PeftAdapter before) {
         Path written = temp.resolve("written");
         AdapterConfig config = before.config();

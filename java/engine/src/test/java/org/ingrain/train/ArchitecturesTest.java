@@ -244,7 +244,10 @@ class ArchitecturesTest {
         }
     }
 
-    /** Training with one kept layer of two gives the same moments as with both; covers biases and the QK norm. */
+    /**
+     * Training with one kept layer gives the same moments as training with two kept layers. The test covers biases and
+     * the QK norm.
+     */
     @ParameterizedTest
     @CsvSource({"qwen2, true", "qwen3, true", "qwen3, false"})
     void computingLayersAgainChangesNoBit(String model, boolean full) {

@@ -42,8 +42,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Several replicas write the same files as one, byte for byte: losses, gradient norms, checkpoints and adapter. The
- * runs have dropout, and a number of micro-batches per step that is not divisible by the number of replicas.
+ * Several replicas write the same files as a single replica, byte for byte: losses, gradient norms, checkpoints and
+ * adapter. The runs have dropout, and a number of micro-batches per step that is not divisible by the number of
+ * replicas.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(120)
@@ -97,7 +98,7 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
-    /** Where sums have no fixed order, each replica gets the sum of its slice alone (reduce_scatter). */
+    /** If sums have no fixed order, each replica computes only the sum of its own slice (reduce_scatter). */
     @Test
     void allWeightsAreCloseOnEmulatedGpus() {
         TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);
@@ -118,7 +119,7 @@ class DataParallelTest {
         assertArrayEquals(weights, shared, 1e-5f);
     }
 
-    /** All tensors of the trained model, and so the last step of all slices. */
+    /** Returns all tensors of the trained model, which contain the last step of all slices. */
     private static float[] values(Path output) {
         try (ModelFolder model = ModelFolder.open(output.resolve("model"))) {
             FloatBuffer all = FloatBuffer.allocate(1 << 22);
@@ -151,7 +152,10 @@ class DataParallelTest {
         }
     }
 
-    /** The message names the failed rank and its error in one line, and the other replicas stop waiting for it. */
+    /**
+     * The message names the failed rank and the error in one line, and the other replicas stop waiting for the failed
+     * rank.
+     */
     @Test
     void aReplicaThatFailsEndsTheOthers() {
         List<MicroBatch> batches = Stream.of(4, 4, 9).map(length -> {

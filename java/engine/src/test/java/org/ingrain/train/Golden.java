@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Assumptions;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A small random Llama, PyTorch's results for it (benchmarks/peers/lora_golden.py), and a context for its training.
+ * A small random Llama, PyTorch's results for this model (benchmarks/peers/lora_golden.py), and a context for training.
  */
 public final class Golden implements AutoCloseable {
     public final Path folder;

@@ -43,12 +43,15 @@ final class RanksFixture implements AutoCloseable {
     /** Two layers, 16 heads of size 8, 8 key-value heads; the vocabulary of 61 cannot be sharded. */
     static final Blueprint EIGHT_HEADS = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
             RopeConfig.of(10000), false, DType.F32);
-    /** Two key-value heads, so that of four ranks two have the same head; tied embeddings with a sharded lm_head. */
+    /** Two key-value heads, so that two of four ranks have the same head; tied embeddings with a sharded lm_head. */
     static final Blueprint TWO_HEADS = new Blueprint(48, 64, 2, new AttentionConfig(8, 2, 8), 64, 128, 1e-5,
             RopeConfig.of(10000), true, DType.F32);
-    /** Of every linear layer, the embedding and the output head. */
+    /** An adapter of every linear layer, the embedding and the output head. */
     static final LoraConfig LORA = new LoraConfig(4, 8, 0.1, EnumSet.allOf(Projection.class), false);
-    /** Twenty steps of five micro-batches, which neither two nor four replicas divide; a checkpoint after ten. */
+    /**
+     * Twenty steps with five micro-batches each, and a checkpoint after ten steps. Five is not divisible by two or four
+     * replicas.
+     */
     static final TrainConfig TRAIN = new TrainConfig(0, 20, 1, 5, 17, 10, 10, 2, false);
 
     final List<TrainingModel> models = new ArrayList<>();

@@ -73,7 +73,7 @@ class TensorParallelTrainingTest {
         assertSameFiles(one, two);
     }
 
-    /** A checkpoint is unsharded: another number of ranks reads the same bits and resumes the run. */
+    /** A checkpoint is unsharded. A run with another number of ranks reads the same bits and resumes. */
     @ParameterizedTest
     @CsvSource({"4, 1", "1, 4", "2, 4"})
     void aRunGoesOnWithOtherRanks(int before, int after) throws IOException {
@@ -110,7 +110,7 @@ class TensorParallelTrainingTest {
         }
     }
 
-    /** Replicas, shards or both on two emulated devices. */
+    /** Trains with replicas, shards or both on two emulated devices. */
     @ParameterizedTest
     @CsvSource({"2, 1", "1, 2", "2, 2"})
     void onTwoDevices(int replicas, int shards) {
@@ -130,7 +130,10 @@ class TensorParallelTrainingTest {
         }
     }
 
-    /** One line names the rank without memory and its device; the other ranks, of both replicas, end too. */
+    /**
+     * The message is one line that names the rank without memory and its device. The other ranks of both replicas end
+     * too.
+     */
     @ParameterizedTest
     @CsvSource({"1, 2", "2, 1", "2, 2"})
     void aRankWithoutMemoryEndsTheOthers(int replicas, int shards) {

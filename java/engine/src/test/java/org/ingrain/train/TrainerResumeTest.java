@@ -35,7 +35,7 @@ class TrainerResumeTest {
         private static final long serialVersionUID = 1;
     }
 
-    /** Throws Killed after a step, or in its validation, which is before its checkpoint. */
+    /** Throws Killed after a step, or during the validation after this step, which precedes the checkpoint. */
     private record Dies(int step, boolean inValidation) implements TrainProgress {
         @Override
         public void trained(Step done) {

@@ -133,7 +133,7 @@ class TrainerTest {
         }
     }
 
-    /** Mean loss on the training rows of the base model with the adapter merged into it. */
+    /** Returns the mean loss on the training rows. The model is the base model with the adapter merged. */
     private double adapterLoss(Path adapter) throws IOException {
         try (Golden golden = new Golden("tied", 1)) {
             Path merged = folder.resolve("merged");

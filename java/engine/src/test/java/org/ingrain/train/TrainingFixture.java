@@ -24,8 +24,8 @@ import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * A short run on the golden model: about twelve steps of two micro-batches, with dropout and packing. Validations and
- * checkpoints are after different steps.
+ * A short run on the golden model: about twelve steps of two micro-batches, with dropout and packing. Validations take
+ * place after other steps than checkpoints.
  */
 public final class TrainingFixture {
     public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(

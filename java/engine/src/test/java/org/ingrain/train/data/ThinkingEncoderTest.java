@@ -82,7 +82,10 @@ class ThinkingEncoderTest {
         assertTrue(message.startsWith("row: the chat template renders earlier messages differently"), message);
     }
 
-    /** All sequences of a row are on one side of the split, because later prompts contain earlier answers. */
+    /**
+     * All sequences of a row are either training or validation sequences, because later prompts contain earlier
+     * answers.
+     */
     @Test
     void theSequencesOfARowStayTogether() throws IOException {
         String row = "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"b\"},"

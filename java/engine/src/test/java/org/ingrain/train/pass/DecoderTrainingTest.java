@@ -29,7 +29,7 @@ class DecoderTrainingTest {
     private static final int LAYERS = 2;
     private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
 
-    /** Sum of the losses and gradients of one pass or several accumulated passes. */
+    /** The sum of the losses, and the gradients, of one pass or of several accumulated passes. */
     private record Pass(double loss, float[] gradients) {
     }
 
