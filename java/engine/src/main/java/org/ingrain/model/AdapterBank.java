@@ -76,11 +76,21 @@ public final class AdapterBank {
 
         /** Limits that have room for exactly this adapter. */
         public static Limits of(Adapter adapter) {
-            List<LoraModule> modules = adapter.modules();
-            return new Limits(1, modules.stream().mapToInt(LoraModule::rank).max().orElse(1),
+            return of(List.of(adapter));
+        }
+
+        /**
+         * Limits that have room for exactly these adapters, each in its own slot. An adapter that replaces parameters
+         * must be the only one.
+         */
+        public static Limits of(List<Adapter> adapters) {
+            List<LoraModule> modules = adapters.stream().flatMap(adapter -> adapter.modules().stream()).toList();
+            return new Limits(adapters.size(), modules.stream().mapToInt(LoraModule::rank).max().orElse(1),
                     modules.stream().map(LoraModule::projection).filter(Projection::ofModel)
                             .collect(Collectors.toSet()),
-                    modules.stream().anyMatch(module -> module.bias() != null), adapter.saved().keySet());
+                    modules.stream().anyMatch(module -> module.bias() != null),
+                    adapters.stream().flatMap(adapter -> adapter.saved().keySet().stream())
+                            .collect(Collectors.toSet()));
         }
     }
 

@@ -13,10 +13,15 @@ public final class DjlSettings {
 
     public static void apply() {
         LibraryCache.secure();
-        set("OPT_OUT_TRACKING", "true");
+        disableTelemetry();
         set("ai.djl.offline", "true");
         set("RUST_FLAVOR", "cpu");
         set("slf4j.internal.verbosity", "ERROR");
+    }
+
+    /** Sets only the property that disables telemetry. */
+    public static void disableTelemetry() {
+        set("OPT_OUT_TRACKING", "true");
     }
 
     private static void set(String property, String value) {

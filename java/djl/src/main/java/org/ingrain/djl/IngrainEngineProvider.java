@@ -1,0 +1,32 @@
+package org.ingrain.djl;
+
+import ai.djl.engine.Engine;
+import ai.djl.engine.EngineProvider;
+import org.ingrain.tokenizer.DjlSettings;
+
+/**
+ * Makes the engine "Ingrain" known to DJL, which finds this class with ServiceLoader. DJL creates the provider before
+ * it would send its telemetry. The constructor disables the telemetry, unless OPT_OUT_TRACKING is already set.
+ */
+public final class IngrainEngineProvider implements EngineProvider {
+    private final Engine engine = new IngrainEngine();
+
+    public IngrainEngineProvider() {
+        DjlSettings.disableTelemetry();
+    }
+
+    @Override
+    public String getEngineName() {
+        return IngrainEngine.NAME;
+    }
+
+    @Override
+    public int getEngineRank() {
+        return IngrainEngine.RANK;
+    }
+
+    @Override
+    public Engine getEngine() {
+        return engine;
+    }
+}

@@ -1,0 +1,40 @@
+package org.ingrain.djl;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.inference.Predictor;
+import ai.djl.inference.streaming.StreamingTranslator.StreamOutput;
+import ai.djl.translate.TranslateException;
+import ai.djl.translate.Translator;
+import java.util.List;
+import org.ingrain.tensor.InputException;
+
+/** A predictor whose exceptions have the message of their cause, without the name of its class. */
+final class IngrainPredictor<I, O> extends Predictor<I, O> {
+    IngrainPredictor(Model model, Translator<I, O> translator, Device device) {
+        super(model, translator, device, false);
+    }
+
+    @Override
+    public List<O> batchPredict(List<I> inputs) throws TranslateException {
+        try {
+            return super.batchPredict(inputs);
+        } catch (TranslateException e) {
+            throw plain(e);
+        }
+    }
+
+    @Override
+    public StreamOutput<O> streamingPredict(I input) throws TranslateException {
+        try {
+            return super.streamingPredict(input);
+        } catch (TranslateException e) {
+            throw plain(e);
+        }
+    }
+
+    private static TranslateException plain(TranslateException e) {
+        return e.getCause() instanceof InputException || e.getCause() instanceof IllegalStateException
+                ? new TranslateException(e.getCause().getMessage(), e.getCause()) : e;
+    }
+}

@@ -1,0 +1,30 @@
+package org.ingrain.djl;
+
+import ai.djl.inference.streaming.StreamingTranslator.StreamOutput;
+import java.util.stream.Stream;
+
+/** The stream of a {@link GenerationOutput}. The generator has a thread of its own, so the output is only iterative. */
+final class PieceStream extends StreamOutput<GenerationOutput> {
+    private final Stream<Piece> pieces;
+
+    PieceStream(Stream<Piece> pieces) {
+        this.pieces = pieces;
+    }
+
+    @Override
+    public GenerationOutput getIterativeOutputInternal() {
+        return new GenerationOutput(pieces);
+    }
+
+    @Override
+    protected GenerationOutput buildAsyncOutput() {
+        throw new UnsupportedOperationException("an asynchronous output of GenerationOutput, expected "
+                + "getIterativeOutput");
+    }
+
+    @Override
+    protected void computeAsyncOutputInternal(GenerationOutput output) {
+        throw new UnsupportedOperationException("an asynchronous output of GenerationOutput, expected "
+                + "getIterativeOutput");
+    }
+}
