@@ -7,6 +7,7 @@ import ai.djl.inference.streaming.StreamingTranslator.StreamOutput;
 import ai.djl.translate.TranslateException;
 import ai.djl.translate.Translator;
 import java.util.List;
+import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /** A predictor whose exceptions have the message of their cause, without the name of its class. */
@@ -34,7 +35,11 @@ final class IngrainPredictor<I, O> extends Predictor<I, O> {
     }
 
     private static TranslateException plain(TranslateException e) {
-        return e.getCause() instanceof InputException || e.getCause() instanceof IllegalStateException
-                ? new TranslateException(e.getCause().getMessage(), e.getCause()) : e;
+        return switch (e.getCause()) {
+            case InputException cause -> new TranslateException(cause.getMessage(), cause);
+            case BackendException cause -> new TranslateException(cause.getMessage(), cause);
+            case IllegalStateException cause -> new TranslateException(cause.getMessage(), cause);
+            case null, default -> e;
+        };
     }
 }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.Device;
+import ai.djl.MalformedModelException;
 import ai.djl.engine.Engine;
 import ai.djl.engine.StandardCapabilities;
 import ai.djl.inference.Predictor;
@@ -20,7 +21,11 @@ import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -137,6 +142,7 @@ class IngrainEngineTest {
         assertEquals(Device.cpu(), found.defaultDevice());
         assertEquals(found.getGpuCount() > 0, found.hasCapability(StandardCapabilities.CUDA));
         assertEquals(Device.cpu(), model.getNDManager().getDevice());
+        assertThrows(UnsupportedOperationException.class, () -> found.setRandomSeed(1));
         assertEquals("cuda:1", IngrainEngine.name(Device.gpu(1)));
         assertEquals("cuda:0,1", IngrainEngine.name(Device.fromName("gpu0+gpu1", found)));
     }
@@ -146,7 +152,8 @@ class IngrainEngineTest {
         String text = "Spell the word";
         SamplingParams greedy = SamplingParams.greedy(12);
         String continued = expected(engine.tokenizer().encodeBegin(text), 1, greedy, true).getFirst().text();
-        try (ZooModel<String, String> texts = criteria(String.class, String.class).build().loadModel();
+        try (ZooModel<String, String> texts = criteria(String.class, String.class)
+                .optOption("dataParallelSize", "2").build().loadModel();
              Predictor<String, String> predictor = texts.newPredictor()) {
             assertEquals(continued, predictor.predict(text));
             assertFalse(predictor.supportsStreaming());
@@ -255,6 +262,41 @@ class IngrainEngineTest {
             requireEqual(predictor.predict(adapted).completions(), both.getLast().completions());
             assertNotEquals(both.getFirst().text(), both.getLast().text());
         }
+    }
+
+    /** Adds a parameter that replaces the model's last norm to a folder of an adapter. */
+    private static void addNorm(Path folder) throws IOException {
+        Path config = folder.resolve("adapter_config.json");
+        Files.writeString(config, Files.readString(config).replaceFirst("\"modules_to_save\" ?: ?null",
+                "\"modules_to_save\": [\"norm\"]"));
+        Path file = folder.resolve("adapter_model.safetensors");
+        ByteBuffer old = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+        byte[] header = new byte[Math.toIntExact(old.getLong())];
+        old.get(header);
+        int size = old.remaining();
+        String tensors = new String(header, StandardCharsets.UTF_8).strip();
+        byte[] longer = (tensors.substring(0, tensors.length() - 1) + ",\"base_model.model.model.norm.weight\":"
+                + "{\"dtype\":\"F32\",\"shape\":[128],\"data_offsets\":[" + size + "," + (size + 512) + "]}}")
+                .getBytes(StandardCharsets.UTF_8);
+        Files.write(file, ByteBuffer.allocate(8 + longer.length + size + 512).order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(longer.length).put(longer).put(old).array());
+    }
+
+    @Test
+    void anAdapterThatReplacesParametersIsTheOnlyOne(@TempDir Path temp) throws Exception {
+        Path saved = adapter(temp.resolve("saved"), 0.3f);
+        addNorm(saved);
+        var alone = criteria(GenerationInput.class, GenerationOutput.class).optOption("adapter.b", saved.toString());
+        try (ZooModel<GenerationInput, GenerationOutput> replaced = alone.build().loadModel();
+             Predictor<GenerationInput, GenerationOutput> predictor = replaced.newPredictor()) {
+            GenerationInput input = GenerationInput.chat(QUESTION);
+            assertNotEquals("A-n-n", predictor.predict(input.withAdapter("b")).text());
+            String refused = assertThrows(TranslateException.class, () -> predictor.predict(input)).getMessage();
+            assertTrue(refused.startsWith("a request without the adapter: "), refused);
+        }
+        var both = alone.optOption("adapter.a", adapter(temp.resolve("small"), 0.3f).toString()).build();
+        assertEquals("adapter.b: " + saved + " has modules_to_save, which replace parameters of the model, expected it "
+                + "to be the only adapter", assertThrows(MalformedModelException.class, both::loadModel).getMessage());
     }
 
     @Test

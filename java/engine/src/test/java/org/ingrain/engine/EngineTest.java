@@ -115,6 +115,8 @@ class EngineTest {
             AdapterSlots none = new AdapterSlots(engine.generator(SMALL), engine);
             assertThrows(IllegalStateException.class, () -> none.load(a));
             assertEquals(LORA.rank(), AdapterBank.Limits.of(engine.adapter(a)).rank());
+            assertEquals(AdapterBank.Limits.of(2, LORA.rank()),
+                    AdapterBank.Limits.of(List.of(engine.adapter(a), engine.adapter(b))));
         }
     }
 
