@@ -304,19 +304,19 @@ class IngrainEngineTest {
         try (Predictor<GenerationInput, GenerationOutput> predictor = model.newPredictor()) {
             long begin = generator(model).stats().tokens();
             GenerationOutput output = predictor.streamingPredict(GenerationInput.chat(QUESTION).withParams(ENDLESS)
-                    .withN(64)).getIterativeOutput();
+                    .withN(256)).getIterativeOutput();
             assertFalse(output.iterator().next().text().isEmpty());
             output.close();
             awaitIdle(model);
             long tokens = generator(model).stats().tokens() - begin;
-            assertTrue(tokens < 6400, tokens + " tokens");
-            assertTrue(output.completions().size() < 64);
+            assertTrue(tokens < 12_000, tokens + " tokens, without a cancellation about 25,000");
+            assertTrue(output.completions().size() < 256);
         }
     }
 
     @Test
     void failuresReachTheCallerInOneLine() throws Exception {
-        GenerationInput sound = GenerationInput.chat(QUESTION).withParams(ENDLESS).withN(64);
+        GenerationInput sound = GenerationInput.chat(QUESTION).withParams(ENDLESS).withN(256);
         GenerationInput broken = GenerationInput.chat(QUESTION).withAdapter("broken");
         try (Predictor<GenerationInput, GenerationOutput> predictor = model.newPredictor()) {
             String failure = assertThrows(TranslateException.class, () -> predictor.predict(broken)).getMessage();
@@ -326,7 +326,8 @@ class IngrainEngineTest {
             long begin = generator(model).stats().tokens();
             assertThrows(TranslateException.class, () -> predictor.batchPredict(List.of(broken, sound)));
             awaitIdle(model);   // the other inputs of the batch are cancelled
-            assertTrue(generator(model).stats().tokens() - begin < 6400);
+            long tokens = generator(model).stats().tokens() - begin;
+            assertTrue(tokens < 12_000, tokens + " tokens, without a cancellation about 25,000");
             Thread.currentThread().interrupt();
             assertEquals("the thread was interrupted while it waited for the model",
                     assertThrows(TranslateException.class, () -> predictor.predict(sound)).getMessage());
@@ -343,7 +344,7 @@ class IngrainEngineTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor();
              Predictor<GenerationInput, GenerationOutput> predictor = closing.newPredictor()) {
             Future<GenerationOutput> answer = threads.submit(() -> predictor.predict(endless));
-            while (generator(closing).unfinishedSamples() == 0) {
+            while (generator(closing).stats().tokens() == 0) {
                 Thread.sleep(1);
             }
             closing.close();
