@@ -70,8 +70,8 @@ public final class IngrainEngine extends Engine {
     /** Refused: a request has its own seed. */
     @Override
     public void setRandomSeed(int seed) {
-        throw new UnsupportedOperationException("a seed of the engine " + NAME + ", expected the option seed of a model "
-                + "or SamplingParams.withSeed");
+        throw new UnsupportedOperationException("a seed of the engine " + NAME + ", expected the option seed of a "
+                + "model or SamplingParams.withSeed");
     }
 
     @Override
