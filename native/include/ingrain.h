@@ -328,8 +328,8 @@ INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x,
 INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
-// ---- bias_logits.cc: adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32, for every i. rows, ids (n) i32,
-// values (n) f32. -inf bans a token. No pair (rows[i], ids[i]) may occur twice; rows are in [0, M), ids in [0, V).
+// ---- bias_logits.cc: adds values (n) f32 to logits (M, V) f32: values[i] to element (rows[i], ids[i]). The value -inf
+// bans a token. rows (n) in [0, M), ids (n) in [0, V), both i32; no pair (rows[i], ids[i]) may occur twice.
 INGRAIN_API ingrain_status ingrain_bias_logits(ingrain_context* ctx, float* logits, const int32_t* rows,
                                                const int32_t* ids, const float* values, int64_t n, int64_t V);
 // ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature,

@@ -10,8 +10,8 @@ public final class ParityTests {
 
     static List<ParityTest> all() {
         return List.of(new AdamwParityTest(), new AddBiasParityTest(), new AttentionParityTest(),
-                new AttentionPagedParityTest(), new QkNormParityTest(),
-                new BiasLogitsParityTest(), new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
+                new AttentionPagedParityTest(), new BiasLogitsParityTest(), new QkNormParityTest(),
+                new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
                 new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
                 new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest(),

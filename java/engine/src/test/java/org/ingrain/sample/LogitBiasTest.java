@@ -40,7 +40,8 @@ class LogitBiasTest {
     }
 
     private static List<Request> requests() {
-        Map<Integer, Float> some = IntStream.range(0, 40).boxed().collect(Collectors.toMap(i -> 2 * i, i -> i % 7 - 3f));
+        Map<Integer, Float> some = IntStream.range(0, 40).boxed()
+                .collect(Collectors.toMap(i -> 2 * i, i -> i % 7 - 3f));
         return List.of(Request.of(PROMPT, 5, WARM.withStopTokens(ENDS).withMinTokens(9)),
                 Request.of(PROMPT, 2, WARM.withStopTokens(ENDS).withMinTokens(20)).withTopTokens(2),
                 new Request(TinyModel.prompt(9, 4), 3, 2, WARM.withLogitBias(some).withIgnoreEos(true), -1, true),
