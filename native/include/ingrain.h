@@ -328,6 +328,10 @@ INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x,
 INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
+// ---- bias_logits.cc: adds values (n) f32 to logits (M, V) f32: values[i] to element (rows[i], ids[i]). The value -inf
+// bans a token. rows (n) in [0, M), ids (n) in [0, V), both i32; no pair (rows[i], ids[i]) may occur twice.
+INGRAIN_API ingrain_status ingrain_bias_logits(ingrain_context* ctx, float* logits, const int32_t* rows,
+                                               const int32_t* ids, const float* values, int64_t n, int64_t V);
 // ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature,
 // then top_k, then top_p, each (M). log_probabilities (M) or null: those of the drawn tokens, computed without
 // temperature, top_k and top_p. With temperature 0 the op takes the largest logit and, in a tie, the lowest id. top_k 0

@@ -1,4 +1,4 @@
-// cross_entropy, adamw, sample, top_tokens, select_ids, random.
+// cross_entropy, adamw, bias_logits, sample, top_tokens, select_ids, random.
 #include "right.h"
 
 using namespace wrong;
@@ -40,6 +40,12 @@ WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* 
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);
   if (status == INGRAIN_OK) corrupt(m, INGRAIN_F32, n - 1), corrupt(v, INGRAIN_F32, n - 1);
   return status;
+}
+
+// Wrong: the last value is not added.
+WRONG(bias_logits, (ingrain_context * ctx, float* logits, const int32_t* rows, const int32_t* ids, const float* values,
+                    int64_t n, int64_t V)) {
+  return RIGHT(bias_logits)(ctx, logits, rows, ids, values, n > 0 ? n - 1 : n, V);
 }
 
 // Wrong: every other row gets a neighbour of the drawn id and a changed log-probability.

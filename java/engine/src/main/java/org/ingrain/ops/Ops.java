@@ -428,18 +428,6 @@ public final class Ops {
         bindings.gradientClip(x, norm, x.elements(), maxNorm);
     }
 
-    /**
-     * Coefficients of one AdamW step.
-     *
-     * @param learningRate learning rate of this step
-     * @param beta1        decay of the first moment
-     * @param beta2        decay of the second moment
-     * @param eps          added to the root of the second moment
-     * @param weightDecay  decoupled weight decay, multiplied by the learning rate
-     */
-    public record AdamW(float learningRate, float beta1, float beta2, float eps, float weightDecay) {
-    }
-
     /** Updates parameters p and moments m, v by AdamW with gradient g; all are (n) f32. The first step is step 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
         Shapes.elements("p", p, DType.F32, p.elements());
@@ -448,6 +436,18 @@ public final class Ops {
         Shapes.elements("g", g, DType.F32, p.elements());
         bindings.adamw(p, m, v, g, p.elements(), step, c.learningRate(), c.beta1(), c.beta2(), c.eps(),
                 c.weightDecay());
+    }
+
+    /**
+     * Adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32. rows, ids I32 and values F32 are (n), in device
+     * memory. No pair (rows[i], ids[i]) may occur twice. The value -inf bans a token.
+     */
+    public void biasLogits(Tensor logits, Tensor rows, Tensor ids, Tensor values) {
+        Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
+        Shapes.vector("rows", rows, DType.I32, ANY);
+        Shapes.like("ids", ids, rows);
+        Shapes.vector("values", values, DType.F32, rows.elements());
+        bindings.biasLogits(logits, rows, ids, values, rows.elements(), logits.size(1));
     }
 
     /**

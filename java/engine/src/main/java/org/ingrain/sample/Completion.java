@@ -6,13 +6,13 @@ package org.ingrain.sample;
  * @param sample                 number of the sample within its request
  * @param ids                    generated token ids, including the end-of-sequence id if the sample ended with one
  * @param logProbabilities       log-probability (natural logarithm) of each generated id, at temperature 1 and without
- *                               top-k or top-p
+ *                               top-k, top-p, logit biases or banned tokens
  * @param text                   decoded text without special tokens and without the stop string
  * @param reason                 reason for the end of the sample
  * @param promptLogProbabilities log-probability of each prompt id given the preceding ids, NaN for the first id; null
  *                               if not requested
- * @param topTokens              the most probable tokens at the position of each generated id, at temperature 1; null
- *                               if not requested
+ * @param topTokens              the most probable tokens at the position of each generated id, likewise at temperature
+ *                               1 and without any biases; null if not requested
  * @param promptTopTokens        the most probable tokens at the position of each prompt id, at temperature 1; null if
  *                               not requested
  */

@@ -32,6 +32,7 @@ public final class Generator implements AutoCloseable {
     private final Blueprint model;
     private final int adapterSlots;
     private final Supplier<StreamingDecoder> decoders;
+    private final Set<Integer> eosIds;
     private final List<Replica> replicas;
     /** Null if a single replica runs on the caller's thread. */
     private final ReplicaPool pool;
@@ -83,8 +84,9 @@ public final class Generator implements AutoCloseable {
         this.config = config;
         this.decoders = decoders;
         adapterSlots = models.getFirst().adapterSlots();
-        Set<Integer> ends = Set.copyOf(eosIds);
-        replicas = models.stream().map(copy -> copy.ranks().onLeader(() -> new Replica(copy, config, ends, lag)))
+        this.eosIds = Set.copyOf(eosIds);
+        replicas = models.stream()
+                .map(copy -> copy.ranks().onLeader(() -> new Replica(copy, config, this.eosIds, lag)))
                 .toList();
         pool = models.getFirst().ranks().threaded() ? new ReplicaPool(replicas, config.maxSequences()) : null;
     }
@@ -129,10 +131,11 @@ public final class Generator implements AutoCloseable {
     /**
      * Checks a request. Any thread may call this method.
      *
-     * @throws InputException if the prompt exceeds the context, a token id is not in the vocabulary, or the adapter
-     *         slot does not exist
+     * @throws InputException if the prompt exceeds the context, a token id is not in the vocabulary, the adapter slot
+     *         does not exist, or {@code minTokens} bans too many tokens
      */
     public void check(Request request) {
+        bias(request);
         if (request.prompt().length >= config.contextLength()) {
             throw InputException.field("prompt", request.prompt().length
                     + " tokens, expected fewer than the context length "
@@ -152,10 +155,14 @@ public final class Generator implements AutoCloseable {
         }
     }
 
+    private TokenBias bias(Request request) {
+        return TokenBias.of(request.params(), eosIds, model.vocabSize());
+    }
+
     /** Queues a request. Throws an InputException if {@link #check} refuses it. */
     public Ticket submit(Request request, GenerationListener listener) {
         check(request);
-        Ticket ticket = new Ticket(request, pool == null ? listener : pool.relay(listener), decoders);
+        Ticket ticket = new Ticket(request, pool == null ? listener : pool.relay(listener), bias(request), decoders);
         if (pool == null) {
             replicas.getFirst().enqueue(ticket);
         } else {

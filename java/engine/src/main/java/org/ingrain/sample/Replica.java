@@ -169,11 +169,11 @@ final class Replica implements AutoCloseable {
                 ? new GeneratedToken(id, logProbability, NONE, NO_PROBABILITIES)
                 : sequence.topTokens.token(id, logProbability, sequence.generated()));
         sequence.append(id, logProbability);
-        if ((eosIds.contains(id) && !params.ignoreEos()) || params.stopTokens().contains(id)) {
+        if (params.ends(id, eosIds)) {
             finish(sequence, FinishReason.STOP);
             return;
         }
-        emit(sequence, sequence.text.append(sequence.decoder.append(id)));
+        append(sequence, sequence.decoder.append(id));
         if (sequence.text.stopped()) {
             finish(sequence, FinishReason.STOP);
         } else if (sequence.unread() == 0 && sequence.full(config.contextLength())) {
@@ -186,6 +186,12 @@ final class Replica implements AutoCloseable {
         scheduler.remove(sequence);
     }
 
+    /** Appends decoded text. Text of the first {@code minTokens} tokens cannot complete a stop string. */
+    private void append(Sequence sequence, String piece) {
+        boolean exempt = sequence.generated() <= sequence.ticket.request.params().minTokens();
+        emit(sequence, exempt ? sequence.text.appendExempt(piece) : sequence.text.append(piece));
+    }
+
     private void emit(Sequence sequence, String piece) {
         if (!piece.isEmpty()) {
             sequence.ticket.listener.text(sequence.number, piece);
@@ -194,7 +200,7 @@ final class Replica implements AutoCloseable {
 
     private void finish(Sequence sequence, FinishReason reason) {
         if (!sequence.text.stopped()) {
-            emit(sequence, sequence.text.append(sequence.decoder.flush()));
+            append(sequence, sequence.decoder.flush());
         }
         emit(sequence, sequence.text.flush());
         drop(sequence);

@@ -1,6 +1,11 @@
 package org.ingrain.sample;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.Collections;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -15,9 +20,19 @@ import org.ingrain.tensor.InputException;
  * @param stop        strings that end a sample; a stop string is not part of the sample's text
  * @param stopTokens  token ids that end a sample, in addition to the model's end-of-sequence ids
  * @param ignoreEos   whether to continue after an end-of-sequence id
+ * @param minTokens   minimum number of generated tokens, at most {@code maxTokens}. None of the first minTokens tokens
+ *                    ends a sample, and their text is not searched for stop strings. A sample can still end earlier
+ *                    because the context is full
+ * @param logitBias   values that are added to the logits of tokens before temperature, top-k and top-p are applied, by
+ *                    token id: at most {@value #MAX_LOGIT_BIASES} ids, values from -{@value #MAX_LOGIT_BIAS} to
+ *                    {@value #MAX_LOGIT_BIAS}. The map is copied and sorted by id
  */
 public record SamplingParams(double temperature, int topK, double topP, int maxTokens, long seed, List<String> stop,
-                             List<Integer> stopTokens, boolean ignoreEos) {
+                             List<Integer> stopTokens, boolean ignoreEos,
+                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) int minTokens,
+                             @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<Integer, Float> logitBias) {
+    public static final int MAX_LOGIT_BIASES = 300;
+    public static final int MAX_LOGIT_BIAS = 100;
     private static final int MAX_TEMPERATURE = 1000;
 
     public SamplingParams {
@@ -38,47 +53,84 @@ public record SamplingParams(double temperature, int topK, double topP, int maxT
         }
         stop = List.copyOf(stop);
         stopTokens = List.copyOf(stopTokens);
+        if (minTokens < 0 || minTokens > maxTokens) {
+            throw InputException.field("minTokens", minTokens + ", expected 0 to the maximum number of tokens, "
+                    + maxTokens);
+        }
+        logitBias = Collections.unmodifiableMap(new TreeMap<>(logitBias));
+        if (logitBias.size() > MAX_LOGIT_BIASES) {
+            throw InputException.field("logitBias", logitBias.size() + " ids, expected at most " + MAX_LOGIT_BIASES);
+        }
+        logitBias.forEach((id, value) -> {
+            if (!(Math.abs(value) <= MAX_LOGIT_BIAS)) {
+                throw InputException.field("logitBias", value + " for token id " + id + ", expected -" + MAX_LOGIT_BIAS
+                        + " to " + MAX_LOGIT_BIAS);
+            }
+        });
+    }
+
+    /** Whether a token ends a sample, for a model with these end-of-sequence ids. */
+    boolean ends(int id, Set<Integer> eosIds) {
+        return (eosIds.contains(id) && !ignoreEos) || stopTokens.contains(id);
     }
 
     /** Greedy decoding: the most probable token at each position. */
     public static SamplingParams greedy(int maxTokens) {
-        return new SamplingParams(0, 0, 1, maxTokens, 0, List.of(), List.of(), false);
+        return new SamplingParams(0, 0, 1, maxTokens, 0, List.of(), List.of(), false, 0, Map.of());
     }
 
     /** Sampling with temperature and top-p. */
     public static SamplingParams sampled(double temperature, double topP, int maxTokens, long seed) {
-        return new SamplingParams(temperature, 0, topP, maxTokens, seed, List.of(), List.of(), false);
+        return new SamplingParams(temperature, 0, topP, maxTokens, seed, List.of(), List.of(), false, 0, Map.of());
     }
 
     public SamplingParams withTemperature(double value) {
-        return new SamplingParams(value, topK, topP, maxTokens, seed, stop, stopTokens, ignoreEos);
+        return new SamplingParams(value, topK, topP, maxTokens, seed, stop, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withTopK(int value) {
-        return new SamplingParams(temperature, value, topP, maxTokens, seed, stop, stopTokens, ignoreEos);
+        return new SamplingParams(temperature, value, topP, maxTokens, seed, stop, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withTopP(double value) {
-        return new SamplingParams(temperature, topK, value, maxTokens, seed, stop, stopTokens, ignoreEos);
+        return new SamplingParams(temperature, topK, value, maxTokens, seed, stop, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withMaxTokens(int value) {
-        return new SamplingParams(temperature, topK, topP, value, seed, stop, stopTokens, ignoreEos);
+        return new SamplingParams(temperature, topK, topP, value, seed, stop, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withSeed(long value) {
-        return new SamplingParams(temperature, topK, topP, maxTokens, value, stop, stopTokens, ignoreEos);
+        return new SamplingParams(temperature, topK, topP, maxTokens, value, stop, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withStop(List<String> value) {
-        return new SamplingParams(temperature, topK, topP, maxTokens, seed, value, stopTokens, ignoreEos);
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, value, stopTokens, ignoreEos,
+                minTokens, logitBias);
     }
 
     public SamplingParams withStopTokens(List<Integer> value) {
-        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, value, ignoreEos);
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, value, ignoreEos, minTokens,
+                logitBias);
     }
 
     public SamplingParams withIgnoreEos(boolean value) {
-        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, stopTokens, value);
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, stopTokens, value, minTokens,
+                logitBias);
+    }
+
+    public SamplingParams withMinTokens(int value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, stopTokens, ignoreEos, value,
+                logitBias);
+    }
+
+    public SamplingParams withLogitBias(Map<Integer, Float> value) {
+        return new SamplingParams(temperature, topK, topP, maxTokens, seed, stop, stopTokens, ignoreEos, minTokens,
+                value);
     }
 }

@@ -2,6 +2,8 @@ package org.ingrain.sample;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.sample.step.StepPlan;
 
@@ -29,6 +31,14 @@ final class StepBuilder {
                     params.topK(), (float) params.topP(), params.seed()));
             sequences.add(sequence);
             sequence.draw(draws.size() - 1);
+        }
+
+        /** The biases of the draws that have one. */
+        List<StepPlan.Bias> biases() {
+            return IntStream.range(0, draws.size()).mapToObj(i -> {
+                Ticket ticket = sequences.get(i).ticket;
+                return ticket.bias.at(i, draws.get(i).position() - ticket.request.prompt().length);
+            }).filter(Objects::nonNull).toList();
         }
 
         Drawn part(int from, int to) {
@@ -89,13 +99,13 @@ final class StepBuilder {
         List<PlannedStep> steps = new ArrayList<>();
         int waiting = later.draws.size();
         steps.add(new PlannedStep(new StepPlan(parts, ints(logitRows), now.draws, scores, ints(copies), waiting > 0,
-                topTokens(now.sequences, scored)),
+                topTokens(now.sequences, scored), now.biases()),
                 now.sequences, scored));
         for (int i = 0; i < waiting; i += maxDraws) {
             Drawn some = later.part(i, Math.min(i + maxDraws, waiting));
             boolean more = i + maxDraws < waiting;
             steps.add(new PlannedStep(new StepPlan(List.of(), new int[0], some.draws, List.of(), new int[0], more,
-                    topTokens(some.sequences, List.of())),
+                    topTokens(some.sequences, List.of()), some.biases()),
                     some.sequences, List.of()));
         }
         return steps;

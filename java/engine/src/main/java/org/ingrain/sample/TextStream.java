@@ -11,6 +11,8 @@ final class TextStream {
     private final StringBuilder text = new StringBuilder();
     private int emitted;
     private boolean stopped;
+    /** Length of the text in which no stop string may end. */
+    private int exempt;
 
     TextStream(List<String> stops) {
         this.stops = stops;
@@ -29,6 +31,16 @@ final class TextStream {
             stopped = true;
         }
         return emit(stopped ? text.length() : text.length() - heldBack());
+    }
+
+    /**
+     * Appends decoded text in which no stop string may end, and returns the text that need not be withheld any longer.
+     * A stop string may begin in this text and end in later text.
+     */
+    String appendExempt(String piece) {
+        text.append(piece);
+        exempt = text.length();
+        return emit(text.length() - heldBack());
     }
 
     /** Returns the withheld text; empty if a stop string was found. */
@@ -55,7 +67,8 @@ final class TextStream {
     }
 
     private int firstStop(int from) {
-        return stops.stream().mapToInt(stop -> text.indexOf(stop, from)).filter(i -> i >= 0).min().orElse(-1);
+        return stops.stream().mapToInt(stop -> text.indexOf(stop, Math.max(from, exempt - stop.length() + 1)))
+                .filter(i -> i >= 0).min().orElse(-1);
     }
 
     /** Length of the longest suffix of the text that is a prefix of a stop string. */

@@ -17,6 +17,7 @@ public final class Ticket {
     final float[] promptLogProbabilities;
     /** Null if the most probable tokens of the prompt are not requested. */
     final TopTokens promptTopTokens;
+    final TokenBias bias;
     private final Supplier<StreamingDecoder> decoders;
     /**
      * The sample numbers of the cancelled samples. All tickets of the request share this set; the caller writes it and
@@ -26,15 +27,16 @@ public final class Ticket {
     private boolean forked;
 
     /** @param decoders creates a detokenizer for each sample */
-    Ticket(Request request, GenerationListener listener, Supplier<StreamingDecoder> decoders) {
-        this(request, listener, decoders, ConcurrentHashMap.newKeySet());
+    Ticket(Request request, GenerationListener listener, TokenBias bias, Supplier<StreamingDecoder> decoders) {
+        this(request, listener, bias, decoders, ConcurrentHashMap.newKeySet());
     }
 
-    private Ticket(Request request, GenerationListener listener, Supplier<StreamingDecoder> decoders,
+    private Ticket(Request request, GenerationListener listener, TokenBias bias, Supplier<StreamingDecoder> decoders,
                    Set<Integer> cancelled) {
         this.cancelled = cancelled;
         this.request = request;
         this.listener = listener;
+        this.bias = bias;
         this.decoders = decoders;
         promptLogProbabilities = request.promptLogProbabilities() ? new float[request.prompt().length] : null;
         if (promptLogProbabilities != null) {
@@ -73,7 +75,7 @@ public final class Ticket {
         Request part = new Request(request.prompt(), count, request.firstSample() + first, request.params(),
                 request.adapterSlot(), request.promptLogProbabilities(), request.continuesText(),
                 request.topTokens());
-        return new Ticket(part, listener, decoders, cancelled);
+        return new Ticket(part, listener, bias, decoders, cancelled);
     }
 
     /** Creates an empty object for the most probable tokens of a text; returns null if they are not requested. */

@@ -8,7 +8,7 @@ import org.ingrain.ops.SampleRows;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Cases of sample.cc, top_tokens.cc and random.cc. */
+/** Cases of bias_logits.cc, sample.cc, top_tokens.cc and random.cc. */
 final class SampleCases {
     /**
      * Fraction of rows that may draw a different id. The id drawn is the one at which the running sum of the f32
@@ -22,6 +22,8 @@ final class SampleCases {
 
     static void addTo(Cases cases) {
         int rows = Math.max(1, cases.scale().rows() / 64);
+        cases.add("bias_logits", "M V n", new int[][] {{1, 1, 1}, {5, 127, 33}, {3, 4099, 900}},
+                Cases.at(rows, cases.scale().width(32000), 300 * rows), Cases.F32, SampleCases::biasLogits);
         cases.add("sample", "M V greedy top_k top_p",
                 new int[][] {{5, 1, 1, 0, 0}, {5, 127, 1, 0, 0}, {3, 32003, 1, 7, 1}, {64, 40, 0, 0, 0},
             {64, 127, 0, 12, 0}, {64, 127, 0, 0, 1}, {64, 4099, 0, 100, 1}},
@@ -30,6 +32,18 @@ final class SampleCases {
                 Cases.at(rows, cases.scale().width(32000), 5), Cases.F32, SampleCases::topTokens);
         cases.add("random_normal", "n", new int[][] {{1}, {127}, {4099}},
                 Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS, SampleCases::normal);
+    }
+
+    /** Each of the n values is added to another element: value i to element i div M of row i mod M. */
+    private static Call biasLogits(Side side, Case at) {
+        int m = at.get("M");
+        int n = at.get("n");
+        Tensor logits = side.normal(DType.F32, m, at.get("V"));
+        Tensor rows = side.ints(IntStream.range(0, n).map(i -> i % m).toArray());
+        Tensor ids = side.ints(IntStream.range(0, n).map(i -> i / m).toArray());
+        Tensor values = side.normal(DType.F32, n);
+        return Call.of(() -> side.ops().biasLogits(logits, rows, ids, values),
+                bytes(rows, ids, values) + 2.0 * n * Float.BYTES, n, output("logits", logits, Tolerance.exact()));
     }
 
     private static Call sample(Side side, Case at) {

@@ -133,6 +133,8 @@ class ParallelTest {
         int[] other = IntStream.range(0, 21).map(i -> (i * 17 + 3) % vocabulary).toArray();
         return List.of(new Request(prompt, 9, 0, params, -1, false), new Request(prompt, 2, 1, params, 0, false),
                 new Request(other, 3, 0, params, 1, true), new Request(other, 1, 0, SamplingParams.greedy(9), -1, true),
+                Request.of(prompt, 7, params.withMinTokens(5).withLogitBias(Map.of(3, 4f, 60, -100f))
+                        .withStopTokens(IntStream.range(0, 100).boxed().toList())),
                 new Request(other, 2, 4, params, 0, false));
     }
 

@@ -2,7 +2,6 @@ package org.ingrain.ops;
 
 import ai.djl.ndarray.types.DataType;
 import java.util.List;
-import org.ingrain.ops.Ops.AdamW;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 

@@ -201,7 +201,7 @@ class BitwiseThreadsTest {
         Tensor p = lab.normal(DType.F32, n).tensor();
         Tensor m = lab.context().allocateZero(DType.F32, n);
         Tensor v = lab.context().allocateZero(DType.F32, n);
-        lab.ops().adamw(p, m, v, g, 1, new Ops.AdamW(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f));
+        lab.ops().adamw(p, m, v, g, 1, new AdamW(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f));
         return List.of(norm, g, p, m, v);
     }
 }

@@ -54,6 +54,7 @@ class EmptyTest {
             lab.ops().sample(ids, scalars, x, new SampleRows(
                     scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));
             lab.ops().selectIds(ids, ids, ids, ids);
+            lab.ops().biasLogits(x, ids, ids, scalars);
             lab.ops().topTokens(lab.output(DType.I32, 0, 2), lab.output(DType.F32, 0, 2), x);
             lab.ops().convert(scalars, scalars);
             lab.assertGuards();

@@ -10,7 +10,7 @@ public final class ParityTests {
 
     static List<ParityTest> all() {
         return List.of(new AdamwParityTest(), new AddBiasParityTest(), new AttentionParityTest(),
-                new AttentionPagedParityTest(), new QkNormParityTest(),
+                new AttentionPagedParityTest(), new BiasLogitsParityTest(), new QkNormParityTest(),
                 new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
                 new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),

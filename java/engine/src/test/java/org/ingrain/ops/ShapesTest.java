@@ -161,13 +161,15 @@ class ShapesTest {
                 new Trial("gradientNorm", "norm F32 1, x~ F32 8*", t -> ops.gradientNorm(t[0], t[1])),
                 new Trial("gradientClip", "x~ F32 8*, norm F32 1", t -> ops.gradientClip(t[0], t[1], 1)),
                 new Trial("adamw", "p~ F32 8, m~ F32 8, v~ F32 8, g~ F32 8",
-                        t -> ops.adamw(t[0], t[1], t[2], t[3], 1, new Ops.AdamW(0.1f, 0.9f, 0.9f, 1e-8f, 0))),
+                        t -> ops.adamw(t[0], t[1], t[2], t[3], 1, new AdamW(0.1f, 0.9f, 0.9f, 1e-8f, 0))),
                 new Trial(
                         "sample",
                         "ids I32 3, logProbabilities F32 3, logits F32 3 8*, temperature F32 3, topK I32 3, topP F32 "
                         + "3, seeds I64 3, "
                         + "sequences I32 3, positions I32 3",
                         t -> ops.sample(t[0], t[1], t[2], new SampleRows(t[3], t[4], t[5], t[6], t[7], t[8]))),
+                new Trial("biasLogits", "logits F32 8* 8*, rows I32 2, ids I32 2, values F32 2",
+                        t -> ops.biasLogits(t[0], t[1], t[2], t[3])),
                 new Trial("selectIds", "ids I32 3, given I32 3, source I32 3, drawn I32 2*",
                         t -> ops.selectIds(t[0], t[1], t[2], t[3])),
                 new Trial("topTokens", "ids I32 3 2*, logProbabilities F32 3 2, logits F32 3* 7*",

@@ -60,6 +60,7 @@ class ContinuedTextTest {
 
     private static StreamingDecoder decoder(Tokenizer tokenizer, int[] prompt, boolean continuesText) {
         Request request = Request.of(prompt, 2, SamplingParams.greedy(4)).withContinuesText(continuesText);
-        return new Ticket(request, completion -> { }, () -> tokenizer.streamingDecoder(true)).part(1, 1).decoder();
+        return new Ticket(request, completion -> { }, null, () -> tokenizer.streamingDecoder(true)).part(1, 1)
+                .decoder();
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.model.AdapterBank;
@@ -51,6 +52,8 @@ class GeneratorDeviceTest {
         return List.of(new Request(PROMPT, 3, 0, ending, -1, false),
                 new Request(TinyModel.prompt(16, 6), 2, 1, SamplingParams.sampled(0.9f, 1, 9, 2), 0, true),
                 new Request(TinyModel.prompt(1, 9), 7, 0, SamplingParams.sampled(1, 1, 2, 4), -1, false),
+                Request.of(PROMPT, 2, ending.withMinTokens(3)),
+                Request.of(PROMPT, 1, ending.withMaxTokens(2).withLogitBias(Map.of(5, 3f, 60, -100f))),
                 new Request(TinyModel.prompt(30, 2), 1, 0, SamplingParams.greedy(12), 1, false));
     }
 

@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -86,10 +87,13 @@ class GeneratorLagTest {
                 .withStop(List.of("><5", "1>", "<9"));
         SamplingParams tokens = SamplingParams.sampled(1.2, 0.9, 50, 6).withStopTokens(List.of(3, 8, 21, 40))
                 .withIgnoreEos(true);
+        SamplingParams biased = tokens.withMinTokens(11).withLogitBias(Map.of(5, 3f, 60, -100f, 8, 4f));
         SamplingParams once = SamplingParams.sampled(1, 1, 1, 4);
         return List.of(new Request(PROMPT, 8, 0, OPEN, -1, false),
                 new Request(Arrays.copyOf(PROMPT, 48), 3, 2, strings, -1, true).withTopTokens(3),
                 new Request(PROMPT, 4, 1, tokens, 0, false),
+                new Request(PROMPT, 6, 0, biased, -1, false).withTopTokens(2),
+                new Request(TinyModel.prompt(33, 5), 2, 0, strings.withMinTokens(15), 0, true),
                 new Request(TinyModel.prompt(1, 9), 6, 0, OPEN, 1, false),
                 new Request(TinyModel.prompt(40, 6), 13, 0, once, -1, true).withTopTokens(20),
                 new Request(TinyModel.prompt(90, 4), 1, 0, SamplingParams.greedy(1), 1, true),
@@ -197,7 +201,8 @@ class GeneratorLagTest {
     void aBlockIsKnownToOthersWhenItsLastTokenIsRead() {
         BlockPool pool = new BlockPool(2, 16, true);
         int[] prompt = TinyModel.prompt(15, 1);
-        Ticket ticket = new Ticket(Request.of(prompt, 1, OPEN), completion -> { }, () -> null);
+        Ticket ticket = new Ticket(Request.of(prompt, 1, OPEN), completion -> { },
+                TokenBias.of(OPEN, Set.of(), TinyModel.VOCABULARY), () -> null);
         Sequence sample = new Sequence(ticket, 0, new BlockTable(pool, -1));
         assertTrue(sample.table.grow(16));
         sample.advance(15);

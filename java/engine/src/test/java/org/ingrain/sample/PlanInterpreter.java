@@ -17,7 +17,7 @@ import org.ingrain.sample.step.StepPlan;
  * on a device, a wrong block, position or row leads to another token.
  */
 final class PlanInterpreter {
-    private static final int VOCABULARY = 1000;
+    static final int VOCABULARY = 1000;
     private static final int UNWRITTEN = -1;
 
     private final int blockSize;

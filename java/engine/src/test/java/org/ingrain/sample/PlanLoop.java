@@ -11,6 +11,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.ingrain.sample.step.StepPlan;
@@ -37,7 +38,8 @@ final class PlanLoop {
     }
 
     void submit(Request request) {
-        scheduler.enqueue(new Ticket(request, completion -> { }, () -> null));
+        scheduler.enqueue(new Ticket(request, completion -> { },
+                TokenBias.of(request.params(), Set.of(), PlanInterpreter.VOCABULARY), () -> null));
     }
 
     boolean step() {

@@ -37,6 +37,21 @@ class TextStreamTest {
         }
     }
 
+    /** A stop string may begin in exempt text, but must end after it. */
+    @Test
+    void exemptTextCompletesNoStopString() {
+        TextStream stream = new TextStream(List.of("END", "aa"));
+        assertEquals("x END ", stream.appendExempt("x END "));
+        assertEquals("a", stream.appendExempt("aa"), "the last a may begin a stop string");
+        assertFalse(stream.stopped());
+        assertEquals("a E.", stream.append(" E") + stream.append("."), "the exempt text is not searched later");
+        assertFalse(stream.stopped());
+        assertEquals(" ", stream.appendExempt(" EN"));
+        assertEquals("", stream.append("D!"));
+        assertTrue(stream.stopped());
+        assertEquals("x END aa E. ", stream.text() + stream.flush());
+    }
+
     @Test
     void withoutAStopStringEverythingIsShownAtOnce() {
         TextStream stream = new TextStream(List.of());

@@ -1,6 +1,7 @@
 package org.ingrain.cli.flags;
 
 import java.util.List;
+import java.util.Map;
 import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Option;
 
@@ -34,8 +35,17 @@ public final class SamplingFlags {
     @Option(names = "--ignore-eos", description = "Continue after an end-of-sequence token.")
     boolean ignoreEos;
 
+    @Option(names = "--min-tokens", defaultValue = "0", paramLabel = "N",
+            description = "Minimum length of a completion in tokens; end-of-sequence tokens and stop strings end no "
+                    + "completion earlier (default: ${DEFAULT-VALUE}).")
+    int minTokens;
+
+    @Option(names = "--logit-bias", paramLabel = "ID=VALUE",
+            description = "Add VALUE, -100 to 100, to the logit of token ID before sampling. Repeatable.")
+    Map<Integer, Float> logitBias = Map.of();
+
     public SamplingParams params() {
         return SamplingParams.sampled(temperature, topP, maxTokens, seed).withTopK(topK).withStop(stop)
-                .withIgnoreEos(ignoreEos);
+                .withIgnoreEos(ignoreEos).withMinTokens(minTokens).withLogitBias(logitBias);
     }
 }

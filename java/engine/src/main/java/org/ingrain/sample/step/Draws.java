@@ -15,15 +15,16 @@ import org.ingrain.tensor.Tensor;
  * The draws and scores of one step. The parameters of draws and scores are in the staging memory of the step. All
  * results are in one array with the layout of {@link StepResults}, so that a single copy transfers all results to the
  * host. A plan that draws again has a separate array, because a later step still reads the ids that the last step with
- * parts drew.
+ * parts drew. The logits are never changed, because another plan may draw from them again: biases are added to a copy.
  */
 final class Draws {
     private final Ops ops;
     private final Staging staging;
     private final int maxDraws;
-    private final Tensor repeated;
+    private final Tensor copy;
     private final Tensor results;
     private final Tensor resultsAgain;
+    private final DrawBiases biases;
     private Arrays arrays;
     private Tensor target;
     private boolean inOrder;
@@ -48,19 +49,21 @@ final class Draws {
         this.staging = staging;
         maxDraws = limits.sequences();
         ops = new Ops(allocator.context());
-        repeated = allocator.allocate(DType.F32, maxDraws, vocabSize);
+        copy = allocator.allocate(DType.F32, maxDraws, vocabSize);
         results = allocator.allocateZero(DType.I32, resultElements(limits));
-        resultsAgain = allocator.allocate(DType.I32, 2L * maxDraws + topElements(maxDraws, StepPlan.MAX_TOP_TOKENS));
+        resultsAgain = allocator.allocate(DType.I32, 3L * maxDraws + topElements(maxDraws, StepPlan.MAX_TOP_TOKENS));
+        biases = new DrawBiases(allocator, staging, maxDraws);
     }
 
     /** Reserves the arrays for the largest step. */
     static void reserve(Staging staging, Step.Limits limits) {
         Arrays.reserve(staging, limits.sequences(), limits.logitRows());
+        DrawBiases.reserve(staging, limits.sequences());
     }
 
     /** Maximum size of a step's results, in elements of 4 bytes. */
     static long resultElements(Step.Limits limits) {
-        return 2L * limits.sequences() + limits.logitRows()
+        return 3L * limits.sequences() + limits.logitRows()
                 + topElements(limits.sequences() + limits.logitRows(), StepPlan.MAX_TOP_TOKENS);
     }
 
@@ -80,6 +83,7 @@ final class Draws {
         draws = padded;
         inOrder = true;
         arrays = Arrays.reserve(staging, padded, plan.scoredTokens());
+        biases.begin(plan);
         for (int i = 0; i < plan.draws().size(); i++) {
             Draw draw = plan.draws().get(i);
             inOrder &= draw.logitRow() == i;
@@ -117,11 +121,25 @@ final class Draws {
             at += count;
         }
         if (draws > 0) {
+            Tensor ids = target.slice(0, draws);
             Tensor logProbabilities = target.slice(draws, draws).view(DType.F32, draws);
             Tensor rows = rowsOf(logits);
-            ops.sample(target.slice(0, draws), logProbabilities, rows, arrays.settings);
             top(0, rows);
+            int biased = biases.count();
+            if (biased > 0) {
+                biases.add(rows);
+            }
+            ops.sample(ids, logProbabilities, rows, arrays.settings);
+            if (biased > 0) {
+                biases.score(target.slice(unbiasedElements(), biased).view(DType.F32, biased), ids, logits,
+                        copy.rows(0, biased));
+            }
         }
+    }
+
+    /** Number of result elements in front of the log-probabilities of the draws that have a bias. */
+    private long unbiasedElements() {
+        return draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens);
     }
 
     /**
@@ -151,15 +169,16 @@ final class Draws {
     }
 
     /**
-     * Returns the logits if each draw i reads row i; otherwise returns a copy of the rows in the order of the draws.
+     * Returns the logits if each draw i reads row i and no draw has a bias; otherwise returns a copy of the rows in the
+     * order of the draws.
      */
     private Tensor rowsOf(Tensor logits) {
-        if (inOrder) {
+        if (inOrder && biases.count() == 0) {
             return logits.rows(0, draws);
         }
-        Tensor copy = repeated.rows(0, draws);
-        ops.gatherRows(copy, logits, arrays.rows);
-        return copy;
+        Tensor rows = copy.rows(0, draws);
+        ops.gatherRows(rows, logits, arrays.rows);
+        return rows;
     }
 
     /** Number of draws of the current step, padding included. */
@@ -169,7 +188,7 @@ final class Draws {
 
     /** The results of the current step in device memory, to be copied to the host. Each element has 4 bytes. */
     Tensor results() {
-        return target.slice(0, draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens));
+        return target.slice(0, unbiasedElements() + biases.count());
     }
 
     /**

@@ -29,10 +29,13 @@ import org.ingrain.model.Step;
  * @param drawAgain whether the next plan draws again from the logits of this plan
  * @param topTokens number of most probable tokens to compute for each draw and each scored token, 0 to {@value
  *                  #MAX_TOP_TOKENS}
+ * @param biases    biases of draws, in the order of the draws, at most one for each draw
  */
 public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
-        boolean drawAgain, int topTokens) {
+        boolean drawAgain, int topTokens, List<Bias> biases) {
     public static final int MAX_TOP_TOKENS = 20;
+    /** Maximum number of ids in a {@link Bias}. */
+    public static final int MAX_BIASES = 512;
 
     /**
      * The tokens of one sequence.
@@ -70,16 +73,28 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     public record Score(int firstLogit, int[] targets) {
     }
 
+    /**
+     * Values that are added to the logits from which one token is drawn. The log-probability and the most probable
+     * tokens of the draw are those of the logits without these values.
+     *
+     * @param draw   index of the draw
+     * @param ids    distinct token ids, at most {@value #MAX_BIASES}
+     * @param values the value for each id; negative infinity bans the token
+     */
+    public record Bias(int draw, int[] ids, float[] values) {
+    }
+
     public StepPlan {
         parts = List.copyOf(parts);
         draws = List.copyOf(draws);
         scores = List.copyOf(scores);
+        biases = List.copyOf(biases);
     }
 
-    /** Creates a plan that computes no most probable tokens. */
+    /** Creates a plan without most probable tokens and biases. */
     public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
                     boolean drawAgain) {
-        this(parts, logitRows, draws, scores, copies, drawAgain, 0);
+        this(parts, logitRows, draws, scores, copies, drawAgain, 0, List.of());
     }
 
     int tokens() {
@@ -97,7 +112,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /** Whether every part has one token, one row of logits and one draw, and the plan contains nothing else. */
     boolean decodesOnly() {
         return !parts.isEmpty() && draws.size() == parts.size() && logitRows.length == parts.size() && !drawAgain
-                && topTokens == 0 && scores.isEmpty() && copies.length == 0
+                && topTokens == 0 && biases.isEmpty() && scores.isEmpty() && copies.length == 0
                 && parts.stream().allMatch(part -> part.ids.length == 1);
     }
 }

@@ -2,12 +2,13 @@ package org.ingrain.sample.step;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
  * The draws and scores of one step in pinned memory: n ids, n log-probabilities, m scores, then the most probable
- * tokens as (n + m, k) ids and (n + m, k) log-probabilities. Each element has 4 bytes. The results are valid from the
- * end of the step until the ring reuses the slot.
+ * tokens as (n + m, k) ids and (n + m, k) log-probabilities, then a negative log-probability for each draw that has a
+ * bias. Each element has 4 bytes. The results are valid from the end of the step until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;
@@ -16,6 +17,7 @@ public final class StepResults {
     private int draws;
     private int rows;
     private int topTokens;
+    private int[] biased = {};
 
     StepResults(MemorySegment memory, Event start, Event end) {
         this.memory = memory;
@@ -23,11 +25,15 @@ public final class StepResults {
         this.end = end;
     }
 
-    /** Assigns the slot to a step with n draws including padding, m scores, and k most probable tokens per row. */
-    void use(int n, int m, int k) {
+    /**
+     * Assigns the slot to a step with n draws including padding, m scores, and k most probable tokens per row. {@code
+     * biased} has the indices of the draws that have a bias, in ascending order.
+     */
+    void use(int n, int m, int k, int[] biased) {
         draws = n;
         rows = n + m;
         topTokens = k;
+        this.biased = biased;
     }
 
     /** The i-th drawn id; negative if the softmax of the draw's logits was undefined. */
@@ -35,8 +41,12 @@ public final class StepResults {
         return memory.getAtIndex(ValueLayout.JAVA_INT, i);
     }
 
-    /** Log-probability of the i-th drawn id. */
+    /** Log-probability of the i-th drawn id, computed from logits without a bias. */
     public float logProbability(int i) {
+        int at = Arrays.binarySearch(biased, i);
+        if (at >= 0) {
+            return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + rows + 2L * rows * topTokens + at);
+        }
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + i);
     }
 

@@ -78,7 +78,8 @@ public final class StepRunner implements AutoCloseable {
             enqueueParts(plan);
             steps++;
         }
-        results.use(draws.count(), plan.scoredTokens(), plan.topTokens());
+        results.use(draws.count(), plan.scoredTokens(), plan.topTokens(),
+                plan.biases().stream().mapToInt(StepPlan.Bias::draw).toArray());
         Tensor drawn = draws.results();
         if (reads && drawn.elements() > 0) {
             context.copyToHostAsync(results.memory.asSlice(0, drawn.bytes()), drawn);

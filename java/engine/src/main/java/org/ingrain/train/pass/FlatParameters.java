@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
+import org.ingrain.ops.AdamW;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -300,7 +301,7 @@ public final class FlatParameters {
         }
     }
 
-    private void adamw(long from, long to, int step, Ops.AdamW coefficients) {
+    private void adamw(long from, long to, int step, AdamW coefficients) {
         if (to > from) {
             List<Tensor> parts = new ArrayList<>();
             for (Tensor flat : List.of(firstMoments, secondMoments)) {

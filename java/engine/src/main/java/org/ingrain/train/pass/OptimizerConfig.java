@@ -1,6 +1,6 @@
 package org.ingrain.train.pass;
 
-import org.ingrain.ops.Ops;
+import org.ingrain.ops.AdamW;
 import org.ingrain.tensor.Require;
 
 /**
@@ -58,8 +58,8 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
     }
 
     /** The coefficients of one step. If {@code decayed} is false, weight decay is 0. */
-    Ops.AdamW coefficients(double rate, boolean decayed) {
-        return new Ops.AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
+    AdamW coefficients(double rate, boolean decayed) {
+        return new AdamW((float) rate, (float) beta1, (float) beta2, (float) eps, decayed
                 ? (float) weightDecay : 0);
     }
 }

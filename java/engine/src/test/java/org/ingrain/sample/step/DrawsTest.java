@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -14,6 +15,7 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Inspect;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.model.Step;
+import org.ingrain.sample.step.StepPlan.Bias;
 import org.ingrain.sample.step.StepPlan.Draw;
 import org.ingrain.sample.step.StepPlan.Score;
 import org.ingrain.tensor.DType;
@@ -58,6 +60,12 @@ class DrawsTest {
 
     private static StepPlan plan(List<StepPlan.Part> parts, List<Score> scores, Draw... draws) {
         return new StepPlan(parts, new int[0], List.of(draws), scores, new int[0], false);
+    }
+
+    /** A plan that draws greedily from these rows, with most probable tokens and biases. */
+    private static StepPlan biased(List<StepPlan.Part> parts, int topTokens, List<Bias> biases, int... rows) {
+        return new StepPlan(parts, new int[0], Arrays.stream(rows).mapToObj(DrawsTest::greedy).toList(), List.of(),
+                new int[0], false, topTokens, biases);
     }
 
     private static Draw greedy(int row) {
@@ -114,6 +122,50 @@ class DrawsTest {
         assertNotEquals(best(0), best(4));
         assertEquals(best(4), run(plan(List.of(), List.of(), greedy(4)), 1)[0]);
         assertArrayEquals(new int[] {best(0), best(1)}, Arrays.copyOf(Inspect.ints(context, draws.drawn()), 2));
+    }
+
+    /** Draws 1 and 3 have biases; rows 0 and 4 are read by draws with and without a bias. */
+    @Test
+    void aBiasChangesTheDrawAndNoLogProbability() {
+        int[] rows = {0, 4, 4, 0, 2};
+        int second = IntStream.range(0, VOCABULARY).boxed().sorted((a, b) ->
+                Float.compare(values[4 * VOCABULARY + b], values[4 * VOCABULARY + a])).toList().get(1);
+        int raised = (best(0) + 3) % VOCABULARY;
+        List<Bias> biases = List.of(new Bias(1, new int[] {best(4)}, new float[] {Float.NEGATIVE_INFINITY}),
+                new Bias(3, new int[] {best(0), raised}, new float[] {-1, 40}));
+        int[] results = run(biased(PARTS, 2, biases, rows), 5);
+        StepResults read = new StepResults(MemorySegment.ofArray(results), null, null);
+        read.use(5, 0, 2, new int[] {1, 3});
+        int[] expected = {best(0), second, best(4), raised, best(2)};
+        for (int i = 0; i < 5; i++) {
+            assertEquals(expected[i], read.id(i));
+            assertEquals(logProbability(rows[i], expected[i]), read.logProbability(i), 1e-5f);
+            assertEquals(best(rows[i]), read.topId(i, 0), "the most probable tokens are those without the bias");
+            assertEquals(logProbability(rows[i], best(rows[i])), read.topLogProbability(i, 0), 1e-5f);
+        }
+        assertEquals(results.length, 5 + 5 + 2 * 5 * 2 + 2);
+    }
+
+    @Test
+    void aBiasChangesNoLogitsFromWhichTheNextPlanDraws() {
+        List<Bias> ban = List.of(new Bias(0, new int[] {best(0)}, new float[] {Float.NEGATIVE_INFINITY}));
+        assertNotEquals(best(0), run(biased(PARTS, 0, ban, 0, 1), 2)[0]);
+        assertNotEquals(best(0), run(biased(List.of(), 0, ban, 0), 1)[0]);
+        assertEquals(best(0), run(biased(List.of(), 0, List.of(), 0), 1)[0]);
+    }
+
+    /** The row has a NaN, or the bias bans every token. */
+    @Test
+    void aBiasedRowWithoutADistributionHasNoToken() {
+        int[] every = IntStream.range(0, VOCABULARY).toArray();
+        float[] bans = new float[VOCABULARY];
+        Arrays.fill(bans, Float.NEGATIVE_INFINITY);
+        List<Bias> biases = List.of(new Bias(0, new int[] {2}, new float[] {5}), new Bias(2, every, bans));
+        values[3] = Float.NaN;
+        context.write(logits, values);
+        int[] results = run(biased(PARTS, 0, biases, 0, 1, 2), 3);
+        assertArrayEquals(new int[] {-1, best(1), -1}, Arrays.copyOf(results, 3));
+        assertEquals(logProbability(1, best(1)), Float.intBitsToFloat(results[3 + 1]), 1e-5f);
     }
 
     @Test

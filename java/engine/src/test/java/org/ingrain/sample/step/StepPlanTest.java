@@ -39,6 +39,8 @@ class StepPlanTest {
                 .decodesOnly(), "copies");
         assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(new Score(0, new int[1])), NONE, false)
                 .decodesOnly(), "scores");
+        assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, false, 0,
+                List.of(new StepPlan.Bias(0, NONE, new float[0]))).decodesOnly(), "biases");
         assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, true).decodesOnly(),
                 "its logits are drawn from again");
     }

@@ -75,9 +75,9 @@ class StepRingTest {
     }
 
     @Test
-    void resultsAreIdsThenLogProbabilitiesThenScoresThenTopTokens() {
+    void resultsAreIdsThenLogProbabilitiesThenScoresThenTopTokensThenLossesOfBiasedDraws() {
         StepResults step = run();
-        step.use(2, 2, 1);
+        step.use(2, 2, 1, new int[] {1});
         for (int i = 0; i < 2; i++) {
             step.memory.setAtIndex(ValueLayout.JAVA_INT, i, 40 + i);
             step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 2 + i, -i - 1f);
@@ -88,7 +88,9 @@ class StepRingTest {
             step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 10 + row, -row - 0.5f);
         }
         assertEquals(41, step.id(1));
-        assertEquals(-2f, step.logProbability(1));
+        assertEquals(-1f, step.logProbability(0));
+        step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 14, 2.5f);
+        assertEquals(-2.5f, step.logProbability(1), "draw 1 has a bias");
         assertEquals(-4f, step.score(1), "a loss on the device");
         assertEquals(53, step.topId(3, 0));
         assertEquals(-3.5f, step.topLogProbability(3, 0));

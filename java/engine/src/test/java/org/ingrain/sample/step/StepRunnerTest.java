@@ -124,9 +124,13 @@ class StepRunnerTest {
         Draw[] draws = Collections.nCopies(4, draw(0, 12)).toArray(Draw[]::new);
         List<Score> scores = List.of(new Score(0, new int[24]));
         int[] copies = {0, 1, 2, 3, 4, 5, 6, 7};
-        runner.enqueue(new StepPlan(parts, rows, List.of(draws), scores, copies, false));
+        int[] ids = IntStream.range(0, TinyModel.VOCABULARY).toArray();
+        List<StepPlan.Bias> biases = IntStream.range(0, 4)
+                .mapToObj(i -> new StepPlan.Bias(i, ids, new float[ids.length])).toList();
+        runner.enqueue(new StepPlan(parts, rows, List.of(draws), scores, copies, false, StepPlan.MAX_TOP_TOKENS,
+                biases));
         runner.await();
-        StepPlan larger = new StepPlan(parts, rows, List.of(draws), scores, IntStream.range(0, 100).toArray(), false);
+        StepPlan larger = new StepPlan(parts, rows, List.of(draws), scores, new int[100_000], false);
         assertThrows(IndexOutOfBoundsException.class, () -> runner.enqueue(larger));
     }
 

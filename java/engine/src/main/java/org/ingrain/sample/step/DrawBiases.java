@@ -1,0 +1,86 @@
+package org.ingrain.sample.step;
+
+import java.util.List;
+import org.ingrain.ffi.Allocator;
+import org.ingrain.ops.Ops;
+import org.ingrain.sample.step.StepPlan.Bias;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Staging;
+import org.ingrain.tensor.Tensor;
+
+/**
+ * The biases of the draws of one step. The ids are drawn from biased logits. The log-probabilities of these ids are
+ * computed from the logits without biases, by a separate op, and only for the draws that have a bias. So the
+ * log-probability of a draw does not depend on whether other draws have a bias.
+ */
+final class DrawBiases {
+    private final Ops ops;
+    private final Staging staging;
+    private final Tensor targets;
+    private Arrays arrays;
+
+    /**
+     * The staged arrays: row, id and value of each of the n values to add, with the index of the draw as its row; index
+     * and logit row of each of the b draws that have a bias. The values are F32, the others I32.
+     */
+    private record Arrays(Tensor rows, Tensor ids, Tensor values, Tensor draws, Tensor logitRows) {
+        static Arrays reserve(Staging staging, long n, long b) {
+            return new Arrays(staging.reserve(DType.I32, n), staging.reserve(DType.I32, n),
+                    staging.reserve(DType.F32, n), staging.reserve(DType.I32, b), staging.reserve(DType.I32, b));
+        }
+    }
+
+    DrawBiases(Allocator allocator, Staging staging, int maxDraws) {
+        ops = new Ops(allocator.context());
+        this.staging = staging;
+        targets = allocator.allocate(DType.I32, maxDraws);
+    }
+
+    /** Reserves the arrays for the largest step. */
+    static void reserve(Staging staging, int maxDraws) {
+        Arrays.reserve(staging, (long) maxDraws * StepPlan.MAX_BIASES, maxDraws);
+    }
+
+    /** Stages the biases of a plan. */
+    void begin(StepPlan plan) {
+        List<Bias> biases = plan.biases();
+        arrays = Arrays.reserve(staging, biases.stream().mapToLong(bias -> bias.ids().length).sum(), biases.size());
+        int at = 0;
+        for (int b = 0; b < biases.size(); b++) {
+            Bias bias = biases.get(b);
+            staging.put(arrays.draws, b, bias.draw());
+            staging.put(arrays.logitRows, b, plan.draws().get(bias.draw()).logitRow());
+            for (int i = 0; i < bias.ids().length; i++, at++) {
+                staging.put(arrays.rows, at, bias.draw());
+                staging.put(arrays.ids, at, bias.ids()[i]);
+                staging.put(arrays.values, at, bias.values()[i]);
+            }
+        }
+    }
+
+    /** Number of draws that have a bias. */
+    int count() {
+        return Math.toIntExact(arrays.draws.elements());
+    }
+
+    /** Enqueues the addition of the biases to a copy of the logits in which row i is the row of draw i. */
+    void add(Tensor rows) {
+        ops.biasLogits(rows, arrays.rows, arrays.ids, arrays.values);
+    }
+
+    /**
+     * Enqueues the computation of the negative log-probabilities of drawn ids.
+     *
+     * @param losses   result (count) F32, one for each draw that has a bias
+     * @param ids      ids of all draws
+     * @param logits   logits without biases
+     * @param selected scratch (count, V) F32
+     */
+    void score(Tensor losses, Tensor ids, Tensor logits, Tensor selected) {
+        Tensor drawn = targets.slice(0, count());
+        // A draw without a distribution has id -1. select_ids changes it to 0, which is a valid target.
+        ops.selectIds(drawn, arrays.draws, arrays.draws, ids);
+        ops.gatherRows(selected, logits, arrays.logitRows);
+        ops.crossEntropy(losses, null, selected, drawn);
+    }
+}
