@@ -95,18 +95,13 @@ public final class EngineAnswerer implements Answerer {
             List<List<TextRequest>> groups = new ArrayList<>();
             TextRequest before = null;
             for (TextRequest request : requests) {
-                if (before == null || !continues(before, request)) {
+                if (before == null || !request.continues(before)) {
                     groups.add(new ArrayList<>());
                 }
                 groups.getLast().add(request);
                 before = request;
             }
             return groups;
-        }
-
-        private static boolean continues(TextRequest before, TextRequest request) {
-            return request.sample() == before.sample() + 1 && request.params().equals(before.params())
-                    && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
         }
 
         /** Fills the generator's queue. Returns false if all requests are finished. */

@@ -17,4 +17,9 @@ import org.ingrain.template.Message;
  */
 public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample,
         ModelState weights) {
+    /** Whether this request asks for the next sample of the same prompt. */
+    public boolean continues(TextRequest before) {
+        return sample == before.sample + 1 && params.equals(before.params) && weights.equals(before.weights)
+                && messages.equals(before.messages);
+    }
 }
