@@ -1,30 +1,35 @@
 #!/usr/bin/env bash
-# Runs a distillation on one machine and three times on Spark: a worker and its executor are killed with SIGKILL; the
-# driver is killed and the run resumed; an executor is stopped with SIGSTOP while speculation is on. Compares all files
-# with those of one machine byte for byte, except logs and timings, and prints what Spark cost.
+# Runs a distillation on one machine and four times on Spark: without interruption; a worker and its executor are killed
+# with SIGKILL; the driver is killed and the run resumed; an executor is stopped with SIGSTOP for 20 s while speculation
+# is on. Compares all files with those of one machine byte for byte, except logs and timings, and prints what Spark cost.
 #
 #   mvn -q package -Dmaven.test.skip=true -pl java/spark,java/cli -am
 #   benchmarks/spark_kill.sh WORK distill --model models/lab ... --isa avx2 (without --output and --cluster)
 #
-# Master and two workers with one core each listen on 127.0.0.1 only. If SPARK_HOME is not set, a folder with the jars
-# of java/spark's provided Spark is made in target/spark.
+# Master and two workers with one core each listen on 127.0.0.1 and 127.0.0.2 only (Spark starts a speculative task only
+# on another host). If SPARK_HOME is not set, Maven makes a folder with
+# Spark's jars (131 MB) in target/spark.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cd "$root"
 JAVA_HOME=$(.mvn/tools)
-export JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")} SPARK_LOCAL_IP=127.0.0.1 OPT_OUT_TRACKING=true
+export JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v java)")")")}
+export SPARK_LOCAL_IP=127.0.0.1 OPT_OUT_TRACKING=true
 if [[ -z ${SPARK_HOME:-} ]]; then
   SPARK_HOME=$root/target/spark
-  [[ -d $SPARK_HOME/jars ]] || mvn -q -B -ntp dependency:copy-dependencies -pl java/spark -am -Dmaven.test.skip=true \
-    -DincludeScope=provided -DexcludeGroupIds=org.ingrain -DoutputDirectory="$SPARK_HOME/jars"
+  [[ -d $SPARK_HOME/jars ]] || mvn -q -B -ntp -f benchmarks/spark_home.xml dependency:copy-dependencies \
+    -DincludeScope=compile -DoutputDirectory="$SPARK_HOME/jars"
 fi
-export SPARK_HOME SPARK_SCALA_VERSION=2.13  # as bin/load-spark-env.sh
-classpath=$(printf '%s:' java/{engine,distill,spark}/target/ingrain-{engine,distill,spark}.jar | tr ':' '\n' |
-  while read -r jar; do [[ ! -e $jar ]] || printf '%s:' "$root/$jar"; done)$(<java/cli/target/classpath)
+export SPARK_HOME SPARK_SCALA_VERSION=2.13 SPARK_DAEMON_JAVA_OPTS=-Dspark.master.rest.enabled=false
+modules=$(printf '%s:' "$root"/java/*/target/ingrain-{engine,distill,spark}.jar)
+classpath=$modules$(<java/cli/target/classpath)
 
-one_machine() { /usr/bin/env "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "java/cli/target/ingrain-cli.jar:$classpath" org.ingrain.cli.Main "$@"; }
+one_machine() {
+  "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "java/cli/target/ingrain-cli.jar:$classpath" \
+    org.ingrain.cli.Main "$@"
+}
 
 spark_class() { # as bin/spark-class: prints the command, NUL-separated, after a line with one NUL
   "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" org.apache.spark.launcher.Main "$@" | tail -n +2
@@ -39,7 +44,7 @@ start() { # log, class, arguments: starts a process of Spark and sets "started"
 }
 
 worker() { # number: starts a worker
-  start "$work/worker-$1" org.apache.spark.deploy.worker.Worker --host 127.0.0.1 --cores 1 --memory 2g \
+  start "$work/worker-$1" org.apache.spark.deploy.worker.Worker --host "127.0.0.$1" --cores 1 --memory 2g \
     --webui-port 0 --work-dir "$work/worker-$1" "$master"
   workers[$1]=$started
 }
@@ -89,7 +94,7 @@ stop_all() {
   done
 }
 
-rm -rf "$work"/{one,undisturbed,worker-killed,driver-killed,executor-stopped,events,worker-*}*
+rm -rf "$work"/{one,undisturbed,worker,driver-killed,executor-stopped,events,master}*
 mkdir -p "$work/events"
 command=("$@")
 workers=()
@@ -100,7 +105,7 @@ time one_machine "${command[@]}" --threads 1 --output "$work/one" >"$work/one.ou
 
 start "$work/master" org.apache.spark.deploy.master.Master --host 127.0.0.1 --port 0 --webui-port 0
 master_process=$started
-until master=$(grep -om1 'spark://127.0.0.1:[0-9]*' "$work/master.err"); do
+until master=$(grep -som1 'spark://127.0.0.1:[0-9]*' "$work/master.err"); do
   kill -0 "$master_process" || { tail -n 5 "$work/master.err" >&2; exit 1; }
   sleep 0.2
 done
@@ -113,12 +118,14 @@ TIMEFORMAT='two executors, one thread each: %R s, CPU of the driver %U + %S s'
 time { submit undisturbed; finish undisturbed; }
 sleep 2
 echo "CPU of master, workers and executors: $(($(cluster_ticks) - before)) hundredths of a second"
-echo "bytes over loopback: $(($(wire) - sent)), of which jars: 2 executors with $(stat -Lc %s java/cli/target/ingrain-cli.jar ${classpath//:/ } | paste -sd+ | bc) each"
+jars=$(stat -Lc %s java/cli/target/ingrain-cli.jar ${classpath//:/ } | awk '{ sum += $1 } END { printf "%d", sum }')
+echo "bytes over loopback: $(($(wire) - sent)), of which jars: 2 executors with $jars each"
 
 submit worker-killed
 await_texts worker-killed 30
 killed=${workers[1]}
 kill -9 "$killed" $(pgrep -P "$killed")
+wait "$killed" 2>/dev/null || true
 echo "worker 1 and its executor killed after $(lines "$work/worker-killed/samples.jsonl.log") texts"
 finish worker-killed
 worker 1
@@ -159,5 +166,5 @@ for path in sorted(glob.glob(sys.argv[1] + "/**/*", recursive=True), key=os.path
             speculative += event["Task Info"]["Speculative"]
             size += (event.get("Task Metrics") or {}).get("Result Size", 0)
     if tasks:
-        print(f"| {os.path.basename(path)} | {tasks} | {failed} | {speculative} | {size} |")
+        print(f"| {path[-4:]} | {tasks} | {failed} | {speculative} | {size} |")
 P

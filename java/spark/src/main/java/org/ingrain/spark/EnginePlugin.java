@@ -1,5 +1,7 @@
 package org.ingrain.spark;
 
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.api.plugin.DriverPlugin;
@@ -18,13 +20,22 @@ public final class EnginePlugin implements SparkPlugin {
         return null;
     }
 
+    /** The name of this machine. PluginContext.hostname fails in an executor, which has no server (Spark 4.2.0). */
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "a host without a name";
+        }
+    }
+
     @Override
     public ExecutorPlugin executorPlugin() {
         return new ExecutorPlugin() {
             @Override
             public void init(PluginContext context, Map<String, String> settings) {
                 ResourceInformation gpus = context.resources().get("gpu");
-                ExecutorEngine.EXECUTOR.start(new Place(context.executorID(), context.hostname(),
+                ExecutorEngine.EXECUTOR.start(new Place(context.executorID(), host(),
                         gpus == null ? List.of() : List.of(gpus.addresses()),
                         context.conf().getInt("spark.executor.cores", 0)));
             }

@@ -59,15 +59,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
      * @param digests the hashes of an adapter's files
      */
     static Partition of(List<TextRequest> requests, Function<Path, SortedMap<String, String>> digests) {
-        List<Prompt> prompts = new ArrayList<>();
-        TextRequest before = null;
-        for (TextRequest request : requests) {
-            boolean more = before != null && request.continues(before);
-            Prompt last = more ? prompts.removeLast() : null;
-            prompts.add(more ? new Prompt(last.messages(), last.params(), last.firstSample(), last.samples() + 1)
-                    : new Prompt(request.messages(), request.params(), request.sample(), 1));
-            before = request;
-        }
+        List<Prompt> prompts = TextRequest.groups(requests).stream().map(group -> new Prompt(
+                group.getFirst().messages(), group.getFirst().params(), group.getFirst().sample(), group.size()))
+                .toList();
         return requests.getFirst().weights() instanceof ModelState.Adapter(Path folder)
                 ? new Partition(prompts, folder.toAbsolutePath().normalize().toString(), digests.apply(folder))
                 : new Partition(prompts, null, new TreeMap<>());

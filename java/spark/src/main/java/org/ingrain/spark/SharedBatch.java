@@ -37,7 +37,8 @@ final class SharedBatch implements AutoCloseable {
     private final Map<String, Group> running = new HashMap<>();
     private final Thread thread;
     private boolean closed;
-    private boolean ended;
+    /** Why no request is answered any more; null while requests are answered. */
+    private Throwable end;
 
     /** The texts of a group in the order of its requests, and the answerer's calls of fallback kernels so far. */
     record Answered(List<TextCompletion> texts, SortedMap<String, Long> fallbacks) {
@@ -74,7 +75,7 @@ final class SharedBatch implements AutoCloseable {
 
     /** Whether the answerer has failed or was closed, so that no request is answered any more. */
     synchronized boolean hasEnded() {
-        return ended;
+        return end != null;
     }
 
     /** Number of calls of {@link #answer} whose requests are not in the batch yet. */
@@ -116,8 +117,9 @@ final class SharedBatch implements AutoCloseable {
     }
 
     private synchronized void begin(Group group) {
-        if (ended) {
-            group.answer.completeExceptionally(new IllegalStateException("the engine was closed"));
+        if (end != null) {
+            group.answer.completeExceptionally(end);
+            return;
         }
         waiting.addLast(group);
         notifyAll();
@@ -199,7 +201,7 @@ final class SharedBatch implements AutoCloseable {
     }
 
     private synchronized void end(Throwable reason) {
-        ended = true;
+        end = reason;
         running.values().forEach(group -> group.answer.completeExceptionally(reason));
         waiting.forEach(group -> group.answer.completeExceptionally(reason));
         running.clear();

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,10 +177,11 @@ class SparkRunTest {
     }
 
     @Test
-    void refusesInOneLineWhatDiffersOnAnExecutor() {
+    void refusesInOneLineWhatDiffersOnAnExecutor() throws IOException {
         Path missing = base.resolve("adapter");
         Partition partition = Partition.of(List.of(request(new ModelState.Adapter(missing))), folder -> new TreeMap<>());
-        assertEquals("executor driver on localhost: " + missing + ": no such folder, expected the adapter that the"
+        String executor = "executor driver on " + InetAddress.getLocalHost().getHostName() + ": ";
+        assertEquals(executor + missing + ": no such folder, expected the adapter that the"
                 + " driver has there, in a folder that all machines share",
                 ExecutorEngine.EXECUTOR.answer("", partition, "test", () -> false).refusal());
 
@@ -188,7 +190,7 @@ class SparkRunTest {
         other.put("isa", "none");
         SparkAnswerer answerer = new SparkAnswerer(spark,
                 new EngineSetup(here.options(), here.sizes(), here.adapters(), other));
-        assertEquals("executor driver on localhost: isa is " + here.fingerprint().get("isa")
+        assertEquals(executor + "isa is " + here.fingerprint().get("isa")
                 + ", expected none, which the driver has", assertThrows(InputException.class, () ->
                         answerer.answer(List.of(request(new ModelState.Base())), text -> null)).getMessage());
     }
