@@ -90,7 +90,7 @@ class LayersTest {
 
     /** Whether a package is of a module above the engine. */
     private static boolean above(String name) {
-        return Set.of("distill", "lab", "djl", "cli").contains(name.substring(ROOT.length()).split("\\.")[0]);
+        return Set.of("distill", "lab", "djl", "spark", "cli").contains(name.substring(ROOT.length()).split("\\.")[0]);
     }
 
     private static boolean covers(String use, String room) {
@@ -165,6 +165,8 @@ class LayersTest {
                 "picocli..", new String[] {"org.ingrain.cli.."},
                 "me.tongfei..", new String[] {"org.ingrain.cli.."},
                 "com.fasterxml.jackson.core..", new String[] {}, // Jackson 2 comes with Jinjava; ours is tools.jackson
+                "org.apache.spark..", new String[] {"org.ingrain.spark.."},
+                "scala..", new String[] {"org.ingrain.spark.."},
                 "jcuda..", new String[] {}, // of benchmarks/jni, which no module uses
                 "com.google.common..", new String[] {});
         homes.forEach((library, rooms) -> check(noClasses().that(not(resideInAnyPackage(rooms))).should()

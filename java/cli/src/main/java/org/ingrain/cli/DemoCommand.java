@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
+import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.DeviceFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
@@ -70,8 +71,12 @@ final class DemoCommand implements Callable<Integer> {
     @Mixin
     private BatchFlags batch;
 
+    @Mixin
+    private ClusterFlags cluster;
+
     @Override
     public Integer call() {
+        cluster.check();
         List<Long> all = Seeds.range(1, seeds);
         Path model = Home.models().resolve("lab");
         ModelOptions options = device.options(model, "auto");
@@ -84,7 +89,7 @@ final class DemoCommand implements Callable<Integer> {
             Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all,
                     seed -> config(kind, questions, seed));
             try (Engine engine = Engine.open(options, new LoadProgress(model))) {
-                status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs));
+                status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs, cluster));
             }
             System.out.println();
         }

@@ -7,6 +7,7 @@ import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
+import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.CurationFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
@@ -23,12 +24,12 @@ import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Seeds;
 import org.ingrain.distill.TeachConfig;
 
-import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.Fingerprint;
@@ -129,6 +130,9 @@ final class DistillCommand implements Callable<Integer> {
     private BatchFlags batch;
 
     @Mixin
+    private ClusterFlags cluster;
+
+    @Mixin
     private CurationFlags curation;
 
     @Mixin
@@ -184,13 +188,17 @@ final class DistillCommand implements Callable<Integer> {
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run folder");
         }
+        cluster.check();
+        if (dryRun) {
+            cluster.requireNone("--dry-run");
+        }
         testData = InputFile.rereadable(testData);
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             GeneratorConfig sizes = batch.config(engine);
             if (!dryRun) {
-                return distil(engine, sizes, runs);
+                return distil(engine, sizes, runs, cluster);
             }
             runs.check(provenance(engine, sizes));
             Recipe from = recipe == null ? null : Recipe.load(recipe);
@@ -206,12 +214,12 @@ final class DistillCommand implements Callable<Integer> {
     }
 
     /** Distils one model with all seeds and prints the result table. Returns the exit status. */
-    static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs) {
+    static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs, ClusterFlags cluster) {
         Provenance provenance = provenance(engine, sizes);
         runs.check(provenance);
         TunerConfig train = runs.runs().getFirst().config().train();
-        EngineAnswerer answerer = new EngineAnswerer(engine, engine.generator(sizes, train.lora().limits(1)));
-        try (StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
+        try (Answerer answerer = cluster.answerer(engine, sizes, train.lora().limits(1));
+                StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
             Optional<Seeds.Result> result = runs.run(provenance, answerer,
                     own -> new EngineTuner(engine, own, provenance.engine()), progress, line -> {
                         progress.close();

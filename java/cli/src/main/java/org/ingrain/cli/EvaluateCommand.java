@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
+import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
@@ -15,14 +16,14 @@ import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.EvaluationRun;
 import org.ingrain.distill.Provenance;
-import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.model.Answerer;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.Json;
-import org.ingrain.sample.Generator;
+import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import picocli.CommandLine.Command;
@@ -85,6 +86,9 @@ final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private BatchFlags batch;
 
+    @Mixin
+    private ClusterFlags cluster;
+
     @Under(Heading.OUTPUT)
     @Option(names = "--output", required = true, paramLabel = "DIR",
             description = "Run folder: all answers and result.json.")
@@ -96,6 +100,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        cluster.check();
         EvaluateConfig evaluate = new EvaluateConfig(
                 SamplingParams.sampled(temperature, topP, maxTokens, seed), samples, questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(
@@ -106,13 +111,18 @@ final class EvaluateCommand implements Callable<Integer> {
             GeneratorConfig sizes = batch.config(engine);
             Provenance provenance = DistillCommand.provenance(engine, sizes);
             EvaluationRun.check(config, provenance, output);
-            Generator generator = engine.generator(sizes, adapter == null ? null : engine.adapter(adapter));
-            EngineAnswerer answerer = new EngineAnswerer(engine, generator);
-            ArmResult result = new EvaluationRun(config, provenance, answerer, progress).run(output);
+            ArmResult result;
+            try (Answerer answerer = cluster.answerer(engine, sizes, adapters(engine))) {
+                result = new EvaluationRun(config, provenance, answerer, progress).run(output);
+            }
             progress.close();
             System.out.println(json ? Json.pretty(result).strip() : summary(result));
         }
         return 0;
+    }
+
+    private AdapterBank.Limits adapters(Engine engine) {
+        return adapter == null ? AdapterBank.Limits.of(0, 0) : AdapterBank.Limits.of(engine.adapter(adapter));
     }
 
     private static String summary(ArmResult result) {

@@ -2,7 +2,6 @@ package org.ingrain.distill.engine;
 
 import java.nio.file.Path;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -54,7 +53,7 @@ public final class EngineAnswerer implements Answerer {
     @Override
     public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
         Work work = new Work(done);
-        work.group(first).forEach(work.waiting::addLast);
+        TextRequest.groups(first).forEach(work.waiting::addLast);
         while (work.feed()) {
             generator.step();
         }
@@ -90,31 +89,12 @@ public final class EngineAnswerer implements Answerer {
             this.done = done;
         }
 
-        /** Groups consecutive requests that are consecutive samples of the same prompt. */
-        List<List<TextRequest>> group(List<TextRequest> requests) {
-            List<List<TextRequest>> groups = new ArrayList<>();
-            TextRequest before = null;
-            for (TextRequest request : requests) {
-                if (before == null || !continues(before, request)) {
-                    groups.add(new ArrayList<>());
-                }
-                groups.getLast().add(request);
-                before = request;
-            }
-            return groups;
-        }
-
-        private static boolean continues(TextRequest before, TextRequest request) {
-            return request.sample() == before.sample() + 1 && request.params().equals(before.params())
-                    && request.weights().equals(before.weights()) && request.messages().equals(before.messages());
-        }
-
         /** Fills the generator's queue. Returns false if all requests are finished. */
         boolean feed() {
             while (!waiting.isEmpty() && submitted < QUEUE * generator.maxSequences()) {
                 List<TextRequest> wanted = waiting.removeFirst().stream()
                         .filter(request -> !cancelled.remove(request.key())).toList();
-                group(wanted).forEach(this::submit);
+                TextRequest.groups(wanted).forEach(this::submit);
             }
             return submitted > 0;
         }
@@ -148,7 +128,7 @@ public final class EngineAnswerer implements Answerer {
          */
         private void finished(TextCompletion completion) {
             Next next = done.apply(completion);
-            group(next.requests()).reversed().forEach(waiting::addFirst);
+            TextRequest.groups(next.requests()).reversed().forEach(waiting::addFirst);
             for (SampleKey key : next.cancelled()) {
                 Running inGenerator = running.get(key);
                 if (inGenerator == null) {

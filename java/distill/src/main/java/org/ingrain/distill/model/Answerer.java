@@ -6,7 +6,7 @@ import java.util.SortedMap;
 import java.util.function.Function;
 
 /** A model that generates many texts. One implementation uses the engine; tests use other implementations. */
-public interface Answerer {
+public interface Answerer extends AutoCloseable {
     /**
      * Answers the requests of {@code first} and all requests that {@code done} returns. This method returns when every
      * request is finished or cancelled.
@@ -27,6 +27,11 @@ public interface Answerer {
      */
     default SortedMap<String, Long> fallbacks() {
         return Collections.emptySortedMap();
+    }
+
+    /** Releases what this answerer has opened itself. An engine that it was given stays open. */
+    @Override
+    default void close() {
     }
 
     /**

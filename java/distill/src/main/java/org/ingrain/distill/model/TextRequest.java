@@ -1,5 +1,6 @@
 package org.ingrain.distill.model;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
@@ -17,4 +18,22 @@ import org.ingrain.template.Message;
  */
 public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample,
         ModelState weights) {
+    /** Groups consecutive requests that are consecutive samples of the same prompt. */
+    public static List<List<TextRequest>> groups(List<TextRequest> requests) {
+        List<List<TextRequest>> groups = new ArrayList<>();
+        TextRequest before = null;
+        for (TextRequest request : requests) {
+            if (before == null || !request.continues(before)) {
+                groups.add(new ArrayList<>());
+            }
+            groups.getLast().add(request);
+            before = request;
+        }
+        return groups;
+    }
+
+    private boolean continues(TextRequest before) {
+        return sample == before.sample + 1 && params.equals(before.params) && weights.equals(before.weights)
+                && messages.equals(before.messages);
+    }
 }

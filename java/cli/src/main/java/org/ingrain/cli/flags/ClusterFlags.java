@@ -1,0 +1,41 @@
+package org.ingrain.cli.flags;
+
+import org.ingrain.distill.engine.Cluster;
+import org.ingrain.distill.engine.EngineAnswerer;
+import org.ingrain.distill.engine.EngineSetup;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.engine.Engine;
+import org.ingrain.model.AdapterBank;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.tensor.InputException;
+import picocli.CommandLine.Option;
+
+/** The flag for a cluster that answers instead of this machine. */
+@Heading.Under(Heading.DEVICE)
+public final class ClusterFlags {
+    @Option(names = "--cluster", paramLabel = "NAME",
+            description = "Cluster that samples and evaluates: spark, under spark-submit with ingrain-spark.jar; "
+            + "training stays on this machine (default: none).")
+    String cluster;
+
+    /** Throws the error that {@link #answerer} would throw for an unknown cluster. */
+    public void check() {
+        if (cluster != null) {
+            Cluster.named(cluster);
+        }
+    }
+
+    /** Refuses a cluster for a command that only measures this machine. */
+    public void requireNone(String flag) {
+        if (cluster != null) {
+            throw InputException.field("cluster", "'" + cluster + "' with " + flag
+                    + ", expected none: the estimate is that of this machine");
+        }
+    }
+
+    /** An answerer with the given sizes: that of the cluster, or one on the engine of this machine. */
+    public Answerer answerer(Engine engine, GeneratorConfig sizes, AdapterBank.Limits adapters) {
+        return cluster == null ? new EngineAnswerer(engine, engine.generator(sizes, adapters))
+                : Cluster.named(cluster).connect(EngineSetup.of(engine, sizes, adapters));
+    }
+}

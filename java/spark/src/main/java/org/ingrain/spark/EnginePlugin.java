@@ -1,0 +1,49 @@
+package org.ingrain.spark;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.api.plugin.DriverPlugin;
+import org.apache.spark.api.plugin.ExecutorPlugin;
+import org.apache.spark.api.plugin.PluginContext;
+import org.apache.spark.api.plugin.SparkPlugin;
+import org.apache.spark.resource.ResourceInformation;
+
+/**
+ * Tells an executor's engine which GPUs and cores the executor has. A task knows only the GPUs that it requested, which
+ * may be fewer, but the tasks of an executor share one engine. The engine is closed with the executor.
+ */
+public final class EnginePlugin implements SparkPlugin {
+    @Override
+    public DriverPlugin driverPlugin() {
+        return null;
+    }
+
+    /** The name of this machine. PluginContext.hostname fails in an executor, which has no server (Spark 4.2.0). */
+    private static String host() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            return "a host without a name";
+        }
+    }
+
+    @Override
+    public ExecutorPlugin executorPlugin() {
+        return new ExecutorPlugin() {
+            @Override
+            public void init(PluginContext context, Map<String, String> settings) {
+                ResourceInformation gpus = context.resources().get("gpu");
+                ExecutorEngine.EXECUTOR.start(new Place(context.executorID(), host(),
+                        gpus == null ? List.of() : List.of(gpus.addresses()),
+                        context.conf().getInt("spark.executor.cores", 0)));
+            }
+
+            @Override
+            public void shutdown() {
+                ExecutorEngine.EXECUTOR.stop();
+            }
+        };
+    }
+}

@@ -1,0 +1,39 @@
+package org.ingrain.spark;
+
+import java.util.List;
+import org.ingrain.engine.ModelOptions;
+import org.ingrain.engine.ParallelConfig;
+import org.ingrain.tensor.InputException;
+
+/**
+ * An executor and what it may compute with.
+ *
+ * @param executor the executor's id
+ * @param host     name of its machine
+ * @param gpus     numbers of its GPUs (spark.executor.resource.gpu)
+ * @param cores    number of its cores (spark.executor.cores); 0 if Spark gave it all cores of the machine
+ */
+record Place(String executor, String host, List<String> gpus, int cores) {
+    /**
+     * The options of the driver's engine, for this executor: its GPUs or cores in place of those of the driver. There
+     * are as many copies of the model as its devices allow.
+     *
+     * @throws InputException if the options require GPUs and the executor has none
+     */
+    ModelOptions options(ModelOptions driver) {
+        ModelOptions own = driver.withParallel(new ParallelConfig(driver.parallel().tensorParallelSize(), 0));
+        if (driver.backend().equals("cpu")) {
+            return driver.threads() == 0 ? own.withThreads(cores) : own;
+        }
+        if (gpus.isEmpty()) {
+            throw InputException.field("device", driver.backend()
+                    + ", expected GPUs for the executor: set spark.executor.resource.gpu.amount");
+        }
+        return own.withDevice(driver.backend() + ":" + String.join(",", gpus));
+    }
+
+    @Override
+    public String toString() {
+        return "executor " + executor + " on " + host;
+    }
+}
