@@ -24,7 +24,7 @@ class Bindings {
      */
     private static final Pattern RUNTIME = Pattern.compile("(context|event|graph|communicator)_.*|.*_bytes"
             + "|(host_)?(malloc|free)|copy(_to_.*)?|fill_zero|memory_info|synchronize|last_error|set_error|device_count"
-            + "|abi_version|native_stream|set_deterministic|parallel_for|workspace(_reserve)?|trac(e|ing)(_.*)?");
+            + "|can_access_peer|abi_version|native_stream|set_deterministic|parallel_for|workspace(_reserve)?|trac(e|ing)(_.*)?");
 
     private static final String OPS = """
             package org.ingrain.ffi;

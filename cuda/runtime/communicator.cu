@@ -3,6 +3,8 @@
 #include "fallback.h"
 #include "preload.h"
 
+#include <utility>
+
 namespace ingrain {
 
 namespace {
@@ -155,10 +157,20 @@ ingrain_status Peers::route(ingrain_context* ctx, Collective op, int64_t bytes, 
   cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
   if (ingrain_status status = cuda_status(ctx, cudaStreamIsCapturing(ctx->stream, &capturing), call.op)) return status;
   if (own.all_reach && capturing != cudaStreamCaptureStatusNone) return INGRAIN_OK;
-  if (!meeting_.publish(ctx->rank, nullptr, call)) return refuse_ended(ctx, call);
-  own.last = call;
+  if (ingrain_status status = meet(ctx, call)) return status;
+  if (capturing != cudaStreamCaptureStatusNone && !own.captured.op) own.captured = call;
   *nccl = own.nccl.get();
   return INGRAIN_OK;
+}
+
+ingrain_status Peers::meet(ingrain_context* ctx, Call call) {
+  if (!meeting_.publish(ctx->rank, nullptr, call)) return refuse_ended(ctx, call);
+  memories_[static_cast<size_t>(ctx->rank)].last = call;
+  return INGRAIN_OK;
+}
+
+Call Peers::take_captured(const ingrain_context* ctx) {
+  return std::exchange(memories_[static_cast<size_t>(ctx->rank)].captured, {});
 }
 
 void Peers::table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table) {

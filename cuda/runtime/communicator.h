@@ -67,6 +67,11 @@ class Peers {
   // outside of captures, for messages over nccl_bytes, but never if a rank is deterministic. Before an NCCL call the
   // host threads of all ranks wait for each other, so that no rank waits in NCCL for a rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
+  // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
+  ingrain_status meet(ingrain_context* ctx, Call call);
+  // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. Its op is null if
+  // there was none. Whoever launches the graph must call meet() first, as route() does outside of graphs.
+  Call take_captured(const ingrain_context* ctx);
   // Fills the table of this context's rank for a call. route() must have been called before.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
   // Exchanges the addresses of a buffer with the other ranks.
@@ -88,6 +93,7 @@ class Peers {
     std::unique_ptr<Nccl> nccl;  // null if NCCL is not used
     std::string no_nccl;         // the error that prevented the use of NCCL; empty if NCCL was not wanted
     Call last{};                 // the last call passed to NCCL
+    Call captured{};             // the first call passed to NCCL in the present capture
     int64_t buffers = 0;  // number of buffers registered so far
   };
   // Enables access to the memory of a device if the hardware supports it; otherwise sets *reaches to false.

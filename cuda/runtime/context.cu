@@ -4,6 +4,7 @@
 
 #include "blas_lt.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace {
@@ -172,6 +173,16 @@ ingrain_status ingrain_device_count(int32_t* count) {
   *count = cudaGetDeviceCount(&found) == cudaSuccess ? found : 0;
   cudaGetLastError();
   return INGRAIN_OK;
+}
+
+ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device, int32_t peer) {
+  int32_t count = 0;
+  ingrain_device_count(&count);
+  if (std::min(device, peer) < 0 || std::max(device, peer) >= count) return INGRAIN_INVALID_ARGUMENT;
+  *can = 1;
+  if (device == peer || cudaDeviceCanAccessPeer(can, device, peer) == cudaSuccess) return INGRAIN_OK;
+  cudaGetLastError();
+  return INGRAIN_DEVICE_ERROR;
 }
 
 int32_t ingrain_abi_version(void) { return INGRAIN_ABI_VERSION; }

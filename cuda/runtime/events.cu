@@ -1,11 +1,13 @@
 // Events and graphs.
-#include "context.h"
+#include "communicator.h"
 
 struct ingrain_event {
   cudaEvent_t event = nullptr;
 };
 struct ingrain_graph {
   cudaGraphExec_t executable = nullptr;
+  ingrain::Call nccl{};                   // the first NCCL call in the graph; op is null if there is none
+  std::shared_ptr<ingrain::Peers> peers;  // the ranks of this call
 };
 
 extern "C" {
@@ -54,6 +56,7 @@ ingrain_status ingrain_graph_begin(ingrain_context* ctx) {
 }
 ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph) {
   *graph = nullptr;
+  const ingrain::Call nccl = ctx->peers ? ctx->peers->take_captured(ctx) : ingrain::Call{};
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "graph_end")) return status;
   cudaGraph_t captured = nullptr;
   if (ingrain_status status = cuda_status(ctx, cudaStreamEndCapture(ctx->stream, &captured), "graph_end"))
@@ -62,11 +65,13 @@ ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph) {
   const cudaError_t error = cudaGraphInstantiate(&executable, captured, 0);
   cudaGraphDestroy(captured);
   if (ingrain_status status = cuda_status(ctx, error, "graph_end")) return status;
-  *graph = new ingrain_graph{executable};
+  *graph = new ingrain_graph{executable, nccl, nccl.op ? ctx->peers : nullptr};
   return INGRAIN_OK;
 }
 ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph) {
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "graph_launch")) return status;
+  if (graph->nccl.op)
+    if (ingrain_status status = graph->peers->meet(ctx, graph->nccl)) return status;
   return cuda_status(ctx, cudaGraphLaunch(graph->executable, ctx->stream), "graph_launch");
 }
 ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph) {

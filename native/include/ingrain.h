@@ -79,6 +79,9 @@ INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, vali
 // by op, sizes and reason. 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
+// *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. 1 if the devices
+// are the same.
+INGRAIN_API ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device, int32_t peer);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
 // With deterministic = 1, the result of a row does not depend on the other rows, because algorithm and tile are then

@@ -30,6 +30,7 @@ FORWARD(const char*, last_error, (ingrain_context* ctx), (ctx))
 FORWARD(ingrain_status, context_describe, (ingrain_context * ctx, char* json, int64_t json_bytes),
         (ctx, json, json_bytes))
 FORWARD(ingrain_status, device_count, (int32_t* count), (count))
+FORWARD(ingrain_status, can_access_peer, (int32_t* can, int32_t device, int32_t peer), (can, device, peer))
 FORWARD(int32_t, abi_version, (void), ())
 FORWARD(ingrain_status, native_stream, (ingrain_context* ctx, void** stream), (ctx, stream))
 FORWARD(ingrain_status, set_deterministic, (ingrain_context* ctx, int32_t deterministic), (ctx, deterministic))

@@ -13,11 +13,13 @@ import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.engine.PeerAccess;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.Device;
 import org.ingrain.ffi.NativeLibraries;
+import org.ingrain.files.Json;
 import org.ingrain.ops.Ops;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.tensor.BackendException;
@@ -31,9 +33,11 @@ import org.ingrain.train.pass.TrainingMemory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import tools.jackson.databind.node.ObjectNode;
 
 @Command(name = "devices", description = {"Lists the devices of this machine, one line each.",
-    "Further lines report matrix products of a GPU that fall back to another kernel or fail.",
+    "Further lines report matrix products of a GPU that fall back to another kernel or fail, and",
+    "which GPUs can access each other's memory (peer access). Ranks without peer access need NCCL.",
     "With --model: which devices have which part of the model, and what it needs on each. Nothing is loaded."},
         customSynopsis = "ingrain devices [OPTIONS]",
         footer = {
@@ -75,9 +79,7 @@ public final class DevicesCommand implements Callable<Integer> {
         }
         for (String name : new String[] {"cpu", "cuda"}) {
             try (Backend backend = Backend.open(NativeLibraries.find(name))) {
-                for (int i = 0; i < backend.deviceCount(); i++) {
-                    show(name.equals("cpu") ? name : name + ":" + i, backend, i);
-                }
+                showAll(name, backend);
             } catch (InputException absent) {
                 System.err.println(name + ": not available (" + absent.getMessage() + ")");
             }
@@ -102,11 +104,24 @@ public final class DevicesCommand implements Callable<Integer> {
         }
     }
 
+    /** Shows each device of a backend, and which devices have peer access. */
+    void showAll(String name, Backend backend) {
+        int devices = backend.deviceCount();
+        for (int i = 0; i < devices; i++) {
+            show(name.equals("cpu") ? name : name + ":" + i, backend, i);
+        }
+        if (!json) {
+            PeerAccess.of(name, backend).lines(devices).forEach(System.out::println);
+        }
+    }
+
     void show(String name, Backend backend, int device) {
         try (Context context = backend.context(new ContextOptions(device, 0, "auto"))) {
             String missing = context.device().graphs() ? tryLibrary(context) : "";
             if (json) {
-                System.out.println(context.describe());
+                ObjectNode fields = (ObjectNode) Json.parse(context.describe(), "describe");
+                fields.putPOJO("peers", PeerAccess.of(name, backend).peers(device, backend.deviceCount()));
+                System.out.println(Json.line(fields));
                 return;
             }
             Device found = context.device();

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ingrain.ffi.Emulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -77,6 +78,32 @@ class ParallelDistillTest {
         assertTrue(tooLarge.complaint().startsWith("ingrain: " + LAB + " on simt:0: needs "), tooLarge.complaint());
         assertEquals("ingrain: --json: given with --model, expected one of them",
                 Run.of(with(command, "--json")).complaint());
+    }
+
+    @Test
+    void withoutPeerAccessTheRanksNeedNccl() {
+        List<Object> command = List.of("devices", "--model", LAB, "--device", "simt:0,1,2,3");
+        Emulator.setPeers(false);
+        try {
+            String pair = "; no peer access between simt:%d and simt:%d, so NCCL computes all collectives\n";
+            Run two = Run.of(with(command, "--tensor-parallel-size", 2));
+            assertEquals(0, two.status(), two.err());
+            assertTrue(two.out().endsWith("  copy 0: rank 0 on simt:0, rank 1 on simt:1" + pair.formatted(0, 1)
+                    + "  copy 1: rank 2 on simt:2, rank 3 on simt:3" + pair.formatted(2, 3)), two.out());
+            Run one = Run.of(with(command, "--tensor-parallel-size", 1));
+            assertTrue(one.out().endsWith("  copy 3: rank 3 on simt:3\n  no peer access between simt:0 and simt:1, so "
+                    + "NCCL adds the gradients of the copies in training\n"), one.out());
+            assertEquals("ingrain: --deterministic: true, expected false without peer access between simt:0 and simt:1:"
+                    + " only NCCL can add their values, and its order of summation is not fixed",
+                    Run.of("generate", "--model", LAB, "--prompt", "a", "--device", "simt:0,1",
+                            "--tensor-parallel-size", 2, "--deterministic").complaint());
+            assertEquals("ingrain: --device: simt:0,1,1,2, expected each device once without peer access between "
+                    + "simt:0 and simt:1: NCCL is needed and allows one rank per device",
+                    Run.of("devices", "--model", LAB, "--device", "simt:0,1,1,2", "--tensor-parallel-size", 4)
+                            .complaint());
+        } finally {
+            Emulator.setPeers(true);
+        }
     }
 
     private static Object[] with(List<Object> command, Object... more) {

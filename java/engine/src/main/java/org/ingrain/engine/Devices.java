@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
@@ -11,6 +12,7 @@ import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.KernelLoading;
+import org.ingrain.tensor.InputException;
 
 /**
  * The devices that the options name, in the order of the options. The first devices belong to the first copy of the
@@ -28,16 +30,64 @@ record Devices(Backend backend, ModelOptions options) {
 
     /**
      * The devices of the ranks, with one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. Ranks have
-     * the same numbers as in messages. The list is empty if there is only one rank.
+     * the same numbers as in messages. The lines also say which ranks need NCCL, because their devices have no peer
+     * access. The list is empty if there is only one rank.
      */
-    static List<String> topology(ModelOptions options, Placement placement) {
-        int ranks = placement.tensorParallelSize();
+    List<String> topology(Placement placement) {
+        List<String> lines = new ArrayList<>();
         if (placement.devices() == 1) {
-            return List.of();
+            return lines;
         }
-        return IntStream.range(0, placement.dataParallelSize()).mapToObj(copy -> "copy " + copy + ": "
-                + IntStream.range(copy * ranks, (copy + 1) * ranks).mapToObj(i -> rank(options, i))
-                        .collect(Collectors.joining(", "))).toList();
+        boolean whole = true;
+        for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
+            Optional<String> apart = apart(ranks(copy, placement));
+            whole &= apart.isEmpty();
+            lines.add("copy " + copy + ": "
+                    + ranks(copy, placement).stream().map(i -> rank(options, i)).collect(Collectors.joining(", "))
+                    + apart.map(pair -> "; no peer access between " + pair + ", so NCCL computes all collectives")
+                            .orElse(""));
+        }
+        if (whole) {
+            apart(IntStream.range(0, placement.devices()).boxed().toList()).ifPresent(pair -> lines.add(
+                    "no peer access between " + pair + ", so NCCL adds the gradients of the copies in training"));
+        }
+        return lines;
+    }
+
+    /** The numbers of the ranks of a copy, among the ranks of all copies. */
+    private static List<Integer> ranks(int copy, Placement placement) {
+        int first = copy * placement.tensorParallelSize();
+        return IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
+    }
+
+    /** Two devices of these ranks that have no peer access, as text. */
+    private Optional<String> apart(List<Integer> ranks) {
+        if (options.backend().equals("cpu")) {
+            return Optional.empty();
+        }
+        return PeerAccess.of(options.backend(), backend)
+                .apart(ranks.stream().map(options.devices()::get).distinct().toList());
+    }
+
+    /**
+     * Checks that the ranks of each copy can compute collectives. If their devices have no peer access, only NCCL can
+     * compute them, and NCCL has conditions of its own.
+     *
+     * @throws InputException if results must be deterministic, or if two ranks of such a copy share a device
+     */
+    void requireCollectives(Placement placement) {
+        for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
+            List<Integer> ranks = ranks(copy, placement);
+            Optional<String> apart = apart(ranks);
+            if (apart.isPresent() && options.deterministic()) {
+                throw InputException.field("deterministic", "true, expected false without peer access between "
+                        + apart.get() + ": only NCCL can add their values, and its order of summation is not fixed");
+            }
+            if (apart.isPresent() && ranks.stream().map(options.devices()::get).distinct().count() < ranks.size()) {
+                throw InputException.field("device", options.device() + ", expected each device once without peer "
+                        + "access between " + apart.get() + ": NCCL is needed and allows one rank per device");
+            }
+        }
     }
 
     /**
@@ -52,8 +102,7 @@ record Devices(Backend backend, ModelOptions options) {
 
     /** Opens the contexts of one copy of the model. */
     ModelCopy open(int copy, Placement placement) {
-        int first = copy * placement.tensorParallelSize();
-        List<Integer> own = IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
+        List<Integer> own = ranks(copy, placement);
         ModelCopy made = new ModelCopy(backend,
                 own.stream().map(i -> options.context(i, placement.devices())).toList(),
                 own.stream().map(i -> rank(options, i)).toList(), placement.devices() > 1);

@@ -121,6 +121,7 @@ public final class Engine implements AutoCloseable {
         Devices devices = new Devices(backend, options);
         devices.prepare();
         placement = Placement.of(options, blueprint, ranks -> devices.fit(context -> bytes(context, ranks)));
+        devices.requireCollectives(placement);
         for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
             copies.add(own(devices.open(copy, placement)));
         }
@@ -391,11 +392,11 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The devices of the ranks, with one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. The list is
-     * empty if there is only one rank.
+     * The devices of the ranks, with one line per copy: {@code copy 1: rank 2 on cuda:2, rank 3 on cuda:3}. The lines
+     * also say which devices have no peer access. The list is empty if there is only one rank.
      */
     public List<String> topology() {
-        return Devices.topology(options, placement);
+        return new Devices(backend, options).topology(placement);
     }
 
     /** Encodes a conversation up to the start of the assistant's next turn. */

@@ -12,7 +12,9 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.ToIntBiFunction;
 import java.util.stream.Collectors;
+import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -132,11 +134,26 @@ public final class Backend implements AutoCloseable {
 
     /** Number of devices that this backend can open. */
     public int deviceCount() {
+        return number("device_count", "cannot count the devices of the backend", RuntimeBindings::deviceCount);
+    }
+
+    /**
+     * Whether kernels on a device can access the memory of the device {@code peer} directly. A device can access its
+     * own memory.
+     *
+     * @throws BackendException if the backend has no device with one of these numbers
+     */
+    public boolean canAccessPeer(int device, int peer) {
+        return number("can_access_peer", "no devices " + device + " and " + peer,
+                (runtime, can) -> runtime.canAccessPeer(can, device, peer)) != 0;
+    }
+
+    /** Returns the number that a function writes to the address that it gets. The function returns a status. */
+    private int number(String function, String failure, ToIntBiFunction<RuntimeBindings, Long> call) {
         try (Arena local = Arena.ofConfined()) {
-            MemorySegment count = local.allocate(ValueLayout.JAVA_INT);
-            Native.check("device_count", "cannot count the devices of the backend",
-                    new RuntimeBindings(this).deviceCount(count.address()));
-            return count.get(ValueLayout.JAVA_INT, 0);
+            MemorySegment number = local.allocate(ValueLayout.JAVA_INT);
+            Native.check(function, failure, call.applyAsInt(new RuntimeBindings(this), number.address()));
+            return number.get(ValueLayout.JAVA_INT, 0);
         }
     }
 

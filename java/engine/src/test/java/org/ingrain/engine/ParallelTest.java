@@ -57,7 +57,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ParallelTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
     private static final GeneratorConfig SIZES = GeneratorConfig.of(96, 6, 48).withBlockSize(16).withCacheTokens(256);
-    private static final int RANK = 2;
+    static final int RANK = 2;
     private static final AdapterBank.Limits LIMITS = new AdapterBank.Limits(2, RANK,
             Set.of(Projection.EMBED_TOKENS, Projection.LM_HEAD), true, Set.of());
 
@@ -66,6 +66,10 @@ class ParallelTest {
 
     /** Returns a folder with the lab model's tokenizer and another config, for random weights. */
     private Path folder(int heads, int keyValueHeads, boolean tied) throws IOException {
+        return folder(temp, heads, keyValueHeads, tied);
+    }
+
+    static Path folder(Path temp, int heads, int keyValueHeads, boolean tied) throws IOException {
         for (String file : List.of("tokenizer.json", "tokenizer_config.json", "generation_config.json")) {
             Files.copy(LAB.resolve(file), temp.resolve(file));
         }
@@ -83,7 +87,7 @@ class ParallelTest {
      * Returns an adapter of all modules of layer 0 and of the model. Its values are large enough to change the text. If
      * the seed is odd, the modules have biases.
      */
-    private static List<LoraModule> adapter(Blueprint model, long seed) {
+    static List<LoraModule> adapter(Blueprint model, long seed) {
         Random random = new Random(seed);
         List<LoraModule> modules = new ArrayList<>();
         for (Projection projection : Projection.values()) {
@@ -161,7 +165,7 @@ class ParallelTest {
         }
     }
 
-    private static void assertSame(List<List<Completion>> expected, List<List<Completion>> actual, float tolerance) {
+    static void assertSame(List<List<Completion>> expected, List<List<Completion>> actual, float tolerance) {
         assertEquals(expected.size(), actual.size());
         for (int r = 0; r < expected.size(); r++) {
             for (int i = 0; i < expected.get(r).size(); i++) {
@@ -204,6 +208,18 @@ class ParallelTest {
         List<List<Completion>> expected = answers(options, ParallelConfig.AUTO);
         for (int[] sizes : new int[][] {{8, 1}, {2, 2}}) {
             assertSame(expected, answers(options, new ParallelConfig(sizes[0], sizes[1])), 0);
+        }
+    }
+
+    /** The remaining numbers of ranks and copies for both models; the lab model has four heads. */
+    @Test
+    @Tag("long")
+    void bothModelsOnOtherNumbersOfRanks() {
+        for (Path model : List.of(LAB, TestFolders.model("minimind2-small"))) {
+            List<List<Completion>> expected = answers(ModelOptions.of(model), ParallelConfig.AUTO);
+            for (int[] sizes : new int[][] {{2, 1}, {4, 1}, {1, 2}, {1, 4}}) {
+                assertSame(expected, answers(ModelOptions.of(model), new ParallelConfig(sizes[0], sizes[1])), 0);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Communicator;
@@ -24,7 +25,11 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** One rank of three fails at a collective; the others end, and one line names rank, device and cause. */
+/**
+ * One rank of three fails at a collective. The others end, and one line names rank, device and cause. Then two new ranks
+ * compute the collective. Prints the figures of {@code benchmarks/results/rank-faults.md}: the seconds from the failure
+ * until all ranks have ended, and the line.
+ */
 @Timeout(60)
 class FailingCollectivesTest {
     private static final int RANKS = 3;
@@ -46,7 +51,7 @@ class FailingCollectivesTest {
         REDUCE_SCATTER(192) {
             @Override
             void call(Ops ops, Tensor all, Tensor own) {
-                ops.reduceScatter(own, all.view(1, 48), 1);
+                ops.reduceScatter(own, all.view(1, all.elements()), 1);
             }
         },
         BROADCAST(64) {
@@ -62,7 +67,7 @@ class FailingCollectivesTest {
             this.bytes = bytes;
         }
 
-        /** all (3, 16), own (16) */
+        /** all (ranks, 16), own (16) */
         abstract void call(Ops ops, Tensor all, Tensor own);
 
         String text() {
@@ -84,8 +89,8 @@ class FailingCollectivesTest {
     private record Case(String backend, Collective collective, Failure failure, boolean shared) {
     }
 
-    /** The other ranks have come to the call, and have ended. */
-    private record Latches(CountDownLatch begun, CountDownLatch ended) {
+    /** The other ranks have come to the call, and have ended; and the time at which the rank failed. */
+    private record Latches(CountDownLatch begun, CountDownLatch ended, AtomicLong failed) {
     }
 
     static List<Case> cases() {
@@ -107,20 +112,40 @@ class FailingCollectivesTest {
     @ParameterizedTest
     @MethodSource("cases")
     void endsAllRanks(Case at) throws Exception {
-        try (Backend backend = Backend.open(NativeLibraries.find(at.backend))) {
-            Communicator communicator = new Communicator(backend, RANKS);
+        Latches latches = new Latches(new CountDownLatch(RANKS - 1), new CountDownLatch(RANKS - 1), new AtomicLong());
+        RuntimeException failure = assertThrows(RuntimeException.class, () -> onRanks(at.backend, RANKS,
+                (context, rank, communicator) -> communicateAndFail(at, context, rank, communicator, latches)));
+        check(at, failure.getMessage());
+        assertTrue(latches.ended.await(30, TimeUnit.SECONDS), "the other ranks end");
+        double seconds = (System.nanoTime() - latches.failed.get()) / 1e9;
+        onRanks(at.backend, RANKS - 1, (context, rank, communicator) ->
+                Buffers.of(at, context, communicator.ranks()).communicate(at, context));
+        System.out.printf(Locale.ROOT, "| %s | %s%s | %s | %.2f | %s |%n", at.backend, at.collective.text(),
+                at.shared ? ", registered" : "", at.failure.name().toLowerCase(Locale.ROOT).replace('_', ' '), seconds,
+                failure.getMessage());
+    }
+
+    private interface Part {
+        void run(Context context, int rank, Communicator communicator) throws InterruptedException;
+    }
+
+    private static void onRanks(String name, int ranks, Part part) {
+        try (Backend backend = Backend.open(NativeLibraries.find(name));
+                Communicator communicator = new Communicator(backend, ranks)) {
             RankGroup group = new RankGroup(communicator,
-                    IntStream.range(0, RANKS).mapToObj(rank -> name(at.backend, rank)).toList());
-            List<Context> contexts = IntStream.range(0, RANKS).mapToObj(rank -> backend.context(
-                    new ContextOptions(at.backend.equals("cpu") ? 0 : rank, 1, "auto"))).toList();
-            Latches latches = new Latches(new CountDownLatch(RANKS - 1), new CountDownLatch(RANKS - 1));
+                    IntStream.range(0, ranks).mapToObj(rank -> name(name, rank)).toList());
+            List<Context> contexts = IntStream.range(0, ranks).mapToObj(rank -> backend.context(
+                    new ContextOptions(name.equals("cpu") ? 0 : rank, 1, "auto"))).toList();
             try {
-                RuntimeException failure = assertThrows(RuntimeException.class, () -> group.run(rank -> {
-                    communicateAndFail(at, contexts.get(rank), rank, communicator, latches);
+                group.run(rank -> {
+                    contexts.get(rank).join(communicator, rank);
+                    try {
+                        part.run(contexts.get(rank), rank, communicator);
+                    } catch (InterruptedException e) {
+                        throw new IllegalStateException(e);
+                    }
                     return null;
-                }));
-                check(at, failure.getMessage());
-                assertTrue(latches.ended.await(30, TimeUnit.SECONDS), "the other ranks end");
+                });
             } finally {
                 group.close(rank -> closeAfterFailure(contexts.get(rank)));
             }
@@ -143,25 +168,36 @@ class FailingCollectivesTest {
         }
     }
 
-    /** A good call, then the one at which a rank fails. */
+    /** Buffers of a collective: all (ranks, 16), own (16). */
+    private record Buffers(Tensor all, Tensor own) {
+        static Buffers of(Case at, Context context, int ranks) {
+            Tensor all = at.shared ? context.allocateShared(DType.F32, ranks, 16)
+                    : context.allocate(DType.F32, ranks, 16);
+            Tensor own = at.shared ? context.allocateShared(DType.F32, 16) : context.allocate(DType.F32, 16);
+            context.fillZero(all);
+            context.fillZero(own);
+            return new Buffers(all, own);
+        }
+
+        void communicate(Case at, Context context) {
+            at.collective.call(new Ops(context), all, own);
+            context.synchronize();
+        }
+    }
+
+    /** A good call, then the one at which a rank fails while the others wait for it. */
     private static void communicateAndFail(Case at, Context context, int rank, Communicator communicator,
-            Latches latches) {
-        context.join(communicator, rank);
-        Ops ops = new Ops(context);
-        Tensor all = at.shared ? context.allocateShared(DType.F32, RANKS, 16)
-                : context.allocate(DType.F32, RANKS, 16);
-        Tensor own = at.shared ? context.allocateShared(DType.F32, 16) : context.allocate(DType.F32, 16);
-        context.fillZero(all);
-        context.fillZero(own);
-        at.collective.call(ops, all, own);
-        context.synchronize();
+            Latches latches) throws InterruptedException {
+        Buffers buffers = Buffers.of(at, context, communicator.ranks());
+        buffers.communicate(at, context);
         if (rank == FAILING) {
+            latches.begun.await();
+            latches.failed.set(System.nanoTime());
             fail(at, context, communicator, latches);
         }
         try {
             latches.begun.countDown();
-            at.collective.call(ops, all, own);
-            context.synchronize();
+            buffers.communicate(at, context);
         } finally {
             if (rank != FAILING) {
                 latches.ended.countDown();
@@ -169,13 +205,13 @@ class FailingCollectivesTest {
         }
     }
 
-    private static void fail(Case at, Context context, Communicator communicator, Latches latches) {
+    private static void fail(Case at, Context context, Communicator communicator, Latches latches)
+            throws InterruptedException {
         switch (at.failure) {
             case THROWS -> throw new IllegalStateException("broken");
             case STALLS -> {
-                await(latches.begun);
                 communicator.setLimit(Duration.ofMillis(700));
-                await(latches.ended);
+                latches.ended.await();
             }
             case ANOTHER_CALL -> {
                 Ops ops = new Ops(context);
@@ -184,14 +220,6 @@ class FailingCollectivesTest {
             }
             case OUT_OF_MEMORY -> context.allocate(DType.F32, 1L << 48);
             case DEVICE_LOST -> Emulator.lose(FAILING);
-        }
-    }
-
-    private static void await(CountDownLatch latch) {
-        try {
-            latch.await();
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
         }
     }
 

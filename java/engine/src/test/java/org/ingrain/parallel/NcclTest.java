@@ -156,6 +156,39 @@ class NcclTest {
                 && failed.getMessage().contains("rank 1 on simt:1 did not come within 0.5 s"), failed.getMessage());
     }
 
+    /** The hosts also meet before each launch of a graph that has NCCL's calls. */
+    @Test
+    void aRankThatStallsBeforeAReplayIsNamed() {
+        Emulator.setPeers(false);
+        CountDownLatch ended = new CountDownLatch(RANKS - 1);
+        BackendException failed = assertThrows(BackendException.class, () -> onRanks(RANKS, false,
+                (context, rank, communicator) -> {
+                    Tensor x = partials(context, rank, 12);
+                    Tensor y = context.allocateShared(DType.F32, 12);
+                    context.beginGraph();
+                    new Ops(context).broadcast(y, y, 0);
+                    new Ops(context).allReduce(y, x, 1);
+                    Graph graph = context.endGraph();
+                    for (int i = 0; i < 2; i++) {
+                        context.fillZero(y);
+                        graph.launch();
+                        assertEquals(true, isNccls(context.readFloats(y)));
+                    }
+                    if (rank == 1) {
+                        communicator.setLimit(Duration.ofMillis(500));
+                        await(ended);
+                    }
+                    try {
+                        graph.launch();
+                        context.synchronize();
+                    } finally {
+                        ended.countDown();
+                    }
+                }));
+        assertTrue(failed.getMessage().contains("broadcast of 48 bytes: ")
+                && failed.getMessage().contains("rank 1 on simt:1 did not come within 0.5 s"), failed.getMessage());
+    }
+
     private static void assertFails(String message, boolean deterministic) {
         BackendException failed = assertThrows(BackendException.class,
                 () -> onRanks(RANKS, deterministic, (context, rank) -> sumIsNccls(context, rank, 12)));

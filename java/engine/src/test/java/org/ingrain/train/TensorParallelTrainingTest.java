@@ -29,6 +29,7 @@ import org.ingrain.train.pass.TrainingMemory;
 import org.ingrain.train.pass.TrainingRanks;
 import org.ingrain.train.run.TrainProgress;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -54,7 +55,7 @@ class TensorParallelTrainingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"8, 2", "8, 4", "2, 2", "2, 4"})
+    @CsvSource({"8, 2", "8, 4", "8, 8", "2, 2", "2, 4", "2, 8"})
     void ranksTrainTheSameAdapter(int keyValueHeads, int ranks) {
         Blueprint model = model(keyValueHeads);
         Path alone = folder.resolve("alone");
@@ -114,6 +115,17 @@ class TensorParallelTrainingTest {
     @ParameterizedTest
     @CsvSource({"2, 1", "1, 2", "2, 2"})
     void onTwoDevices(int replicas, int shards) {
+        onDevices(2, replicas, shards);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 8", "2, 4", "8, 1"})
+    @Tag("long")
+    void onEightDevices(int replicas, int shards) {
+        onDevices(8, replicas, shards);
+    }
+
+    private void onDevices(int devices, int replicas, int shards) {
         TrainConfig few = new TrainConfig(0, 2, 1, 3, 17, 2, 2, 2, false);
         Emulator.loadEagerly(true);
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("simt"))) {
@@ -123,8 +135,8 @@ class TensorParallelTrainingTest {
                 one.lora(alone, few, TrainProgress.SILENT);
             }
             Path output = folder.resolve("ranks");
-            try (RanksFixture two = new RanksFixture(backend, 2, replicas, shards, loader)) {
-                two.lora(output, few, TrainProgress.SILENT);
+            try (RanksFixture ranks = new RanksFixture(backend, devices, replicas, shards, loader)) {
+                ranks.lora(output, few, TrainProgress.SILENT);
             }
             assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
         }

@@ -1,0 +1,61 @@
+package org.ingrain.engine;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BiPredicate;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.ingrain.ffi.Backend;
+
+/**
+ * Which devices of a backend can access the memory of which other devices directly, over NVLink or PCIe. Without such
+ * access, only NCCL can compute the collectives of ranks on these devices.
+ *
+ * @param backend name of the backend, such as {@code cuda}
+ * @param direct  whether the first device can access the memory of the second; true if they are the same device
+ */
+public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
+    /** @param name name of the backend, such as {@code cuda} */
+    public static PeerAccess of(String name, Backend backend) {
+        return new PeerAccess(name, backend::canAccessPeer);
+    }
+
+    /** The numbers of the other devices, of {@code devices} in all, whose memory the device can access. */
+    public List<Integer> peers(int device, int devices) {
+        return IntStream.range(0, devices).filter(peer -> peer != device && direct.test(device, peer)).boxed().toList();
+    }
+
+    /**
+     * One line if each of {@code devices} devices can access every other, else a line for each device. No lines if
+     * there is only one device.
+     */
+    public List<String> lines(int devices) {
+        if (devices < 2) {
+            return List.of();
+        }
+        if (apart(IntStream.range(0, devices).boxed().toList()).isEmpty()) {
+            return List.of("%-8s peer access between all %d devices".formatted(backend, devices));
+        }
+        List<String> lines = new ArrayList<>();
+        for (int device = 0; device < devices; device++) {
+            List<Integer> peers = peers(device, devices);
+            lines.add("%-8s peer access to %s".formatted(backend + ":" + device, peers.isEmpty() ? "no other device"
+                    : backend + ":" + peers.stream().map(String::valueOf).collect(Collectors.joining(","))));
+        }
+        return lines;
+    }
+
+    /** The first two of these devices that cannot access each other's memory: {@code cuda:0 and cuda:2}. */
+    Optional<String> apart(List<Integer> devices) {
+        for (int i = 0; i < devices.size(); i++) {
+            for (int peer : devices.subList(0, i)) {
+                int device = devices.get(i);
+                if (!direct.test(device, peer) || !direct.test(peer, device)) {
+                    return Optional.of(backend + ":" + peer + " and " + backend + ":" + device);
+                }
+            }
+        }
+        return Optional.empty();
+    }
+}
