@@ -111,9 +111,8 @@ class TensorParallelTrainingTest {
     }
 
     /** Trains with replicas, shards or both on two emulated devices. */
-    @ParameterizedTest
-    @CsvSource({"2, 1", "1, 2", "2, 2"})
-    void onTwoDevices(int replicas, int shards) {
+    @Test
+    void onTwoDevices() {
         TrainConfig few = new TrainConfig(0, 2, 1, 3, 17, 2, 2, 2, false);
         Emulator.loadEagerly(true);
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("simt"))) {
@@ -122,11 +121,13 @@ class TensorParallelTrainingTest {
             try (RanksFixture one = new RanksFixture(backend, 1, 1, 1, loader)) {
                 one.lora(alone, few, TrainProgress.SILENT);
             }
-            Path output = folder.resolve("ranks");
-            try (RanksFixture two = new RanksFixture(backend, 2, replicas, shards, loader)) {
-                two.lora(output, few, TrainProgress.SILENT);
+            for (int[] split : new int[][] {{2, 1}, {1, 2}, {2, 2}}) {
+                Path output = folder.resolve(split[0] + " replicas of " + split[1] + " shards");
+                try (RanksFixture two = new RanksFixture(backend, 2, split[0], split[1], loader)) {
+                    two.lora(output, few, TrainProgress.SILENT);
+                }
+                assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
             }
-            assertClose(alone, output, RanksFixture.EIGHT_HEADS, TOLERANCE);
         }
     }
 
