@@ -39,25 +39,43 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
   struct Fragment { unsigned a[4], b[2]; float d[4]; };
   const Fragment mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};
   const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine, [](char* of, unsigned) {
-    float A[16][16], B[16][8], D[16][8];
+    // Four columns at a time, because most of the time of emulated products is spent here.
+    typedef double Doubles [[gnu::vector_size(32)]];
+    typedef float Floats [[gnu::vector_size(16)]];
+    typedef int Ints [[gnu::vector_size(16)]];
+    double A[16][16];
+    alignas(16) float B[16][8], D[16][8];
     const auto half = [](unsigned bits, int upper) { return __uint_as_float(upper ? bits & 0xffff0000u : bits << 16); };
     for (int lane = 0; lane < 32; ++lane) {
       const Fragment& f = *reinterpret_cast<const Fragment*>(of + 64 * lane);
       const int g = lane / 4, t = lane % 4;
+#pragma GCC unroll 16
       for (int i = 0; i < 8; ++i) A[g + 8 * (i / 2 % 2)][2 * t + 8 * (i / 4) + i % 2] = half(f.a[i / 2], i % 2);
+#pragma GCC unroll 16
       for (int i = 0; i < 4; ++i) B[2 * t + 8 * (i / 2) + i % 2][g] = half(f.b[i / 2], i % 2);
+#pragma GCC unroll 16
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
     // The exact products are added to d, and the sum is truncated towards zero instead of rounded. Tensor cores are at
     // least as accurate.
-    for (int i = 0; i < 16; ++i)
-      for (int j = 0; j < 8; ++j) {
-        double sum = D[i][j];
-        for (int k = 0; k < 16; ++k) sum += static_cast<double>(A[i][k]) * B[k][j];
-        const float rounded = static_cast<float>(sum);
-        D[i][j] = std::fabs(static_cast<double>(rounded)) > std::fabs(sum) ? std::nextafterf(rounded, 0) : rounded;
+    for (int j = 0; j < 8; j += 4) {
+      Doubles right[16];
+#pragma GCC unroll 16
+      for (int k = 0; k < 16; ++k) right[k] = __builtin_convertvector(*reinterpret_cast<Floats*>(&B[k][j]), Doubles);
+      for (int i = 0; i < 16; ++i) {
+        Floats& d = *reinterpret_cast<Floats*>(&D[i][j]);
+        Doubles sum = __builtin_convertvector(d, Doubles);
+#pragma GCC unroll 16
+        for (int k = 0; k < 16; ++k) sum += A[i][k] * right[k];
+        d = __builtin_convertvector(sum, Floats);
+        const Doubles rounded = __builtin_convertvector(d, Doubles);
+        // -1 where the magnitude was rounded up. The float before it has the next smaller integer as its bits.
+        const auto up = ((rounded > sum) & (sum > 0)) | ((rounded < sum) & (sum < 0));
+        d = reinterpret_cast<Floats>(reinterpret_cast<Ints>(d) + __builtin_convertvector(up, Ints));
       }
+    }
     for (int lane = 0; lane < 32; ++lane)
+#pragma GCC unroll 16
       for (int i = 0; i < 4; ++i)
         reinterpret_cast<Fragment*>(of + 64 * lane)->d[i] = D[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
   });

@@ -7,14 +7,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The machine code of a CUDA source, as written by nvcc's {@code -cubin}: an ELF file with one section of instructions
- * per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode; bits 73 to 75 are the width
- * of a memory access.
+ * The machine code of a CUDA source for one architecture. nvcc puts it into the object file as an ELF file with one
+ * section of instructions per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode; bits
+ * 73 to 75 are the width of a memory access.
  */
 final class Cubin {
+    private static final int ELF = 0x464c457f;   // 0x7f E L F, little-endian
+    private static final int HEADER = 64;
+    private static final int CUDA = 190;         // the e_machine of GPU code
     private static final int RESERVED_SHARED = 1024;   // bytes that sm_90 reserves in front of a kernel's own
     private static final Map<Integer, String> OPCODES = Map.of(
             0x981, "LDG", 0x986, "STG", 0x983, "LDL", 0x387, "STL", 0x987, "STL");
@@ -23,8 +27,19 @@ final class Cubin {
     private final Map<String, Map<String, Integer>> accesses = new TreeMap<>();
     private final Map<String, Long> staticShared = new TreeMap<>();
 
-    Cubin(Path file) throws IOException {
-        ByteBuffer elf = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+    /** The code for architecture {@code sm} in an object file of nvcc; empty if there is none without compression. */
+    static Optional<Cubin> of(Path object, int sm) throws IOException {
+        ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(object)).order(ByteOrder.LITTLE_ENDIAN);
+        for (int at = 0; at + HEADER <= file.capacity(); at += Long.BYTES) {
+            if (file.getInt(at) == ELF && file.getShort(at + 0x12) == CUDA
+                    && (file.getInt(at + 0x30) >> 8 & 0xff) == sm) {
+                return Optional.of(new Cubin(file.slice(at, file.capacity() - at).order(ByteOrder.LITTLE_ENDIAN)));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private Cubin(ByteBuffer elf) {
         int headers = (int) elf.getLong(0x28);
         int size = elf.getShort(0x3a);
         int count = elf.getShort(0x3c);

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Checks the machine code that ptxas generates for sm_90a. The build writes {@code build/release/cubins} if nvcc is
- * installed.
+ * Checks the machine code that ptxas generates for sm_90a, in the object files of the CUDA library. They exist if nvcc
+ * is installed.
  */
 class MachineCodeTest {
     /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */
@@ -29,12 +29,16 @@ class MachineCodeTest {
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
     private static Cubin cubin(String stem) throws IOException {
-        Path file = Path.of(System.getProperty("ingrain.root", "../.."), "build/release/cubins", stem + ".cubin");
+        Path file = Path.of(System.getProperty("ingrain.root", "../.."),
+                "build/release/CMakeFiles/ingrain_cuda.dir/cuda/ops", stem + ".cu.o");
         if (!Files.exists(file)) {
             System.out.println("Skipped: no " + file + ", since the build found no nvcc");
-            abort("no cubins");
+            abort("no CUDA library");
         }
-        return new Cubin(file);
+        return Cubin.of(file, 90).orElseGet(() -> {
+            System.out.println("Skipped: no uncompressed code for sm_90a in " + file);
+            return abort("no code for sm_90a");
+        });
     }
 
     /**

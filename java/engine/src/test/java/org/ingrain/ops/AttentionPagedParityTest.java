@@ -28,18 +28,23 @@ class AttentionPagedParityTest extends ParityTest {
         int whole = Schedule.WHOLE;
         holds(lab, new PagedCase(lab, Layer.of(1, 1, 64, dtype, cache, 16), 1, 0, 0, 1),
                 new Schedule(false, true, whole), write, attend, dtype);
-        holds(lab, new PagedCase(lab, Layer.of(4, 4, 48, dtype, cache, 16), 1, 0, 0, 7, 16, 17, 40),
-                new Schedule(false, true, 5, 1, whole, 16), write, attend, dtype);
-        holds(lab, new PagedCase(lab, Layer.of(8, 1, 64, dtype, cache, 32), 1, 4, 2, 97, 65, 71, 66, 33),
-                new Schedule(true, true, whole, 1, 2), write, attend, dtype);
-        holds(lab, new PagedCase(lab, Layer.of(8, 2, 128, dtype, cache, 16), 1, 3, 3, 127, 49, 52, 9),
-                new Schedule(true, true, 33, 1), write, attend, dtype);
+        blocks(lab, write, attend, dtype, cache);
         holds(lab, new PagedCase(lab, Layer.of(2, 1, 64, dtype, cache, 16), 6, 2, 1, 21, 20),
                 new Schedule(true, true, 7), write, attend, dtype);
         holds(lab, new PagedCase(lab, Layer.of(2, 1, 64, dtype, cache, 16), 0, 0, 0, 34), new Schedule(false, true, 3),
                 write, attend, dtype);
         holds(lab, new PagedCase(lab, Layer.of(4, 1, 64, dtype, cache, 16), 1, 3, 17, 290, 276, 275, 260),
                 new Schedule(true, true, whole, 1, 2, 100), write, attend, dtype);
+    }
+
+    /** Both block sizes, head sizes of 48, 64 and 128, and shared blocks. */
+    static void blocks(ParityCheck lab, Ops write, Ops attend, DType dtype, DType cache) {
+        holds(lab, new PagedCase(lab, Layer.of(4, 4, 48, dtype, cache, 16), 1, 0, 0, 7, 16, 17, 40),
+                new Schedule(false, true, 5, 1, Schedule.WHOLE, 16), write, attend, dtype);
+        holds(lab, new PagedCase(lab, Layer.of(8, 1, 64, dtype, cache, 32), 1, 4, 2, 97, 65, 71, 66, 33),
+                new Schedule(true, true, Schedule.WHOLE, 1, 2), write, attend, dtype);
+        holds(lab, new PagedCase(lab, Layer.of(8, 2, 128, dtype, cache, 16), 1, 3, 3, 127, 49, 52, 9),
+                new Schedule(true, true, 33, 1), write, attend, dtype);
     }
 
     private static void holds(ParityCheck lab, PagedCase paged, Schedule schedule, Ops write, Ops attend, DType dtype) {

@@ -2,12 +2,14 @@ package org.ingrain.ops;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.ops.PagedCase.Layer;
 import org.ingrain.ops.PagedCase.Schedule;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,7 +26,16 @@ class BitwiseTest {
         return TestTarget.available();
     }
 
+    /** All layers; on an emulated GPU each in one order of threads, and the next layer in the other order. */
     static Stream<Arguments> layers() {
+        return layers(true);
+    }
+
+    static Stream<Arguments> layersInTheOtherOrder() {
+        return layers(false);
+    }
+
+    private static Stream<Arguments> layers(boolean usual) {
         List<Layer> layers = new ArrayList<>();
         for (DType dtype : ParityTest.FLOATS) {
             for (DType cache : ParityTest.FLOATS) {
@@ -33,8 +44,9 @@ class BitwiseTest {
                 layers.add(Layer.of(8, 2, 128, dtype, cache, 16));
             }
         }
-        return TestTarget.available().stream().flatMap(
-                target -> layers.stream().map(layer -> Arguments.of(layer, target)));
+        return TestTarget.available().stream().flatMap(target -> IntStream.range(0, layers.size())
+                .filter(i -> usual == (!target.emulated() || i % 2 == 0 == target.options().isa().equals("ascending")))
+                .mapToObj(i -> Arguments.of(layers.get(i), target)));
     }
 
     /**
@@ -60,6 +72,13 @@ class BitwiseTest {
             }
             lab.assertGuards();
         }
+    }
+
+    @Tag("long")
+    @ParameterizedTest(name = "{0} on {1}", allowZeroInvocations = true)
+    @MethodSource("layersInTheOtherOrder")
+    void splitNeighboursAndSharingDoNotMatterInTheOtherOrder(Layer layer, TestTarget target) {
+        splitNeighboursAndSharingDoNotMatter(layer, target);
     }
 
     static Stream<Arguments> longLayers() {
@@ -99,7 +118,7 @@ class BitwiseTest {
         for (TestTarget target : TestTarget.available()) {
             for (DType x : ParityTest.FLOATS) {
                 for (DType w : ParityTest.FLOATS) {
-                    for (Weight.Layout layout : Weight.Layout.values()) {
+                    for (Weight.Layout layout : target.layouts()) {
                         weights.add(Arguments.of(x, w, layout, target));
                     }
                 }

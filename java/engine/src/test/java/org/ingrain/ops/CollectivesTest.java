@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CyclicBarrier;
@@ -42,9 +43,11 @@ class CollectivesTest extends ParityTest {
         List<Check> checks = new ArrayList<>();
         for (int ranks : new int[] {1, 2, 8}) {
             for (DType dtype : FLOATS) {
-                checks.add(new Check("all_reduce", dtype + " over " + ranks, lab -> allReduce(lab, dtype, ranks)));
+                checks.add(new Check("all_reduce", dtype + " over " + ranks, lab -> allReduce(lab, dtype, ranks, 1, 7, 127, 4099)));
             }
-            checks.add(new Check("all_reduce", "sizes in turn over " + ranks, lab -> sizesInTurn(lab, ranks)));
+            // The longest message exceeds what ranks exchange in one step.
+            checks.add(new Check("all_reduce", "sizes in turn over " + ranks,
+                    lab -> allReduce(lab, DType.F32, ranks, 4099, 5, 150_001, 64, 70_000, 1)));
             checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
             checks.add(new Check("reduce_scatter", "over " + ranks, lab -> reduceScatter(lab, ranks)));
             checks.add(new Check("broadcast", "over " + ranks, lab -> broadcast(lab, ranks)));
@@ -52,146 +55,143 @@ class CollectivesTest extends ParityTest {
         return checks;
     }
 
-    /**
-     * Eight chunks in total for any number of ranks, so the order of summation and the result are the same. Runs twice,
-     * since the second call reuses the memory of the first.
-     */
-    private static void allReduce(ParityCheck lab, DType dtype, int ranks) {
-        for (int n : new int[] {1, 7, 127, 4099}) {
-            float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
-            float[] sums = Floats.slice(partials, 0, n);
-            for (int chunk = 1; chunk < CHUNKS; chunk++) {
-                sums = Floats.sum(sums, Floats.slice(partials, (long) chunk * n, (chunk + 1L) * n));
-            }
-            float[] expected = Floats.rounded(dtype, sums);
-            int own = CHUNKS / ranks;
-            List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
-                float[] mine = Floats.slice(partials, (long) number * own * n, (number + 1L) * own * n);
-                Tensor x = rank.data(DType.F32, mine, own, n).tensor();
-                Tensor first = rank.output(dtype, n);
-                Tensor second = rank.output(dtype, n);
-                together.run();
-                rank.ops().allReduce(first, x, own);
-                rank.ops().allReduce(second, x, own);
-                rank.context().synchronize();
-                together.run();
-                rank.assertGuards();
-                assertArrayEquals(rank.floats(first), rank.floats(second), "again");
-                return rank.floats(second);
-            });
-            for (float[] result : results) {
-                assertArrayEquals(expected, result, "sum of " + n);
-            }
+    /** A message of n elements per rank or per slice. */
+    private record Message(int n, DType dtype) {
+        static List<Message> of(int... sizes) {
+            return Arrays.stream(sizes).boxed().flatMap(n -> FLOATS.stream().map(dtype -> new Message(n, dtype)))
+                    .toList();
         }
     }
 
-    /** Messages of many lengths through one communicator; the longest exceeds what ranks exchange in one step. */
-    private static void sizesInTurn(ParityCheck lab, int ranks) {
-        int own = CHUNKS / ranks;
-        int[] sizes = {4099, 5, 150_001, 64, 70_000, 1};
-        List<float[]> partials = new ArrayList<>();
-        for (int n : sizes) {
-            partials.add(lab.normal(DType.F32, CHUNKS, n).values());
+    /** Runs the calls of a rank, all in turn through one communicator, and returns the outputs. */
+    private static List<float[]> inTurn(ParityCheck rank, Runnable together, List<Runnable> calls,
+            List<Tensor> outputs) {
+        together.run();
+        calls.forEach(Runnable::run);
+        rank.context().synchronize();
+        together.run();
+        rank.assertGuards();
+        return outputs.stream().map(rank::floats).toList();
+    }
+
+    /** The sum of the chunks of partials (CHUNKS, n), in order. */
+    private static float[] sum(float[] partials, int n) {
+        float[] sum = Floats.slice(partials, 0, n);
+        for (int chunk = 1; chunk < CHUNKS; chunk++) {
+            sum = Floats.sum(sum, Floats.slice(partials, (long) chunk * n, (chunk + 1L) * n));
         }
+        return sum;
+    }
+
+    /** The partials of one rank: (CHUNKS / ranks, n). */
+    private static Tensor own(ParityCheck rank, int number, float[] partials, int ranks) {
+        int each = partials.length / ranks;
+        return rank.data(DType.F32, Floats.slice(partials, (long) number * each, (number + 1L) * each), CHUNKS / ranks,
+                partials.length / CHUNKS).tensor();
+    }
+
+    /**
+     * Eight chunks in total for any number of ranks, so the order of summation and the result are the same. Each call
+     * is made twice, since the second reuses the memory of the first.
+     */
+    private static void allReduce(ParityCheck lab, DType dtype, int ranks, int... sizes) {
+        List<float[]> partials = Arrays.stream(sizes).mapToObj(n -> lab.normal(DType.F32, CHUNKS, n).values()).toList();
         List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
+            List<Runnable> calls = new ArrayList<>();
             List<Tensor> sums = new ArrayList<>();
-            List<Tensor> parts = new ArrayList<>();
-            for (int i = 0; i < sizes.length; i++) {
-                int n = sizes[i];
-                sums.add(rank.output(DType.F32, n));
-                float[] mine = Floats.slice(partials.get(i), (long) number * own * n, (number + 1L) * own * n);
-                parts.add(rank.data(DType.F32, mine, own, n).tensor());
+            for (float[] all : partials) {
+                Tensor x = own(rank, number, all, ranks);
+                for (int call = 0; call < 2; call++) {
+                    Tensor y = rank.output(dtype, all.length / CHUNKS);
+                    sums.add(y);
+                    calls.add(() -> rank.ops().allReduce(y, x, CHUNKS / ranks));
+                }
             }
-            together.run();
-            for (int i = 0; i < sizes.length; i++) {
-                rank.ops().allReduce(sums.get(i), parts.get(i), own);
-            }
-            rank.context().synchronize();
-            together.run();
-            rank.assertGuards();
-            return sums.stream().map(rank::floats).toList();
+            return inTurn(rank, together, calls, sums);
         });
         for (int i = 0; i < sizes.length; i++) {
-            int n = sizes[i];
-            float[] expected = Floats.slice(partials.get(i), 0, n);
-            for (int chunk = 1; chunk < CHUNKS; chunk++) {
-                expected = Floats.sum(expected, Floats.slice(partials.get(i), (long) chunk * n, (chunk + 1L) * n));
-            }
+            float[] expected = Floats.rounded(dtype, sum(partials.get(i), sizes[i]));
             for (List<float[]> result : results) {
-                assertArrayEquals(expected, result.get(i), "sum of " + n);
+                assertArrayEquals(expected, result.get(2 * i), "sum of " + sizes[i]);
+                assertArrayEquals(expected, result.get(2 * i + 1), "sum of " + sizes[i] + ", again");
             }
         }
     }
 
     private static void allGather(ParityCheck lab, int ranks) {
-        for (int n : new int[] {1, 7, 4099}) {
-            for (DType dtype : FLOATS) {
-                float[] all = lab.normal(dtype, ranks, n).values();
-                List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
-                    Tensor y = rank.output(dtype, ranks, n);
-                    Tensor x = rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor();
-                    together.run();
-                    rank.ops().allGather(y, x);
-                    rank.context().synchronize();
-                    together.run();
-                    rank.assertGuards();
-                    return rank.floats(y);
-                });
-                results.forEach(result -> assertArrayEquals(all, result, "gathered " + n));
+        List<Message> messages = Message.of(1, 7, 4099);
+        List<float[]> all = messages.stream().map(m -> lab.normal(m.dtype(), ranks, m.n()).values()).toList();
+        List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
+            List<Runnable> calls = new ArrayList<>();
+            List<Tensor> gathered = new ArrayList<>();
+            for (int i = 0; i < messages.size(); i++) {
+                int n = messages.get(i).n();
+                DType dtype = messages.get(i).dtype();
+                Tensor y = rank.output(dtype, ranks, n);
+                Tensor x = rank.data(dtype, Floats.slice(all.get(i), (long) number * n, (number + 1L) * n), n).tensor();
+                gathered.add(y);
+                calls.add(() -> rank.ops().allGather(y, x));
+            }
+            return inTurn(rank, together, calls, gathered);
+        });
+        for (int i = 0; i < messages.size(); i++) {
+            for (List<float[]> result : results) {
+                assertArrayEquals(all.get(i), result.get(i), "gathered " + messages.get(i));
             }
         }
     }
 
     /** Each rank's slice of the sum has the same bits as the result of all_reduce. */
     private static void reduceScatter(ParityCheck lab, int ranks) {
-        int own = CHUNKS / ranks;
-        for (int slice : new int[] {1, 7, 516, 4099}) {
-            int n = ranks * slice;
-            float[] partials = lab.normal(DType.F32, CHUNKS, n).values();
-            float[] sums = Floats.slice(partials, 0, n);
-            for (int chunk = 1; chunk < CHUNKS; chunk++) {
-                sums = Floats.sum(sums, Floats.slice(partials, (long) chunk * n, (chunk + 1L) * n));
+        List<Message> slices = Message.of(1, 7, 516, 4099);
+        List<float[]> partials = slices.stream().map(slice -> lab.normal(DType.F32, CHUNKS, ranks * slice.n()).values())
+                .toList();
+        List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
+            List<Runnable> calls = new ArrayList<>();
+            List<Tensor> own = new ArrayList<>();
+            for (int i = 0; i < slices.size(); i++) {
+                Tensor x = own(rank, number, partials.get(i), ranks);
+                Tensor y = rank.output(slices.get(i).dtype(), slices.get(i).n());
+                own.add(y);
+                calls.add(() -> rank.ops().reduceScatter(y, x, CHUNKS / ranks));
             }
-            for (DType dtype : FLOATS) {
-                List<float[]> results = onRanks(lab, ranks, (rank, number, together) -> {
-                    float[] mine = Floats.slice(partials, (long) number * own * n, (number + 1L) * own * n);
-                    Tensor x = rank.data(DType.F32, mine, own, n).tensor();
-                    Tensor y = rank.output(dtype, slice);
-                    together.run();
-                    rank.ops().reduceScatter(y, x, own);
-                    rank.context().synchronize();
-                    together.run();
-                    rank.assertGuards();
-                    return rank.floats(y);
-                });
-                for (int r = 0; r < ranks; r++) {
-                    float[] expected = Floats.slice(sums, (long) r * slice, (r + 1L) * slice);
-                    assertArrayEquals(Floats.rounded(dtype, expected), results.get(r), "slice of " + slice);
-                }
+            return inTurn(rank, together, calls, own);
+        });
+        for (int i = 0; i < slices.size(); i++) {
+            int n = slices.get(i).n();
+            float[] sums = sum(partials.get(i), ranks * n);
+            for (int r = 0; r < ranks; r++) {
+                assertArrayEquals(Floats.rounded(slices.get(i).dtype(), Floats.slice(sums, (long) r * n, (r + 1L) * n)),
+                        results.get(r).get(i), "slice of " + slices.get(i));
             }
         }
     }
 
     /** Broadcasts from the last rank, then in place from the first. */
     private static void broadcast(ParityCheck lab, int ranks) {
-        for (int n : new int[] {1, 7, 4099, 4112}) {
-            for (DType dtype : FLOATS) {
-                float[] all = lab.normal(dtype, ranks, n).values();
-                List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
-                    Tensor y = rank.output(dtype, n);
-                    Tensor x = rank.data(dtype, Floats.slice(all, (long) number * n, (number + 1L) * n), n).tensor();
-                    together.run();
-                    rank.ops().broadcast(y, x, ranks - 1);
-                    rank.ops().broadcast(x, x, 0);
-                    rank.context().synchronize();
-                    together.run();
-                    rank.assertGuards();
-                    return List.of(rank.floats(y), rank.floats(x));
-                });
-                for (List<float[]> result : results) {
-                    assertArrayEquals(Floats.slice(all, (ranks - 1L) * n, (long) ranks * n), result.get(0), "of last");
-                    assertArrayEquals(Floats.slice(all, 0, n), result.get(1), "in place, from the first");
-                }
+        List<Message> messages = Message.of(1, 7, 4099, 4112);
+        List<float[]> all = messages.stream().map(m -> lab.normal(m.dtype(), ranks, m.n()).values()).toList();
+        List<List<float[]>> results = onRanks(lab, ranks, (rank, number, together) -> {
+            List<Runnable> calls = new ArrayList<>();
+            List<Tensor> received = new ArrayList<>();
+            for (int i = 0; i < messages.size(); i++) {
+                int n = messages.get(i).n();
+                DType dtype = messages.get(i).dtype();
+                Tensor y = rank.output(dtype, n);
+                Tensor x = rank.data(dtype, Floats.slice(all.get(i), (long) number * n, (number + 1L) * n), n).tensor();
+                received.addAll(List.of(y, x));
+                calls.add(() -> rank.ops().broadcast(y, x, ranks - 1));
+                calls.add(() -> rank.ops().broadcast(x, x, 0));
+            }
+            return inTurn(rank, together, calls, received);
+        });
+        for (int i = 0; i < messages.size(); i++) {
+            int n = messages.get(i).n();
+            for (List<float[]> result : results) {
+                assertArrayEquals(Floats.slice(all.get(i), (ranks - 1L) * n, (long) ranks * n), result.get(2 * i),
+                        "of the last rank, " + messages.get(i));
+                assertArrayEquals(Floats.slice(all.get(i), 0, n), result.get(2 * i + 1),
+                        "in place, from the first rank, " + messages.get(i));
             }
         }
     }

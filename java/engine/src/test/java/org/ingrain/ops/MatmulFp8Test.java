@@ -22,6 +22,10 @@ class MatmulFp8Test {
             {5, 33, 127},
         {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
 
+    /** A weight of the backend, and the same weight packed by the test. */
+    private record Packed(Weight weight, Fp8.Scaled scaled) {
+    }
+
     static List<TestTarget> targets() {
         return TestTarget.available();
     }
@@ -50,9 +54,12 @@ class MatmulFp8Test {
     void forward(TestTarget target) {
         try (ParityCheck lab = target.open("MatmulFp8Test forward")) {
             for (int[] size : SIZES) {
+                ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
+                Weight weight = weight(lab, w);
+                var scaled = Fp8.Scaled.of(w.values(), size[1]);
                 for (DType yDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
-                        forward(lab, size, yDtype, beta);
+                        forward(lab, size[0], new Packed(weight, scaled), yDtype, beta);
                     }
                 }
             }
@@ -60,19 +67,16 @@ class MatmulFp8Test {
         }
     }
 
-    private static void forward(ParityCheck lab, int[] size, DType yDtype, float beta) {
-        int t = size[0];
-        int n = size[1];
-        int c = size[2];
+    private static void forward(ParityCheck lab, int t, Packed w, DType yDtype, float beta) {
+        int n = Math.toIntExact(w.weight().rows());
+        int c = Math.toIntExact(w.weight().columns());
         ParityCheck.Data x = lab.normal(DType.BF16, t, c);
-        ParityCheck.Data w = lab.normal(DType.BF16, n, c);
-        Weight weight = weight(lab, w);
         ParityCheck.Data before = lab.normal(yDtype, t, n);
         Tensor y = beta == 0 ? lab.output(yDtype, t, n) : before.tensor();
-        lab.ops().matmul(y, x.tensor(), weight, beta);
+        lab.ops().matmul(y, x.tensor(), w.weight(), beta);
         float[] activations = quantized(t, n, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(activations, t, c)
-                .matMul(torch.array(Fp8.Scaled.of(w.values(), n).values(), n, c).transpose())
+                .matMul(torch.array(w.scaled().values(), n, c).transpose())
                 .add(torch.array(before.values(), t, n).mul(beta))));
         lab.expect("y of T " + t + " C " + c + " beta " + beta, expected, y, tolerance(yDtype, t, n, c));
     }
@@ -112,9 +116,12 @@ class MatmulFp8Test {
     void backward(TestTarget target) {
         try (ParityCheck lab = target.open("MatmulFp8Test backward")) {
             for (int[] size : SIZES) {
+                ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
+                Weight weight = weight(lab, w);
+                var scaled = Fp8.Scaled.of(w.values(), size[1]);
                 for (DType dxDtype : ParityTest.FLOATS) {
                     for (float beta : new float[] {0, 1}) {
-                        backward(lab, size, dxDtype, beta);
+                        backward(lab, size[0], new Packed(weight, scaled), dxDtype, beta);
                     }
                 }
             }
@@ -123,26 +130,22 @@ class MatmulFp8Test {
     }
 
     /** dy is multiplied by the scales of W's rows before it is quantized to fp8. */
-    private static void backward(ParityCheck lab, int[] size, DType dxDtype, float beta) {
-        int t = size[0];
-        int n = size[1];
-        int c = size[2];
+    private static void backward(ParityCheck lab, int t, Packed w, DType dxDtype, float beta) {
+        int n = Math.toIntExact(w.weight().rows());
+        int c = Math.toIntExact(w.weight().columns());
         ParityCheck.Data dy = lab.normal(DType.BF16, t, n);
-        ParityCheck.Data w = lab.normal(DType.BF16, n, c);
-        Weight weight = weight(lab, w);
         ParityCheck.Data before = lab.normal(dxDtype, t, c);
         Tensor dx = beta == 0 ? lab.output(dxDtype, t, c) : before.tensor();
-        lab.ops().matmulBackward(dx, dy.tensor(), weight, beta);
-        var scaled = Fp8.Scaled.of(w.values(), n);
+        lab.ops().matmulBackward(dx, dy.tensor(), w.weight(), beta);
         boolean library = n % 16 == 0 && c % 16 == 0;
         float[] gradients = new float[t * n];
         for (int i = 0; i < gradients.length; i++) {
-            gradients[i] = dy.values()[i] * scaled.scales()[i % n];
+            gradients[i] = dy.values()[i] * w.scaled().scales()[i % n];
         }
         float[] seen = library ? Fp8.Scaled.of(gradients, t).values() : gradients;
         float[] codes = new float[n * c];
         for (int i = 0; i < codes.length; i++) {
-            codes[i] = Fp8.decode(scaled.codes()[i]);
+            codes[i] = Fp8.decode(w.scaled().codes()[i]);
         }
         float[] expected = lab.reference(torch -> Torch.floats(torch.array(seen, t, n).matMul(torch.array(codes, n, c))
                 .add(torch.array(before.values(), t, c).mul(beta))));

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import org.ingrain.tensor.DType;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -18,15 +19,35 @@ abstract class ParityTest {
     /** The checks; at least one for each op of the file. */
     abstract List<Check> checks();
 
+    /** Larger sizes of the checks, for which an emulated GPU is slow. Run only with the profile long-tests. */
+    List<Check> longChecks() {
+        return List.of();
+    }
+
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("cases")
     void agrees(Check check, TestTarget target) {
         check.run(target);
     }
 
+    @Tag("long")
+    @ParameterizedTest(name = "{0} on {1}", allowZeroInvocations = true)
+    @MethodSource("longCases")
+    void agreesInLongChecks(Check check, TestTarget target) {
+        check.run(target);
+    }
+
     Stream<Arguments> cases() {
+        return onAllTargets(checks());
+    }
+
+    Stream<Arguments> longCases() {
+        return onAllTargets(longChecks());
+    }
+
+    private static Stream<Arguments> onAllTargets(List<Check> checks) {
         return TestTarget.available().stream().flatMap(
-                target -> checks().stream().map(check -> Arguments.of(check, target)));
+                target -> checks.stream().map(check -> Arguments.of(check, target)));
     }
 
     /** One check of the op for F32 and one for BF16. */

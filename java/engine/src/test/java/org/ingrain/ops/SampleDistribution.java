@@ -17,13 +17,20 @@ final class SampleDistribution {
     private SampleDistribution() {
     }
 
+    /** The ids from the largest logit to the smallest; in a tie the lower id comes first. */
+    static Integer[] order(float[] logits) {
+        Integer[] order = IntStream.range(0, logits.length).boxed().toArray(Integer[]::new);
+        Arrays.sort(order, (a, b) -> Double.compare(logits[b] + 0.0, logits[a] + 0.0));
+        return order;
+    }
+
     /**
      * Probability of each id. top_p keeps the smallest set of most probable ids whose sum reaches it; in a tie the
      * lower id comes first.
+     *
+     * @param order {@link #order} of the logits
      */
-    static double[] of(float[] logits, double temperature, int topK, double topP) {
-        Integer[] order = IntStream.range(0, logits.length).boxed().toArray(Integer[]::new);
-        Arrays.sort(order, (a, b) -> Double.compare(logits[b] + 0.0, logits[a] + 0.0));
+    static double[] of(float[] logits, Integer[] order, double temperature, int topK, double topP) {
         int kept = topK == 0 ? logits.length : Math.min(topK, logits.length);
         double[] weights = new double[kept];
         Arrays.setAll(weights, i -> Math.exp((logits[order[i]] - logits[order[0]]) / temperature));

@@ -9,6 +9,7 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Weight;
 
 /**
  * A backend, instruction set and thread count on which the parity tests run.
@@ -42,6 +43,16 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
     /** Whether this is the CUDA backend, on a GPU or emulated. */
     boolean gpu() {
         return name.startsWith("simt") || name.startsWith("cuda");
+    }
+
+    /** Whether this is the CUDA backend on an emulated GPU, where tests use fewer or smaller cases. */
+    boolean emulated() {
+        return name.startsWith("simt");
+    }
+
+    /** The layouts of a weight that differ. A GPU stores both alike. */
+    List<Weight.Layout> layouts() {
+        return gpu() ? List.of(Weight.Layout.ROW_MAJOR) : List.of(Weight.Layout.values());
     }
 
     /** Whether products round activations of dtype x to bf16 for weights of dtype w. */

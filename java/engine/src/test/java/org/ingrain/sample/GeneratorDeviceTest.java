@@ -15,6 +15,7 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -70,15 +71,29 @@ class GeneratorDeviceTest {
     @ParameterizedTest
     @MethodSource("orders")
     void aStepBehindYieldsTheSame(String order) {
-        for (GeneratorConfig config : List.of(ROOMY, TIGHT)) {
-            List<Completion> expected = run(order, config, 0);
-            List<Completion> actual = run(order, config, 1);
-            for (int i = 0; i < expected.size(); i++) {
-                assertArrayEquals(expected.get(i).ids(), actual.get(i).ids());
-                assertArrayEquals(expected.get(i).logProbabilities(), actual.get(i).logProbabilities(), 0);
-                assertEquals(expected.get(i).reason(), actual.get(i).reason());
-                assertArrayEquals(expected.get(i).promptLogProbabilities(), actual.get(i).promptLogProbabilities(), 0);
-            }
+        if (!order.equals("descending")) {
+            assertAStepBehindYieldsTheSame(order, ROOMY);
+        }
+        if (!order.equals("ascending")) {
+            assertAStepBehindYieldsTheSame(order, TIGHT);
+        }
+    }
+
+    @Tag("long")
+    @ParameterizedTest
+    @MethodSource("orders")
+    void aStepBehindYieldsTheSameInTheOtherOrder(String order) {
+        assertAStepBehindYieldsTheSame(order, order.equals("ascending") ? TIGHT : ROOMY);
+    }
+
+    private static void assertAStepBehindYieldsTheSame(String order, GeneratorConfig config) {
+        List<Completion> expected = run(order, config, 0);
+        List<Completion> actual = run(order, config, 1);
+        for (int i = 0; i < expected.size(); i++) {
+            assertArrayEquals(expected.get(i).ids(), actual.get(i).ids());
+            assertArrayEquals(expected.get(i).logProbabilities(), actual.get(i).logProbabilities(), 0);
+            assertEquals(expected.get(i).reason(), actual.get(i).reason());
+            assertArrayEquals(expected.get(i).promptLogProbabilities(), actual.get(i).promptLogProbabilities(), 0);
         }
     }
 
