@@ -43,7 +43,8 @@ class CollectivesTest extends ParityTest {
         List<Check> checks = new ArrayList<>();
         for (int ranks : new int[] {1, 2, 8}) {
             for (DType dtype : FLOATS) {
-                checks.add(new Check("all_reduce", dtype + " over " + ranks, lab -> allReduce(lab, dtype, ranks, 1, 7, 127, 4099)));
+                checks.add(new Check("all_reduce", dtype + " over " + ranks,
+                        lab -> allReduce(lab, dtype, ranks, 1, 7, 127, 4099)));
             }
             // The longest message exceeds what ranks exchange in one step.
             checks.add(new Check("all_reduce", "sizes in turn over " + ranks,
