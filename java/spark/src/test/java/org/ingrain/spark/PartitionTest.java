@@ -40,12 +40,9 @@ class PartitionTest {
         Partition received = Json.parse(Json.line(partition), Partition.class, "test");
         assertEquals(partition, received);
         assertEquals(List.of(2, 1, 1), received.prompts().stream().map(Partition.Prompt::samples).toList());
-        List<TextRequest> requests = received.requests("attempt 7");
-        for (int i = 0; i < sent.size(); i++) {
-            TextRequest from = sent.get(i);
-            assertEquals(new TextRequest(new SampleKey("attempt 7", Integer.toString(i)), from.messages(),
-                    from.params(), from.sample(), from.weights()), requests.get(i));
-        }
+        assertEquals(new Partition.Prompt(sent.getFirst().messages(), sent.getFirst().params(), 2, 2),
+                received.prompts().getFirst());
+        assertEquals("/runs/adapter", received.adapter());
         Partition.Result result = new Partition.Result(List.of(new Partition.Text(lone, 3, Finish.LENGTH)), null, "0/1",
                 new TreeMap<>(Map.of("matmul", 2L)));
         assertEquals(result, Json.parse(Json.line(result), Partition.Result.class, "test"));
