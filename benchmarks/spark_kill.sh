@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs a distillation on one machine and four times on Spark: without interruption; a worker and its executor are killed
-# with SIGKILL; the driver is killed and the run resumed; an executor is stopped with SIGSTOP for 20 s while speculation
-# is on. Compares all files with those of one machine byte for byte, except logs and timings, and prints what Spark cost.
+# Runs a distillation on one machine and four times on Spark: without interruption; a worker and its executor are
+# killed with SIGKILL; the driver is killed and the run resumed; an executor is stopped with SIGSTOP for 20 s while
+# speculation is on. Compares all files with those of one machine byte for byte, except logs and timings, and prints
+# what Spark cost.
 #
 #   mvn -q package -Dmaven.test.skip=true -pl java/spark,java/cli -am
 #   benchmarks/spark_kill.sh WORK distill --model models/lab ... --isa avx2 (without --output and --cluster)
 #
-# Master and two workers with one core each listen on 127.0.0.1 and 127.0.0.2 only (Spark starts a speculative task only
-# on another host). If SPARK_HOME is not set, Maven makes a folder with
-# Spark's jars (131 MB) in target/spark.
+# Master and two workers with one core each listen on 127.0.0.1 and 127.0.0.2 only (Spark starts a speculative task
+# only on another host). If SPARK_HOME is not set, Maven makes a folder with Spark's jars (131 MB) in target/spark.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mkdir -p "$1" && cd "$1" && pwd)

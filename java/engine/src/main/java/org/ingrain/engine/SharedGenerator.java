@@ -3,6 +3,7 @@ package org.ingrain.engine;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
@@ -283,6 +284,11 @@ public final class SharedGenerator implements AutoCloseable {
         stats = generator.stats();
         load = generator.load();
         return busy;
+    }
+
+    /** Number of op calls so far that used a slower fallback kernel; see {@link Generator#fallbacks}. */
+    public SortedMap<String, Long> fallbacks() {
+        return call(generator::fallbacks);
     }
 
     /** The configuration of each replica. */

@@ -57,7 +57,7 @@ public record SamplingParams(double temperature, int topK, double topP, int maxT
             throw InputException.field("minTokens", minTokens + ", expected 0 to the maximum number of tokens, "
                     + maxTokens);
         }
-        logitBias = Collections.unmodifiableMap(new TreeMap<>(logitBias));
+        logitBias = logitBias == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(logitBias));
         if (logitBias.size() > MAX_LOGIT_BIASES) {
             throw InputException.field("logitBias", logitBias.size() + " ids, expected at most " + MAX_LOGIT_BIASES);
         }

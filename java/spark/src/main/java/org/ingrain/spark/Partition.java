@@ -8,7 +8,6 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
-import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.sample.SamplingParams;
@@ -65,19 +64,6 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
         return requests.getFirst().weights() instanceof ModelState.Adapter(Path folder)
                 ? new Partition(prompts, folder.toAbsolutePath().normalize().toString(), digests.apply(folder))
                 : new Partition(prompts, null, new TreeMap<>());
-    }
-
-    /** The requests. Their keys are {@code id} with the index of the request. */
-    List<TextRequest> requests(String id) {
-        ModelState weights = adapter == null ? new ModelState.Base() : new ModelState.Adapter(Path.of(adapter));
-        List<TextRequest> requests = new ArrayList<>();
-        for (Prompt prompt : prompts) {
-            for (int i = 0; i < prompt.samples(); i++) {
-                requests.add(new TextRequest(new SampleKey(id, Integer.toString(requests.size())), prompt.messages(),
-                        prompt.params(), prompt.firstSample() + i, weights));
-            }
-        }
-        return requests;
     }
 
     /**

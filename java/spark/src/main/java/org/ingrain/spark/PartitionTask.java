@@ -23,9 +23,8 @@ final class PartitionTask extends AbstractFunction1<Iterator<String>, String> im
     /** @param rows one {@link Partition} as JSON. Returns a {@link Partition.Result} as JSON. */
     @Override
     public String apply(Iterator<String> rows) {
-        TaskContext task = TaskContext.get();
         Partition partition = Json.parse(rows.next(), Partition.class, "partition");
-        return Json.line(ExecutorEngine.EXECUTOR.answer(setup, partition, "attempt " + task.taskAttemptId(),
-                task::isInterrupted));
+        return Json.line(ExecutorEngine.EXECUTOR.answer(setup, partition,
+                TaskContext.get()::isInterrupted));
     }
 }

@@ -11,10 +11,13 @@ import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -48,6 +51,8 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.files.Digest;
+import org.ingrain.files.Json;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
@@ -174,6 +179,34 @@ class SparkRunTest {
         run("stopped", new Counting(new SparkAnswerer(spark, setup()), asked), Progress.SILENT);
         assertSame(expected, "stopped");
         assertEquals(whole.get() - kept, asked.get());
+        tasksWithTwoAdaptersAtOnce(base.resolve("one/training/adapter"));
+    }
+
+    /** Tasks of one executor use two copies of an adapter and the base model at the same time; one of them is killed. */
+    private void tasksWithTwoAdaptersAtOnce(Path adapter) throws IOException {
+        Path copy = Files.createDirectories(base.resolve("copy"));
+        for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
+            Files.copy(adapter.resolve(file), copy.resolve(file));
+        }
+        List<Partition> partitions = Stream.of(new ModelState.Adapter(adapter), new ModelState.Adapter(copy),
+                new ModelState.Base()).map(weights -> Partition.of(List.of(request(weights)), Digest::model)).toList();
+        String setup = Json.line(setup());
+        List<Partition.Result> alone = partitions.stream()
+                .map(partition -> ExecutorEngine.EXECUTOR.answer(setup, partition, () -> false)).toList();
+        assertEquals(alone.getFirst().texts(), alone.get(1).texts());
+        List<CompletableFuture<Partition.Result>> together = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            Partition partition = partitions.get(i % 3);
+            together.add(CompletableFuture.supplyAsync(() -> ExecutorEngine.EXECUTOR.answer(setup, partition,
+                    () -> false), task -> Thread.ofPlatform().start(task)));
+        }
+        Partition endless = Partition.of(List.of(new TextRequest(new SampleKey("a", "0"), List.of(Message.user("a")),
+                SamplingParams.greedy(200).withIgnoreEos(true), 0, new ModelState.Adapter(copy))), Digest::model);
+        assertThrows(CancellationException.class,
+                () -> ExecutorEngine.EXECUTOR.answer(setup, endless, () -> true));
+        for (int i = 0; i < 12; i++) {
+            assertEquals(alone.get(i % 3).texts(), together.get(i).join().texts());
+        }
     }
 
     @Test
@@ -183,7 +216,7 @@ class SparkRunTest {
         String executor = "executor driver on " + InetAddress.getLocalHost().getHostName() + ": ";
         assertEquals(executor + missing + ": no such folder, expected the adapter that the"
                 + " driver has there, in a folder that all machines share",
-                ExecutorEngine.EXECUTOR.answer("", partition, "test", () -> false).refusal());
+                ExecutorEngine.EXECUTOR.answer(Json.line(setup()), partition, () -> false).refusal());
 
         EngineSetup here = setup();
         SortedMap<String, String> other = new TreeMap<>(here.fingerprint());
