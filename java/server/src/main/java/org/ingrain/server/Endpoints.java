@@ -71,7 +71,8 @@ final class Endpoints {
                     exchange.connection()::close);
         })) {
             exchange.connection().onEnd(generation::abandon);
-            new Answer(format, sampling, generation, model[0].name(), fingerprint).write(exchange);
+            String name = model[0].adapter() ? model[0].name() : models.base().name();
+            new Answer(format, sampling, generation, name, fingerprint).write(exchange);
         } finally {
             exchange.connection().onEnd(null);
         }

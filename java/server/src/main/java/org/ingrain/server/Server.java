@@ -99,6 +99,11 @@ public final class Server implements AutoCloseable {
         return generator.unfinishedSamples();
     }
 
+    /** Number of HTTP requests that are being answered. */
+    public int activeRequests() {
+        return router.active();
+    }
+
     /**
      * Refuses new work and waits until all requests are answered or the time is over. Returns whether all requests are
      * answered. The server still answers requests for information until it is closed.

@@ -14,7 +14,7 @@ import org.ingrain.server.api.ApiException;
 /** Starts the samples of requests, limits the number of unfinished samples, and ends requests whose time is over. */
 public final class Generations implements AutoCloseable {
     /** Time after the limit of a request in which its error can be sent, before the connection is closed. */
-    private static final Duration LAST_WRITE = Duration.ofSeconds(5);
+    private static final Duration LAST_WRITE = Duration.ofSeconds(1);
 
     private final SharedGenerator generator;
     private final Metrics metrics;

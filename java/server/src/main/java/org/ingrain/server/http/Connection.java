@@ -36,6 +36,7 @@ public final class Connection implements ConnectionContext {
     /** Time by System.nanoTime at which the request must have been read; meaningless between requests. */
     private long deadline;
     private boolean reading;
+    private boolean last;
     private volatile boolean ended;
     private volatile boolean finished;
     /** Called when the client closes the connection; null for nothing. */
@@ -62,6 +63,11 @@ public final class Connection implements ConnectionContext {
     /** Records that the whole request has been read. */
     public void requestRead() {
         reading = false;
+    }
+
+    /** Lets the server close the connection after the answer to the current request. */
+    void closeAfterRequest() {
+        last = true;
     }
 
     /** Ends the use of this object. The owner of the socket closes it afterwards. */
@@ -109,6 +115,9 @@ public final class Connection implements ConnectionContext {
 
     /** Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. */
     private byte[] take() {
+        if (last && !reading) {
+            return null;
+        }
         try {
             byte[] bytes = reading ? read.poll(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
                     : read.poll(IDLE_LIMIT.toNanos(), TimeUnit.NANOSECONDS);

@@ -1,6 +1,7 @@
 package org.ingrain.server.http;
 
 import io.helidon.common.socket.SocketOptions;
+import io.helidon.http.HeaderValues;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.WebServer;
 import io.helidon.webserver.http.HttpRouting;
@@ -84,6 +85,9 @@ public final class HttpListener implements AutoCloseable {
 
     private void route(ServerRequest request, ServerResponse response) {
         Exchange exchange = new Exchange(request, response, bodies);
+        if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
+            exchange.connection().closeAfterRequest();
+        }
         ApiException error;
         try {
             handler.handle(request.prologue().method().text(), request.path().path(), exchange);
