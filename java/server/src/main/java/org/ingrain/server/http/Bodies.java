@@ -1,5 +1,6 @@
 package org.ingrain.server.http;
 
+import io.helidon.common.buffers.DataReader.InsufficientDataAvailableException;
 import io.helidon.webserver.http.ServerRequest;
 import java.io.IOException;
 import java.io.InputStream;
@@ -38,13 +39,20 @@ final class Bodies {
             throw ApiException.unavailable("the server is shutting down");
         }
         try {
-            byte[] body = read(request.content().inputStream());
-            Connection.current().requestRead();
-            return parser.apply(body);
-        } catch (IOException e) {
-            throw ApiException.refused(400, "request body: cannot be read to its end");
+            return parser.apply(bytes(request));
         } finally {
             budget.release(share);
+        }
+    }
+
+    private static byte[] bytes(ServerRequest request) {
+        try {
+            byte[] body = read(request.content().inputStream());
+            Connection.current().requestRead();
+            return body;
+        } catch (IOException | IllegalArgumentException | InsufficientDataAvailableException e) {
+            Connection.current().closeAfterRequest();
+            throw ApiException.refused(400, "request body: cannot be read to its end");
         }
     }
 

@@ -37,6 +37,7 @@ public final class Connection implements ConnectionContext {
     private long deadline;
     private boolean reading;
     private boolean last;
+    private boolean closed;
     private volatile boolean ended;
     private volatile boolean finished;
     /** Called when the client closes the connection; null for nothing. */
@@ -115,7 +116,7 @@ public final class Connection implements ConnectionContext {
 
     /** Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. */
     private byte[] take() {
-        if (last && !reading) {
+        if (closed || last && !reading) {
             return null;
         }
         try {
@@ -125,7 +126,8 @@ public final class Connection implements ConnectionContext {
                 reading = true;
                 deadline = System.nanoTime() + READ_LIMIT.toNanos();
             }
-            return bytes == END ? null : bytes;
+            closed = bytes == null || bytes == END;
+            return closed ? null : bytes;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return null;

@@ -13,12 +13,15 @@ import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import org.ingrain.server.api.ApiException;
 import org.ingrain.tensor.InputException;
 
 /** Accepts connections and passes their requests to a handler, each request on its own virtual thread. */
 public final class HttpListener implements AutoCloseable {
     private static final Duration GRACE = Duration.ofMillis(500);
+    /** Bytes that the system holds for a client that does not read. */
+    private static final int SEND_BUFFER = 128 << 10;
     private static final int MAX_CONNECTIONS = 16384;
     private static final Path LIMITS = Path.of("/proc/self/limits");
 
@@ -46,7 +49,8 @@ public final class HttpListener implements AutoCloseable {
         }
         server = WebServer.builder().bindAddress(address).shutdownHook(false).featuresDiscoverServices(false)
                 .protocolsDiscoverServices(false).addConnectionSelector(new ConnectionSelector())
-                .connectionOptions(SocketOptions.builder().tcpNoDelay(true).build())
+                .connectionOptions(SocketOptions.builder().tcpNoDelay(true)
+                        .socketSendBufferSize(SEND_BUFFER).build())
                 .maxTcpConnections(connections()).maxPayloadSize(Bodies.MAX_SKIPPED).shutdownGracePeriod(GRACE)
                 .directHandlers(Errors.direct()).routing(HttpRouting.builder().any(this::route)).build();
         try {
@@ -95,7 +99,7 @@ public final class HttpListener implements AutoCloseable {
         } catch (ApiException e) {
             error = e;
         } catch (InputException e) {
-            error = ApiException.invalid(null, e.getMessage());
+            error = ApiException.of(e, Map.of());
         } catch (OutOfMemoryError | StackOverflowError e) {
             error = ApiException.failed("too little memory for this request");
         }
