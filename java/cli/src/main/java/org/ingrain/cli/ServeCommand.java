@@ -1,9 +1,7 @@
 package org.ingrain.cli;
 
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import java.util.stream.Collectors;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ModelFlags;
@@ -16,10 +14,9 @@ import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.server.Server;
 import org.ingrain.server.ServerConfig;
 import org.ingrain.server.generate.Models.Model;
+import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import sun.misc.Signal;
-import sun.misc.SignalHandler;
 
 @Command(name = "serve", description = {"Serves a model over HTTP with OpenAI's API.",
     "SIGTERM and SIGINT let the running requests finish; the exit status is then 0."},
@@ -30,8 +27,6 @@ import sun.misc.SignalHandler;
     "  curl localhost:8000/v1/completions -H 'Content-Type: application/json' \\",
     "    -d '{\"prompt\": \"Take the last\", \"max_tokens\": 8}'"})
 final class ServeCommand implements Callable<Integer> {
-    private static final List<String> SIGNALS = List.of("TERM", "INT");
-
     @Mixin
     private ModelFlags modelFlags;
 
@@ -46,44 +41,37 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (flags.drainTimeout < 0) {
+            throw InputException.field("drainTimeout", flags.drainTimeout + ", expected 0 or more");
+        }
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             ServerConfig config = flags.config(batch.config(engine));
-            try (Server server = new Server(engine, config)) {
+            Server server = new Server(engine, config);
+            try (StopSignals signals = new StopSignals(); server) {
                 report(server, config.batch());
-                waitForSignal(server);
+                signals.await();
+                drain(server);
             }
         }
         return 0;
+    }
+
+    private void drain(Server server) {
+        System.err.println("ingrain: waits at most " + flags.drainTimeout + " s for the running requests; a second "
+                + "signal ends them");
+        try {
+            if (!server.drain(Duration.ofSeconds(flags.drainTimeout))) {
+                System.err.println("ingrain: the time is over, the running requests are ended");
+            }
+        } catch (InterruptedException second) {
+            System.err.println("ingrain: the running requests are ended");
+        }
     }
 
     private void report(Server server, GeneratorConfig sizes) {
         System.err.println("ingrain: serving " + server.models().all().stream().map(Model::name)
                 .collect(Collectors.joining(", ")) + " on " + flags.url(server.port()) + ": context "
                 + sizes.contextLength() + ", at most " + sizes.maxSequences() + " sequences at once");
-    }
-
-    /** Waits for a signal, then until the running requests are finished. A second signal ends the second wait. */
-    private void waitForSignal(Server server) throws InterruptedException {
-        CountDownLatch first = new CountDownLatch(1);
-        Thread waiting = Thread.currentThread();
-        SignalHandler handler = signal -> {
-            if (first.getCount() == 0) {
-                waiting.interrupt();
-            }
-            first.countDown();
-        };
-        List<SignalHandler> before = SIGNALS.stream().map(name -> Signal.handle(new Signal(name), handler)).toList();
-        try {
-            first.await();
-            System.err.println("ingrain: waits at most " + flags.drainTimeout + " s for the running requests");
-            server.drain(Duration.ofSeconds(flags.drainTimeout));
-        } catch (InterruptedException second) {
-            System.err.println("ingrain: ends the running requests");
-        } finally {
-            for (int i = 0; i < before.size(); i++) {
-                Signal.handle(new Signal(SIGNALS.get(i)), before.get(i));
-            }
-        }
     }
 }

@@ -38,6 +38,7 @@ public final class Server implements AutoCloseable {
      *         address cannot be used
      */
     public Server(Engine engine, ServerConfig config) {
+        HttpListener.requireFree(config.host(), config.port());   // before the weights are loaded
         generator = new SharedGenerator(engine, config.batch(), Adapters.limits(engine, config));
         try {
             Path folder = engine.options().model();

@@ -9,7 +9,8 @@ import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
+import java.net.StandardSocketOptions;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -43,10 +44,7 @@ public final class HttpListener implements AutoCloseable {
      */
     public HttpListener(String host, int port, Handler handler) {
         this.handler = handler;
-        InetSocketAddress address = new InetSocketAddress(host, port);
-        if (address.isUnresolved()) {
-            throw InputException.field("host", host + ", expected a name or an address of this machine");
-        }
+        InetSocketAddress address = requireFree(host, port);
         server = WebServer.builder().bindAddress(address).shutdownHook(false).featuresDiscoverServices(false)
                 .protocolsDiscoverServices(false).addConnectionSelector(new ConnectionSelector())
                 .connectionOptions(SocketOptions.builder().tcpNoDelay(true)
@@ -56,16 +54,26 @@ public final class HttpListener implements AutoCloseable {
         try {
             server.start();
         } catch (RuntimeException e) {
-            throw InputException.field("port", port + ": cannot listen on " + host + ": " + reason(e));
+            throw InputException.field("port", port + ": cannot listen on " + host + ": " + e.getMessage());
         }
     }
 
-    private static String reason(Throwable e) {
-        Throwable cause = e;
-        while (cause.getCause() != null) {
-            cause = cause.getCause();
+    /**
+     * Checks that a server could listen on this address.
+     *
+     * @throws InputException if the address is unknown or in use
+     */
+    public static InetSocketAddress requireFree(String host, int port) {
+        InetSocketAddress address = new InetSocketAddress(host, port);
+        if (address.isUnresolved()) {
+            throw InputException.field("host", host + ", expected a name or an address of this machine");
         }
-        return cause.getMessage();
+        try (ServerSocketChannel probe = ServerSocketChannel.open()) {
+            probe.setOption(StandardSocketOptions.SO_REUSEADDR, true).bind(address);
+            return address;
+        } catch (IOException e) {
+            throw InputException.field("port", port + ": cannot listen on " + host + ": " + e.getMessage());
+        }
     }
 
     /**
@@ -117,6 +125,13 @@ public final class HttpListener implements AutoCloseable {
     /** Stops to listen and closes all connections. */
     @Override
     public void close() {
-        server.stop();
+        boolean interrupted = Thread.interrupted();   // an interrupted thread cannot stop the server
+        try {
+            server.stop();
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 }
