@@ -1,6 +1,7 @@
 package org.ingrain.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -34,9 +35,10 @@ class ServeTest {
     }
 
     /** Waits until the command has printed a text, and returns the match. */
-    private Matcher await(String pattern) throws InterruptedException {
+    private Matcher await(String pattern, CompletableFuture<Integer> status) throws InterruptedException {
         Matcher matcher = Pattern.compile(pattern).matcher(said());
         while (!matcher.find()) {
+            assertFalse(status.isDone(), this::said);
             Thread.sleep(5);
             matcher = Pattern.compile(pattern).matcher(said());
         }
@@ -50,14 +52,15 @@ class ServeTest {
         try (HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build()) {
             CompletableFuture<Integer> status = CompletableFuture.supplyAsync(() -> Main.execute(Main.commandLine(),
                     "serve", "--model", LAB.toString(), "--served-model-name", "lab", "--port", "0", "--threads", "1",
-                    "--max-sequences", "4", "--context", "256"));
-            Matcher serving = await("serving lab on (http://127.0.0.1:\\d+): context 256, at most 4 sequences at once");
+                    "--max-sequences", "4", "--context", "256"), task -> Thread.ofPlatform().start(task));
+            Matcher serving = await("serving lab on (http://127.0.0.1:\\d+): context 256, at most 4 sequences at once",
+                    status);
             URI completions = URI.create(serving.group(1) + "/v1/completions");
             InputStream stream = client.send(HttpRequest.newBuilder(completions).POST(BodyPublishers.ofString(LONG))
                     .build(), BodyHandlers.ofInputStream()).body();
             stream.read();
             Signal.raise(new Signal("TERM"));
-            await("waits at most 30 s");
+            await("waits at most 30 s", status);
             while (client.send(HttpRequest.newBuilder(completions).POST(BodyPublishers.ofString("{}")).build(),
                     BodyHandlers.ofString()).statusCode() != 503) {
                 Thread.sleep(5);

@@ -75,7 +75,8 @@ class ChatTest {
                 + first.get("created") + ",\"model\":\"lab\",\"system_fingerprint\":" + first.get("system_fingerprint")
                 + ",\"choices\":[{\"index\":0,\"delta\":";
         String end = ",\"logprobs\":null,\"finish_reason\":null}]}\n\n";
-        StringBuilder expected = new StringBuilder(head).append("{\"role\":\"assistant\",\"content\":\"\"}").append(end);
+        StringBuilder expected = new StringBuilder(head).append("{\"role\":\"assistant\",\"content\":\"\"}")
+                .append(end);
         for (int i = 0; i < completion.ids().length - 1; i++) {   // the last is the end of the turn
             expected.append(head).append("{\"content\":\"").append(new String(
                     server.engine.tokenizer().tokenBytes(completion.ids()[i]), StandardCharsets.UTF_8))
@@ -115,8 +116,9 @@ class ChatTest {
 
     @Test
     void contentMayBeAListOfParts() {
-        String parts = "\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"Spell the \"},"
-                + " {\"type\": \"text\", \"text\": \"word \\\"Ann\\\".\"}]}]";
+        String parts = "\"messages\": [{\"role\": \"user\", \"content\": ["
+                + "{\"type\": \"text\", \"text\": \"Spell the \"}, "
+                + "{\"type\": \"text\", \"text\": \"word \\\"Ann\\\".\"}]}]";
         assertEquals(chat(MESSAGES, "'temperature': 0").choice(), chat(parts, "'temperature': 0").choice());
     }
 

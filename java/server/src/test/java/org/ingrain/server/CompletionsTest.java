@@ -229,7 +229,8 @@ class CompletionsTest {
     /** The parts of all choices, put together, are the whole answer. */
     @Test
     void aStreamHasTheContentOfTheWholeAnswer() {
-        String fields = "'max_tokens': 15, 'temperature': 1, 'seed': 11, 'n': 3, 'logprobs': 2, 'stop': [' the', '\\n']";
+        String fields = "'max_tokens': 15, 'temperature': 1, 'seed': 11, 'n': 3, 'logprobs': 2, "
+                + "'stop': [' the', '\\n']";
         JsonNode whole = complete(fields).json();
         List<JsonNode> events = complete(fields + ", 'stream': true").events();
         for (int choice = 0; choice < 3; choice++) {
