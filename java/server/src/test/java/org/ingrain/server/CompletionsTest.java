@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.Request;
@@ -201,6 +202,19 @@ class CompletionsTest {
         JsonNode byId = complete("'max_tokens': 12, 'temperature': 0, 'stop_token_ids': [" + ids[2] + "]").json();
         assertEquals("stop", byId.get("choices").get(0).get("finish_reason").stringValue());
         assertTrue(byId.get("usage").get("completion_tokens").intValue() <= 3);
+    }
+
+    @Test
+    void minimumAndBiasesAreThoseOfTheGenerator() {
+        int end = expected(ids(PROMPT), 1, SamplingParams.greedy(3), 0, false).getFirst().ids()[2];
+        SamplingParams params = SamplingParams.greedy(8).withStopTokens(List.of(end)).withMinTokens(6)
+                .withLogitBias(Map.of(end, -100f, 20, 3.5f));
+        Completion completion = expected(ids(PROMPT), 1, params, 0, false).getFirst();
+        JsonNode json = complete("'max_tokens': 8, 'temperature': 0, 'stop_token_ids': [" + end + "], 'min_tokens': 6, "
+                + "'logit_bias': {'" + end + "': -100, '20': 3.5}").json();
+        assertEquals(completion.text(), json.get("choices").get(0).get("text").stringValue());
+        assertEquals(completion.ids().length, json.get("usage").get("completion_tokens").intValue());
+        assertTrue(completion.ids().length >= 6);
     }
 
     @Test

@@ -58,7 +58,7 @@ class RefusalsTest {
             "max_tokens": 0                    | max_tokens        | max_tokens: 0 without echo
             "max_tokens": 1e2                  | max_tokens        | expected an integer
             "max_tokens": 99999999999          | max_tokens        | expected an integer
-            "max_tokens": 256                  | prompt            | tokens and a completion of 256, expected at most 256
+            "max_tokens": 256                  | prompt            | and a completion of 256, expected at most 256
             "n": 0                             | n                 | n: 0, expected 1 to 1024
             "n": 1025                          | n                 | n: 1025, expected 1 to 1024
             "best_of": 3                       | best_of           | best_of: 3 is not supported
@@ -84,6 +84,12 @@ class RefusalsTest {
             "response_format": {"type": "json_object"} | response_format | is not supported
             "skip_special_tokens": false       | skip_special_tokens | is not supported, expected true
             "store": true                      | store             | is not supported
+            "min_tokens": 17                   | min_tokens        | min_tokens: 17, expected 0 to the maximum number
+            "min_tokens": -1                   | min_tokens        | min_tokens: -1, expected 0 or more
+            "logit_bias": {"5": 101}           | logit_bias        | logit_bias: 101.0 for token id 5, expected -100
+            "logit_bias": {"x": 1}             | logit_bias        | expected an object with a number for each token id
+            "logit_bias": [1]                  | logit_bias        | expected an object with a number for each token id
+            "logit_bias": {"374": 1}           | logit_bias        | 374
             "wrong": 1                         | wrong             | wrong: unknown field
             "prompt_embeds": "x"               | prompt_embeds     | is not supported
             """)
@@ -117,7 +123,7 @@ class RefusalsTest {
             ["x"]                                        | messages             | expected a list of objects
             [{"role": "user"}]                           | messages[0].content  | content: missing, expected a text
             [{"content": "x"}]                           | messages[0].role     | role is missing
-            [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}] | messages[0].content[0].type | type: "image_url", expected text
+            [{"role": "user", "content": [{"type": "image_url"}]}] | messages[0].content[0].type | expected text
             [{"role": "user", "content": [{"type": "text"}]}] | messages[0].content[0].text | text is missing
             [{"role": "tool", "content": "x"}]           | messages             | role 'tool' is not supported
             [{"role": "user", "content": "x", "name": "y"}] | messages[0].name  | name: unknown field

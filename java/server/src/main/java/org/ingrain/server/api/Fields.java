@@ -2,11 +2,14 @@ package org.ingrain.server.api;
 
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
@@ -17,6 +20,8 @@ import tools.jackson.databind.JsonNode;
  * field.
  */
 public final class Fields {
+    private static final Pattern ID = Pattern.compile("\\d{1,9}");
+
     private final JsonFields json;
     private final String path;
     private final Set<String> known = new HashSet<>();
@@ -84,6 +89,25 @@ public final class Fields {
     /** Reads a list of integers; an absent list is empty. */
     public List<Integer> integers(String name) {
         return has(name) ? read(name, () -> json.integers(name)) : List.of();
+    }
+
+    /** Reads an object whose keys are token ids and whose values are numbers; an absent object is empty. */
+    public Map<Integer, Float> numbersById(String name) {
+        JsonNode node = node(name);
+        Map<Integer, Float> values = new HashMap<>();
+        if (node == null) {
+            return values;
+        }
+        for (String key : node.propertyNames()) {
+            if (!ID.matcher(key).matches() || !node.get(key).isNumber()) {
+                throw unexpected(name, "an object with a number for each token id");
+            }
+            values.put(Integer.parseInt(key), node.get(key).floatValue());
+        }
+        if (!node.isObject()) {
+            throw unexpected(name, "an object with a number for each token id");
+        }
+        return values;
     }
 
     /** Reads a text or a list of texts; an absent field is an empty list. */

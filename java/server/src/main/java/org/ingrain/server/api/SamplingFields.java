@@ -78,9 +78,11 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         int topK = fields.integer("top_k", 0, -1, Integer.MAX_VALUE);
         long seed = fields.longInteger("seed", () -> ThreadLocalRandom.current().nextLong());
         try {
-            return SamplingParams.greedy(1).withTemperature(fields.number("temperature", 1))
+            return SamplingParams.greedy(Integer.MAX_VALUE).withTemperature(fields.number("temperature", 1))
                     .withTopP(fields.number("top_p", 1)).withTopK(Math.max(0, topK)).withSeed(seed).withStop(stops)
-                    .withStopTokens(stopTokens).withIgnoreEos(fields.flag("ignore_eos", false));
+                    .withStopTokens(stopTokens).withIgnoreEos(fields.flag("ignore_eos", false))
+                    .withMinTokens(fields.integer("min_tokens", 0, 0, Integer.MAX_VALUE))
+                    .withLogitBias(fields.numbersById("logit_bias"));
         } catch (InputException refused) {
             throw ApiException.of(refused, NAMES);
         }
@@ -95,8 +97,6 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         for (String name : List.of("repetition_penalty", "length_penalty")) {
             fields.unsupported(name, node -> isNumber(node, 1), "1");
         }
-        fields.unsupported("min_tokens", node -> isNumber(node, 0), "0");
-        fields.unsupported("logit_bias", SamplingFields::isEmpty, "{}");
         for (String name : List.of("allowed_token_ids", "bad_words", "logits_processors")) {
             fields.unsupported(name, SamplingFields::isEmpty, "[]");
         }
