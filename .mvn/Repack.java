@@ -1,8 +1,20 @@
 import java.io.IOException;
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.constantpool.PoolEntry;
+import java.lang.classfile.constantpool.Utf8Entry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
@@ -11,8 +23,8 @@ import java.util.zip.ZipOutputStream;
 
 /**
  * Rewrites jars for the distribution: entries are stored uncompressed, since the archive around them compresses better,
- * sorted by name, with one time stamp, and without native libraries of other platforms. Arguments: the output folder,
- * then jars.
+ * sorted by name, with one time stamp, and without native libraries of other platforms. Large libraries that only
+ * Jinjava uses keep only the classes that other classes mention. Arguments: the output folder, then jars.
  */
 class Repack {
     /**
@@ -24,24 +36,87 @@ class Repack {
             + "|org/jline/nativ/(?!Linux/x86_64/).*\\.(so|dll|jnilib)"
             + "|org/xerial/snappy/native/(?!Linux/x86_64/).*"
             + "|org/ingrain/native/.*");
+    private static final Pattern PRUNED = Pattern.compile("(guava|commons-lang3|commons-net|snakeyaml)-\\d.*");
+    private static final String CLASS = ".class";
+    /** A class in a descriptor or signature; or alone, with slashes or with dots. */
+    private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
+            + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");
 
     public static void main(String[] arguments) throws IOException {
+        Map<Path, SortedMap<String, byte[]>> jars = new HashMap<>();
         for (int i = 1; i < arguments.length; i++) {
-            repack(Path.of(arguments[i]), Path.of(arguments[0]));
+            jars.put(Path.of(arguments[i]), read(Path.of(arguments[i])));
+        }
+        Set<String> used = used(jars);
+        for (var jar : jars.entrySet()) {
+            if (pruned(jar.getKey())) {
+                jar.getValue().keySet().removeIf(name -> name.endsWith(CLASS) && !used.contains(name));
+            }
+            write(Path.of(arguments[0]).resolve(jar.getKey().getFileName()), jar.getValue());
         }
     }
 
-    private static void repack(Path jar, Path folder) throws IOException {
-        try (var in = new ZipFile(jar.toFile()); var out = new ZipOutputStream(
-                Files.newOutputStream(folder.resolve(jar.getFileName())))) {
-            var entries = new TreeMap<String, ZipEntry>();
-            in.stream().filter(entry -> !entry.isDirectory() && !LEFT_OUT.matcher(entry.getName()).matches())
-                    .forEach(entry -> entries.put(entry.getName(), entry));
-            for (ZipEntry entry : entries.values()) {
-                byte[] bytes = in.getInputStream(entry).readAllBytes();
+    private static boolean pruned(Path jar) {
+        return PRUNED.matcher(jar.getFileName().toString()).matches();
+    }
+
+    private static SortedMap<String, byte[]> read(Path jar) throws IOException {
+        try (var in = new ZipFile(jar.toFile())) {
+            SortedMap<String, byte[]> entries = new TreeMap<>();
+            for (ZipEntry entry : in.stream().filter(one -> !one.isDirectory()
+                    && !LEFT_OUT.matcher(one.getName()).matches()).toList()) {
+                entries.put(entry.getName(), in.getInputStream(entry).readAllBytes());
+            }
+            return entries;
+        }
+    }
+
+    /**
+     * The names of the classes that a class mentions which is not of a pruned jar, or which is itself used. A name
+     * counts wherever the constant pool has it, also as a text, so that classes that are loaded by name are found.
+     */
+    private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
+        Map<String, byte[]> classes = new HashMap<>();
+        var unread = new ArrayDeque<String>();
+        jars.forEach((jar, entries) -> entries.forEach((name, bytes) -> {
+            if (name.endsWith(CLASS)) {
+                classes.putIfAbsent(name, bytes);
+                if (!pruned(jar)) {
+                    unread.add(name);
+                }
+            }
+        }));
+        Set<String> used = new HashSet<>();
+        while (!unread.isEmpty()) {
+            String name = unread.pop();
+            if (used.add(name) && classes.containsKey(name)) {
+                unread.addAll(mentioned(classes.get(name)));
+            }
+        }
+        return used;
+    }
+
+    private static List<String> mentioned(byte[] bytes) {
+        List<String> names = new ArrayList<>();
+        for (PoolEntry entry : ClassFile.of().parse(bytes).constantPool()) {
+            if (entry instanceof Utf8Entry text) {
+                Matcher name = NAME.matcher(text.stringValue());
+                while (name.find()) {
+                    String found = name.group(1) == null ? name.group(2) : name.group(1);
+                    names.add(found.replace('.', '/') + CLASS);
+                }
+            }
+        }
+        return names;
+    }
+
+    private static void write(Path jar, SortedMap<String, byte[]> entries) throws IOException {
+        try (var out = new ZipOutputStream(Files.newOutputStream(jar))) {
+            for (var entry : entries.entrySet()) {
+                byte[] bytes = entry.getValue();
                 var crc = new CRC32();
                 crc.update(bytes);
-                var stored = new ZipEntry(entry.getName());
+                var stored = new ZipEntry(entry.getKey());
                 stored.setMethod(ZipEntry.STORED);
                 stored.setSize(bytes.length);
                 stored.setCrc(crc.getValue());

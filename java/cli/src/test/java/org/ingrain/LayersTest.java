@@ -90,7 +90,8 @@ class LayersTest {
 
     /** Whether a package is of a module above the engine. */
     private static boolean above(String name) {
-        return Set.of("distill", "lab", "djl", "spark", "cli").contains(name.substring(ROOT.length()).split("\\.")[0]);
+        return Set.of("distill", "lab", "djl", "spark", "server", "cli")
+                .contains(name.substring(ROOT.length()).split("\\.")[0]);
     }
 
     private static boolean covers(String use, String room) {
@@ -162,6 +163,7 @@ class LayersTest {
                 "ai.djl..", new String[] {"org.ingrain.tokenizer..", "org.ingrain.template..", "org.ingrain.djl.."},
                 "com.hubspot..", new String[] {"org.ingrain.template.."},
                 "org.bytedeco..", new String[] {"org.ingrain.ffi.."},
+                "io.helidon..", new String[] {"org.ingrain.server.http.."},
                 "picocli..", new String[] {"org.ingrain.cli.."},
                 "me.tongfei..", new String[] {"org.ingrain.cli.."},
                 "com.fasterxml.jackson.core..", new String[] {}, // Jackson 2 comes with Jinjava; ours is tools.jackson

@@ -42,9 +42,9 @@ import picocli.CommandLine.ScopeType;
         footer = {
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
-        subcommands = {DemoCommand.class, GenerateCommand.class, DistillCommand.class, FinetuneCommand.class,
-                EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class, BenchCommand.class,
-                DevicesCommand.class, KernelsCommand.class, LabCommand.class,
+        subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
+            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class,
+            BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     /** Width of a help text in columns if the width of the terminal is unknown. */

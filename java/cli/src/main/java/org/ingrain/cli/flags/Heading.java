@@ -9,7 +9,7 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** Headings of a help text, in the sequence in which they are printed. */
 public enum Heading {
-    MODEL("Model"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"), TRAINING("Training"),
+    MODEL("Model"), SERVER("Server"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"), TRAINING("Training"),
     EVALUATION("Evaluation"), OUTPUT("Output"), DEVICE("Device"), HELP("Help");
 
     private final String title;

@@ -1,0 +1,94 @@
+package org.ingrain.server;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.ingrain.sample.GeneratorConfig;
+import org.ingrain.tensor.InputException;
+
+/**
+ * Settings of a server. {@link #of} creates settings; each {@code with} method returns a copy with one setting changed.
+ *
+ * @param host            address to listen on
+ * @param port            port; 0 for any free port
+ * @param modelNames      names of the base model in requests; empty for the model's path. Answers have the first name
+ * @param apiKey          the key that requests below /v1 must have; empty for none
+ * @param adapters        folders of the adapters that are loaded at the start, by their names in requests
+ * @param maxAdapters     number of adapters that can be loaded at the same time; at least that of {@code adapters}
+ * @param maxAdapterRank  maximum rank of an adapter; at least that of {@code adapters}
+ * @param maxQueue        maximum number of samples that are not finished
+ * @param requestTimeout  maximum time of a request; empty for no limit
+ * @param batch           sizes of the generator's batch and cache
+ */
+public record ServerConfig(String host, int port, List<String> modelNames, Optional<String> apiKey,
+                           Map<String, Path> adapters, int maxAdapters, int maxAdapterRank, int maxQueue,
+                           Optional<Duration> requestTimeout, GeneratorConfig batch) {
+    private static final int MAX_PORT = 65535;
+    private static final int QUEUE = 2048;
+
+    public ServerConfig {
+        if (port < 0 || port > MAX_PORT) {
+            throw InputException.field("port", port + ", expected 0 to " + MAX_PORT);
+        }
+        if (maxAdapters < 0) {
+            throw InputException.field("maxAdapters", maxAdapters + ", expected 0 or more");
+        }
+        if (maxAdapterRank < 1) {
+            throw InputException.field("maxAdapterRank", maxAdapterRank + ", expected 1 or more");
+        }
+        if (maxQueue < 1) {
+            throw InputException.field("maxQueue", maxQueue + ", expected 1 or more");
+        }
+        if (requestTimeout.isPresent() && !requestTimeout.get().isPositive()) {
+            throw InputException.field("requestTimeout", requestTimeout.get().toSeconds() + ", expected more than 0");
+        }
+        if (apiKey.isPresent() && apiKey.get().isEmpty()) {
+            throw InputException.field("apiKey", "an empty key, expected at least one character");
+        }
+        modelNames = List.copyOf(modelNames);
+        adapters = Map.copyOf(adapters);
+        for (String name : modelNames) {
+            if (adapters.containsKey(name)) {
+                throw InputException.field("adapters", name + " is also a name of the base model, expected another");
+            }
+        }
+    }
+
+    /** Settings for a server on this machine, without adapters, limits of time, and a key. */
+    public static ServerConfig of(GeneratorConfig batch) {
+        return new ServerConfig("127.0.0.1", 8000, List.of(), Optional.empty(), Map.of(), 0, 16, QUEUE,
+                Optional.empty(), batch);
+    }
+
+    public ServerConfig withPort(int value) {
+        return new ServerConfig(host, value, modelNames, apiKey, adapters, maxAdapters, maxAdapterRank, maxQueue,
+                requestTimeout, batch);
+    }
+
+    public ServerConfig withModelNames(List<String> value) {
+        return new ServerConfig(host, port, value, apiKey, adapters, maxAdapters, maxAdapterRank, maxQueue,
+                requestTimeout, batch);
+    }
+
+    public ServerConfig withApiKey(String value) {
+        return new ServerConfig(host, port, modelNames, Optional.of(value), adapters, maxAdapters, maxAdapterRank,
+                maxQueue, requestTimeout, batch);
+    }
+
+    public ServerConfig withAdapters(Map<String, Path> value, int most) {
+        return new ServerConfig(host, port, modelNames, apiKey, value, most, maxAdapterRank, maxQueue,
+                requestTimeout, batch);
+    }
+
+    public ServerConfig withMaxQueue(int value) {
+        return new ServerConfig(host, port, modelNames, apiKey, adapters, maxAdapters, maxAdapterRank, value,
+                requestTimeout, batch);
+    }
+
+    public ServerConfig withRequestTimeout(Duration value) {
+        return new ServerConfig(host, port, modelNames, apiKey, adapters, maxAdapters, maxAdapterRank, maxQueue,
+                Optional.of(value), batch);
+    }
+}

@@ -1,0 +1,191 @@
+package org.ingrain.server.http;
+
+import io.helidon.common.buffers.DataReader;
+import io.helidon.common.buffers.DataWriter;
+import io.helidon.common.socket.HelidonSocket;
+import io.helidon.common.socket.PeerInfo;
+import io.helidon.webserver.ConnectionContext;
+import io.helidon.webserver.ListenerContext;
+import io.helidon.webserver.Router;
+import java.io.UncheckedIOException;
+import java.time.Duration;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * One connection of a client. A thread of its own reads the socket, also while a request of the connection is computed.
+ * So the end of the connection is noticed when the client goes away, and not only when the answer is written.
+ *
+ * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends that much data after its request, the
+ * end of the connection is noticed later, when the answer is written.
+ */
+public final class Connection implements ConnectionContext {
+    /** The connection whose request the current thread handles. */
+    static final ScopedValue<Connection> CURRENT = ScopedValue.newInstance();
+    private static final int BUFFERS = 2;
+    /** Maximum time between two requests. */
+    private static final Duration IDLE_LIMIT = Duration.ofMinutes(5);
+    /** Maximum time for reading a request, from its first to its last byte. */
+    private static final Duration READ_LIMIT = Duration.ofMinutes(1);
+    private static final byte[] END = {};
+
+    private final ConnectionContext delegate;
+    private final ArrayBlockingQueue<byte[]> read = new ArrayBlockingQueue<>(BUFFERS);
+    private final DataReader reader = DataReader.create(this::take);
+    /** Time by System.nanoTime at which the request must have been read; meaningless between requests. */
+    private long deadline;
+    private boolean reading;
+    private boolean last;
+    private boolean closed;
+    private volatile boolean ended;
+    private volatile boolean finished;
+    /** Called when the client closes the connection; null for nothing. */
+    private volatile Runnable onEnd;
+
+    Connection(ConnectionContext delegate) {
+        this.delegate = delegate;
+        Thread.ofVirtual().name("connection reader").start(this::readAhead);
+    }
+
+    /** The connection whose request the current thread handles. */
+    public static Connection current() {
+        return CURRENT.get();
+    }
+
+    /** Sets what is called, on another thread, when the client closes the connection; null for nothing. */
+    public void onEnd(Runnable action) {
+        onEnd = action;
+        if (ended && action != null) {
+            action.run();
+        }
+    }
+
+    /** Records that the whole request has been read. */
+    public void requestRead() {
+        reading = false;
+    }
+
+    /** Lets the server close the connection after the answer to the current request. */
+    void closeAfterRequest() {
+        last = true;
+    }
+
+    /** Ends the use of this object. The owner of the socket closes it afterwards. */
+    void finish() {
+        finished = true;
+        onEnd = null;
+        read.clear();   // the reading thread may wait for room
+    }
+
+    /** Closes the socket. A write that waits for the client fails. */
+    public void close() {
+        try {
+            delegate.serverSocket().close();
+        } catch (UncheckedIOException alreadyClosed) {
+            ended = true;
+        }
+    }
+
+    private void readAhead() {
+        try {
+            for (byte[] bytes = next(); bytes != null && !finished; bytes = next()) {
+                read.put(bytes);
+            }
+            ended = true;
+            Runnable action = onEnd;
+            if (action != null) {
+                action.run();
+            }
+            if (!finished) {
+                read.put(END);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Reads from the socket; null at the end of the stream, and if the connection is broken. */
+    private byte[] next() {
+        try {
+            return delegate.serverSocket().get();
+        } catch (UncheckedIOException broken) {
+            return null;
+        }
+    }
+
+    /** Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. */
+    private byte[] take() {
+        if (closed || last && !reading) {
+            return null;
+        }
+        try {
+            byte[] bytes = reading ? read.poll(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
+                    : read.poll(IDLE_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
+            if (!reading) {
+                reading = true;
+                deadline = System.nanoTime() + READ_LIMIT.toNanos();
+            }
+            closed = bytes == null || bytes == END;
+            return closed ? null : bytes;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return null;
+        }
+    }
+
+    @Override
+    public DataReader dataReader() {
+        return reader;
+    }
+
+    @Override
+    public DataWriter dataWriter() {
+        return delegate.dataWriter();
+    }
+
+    @Override
+    public HelidonSocket serverSocket() {
+        return delegate.serverSocket();
+    }
+
+    @Override
+    public ListenerContext listenerContext() {
+        return delegate.listenerContext();
+    }
+
+    @Override
+    public ExecutorService executor() {
+        return delegate.executor();
+    }
+
+    @Override
+    public Router router() {
+        return delegate.router();
+    }
+
+    @Override
+    public PeerInfo remotePeer() {
+        return delegate.remotePeer();
+    }
+
+    @Override
+    public PeerInfo localPeer() {
+        return delegate.localPeer();
+    }
+
+    @Override
+    public boolean isSecure() {
+        return delegate.isSecure();
+    }
+
+    @Override
+    public String socketId() {
+        return delegate.socketId();
+    }
+
+    @Override
+    public String childSocketId() {
+        return delegate.childSocketId();
+    }
+}

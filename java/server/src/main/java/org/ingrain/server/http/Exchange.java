@@ -1,0 +1,88 @@
+package org.ingrain.server.http;
+
+import io.helidon.http.HeaderNames;
+import io.helidon.http.Status;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.ingrain.server.api.ApiException;
+import org.ingrain.server.api.Fields;
+
+/** One HTTP request and its answer. */
+public final class Exchange {
+    private final ServerRequest request;
+    private final ServerResponse response;
+    private final Bodies bodies;
+    private boolean started;
+
+    Exchange(ServerRequest request, ServerResponse response, Bodies bodies) {
+        this.request = request;
+        this.response = response;
+        this.bodies = bodies;
+    }
+
+    /** The part of the path after the prefix of the route. */
+    public String pathAfter(String prefix) {
+        return request.path().path().substring(prefix.length());
+    }
+
+    /** The value of a header, if the request has it once. */
+    public Optional<String> header(String name) {
+        return request.headers().first(HeaderNames.create(name));
+    }
+
+    /** The connection on which the request came. */
+    public Connection connection() {
+        return Connection.current();
+    }
+
+    /** Reads the fields of the body, which must be a JSON object. */
+    public Fields fields() {
+        return bodies.read(request, Fields::parse);
+    }
+
+    /** Answers with JSON and status 200. */
+    public void json(Object tree) {
+        send(200, "application/json", tree.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Answers with a body. */
+    public void send(int status, String contentType, byte[] body) {
+        connection().requestRead();
+        started = true;
+        response.status(Status.create(status));
+        response.header(HeaderNames.CONTENT_TYPE, contentType);
+        response.send(body);
+    }
+
+    /** Whether an answer has been started. */
+    boolean started() {
+        return started;
+    }
+
+    /** Answers with an error. */
+    void fail(ApiException error) {
+        connection().requestRead();
+        response.status(Status.create(error.status()));
+        response.header(HeaderNames.CONTENT_TYPE, "application/json");
+        if (error.status() == 429 || error.status() == 503) {
+            response.header(HeaderNames.RETRY_AFTER, "1");
+        }
+        if (error.status() == 401) {
+            response.header(HeaderNames.WWW_AUTHENTICATE, "Bearer");
+        }
+        response.send(Errors.body(error).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Starts to answer with server-sent events. The headers are sent with the first event. */
+    public EventStream events() {
+        connection().requestRead();
+        started = true;
+        response.status(Status.OK_200);
+        response.header(HeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8");
+        response.header(HeaderNames.CACHE_CONTROL, "no-cache");
+        response.header("X-Accel-Buffering", "no");   // nginx would collect the events
+        return new EventStream(response.outputStream());
+    }
+}
