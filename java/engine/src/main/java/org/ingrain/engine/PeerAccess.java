@@ -2,6 +2,7 @@ package org.ingrain.engine;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.BiPredicate;
 import java.util.stream.Collectors;
@@ -35,15 +36,19 @@ public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
             return List.of();
         }
         if (apart(IntStream.range(0, devices).boxed().toList()).isEmpty()) {
-            return List.of("%-8s peer access between all %d devices".formatted(backend, devices));
+            return List.of(line(backend, "between all " + devices + " devices"));
         }
         List<String> lines = new ArrayList<>();
         for (int device = 0; device < devices; device++) {
             List<Integer> peers = peers(device, devices);
-            lines.add("%-8s peer access to %s".formatted(backend + ":" + device, peers.isEmpty() ? "no other device"
-                    : backend + ":" + peers.stream().map(String::valueOf).collect(Collectors.joining(","))));
+            lines.add(line(backend + ":" + device, peers.isEmpty() ? "to no other device" : "to " + backend + ":"
+                    + peers.stream().map(String::valueOf).collect(Collectors.joining(","))));
         }
         return lines;
+    }
+
+    private static String line(String device, String access) {
+        return String.format(Locale.ROOT, "%-8s peer access %s", device, access);
     }
 
     /** The first two of these devices that cannot access each other's memory: {@code cuda:0 and cuda:2}. */

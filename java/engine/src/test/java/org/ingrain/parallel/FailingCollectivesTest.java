@@ -26,9 +26,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * One rank of three fails at a collective. The others end, and one line names rank, device and cause. Then two new ranks
- * compute the collective. Prints the figures of {@code benchmarks/results/rank-faults.md}: the seconds from the failure
- * until all ranks have ended, and the line.
+ * One rank of three fails at a collective. The others end, and one line names rank, device and cause. Then two new
+ * ranks compute the collective. Prints the figures of {@code benchmarks/results/rank-faults.md}: the seconds from the
+ * failure until all ranks have ended, and the line.
  */
 @Timeout(60)
 class FailingCollectivesTest {
