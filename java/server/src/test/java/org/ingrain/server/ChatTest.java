@@ -123,6 +123,12 @@ class ChatTest {
     }
 
     @Test
+    void aMessageMayHaveAName() {
+        String named = MESSAGES.replace("{\"role\"", "{\"name\": \"text\", \"role\"");
+        assertEquals(chat(MESSAGES, "'temperature': 0").choice(), chat(named, "'temperature': 0").choice());
+    }
+
+    @Test
     void theLimitOfTokensHasTwoNames() {
         for (String name : List.of("max_tokens", "max_completion_tokens")) {
             JsonNode choice = chat(MESSAGES, "'temperature': 0, '" + name + "': 2").choice();
