@@ -86,6 +86,19 @@ class ChatTest {
         assertEquals(expected.toString(), reply.body());
     }
 
+    /** After the end of the turn come tokens that are no text. A benchmark computes its times from the chunks. */
+    @Test
+    void aTokenOfNoTextHasAChunk() {
+        TestServer.Reply reply = chat(MESSAGES, "'temperature': 0, 'ignore_eos': true, 'max_tokens': 30, "
+                + "'stream': true, 'stream_options': {'include_usage': true, 'continuous_usage_stats': true}");
+        List<JsonNode> parts = reply.events().subList(1, 31);
+        assertTrue(parts.stream().anyMatch(part -> !part.get("choices").get(0).get("delta").has("content")),
+                reply.body());
+        for (int i = 0; i < parts.size(); i++) {
+            assertEquals(i + 1, parts.get(i).get("usage").get("completion_tokens").intValue(), reply.body());
+        }
+    }
+
     @Test
     void logprobsAreThoseOfTheGenerator() {
         Completion completion = expected(3, 2);
@@ -120,6 +133,12 @@ class ChatTest {
                 + "{\"type\": \"text\", \"text\": \"Spell the \"}, "
                 + "{\"type\": \"text\", \"text\": \"word \\\"Ann\\\".\"}]}]";
         assertEquals(chat(MESSAGES, "'temperature': 0").choice(), chat(parts, "'temperature': 0").choice());
+    }
+
+    @Test
+    void aMessageMayHaveAName() {
+        String named = MESSAGES.replace("{\"role\"", "{\"name\": \"text\", \"role\"");
+        assertEquals(chat(MESSAGES, "'temperature': 0").choice(), chat(named, "'temperature': 0").choice());
     }
 
     @Test

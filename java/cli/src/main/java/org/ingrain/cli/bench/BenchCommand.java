@@ -85,7 +85,8 @@ public final class BenchCommand implements Callable<Integer> {
     private int repetitions;
 
     @Under(Heading.OUTPUT)
-    @Option(names = "--json", description = "Print the JSON of llama-bench instead of its table.")
+    @Option(names = "--json", description = "Print the JSON of llama-bench instead of its table; a sampling test also "
+            + "has the fields of vLLM's throughput benchmark.")
     private boolean json;
 
     @Under(Heading.OUTPUT)
@@ -237,7 +238,8 @@ public final class BenchCommand implements Callable<Integer> {
         Request request = asked.getFirst();
         int steps = request.params().maxTokens() - 1;
         var decode = asked.size() > 1 || steps == 0 ? null : new BenchResult.Decode(decodes, steps, request.samples());
-        return new BenchResult(test.name, test.prompt, test.generated, times, generator.stats().since(before), decode);
+        return new BenchResult(test.name, asked.size(), test.prompt, test.generated, times,
+                generator.stats().since(before), decode);
     }
 
     /**

@@ -12,6 +12,7 @@ import tools.jackson.databind.node.ObjectNode;
  * The result of one test. The columns of its table row are those of llama-bench.
  *
  * @param test      name of the test, such as pp512, tg128, pp512+tg128x8 (eight samples of one prompt) or train512
+ * @param requests  number of prompts per repetition; 0 if the test does not use the generator
  * @param prompt    number of prompt tokens per repetition
  * @param generated number of generated tokens per repetition
  * @param samplesNs time of each repetition, in nanoseconds
@@ -19,7 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param decode    times of the decoding steps; null if several prompts were computed in one batch, or there was no
  *                  decoding step
  */
-record BenchResult(String test, int prompt, int generated, long[] samplesNs, GeneratorStats stats, Decode decode) {
+record BenchResult(String test, int requests, int prompt, int generated, long[] samplesNs, GeneratorStats stats,
+                   Decode decode) {
     /**
      * The steps after the prompt. In each of these steps, every sample gets one token.
      *
@@ -102,6 +104,7 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
                 node.put("graph_replays", result.stats.graphReplays())
                         .put("graph_captures", result.stats.graphCaptures());
                 node.put("eager_steps", result.stats.eagerSteps());
+                result.putThroughput(node);
             }
             if (result.decode != null) {
                 node.put("decode_ts", result.decode.tokensPerSecond()).put("step_ns", result.decode.stepNs());
@@ -110,5 +113,14 @@ record BenchResult(String test, int prompt, int generated, long[] samplesNs, Gen
             node.set("samples_ts", mapper.valueToTree(result.tokensPerSecond()));
         }
         return array.toPrettyString();
+    }
+
+    /** Adds the fields that vLLM's throughput benchmark writes. They cover all repetitions. */
+    private void putThroughput(ObjectNode node) {
+        double seconds = Arrays.stream(samplesNs).sum() / 1e9;
+        long count = (long) requests * samplesNs.length;
+        long tokens = ((long) prompt + generated) * samplesNs.length;
+        node.put("elapsed_time", seconds).put("num_requests", count).put("total_num_tokens", tokens)
+                .put("requests_per_second", count / seconds).put("tokens_per_second", tokens / seconds);
     }
 }

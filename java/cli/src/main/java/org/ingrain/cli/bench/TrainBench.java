@@ -48,7 +48,7 @@ final class TrainBench {
         for (int i = 0; i < repetitions; i++) {
             times[i] = ends.get(i + 1) - ends.get(i);
         }
-        return new BenchResult(test, tokens, 0, times, null, null);
+        return new BenchResult(test, 0, tokens, 0, times, null, null);
     }
 
     /** Records the end time of each step, and ends the training after {@code steps} steps. */

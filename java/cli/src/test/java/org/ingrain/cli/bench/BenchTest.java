@@ -47,13 +47,16 @@ class BenchTest {
     }
 
     private static Run bench(Object... flags) {
-        List<Object> words = new ArrayList<>(List.of("bench", "--model", model, "--json", "--repetitions", 1));
+        List<Object> words = new ArrayList<>(List.of("bench", "--model", model, "--json"));
         words.addAll(Arrays.asList(flags));
+        if (!words.contains("--repetitions")) {
+            words.addAll(List.of("--repetitions", 1));
+        }
         return Run.of(words.toArray());
     }
 
     private static List<JsonNode> rows(String json) {
-        return JsonMapper.shared().readTree(json).values().stream().toList();
+        return new ArrayList<>(JsonMapper.shared().readTree(json).values());
     }
 
     private static List<String> tests(List<JsonNode> rows) {
@@ -79,6 +82,24 @@ class BenchTest {
                 1e-3 * five.get("decode_ts").doubleValue());
         assertTrue(3 * five.get("step_ns").longValue() < five.get("avg_ns").longValue(),
                 "decoding takes less than prompt and decoding: " + five);
+    }
+
+    @Test
+    void samplingHasTheFieldsOfVllm() {
+        Run run = bench("--prompt-tokens", 20, "--generate-tokens", 4, "--n", 5, "--requests", 3, "--train-tokens", 16,
+                "--repetitions", 2);
+        assertEquals(0, run.status(), run.err());
+        List<JsonNode> rows = rows(run.out());
+        assertFalse(rows.removeLast().has("num_requests"), "the last test is the training");
+        assertEquals(List.of(2, 2, 2, 6), rows.stream().map(row -> row.get("num_requests").intValue()).toList());
+        assertEquals(List.of(2 * 20, 2 * 4, 2 * (20 + 5 * 4), 2 * 3 * (20 + 4)),
+                rows.stream().map(row -> row.get("total_num_tokens").intValue()).toList());
+        for (JsonNode row : rows) {
+            double seconds = row.get("elapsed_time").doubleValue();
+            assertEquals(2e-9 * row.get("avg_ns").longValue(), seconds, 2e-9, row::toString);
+            assertEquals(row.get("num_requests").intValue() / seconds, row.get("requests_per_second").doubleValue());
+            assertEquals(row.get("total_num_tokens").intValue() / seconds, row.get("tokens_per_second").doubleValue());
+        }
     }
 
     @Test

@@ -30,7 +30,7 @@ public final class Generation implements AutoCloseable {
     }
 
     /**
-     * New text of a choice.
+     * New text of a choice; empty if the tokens are no text, or only a part of a character or of a stop string.
      *
      * @param choice index of the choice
      * @param tokens the tokens that this text completes
@@ -160,6 +160,9 @@ public final class Generation implements AutoCloseable {
             samples[sample].token();
             counts[sample]++;
             if (stream) {
+                if (!tokens.get(sample).isEmpty()) {   // the token before completed no text
+                    report(sample);
+                }
                 tokens.get(sample).add(token);
             }
         }
@@ -172,8 +175,12 @@ public final class Generation implements AutoCloseable {
             }
             texts[sample].append(piece);
             if (counts[sample] < request.params().maxTokens()) {
-                events.add(new Text(first + sample, taken(sample), takenTokens(sample)));
+                report(sample);
             }
+        }
+
+        private void report(int sample) {
+            events.add(new Text(first + sample, taken(sample), takenTokens(sample)));
         }
 
         @Override
