@@ -229,6 +229,7 @@ class RefusalsTest {
     @Test
     void whatIsNoHttpEndsItsConnection() throws Exception {
         String[] requests = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0000\u0001\u0002\r\n\r\n",
+            "GET / HTTP/1.1\r\n", "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Le",
             "GET / HTTP/1.1\r\n" + "A: " + "b".repeat(40_000) + "\r\n\r\n", "GET /" + "a".repeat(9000),
             "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
             "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
