@@ -62,6 +62,9 @@ class RefusalsTest {
             "n": 0                             | n                 | n: 0, expected 1 to 1024
             "n": 1025                          | n                 | n: 1025, expected 1 to 1024
             "best_of": 3                       | best_of           | best_of: 3 is not supported
+            "best_of": 99999999999             | best_of           | best_of: 99999999999 is not supported
+            "min_p": 1e999                     | min_p             | is not supported
+            "length_penalty": 99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999 | length_penalty | is not supported
             "logprobs": 21                     | logprobs          | logprobs: 21, expected 0 to 20
             "logprobs": true                   | logprobs          | expected an integer
             "prompt_logprobs": 1, "stream": true | prompt_logprobs | not supported with stream
