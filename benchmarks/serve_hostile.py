@@ -87,7 +87,8 @@ def prologue(rng, path):
                        "OPTIONS * HTTP/1.1", "CONNECT a:1 HTTP/1.1", "GET /v1/models/%ff%fe HTTP/1.1",
                        "HEAD / HTTP/1.1", "TRACE / HTTP/1.1", "PRI * HTTP/2.0", "GET  / HTTP/1.1", "get / http/1.1",
                        "GET http://x/ HTTP/1.1", "GET /?a=%&&&==\x00 HTTP/1.1", "DELETE /v1/models HTTP/1.1"))
-    headers = rng.choice(("Host: h\r\n", "", "Host\r\n", ": x\r\n", "Host: h\r\nA\x00: b\r\n", "Host: h\n\n", " Host: h\r\n",
+    headers = rng.choice(("Host: h\r\n", "", "Host\r\n", ": x\r\n", "Host: h\r\nA\x00: b\r\n", "Host: h\n\n",
+                          " Host: h\r\n",
                           "Host: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", "Host: h\r\nExpect: x\r\n",
                           "Host: h\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\nConnection: Upgrade\r\n"))
     return (line + "\r\n" + headers + "\r\n").encode("latin-1")
