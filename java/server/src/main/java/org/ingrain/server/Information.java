@@ -1,8 +1,5 @@
 package org.ingrain.server;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -19,27 +16,17 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The endpoints that generate no text: models, adapters, token ids, version, page. */
+/** The endpoints that generate no text: models, adapters, token ids, version. */
 final class Information {
     static final String MODELS = "/v1/models/";
     private static final int MAX_NAME = 256;
 
     private final Models models;
     private final Prompts prompts;
-    private final byte[] page;
 
     Information(Models models, Prompts prompts) {
         this.models = models;
         this.prompts = prompts;
-        try (InputStream in = Information.class.getResourceAsStream("page.html")) {
-            page = in.readAllBytes();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    void page(Exchange exchange) {
-        exchange.send(200, "text/html; charset=utf-8", page);
     }
 
     void version(Exchange exchange) {

@@ -59,7 +59,7 @@ public final class Server implements AutoCloseable {
     }
 
     private void routes(Endpoints endpoints, Information information, Metrics metrics) {
-        router.get("/", information::page);
+        router.get("/", new Page()::send);
         router.get("/health", this::health);
         router.get("/ping", this::health);
         router.get("/version", information::version);

@@ -166,7 +166,7 @@ class LifecycleTest {
             server.awaitBusy();
             server.awaitIdle();
             assertEquals(200, server.completion("{'prompt': 'The', 'max_tokens': 1}").status());
-            while (server.server.activeRequests() > 1) {   // the answered request ends on its own thread
+            while (server.server.activeRequests() > 1) {   // a request ends after its answer is sent
                 Thread.sleep(5);
             }
             assertEquals(1, server.server.activeRequests());

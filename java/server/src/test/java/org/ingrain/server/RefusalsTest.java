@@ -62,6 +62,9 @@ class RefusalsTest {
             "n": 0                             | n                 | n: 0, expected 1 to 1024
             "n": 1025                          | n                 | n: 1025, expected 1 to 1024
             "best_of": 3                       | best_of           | best_of: 3 is not supported
+            "best_of": 99999999999             | best_of           | best_of: 99999999999 is not supported
+            "min_p": 1e999                     | min_p             | is not supported
+            "length_penalty": 99999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999 | length_penalty | is not supported
             "logprobs": 21                     | logprobs          | logprobs: 21, expected 0 to 20
             "logprobs": true                   | logprobs          | expected an integer
             "prompt_logprobs": 1, "stream": true | prompt_logprobs | not supported with stream
@@ -235,6 +238,7 @@ class RefusalsTest {
     @Test
     void whatIsNoHttpEndsItsConnection() throws Exception {
         String[] requests = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0000\u0001\u0002\r\n\r\n",
+            "GET / HTTP/1.1\r\n", "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Le",
             "GET / HTTP/1.1\r\n" + "A: " + "b".repeat(40_000) + "\r\n\r\n", "GET /" + "a".repeat(9000),
             "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
             "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",

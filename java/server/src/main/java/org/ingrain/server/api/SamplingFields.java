@@ -37,7 +37,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         fields.harmless(HARMLESS);
         unsupported(fields);
         int n = fields.integer("n", 1, 1, MAX_SAMPLES);
-        fields.unsupported("best_of", node -> node.isIntegralNumber() && node.intValue() == n, "the value of n");
+        fields.unsupported("best_of", node -> isNumber(node, n), "the value of n");
         boolean stream = fields.flag("stream", false);
         Fields options = fields.object("stream_options");
         if (options != null && !stream) {
@@ -120,7 +120,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
     }
 
     static boolean isNumber(JsonNode node, double value) {
-        return node.isNumber() && node.doubleValue() == value;
+        return node.isNumber() && Double.parseDouble(node.asString()) == value;   // doubleValue refuses large numbers
     }
 
     static boolean isFalse(JsonNode node) {

@@ -4,6 +4,7 @@ import io.helidon.common.buffers.DataReader;
 import io.helidon.common.buffers.DataWriter;
 import io.helidon.common.socket.HelidonSocket;
 import io.helidon.common.socket.PeerInfo;
+import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.ConnectionContext;
 import io.helidon.webserver.ListenerContext;
 import io.helidon.webserver.Router;
@@ -36,6 +37,7 @@ public final class Connection implements ConnectionContext {
     /** Time by System.nanoTime at which the request must have been read; meaningless between requests. */
     private long deadline;
     private boolean reading;
+    private boolean headRead;
     private boolean last;
     private boolean closed;
     private volatile boolean ended;
@@ -61,9 +63,15 @@ public final class Connection implements ConnectionContext {
         }
     }
 
+    /** Records that the head of a request has been read. */
+    void headRead() {
+        headRead = true;
+    }
+
     /** Records that the whole request has been read. */
     public void requestRead() {
         reading = false;
+        headRead = false;
     }
 
     /** Lets the server close the connection after the answer to the current request. */
@@ -114,11 +122,15 @@ public final class Connection implements ConnectionContext {
         }
     }
 
-    /** Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. */
+    /**
+     * Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. Within
+     * the head of a request, these two close the connection without an answer.
+     */
     private byte[] take() {
         if (closed || last && !reading) {
             return null;
         }
+        boolean within = reading;
         try {
             byte[] bytes = reading ? read.poll(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)
                     : read.poll(IDLE_LIMIT.toNanos(), TimeUnit.NANOSECONDS);
@@ -127,6 +139,9 @@ public final class Connection implements ConnectionContext {
                 deadline = System.nanoTime() + READ_LIMIT.toNanos();
             }
             closed = bytes == null || bytes == END;
+            if (closed && within && !headRead) {
+                throw new CloseConnectionException("the head of the request ends early");
+            }
             return closed ? null : bytes;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -42,6 +42,11 @@ public final class Exchange {
         return bodies.read(request, Fields::parse);
     }
 
+    /** Adds a header to the answer. */
+    public void answerHeader(String name, String value) {
+        response.header(HeaderNames.create(name), value);
+    }
+
     /** Answers with JSON and status 200. */
     public void json(Object tree) {
         send(200, "application/json", tree.toString().getBytes(StandardCharsets.UTF_8));

@@ -97,6 +97,7 @@ public final class HttpListener implements AutoCloseable {
 
     private void route(ServerRequest request, ServerResponse response) {
         Exchange exchange = new Exchange(request, response, bodies);
+        exchange.connection().headRead();
         if (request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)) {
             exchange.connection().closeAfterRequest();
         }
