@@ -18,7 +18,8 @@ ANSWER_LIMIT = 60    # seconds
 
 def post(path, body, headers="", length=None):
     length = len(body) if length is None else length
-    return f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n{headers}\r\n".encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+    return f"{head}{headers}\r\n".encode() + body
 
 
 def valid(rng):

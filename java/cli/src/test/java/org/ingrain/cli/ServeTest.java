@@ -45,6 +45,11 @@ class ServeTest {
         return matcher;
     }
 
+    private static HttpRequest request(URI uri, String json) {
+        return HttpRequest.newBuilder(uri).header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(json)).build();
+    }
+
     @Test
     void signalsEndTheServer() throws Exception {
         PrintStream standard = System.err;
@@ -56,13 +61,11 @@ class ServeTest {
             Matcher serving = await("serving lab on (http://127.0.0.1:\\d+): context 256, at most 4 sequences at once",
                     status);
             URI completions = URI.create(serving.group(1) + "/v1/completions");
-            InputStream stream = client.send(HttpRequest.newBuilder(completions).POST(BodyPublishers.ofString(LONG))
-                    .build(), BodyHandlers.ofInputStream()).body();
+            InputStream stream = client.send(request(completions, LONG), BodyHandlers.ofInputStream()).body();
             stream.read();
             Signal.raise(new Signal("TERM"));
             await("waits at most 30 s", status);
-            while (client.send(HttpRequest.newBuilder(completions).POST(BodyPublishers.ofString("{}")).build(),
-                    BodyHandlers.ofString()).statusCode() != 503) {
+            while (client.send(request(completions, "{}"), BodyHandlers.ofString()).statusCode() != 503) {
                 Thread.sleep(5);
             }
             Signal.raise(new Signal("INT"));

@@ -2,6 +2,8 @@ package org.ingrain.server;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -48,7 +50,7 @@ public record ServerConfig(String host, int port, List<String> modelNames, Optio
             throw InputException.field("apiKey", "an empty key, expected at least one character");
         }
         modelNames = List.copyOf(modelNames);
-        adapters = Map.copyOf(adapters);
+        adapters = Collections.unmodifiableMap(new LinkedHashMap<>(adapters));   // keeps the order
         for (String name : modelNames) {
             if (adapters.containsKey(name)) {
                 throw InputException.field("adapters", name + " is also a name of the base model, expected another");

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
 /** Tests errors: their forms, what is refused by name, and hostile requests. */
@@ -129,7 +130,7 @@ class RefusalsTest {
             [{"role": "user", "content": [{"type": "image_url"}]}] | messages[0].content[0].type | expected text
             [{"role": "user", "content": [{"type": "text"}]}] | messages[0].content[0].text | text is missing
             [{"role": "tool", "content": "x"}]           | messages             | role 'tool' is not supported
-            [{"role": "user", "content": "x", "name": "y"}] | messages[0].name  | name: unknown field
+            [{"role": "user", "content": "x", "names": "y"}] | messages[0].names | names: unknown field
             """)
     void messagesAreRefusedByName(String messages, String param, String message) {
         check(server.chat("{'messages': " + messages + "}"), 400, param, message);
@@ -206,9 +207,22 @@ class RefusalsTest {
         check(server.completion("{'prompt': '" + "a".repeat(1 << 20) + "'}"), 400, "prompt", "characters, expected at");
         check(server.send(server.request("/v1/completions", "x".repeat((16 << 20) + 1))), 413, null,
                 "expected at most 16777216 bytes");
-        check(server.send(HttpRequest.newBuilder(server.uri("/v1/completions")).POST(BodyPublishers.ofInputStream(
+        check(server.send(server.request("/v1/completions", "").POST(BodyPublishers.ofInputStream(
                 () -> new java.io.ByteArrayInputStream(new byte[(16 << 20) + 1])))), 413, null, "expected at most");
         check(server.completion("{'prompt': 'x', 'stop': " + "[\"" + "a".repeat(300) + "\"]}"), 400, "stop", "300");
+    }
+
+    /** A page of another site can make a browser send only other types without a question to the server. */
+    @ParameterizedTest
+    @ValueSource(strings = {"", "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"})
+    void onlyJsonIsRead(String type) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(server.uri("/v1/load_lora_adapter"))
+                .POST(BodyPublishers.ofString("{\"lora_name\": \"a\", \"lora_path\": \"b\"}"));
+        check(server.send(type.isEmpty() ? request : request.header("Content-Type", type)), 415, null,
+                "Content-Type: " + (type.isEmpty() ? "none" : type) + ", expected application/json");
+        assertEquals(200, server.send(HttpRequest.newBuilder(server.uri("/tokenize"))
+                .header("Content-Type", "Application/JSON; charset=utf-8")
+                .POST(BodyPublishers.ofString("{\"prompt\": \"a\"}"))).status());
     }
 
     /** Random changes of valid requests: each answer is 200 or an error of the client, and the server goes on. */

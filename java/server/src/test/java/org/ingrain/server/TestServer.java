@@ -82,7 +82,8 @@ final class TestServer implements AutoCloseable {
     }
 
     HttpRequest.Builder request(String path, String json) {
-        return HttpRequest.newBuilder(uri(path)).POST(BodyPublishers.ofString(json));
+        return HttpRequest.newBuilder(uri(path)).header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(json));
     }
 
     Reply send(HttpRequest.Builder request) {
@@ -122,7 +123,8 @@ final class TestServer implements AutoCloseable {
 
     /** The bytes of a request with a JSON body. */
     static String http(String path, String json) {
-        return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + json.length() + "\r\n\r\n" + json;
+        return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+                + json.length() + "\r\n\r\n" + json;
     }
 
     /** The value of a metric, whose labels end with {@code label}. */

@@ -182,7 +182,10 @@ class SparkRunTest {
         tasksWithTwoAdaptersAtOnce(base.resolve("one/training/adapter"));
     }
 
-    /** Tasks of one executor use two copies of an adapter and the base model at the same time; one of them is killed. */
+    /**
+     * Tasks of one executor use two copies of an adapter and the base model at the same time. One of the tasks is
+     * killed.
+     */
     private void tasksWithTwoAdaptersAtOnce(Path adapter) throws IOException {
         Path copy = Files.createDirectories(base.resolve("copy"));
         for (String file : List.of("adapter_config.json", "adapter_model.safetensors")) {
@@ -212,7 +215,8 @@ class SparkRunTest {
     @Test
     void refusesInOneLineWhatDiffersOnAnExecutor() throws IOException {
         Path missing = base.resolve("adapter");
-        Partition partition = Partition.of(List.of(request(new ModelState.Adapter(missing))), folder -> new TreeMap<>());
+        Partition partition = Partition.of(List.of(request(new ModelState.Adapter(missing))),
+                folder -> new TreeMap<>());
         String executor = "executor driver on " + InetAddress.getLocalHost().getHostName() + ": ";
         assertEquals(executor + missing + ": no such folder, expected the adapter that the"
                 + " driver has there, in a folder that all machines share",

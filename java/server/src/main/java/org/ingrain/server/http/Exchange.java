@@ -37,8 +37,15 @@ public final class Exchange {
         return Connection.current();
     }
 
-    /** Reads the fields of the body, which must be a JSON object. */
+    /**
+     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because a browser
+     * sends some of them for any page, without asking the server.
+     */
     public Fields fields() {
+        String type = header("Content-Type").orElse("none");
+        if (!type.split(";", 2)[0].strip().equalsIgnoreCase("application/json")) {
+            throw ApiException.refused(415, "Content-Type: " + type + ", expected application/json");
+        }
         return bodies.read(request, Fields::parse);
     }
 
