@@ -1,5 +1,5 @@
-// Sums over the rows of a matrix, one sum per column, in a fixed order. Such sums are the gradients of vectors that all
-// rows use, for example a norm's weight or a bias.
+// Sums over the rows of a matrix, one sum per column, in a fixed order. The gradient of a vector that all rows use, for
+// example a norm's weight or a bias, is such a sum.
 #pragma once
 #include "dtype.h"
 

@@ -1,6 +1,6 @@
-// Attention on the tensor core (Dao 2023, arXiv:2307.08691): the steps of one warp, which multiplies 16 query rows with
-// a tile of keys or values in shared memory. The arithmetic of a row does not depend on its place in the tile or on the
-// other rows.
+// Attention on the tensor core (Dao 2023, arXiv:2307.08691). These functions are the steps of one warp, which processes
+// 16 query rows and a tile of keys or values in shared memory. The operations on a row, and so its result, do not
+// depend on the row's place in the tile or on the other rows.
 //
 // A tile in shared memory consists of rows of EP bf16 (E padded with zeros) with a row stride of tile_stride<EP>. The
 // stride is an odd number of 16-byte units, so the eight rows of a matrix load are in eight different bank groups.
@@ -22,7 +22,8 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// Loads rows g and g + 8 of 16 rows of E elements from global memory, at low and high. A null pointer gives zeros.
+// Loads rows g and g + 8 of 16 rows of E elements from global memory. `low` and `high` are the addresses of these two
+// rows; for a null pointer the elements are zeros.
 template <int EP>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
@@ -62,8 +63,8 @@ __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP 
 #pragma unroll
   for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
 }
-// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. Compared with an operand in registers,
-// this needs fewer registers and more loads.
+// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This function needs fewer registers and
+// more loads than a product with one operand in registers.
 template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
@@ -182,8 +183,8 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
   }
 }
 
-// Merges two partial results of a row's softmax: o = a·o_before + b·o_part, and likewise for l. Partial results that
-// are merged in the same order give the same bits.
+// The factors for merging two partial results of a row's softmax: o = a·o_before + b·o_part, and likewise for l. If the
+// same partial results are merged in the same order, the result has the same bits.
 struct Merge {
   float a, b;
 

@@ -1,14 +1,14 @@
 // Matrix products with one small dimension, on the tensor core with the accuracy of f32:
 //   out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth)
 //
-// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of terms i and
-// j with i + j < 3 are added up; each omitted product is smaller than 2⁻²⁴ of the whole. So a product of bf16 and f32
-// costs three matrix products, and a product of two f32 operands costs six.
+// A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of term i of p
+// and term j of q are added up for i + j < 3; each omitted product is smaller than 2⁻²⁴ of the exact product. So bf16
+// times f32 needs three matrix products, and f32 times f32 needs six.
 //
 // A block computes a 64 × 64 tile of out over one span of the depth. The block divides the span into pieces of `piece`
 // values of k, sums each piece and adds the sums of the pieces in order. If there are several spans, a later launch
-// adds the sums of the spans in order. So the order of summation depends only on the depth. A block processes one
-// adapter after another and, for each adapter, reads the rows of other adapters as 0.
+// adds the sums of the spans in order. So the order of summation depends only on the depth. If the rows of a tile use
+// several adapters, the block processes one adapter after another and reads the rows of all other adapters as 0.
 #pragma once
 #include "dropout.h"
 #include "mma.h"

@@ -1,6 +1,6 @@
-// The products of low_rank.h for the case that one operand is narrow (at most 16 rows) and the other operand, called
-// wide, is bf16. The wide operand is streamed from memory into fragment registers: the next part is prefetched while
-// the current part is multiplied. The narrow operand is split into its three terms once per block.
+// The products of low_rank.h if one operand is narrow (at most 16 rows) and the other operand, called wide, is bf16.
+// The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part
+// is multiplied. The narrow operand is split into three terms once per block.
 //
 // A sum over k may be computed in any order of k. So a lane loads 16 contiguous bytes and uses them as its own
 // elements of the mma instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of
@@ -29,7 +29,8 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Splits two f32 into three terms each; terms[i] is the pair of their terms i, as bf16.
+// Splits low and high into three bf16 terms each, whose sum approximates the value. terms[i] contains term i of low in
+// its lower 16 bits and term i of high in its upper 16 bits.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -107,8 +108,8 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// Loads 16 bytes of global memory, or returns zeros if !valid. The load is predicated instead of in a branch, so that
-// several loads can be outstanding.
+// Loads 16 bytes of global memory, or returns zeros if !valid. The load is predicated and not in a branch, so that
+// several loads can be in flight.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);

@@ -1,5 +1,5 @@
-// The products of low_rank.h with long sums, for the case that one operand is narrow (at most 16 rows) and the other
-// operand, called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
+// The products of low_rank.h with long sums, if one operand is narrow (at most 16 rows) and the other operand, called
+// wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
@@ -21,9 +21,9 @@ struct RowSums {
   float* partials;         // (spans, rows, R)
 };
 
-// Stores q of the block's span, split into terms. For every step and term the fragments of the lanes are adjacent. q is
-// the left operand, so that a lane reads the four registers of q by one 16-byte access. p is the right operand. The
-// loads of p produce the two registers of p in the order in which mma needs them.
+// Stores the part of q for the block's span, split into terms. For every step and term the fragments of the lanes are
+// adjacent. q is the left operand, so that a lane reads the four registers of q by one 16-byte access. p is the right
+// operand. The loads of p produce the two registers of p in the order in which mma needs them.
 template <bool transposed>
 __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
@@ -63,9 +63,9 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
   for (int half = 0; half < 2; ++half) v[half] = load_streamed(p + half * below, present[half] && inside);
 }
 
-// Multiplies 32 columns of both operands. The products of leading terms are added to large[n], the others to small[n].
-// Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small terms have their own
-// accumulators, because rounding would remove them if each was added to a large sum.
+// Multiplies 32 columns of both operands. The products with the first (largest) term of q are added to large[n], all
+// other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small
+// terms have their own accumulators, because rounding would remove these products if each was added to a large sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -181,7 +181,7 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[4], const bf16* p, int64_t l
   for (int i = 0; i < 4; ++i) v[i] = load_streamed(p + i * ld, i < count);
 }
 
-// Returns column j of the lane's eight columns for two tokens, with the first token in the lower half.
+// Returns the elements of two tokens in column j of the lane's eight columns, with the first token in the lower half.
 __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& second, int j) {
   const unsigned low = j / 2 == 0 ? first.x : j / 2 == 1 ? first.y : j / 2 == 2 ? first.z : first.w;
   const unsigned high = j / 2 == 0 ? second.x : j / 2 == 1 ? second.y : j / 2 == 2 ? second.z : second.w;

@@ -1,5 +1,5 @@
-// Tensor core instructions and asynchronous copies as functions. Each has a plain C++ version for machines without a
-// GPU.
+// Functions for tensor core instructions and asynchronous copies. Each function also has a plain C++ version for
+// machines without a GPU.
 //
 // Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
 //   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)
@@ -69,7 +69,7 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
         for (int k = 0; k < 16; ++k) sum += A[i][k] * right[k];
         d = __builtin_convertvector(sum, Floats);
         const Doubles rounded = __builtin_convertvector(d, Doubles);
-        // -1 where the magnitude was rounded up. The float before it has the next smaller integer as its bits.
+        // -1 in lanes whose magnitude was rounded up. The bits of the next smaller magnitude are the same integer − 1.
         const auto up = ((rounded > sum) & (sum > 0)) | ((rounded < sum) & (sum < 0));
         d = reinterpret_cast<Floats>(reinterpret_cast<Ints>(d) + __builtin_convertvector(up, Ints));
       }

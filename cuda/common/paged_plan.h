@@ -1,9 +1,9 @@
 // Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
-// device memory, so that the host does not need the lengths of the sequences.
+// device memory, so the host needs no plan and no lengths of sequences.
 //
 // Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
-// The partial results of a row are merged in the order of the chunks, whichever blocks computed them. So the plan
-// affects the speed, but never the result.
+// The partial results of a row are always merged in the order of the chunks, no matter which blocks computed the
+// chunks. So the plan affects the speed, but never the result.
 //   split sequence     every chunk is an item of its own, whose result goes to a slot of the workspace. The block that
 //                      finishes the last chunk of a token merges the results of all chunks of this token.
 //   other sequence     one item computes all chunks of its tile.

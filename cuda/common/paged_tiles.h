@@ -1,5 +1,5 @@
 // Loads tiles of keys and values from the paged cache for the tensor core. Asynchronous copies alternate between two
-// stages of shared memory. For an fp8 cache a further pass converts a stage to bf16.
+// stages of shared memory. If the cache is fp8, a further pass converts the values of a stage to bf16.
 #pragma once
 #include "flash.h"
 #include "paged_plan.h"
@@ -31,7 +31,7 @@ template <class C, int EP, int keys> class PagedTiles {
       : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv),
         units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
 
-  // Looks up the cache offsets of a chunk's keys. Other threads may read the result after a barrier.
+  // Writes the cache offsets of a chunk's keys to `runs`. Other threads may read them after a barrier.
   __device__ void find(int chunk) {
     if (threadIdx.x >= chunk_keys / 16) return;
     const int64_t key = static_cast<int64_t>(chunk) * chunk_keys + 16 * threadIdx.x;

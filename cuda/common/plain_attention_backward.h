@@ -49,8 +49,8 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. Either q and dy are in
-// shared memory, or k and v are.
+// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. Either q and dy or k and
+// v are in shared memory.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)

@@ -31,9 +31,9 @@ struct Product {
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
-// Computes the product with multiply-adds on unrounded operands, for every size and alignment. Each element is summed
-// over ascending k. If there are chunks, each chunk is summed over ascending k and the sums of the chunks are added in
-// order. Defined in cuda/matmul/matmul_plain.cu.
+// Computes the product with multiply-adds on unrounded operands, for every size and alignment. Each element of d is a
+// sum over ascending k. If there are chunks, each chunk is summed over ascending k and the sums of the chunks are added
+// in order. Defined in cuda/matmul/matmul_plain.cu.
 ingrain_status multiply_plainly(ingrain_context* ctx, const Product& p);
 
 // Checks the arguments that all products with a weight have in common.

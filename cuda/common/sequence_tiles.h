@@ -43,12 +43,13 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Number of blocks of a kernel whose blocks process items in rounds until no item is left. The host does not know the
-// number of items at the launch.
+// Number of blocks of a kernel whose blocks process items in rounds until no item is left, because the host does not
+// know the number of items at the launch.
 constexpr unsigned persistent_blocks = 264;
 
-// Returns the item that this block processes in a round. All blocks run at the same time. Items with higher numbers
-// have less work. Every other round assigns the items to the blocks in descending order, which balances the work.
+// Returns the number of the item that this block processes in a round. All blocks run at the same time. Items with
+// higher numbers have less work, so every other round assigns the items to the blocks in descending order to balance
+// the work.
 __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }

@@ -1,13 +1,13 @@
 // few_rows: matrix products of 1 to 16 rows of x. Most of the time is spent on reading the weight.
 //
-// Operands: the rows of the weight are the 16 rows of mma m16n8k16, and the tokens are the columns of mma. A sum over k
-// may be computed in any order of k. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
-// instruction assigns to this lane, and reads the same columns of x.
+// Operands: the weight is the left operand of mma m16n8k16 and x is the right one, so weight rows are rows of the mma
+// result and tokens are its columns. A sum over k may be computed in any order of k. So a lane uses 16 contiguous bytes
+// of its weight row for the values of k that the instruction assigns to this lane, and reads the same columns of x.
 //
 // Tiling: a tile is 16·M rows of the weight. The columns of a tile are divided into turns. A turn has 128 bytes of each
-// row. The turns are assigned to the eight warps of a block cyclically. At the end the sums of the warps are added in
-// warp order in shared memory. So the order of summation depends only on the number of columns, not on T, N or the
-// grid.
+// row. The turns are assigned cyclically to the eight warps of a block. At the end the sums of the warps are added in
+// shared memory in ascending order of the warps. So the order of summation depends only on the number of columns, not
+// on T, N or the grid.
 //
 // Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
 // including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
@@ -18,8 +18,8 @@
 
 namespace few_rows {
 
-// Returns the index in shared memory of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts of
-// writes and reads.
+// Returns the index in shared memory of a warp's sum for a row and a token. The XOR swizzle avoids bank conflicts when
+// sums are written and when they are read.
 template <class S> __device__ __forceinline__ int place(int warp, int row, int token) {
   constexpr int rows = 16 * S::together;
   return (warp * S::tokens + token) * rows + (row ^ (token / 2 * 8 & (rows - 1)));
@@ -31,7 +31,7 @@ template <class S> __device__ __forceinline__ float total(const float* partial, 
   return sum;
 }
 
-// Adds the warps' sums in order and writes y for the weight's rows from `first` on.
+// Adds the sums of the warps in ascending order of the warps and writes y for the weight rows from `first` on.
 template <class S> __device__ __forceinline__ void write(const Arguments& a, const float* partial, int64_t first) {
   constexpr int rows = S::gated ? 16 : 16 * S::together;
   const int64_t width = S::gated ? a.N / 2 : a.N;

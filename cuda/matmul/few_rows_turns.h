@@ -40,8 +40,8 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// The addresses from which a lane copies next, and the numbers of rows and columns of w from these addresses to the
-// end. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
+// The addresses from which a lane copies next, and the numbers of rows and columns of w that remain from these
+// addresses on. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
   const typename S::W* w;  // if gated: in the rows of gate
   const bf16* x;
@@ -161,7 +161,7 @@ __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slo
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
-    __syncwarp();  // then the copies of the other lanes are visible too
+    __syncwarp();  // makes the copies of the other lanes visible
     if (m == 0) read_x<S>(x, slot);
     uint4 w[2][2];
 #pragma unroll

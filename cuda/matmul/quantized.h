@@ -2,10 +2,10 @@
 // quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and the scales of the
 // tokens and of the weight's rows are applied to the f32 sums.
 //
-// cuBLASLt before CUDA 12.9 does not apply such scales. These versions write f32 sums to scratch, some rows at a time,
-// and a kernel scales the sums. In the product for dX, k runs over the rows of the weight. So dy is multiplied by the
-// scales of these rows before dy is quantised. Each call for dX also transposes the weight into scratch, because
-// Hopper's tensor core needs fp8 operands that are contiguous along k.
+// cuBLASLt before CUDA 12.9 does not apply such scales. With these versions, cuBLASLt writes f32 sums to scratch, some
+// rows at a time, and a kernel scales the sums. In the product for dX, the sum over k is over the rows of the weight.
+// So dy is multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight
+// into scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
 #include "blas_lt.h"
 #include "dtype.h"
@@ -19,9 +19,9 @@ constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
 constexpr int held = 4;  // vectors of 8 elements that a thread keeps in registers between the two passes over its row
 
-// Quantises x (M, K), with column k multiplied by column_scales[k] if scaled: q[m, k] = x[m, k]·column_scales[k] /
-// scales[m], where scales[m] is the largest magnitude of the multiplied row m divided by 448. One block of
-// quantize_threads(K) threads per row.
+// Quantises x (M, K) to q[m, k] = x[m, k]·column_scales[k] / scales[m]. scales[m] is the largest magnitude in row m of
+// the product x·column_scales, divided by 448. If `scaled` is false, all column scales are 1. The kernel has one block
+// of quantize_threads(K) threads per row.
 template <bool scaled, class X>
 __global__ void __launch_bounds__(1024)
     quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(1024)
     if (first + i * step < K) write(kept[i], first + i * step);
   for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
 }
-// Returns the number of threads whose registers together can hold a row of K elements, at most 1024.
+// Returns the number of threads, at most 1024, whose registers together can hold a row of K elements.
 inline unsigned quantize_threads(int64_t K) {
   const int64_t wanted = (K + 8 * held - 1) / (8 * held);
   return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);

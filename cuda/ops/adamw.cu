@@ -1,4 +1,4 @@
-// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.
+// adamw: the step of Adam with decoupled weight decay, the norm of the gradient, and gradient clipping.
 //   Loshchilov & Hutter 2019, arXiv:1711.05101
 //   m = β₁m + (1 − β₁)g    v = β₂v + (1 − β₂)g²    p −= lr·λ·p    p −= lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε)
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
@@ -51,7 +51,7 @@ __global__ void root_of_sum(float* norm, const double* partials, int64_t chunks)
 
 template <int N> __global__ void clip(float* x, const float* norm, int64_t n, float max_norm) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1) return;  // false for a NaN, which is then multiplied into every element
+  if (factor >= 1) return;  // a NaN does not return here, so every element becomes NaN
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * N;
   if (i >= n) return;
   Vec<float, N> v = load<N>(x + i);

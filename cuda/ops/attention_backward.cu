@@ -31,8 +31,8 @@ struct Arguments {
   float scale;
 };
 
-// Multiplies accumulators of 16 rows by factor and stores them as bf16 rows of E elements. A row whose pointer is null
-// is not written.
+// Multiplies the accumulators of 16 rows by factor and stores the rows as E bf16 elements each. A row whose pointer is
+// null is not written.
 template <int N>
 __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll
@@ -47,11 +47,11 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
   }
 }
 
-// ---- dk, dv: rows are keys, columns query rows ----------------------------------------------------------------------
+// ---- dk and dv: the rows of a tile are keys, the columns are query rows ---------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
 // On devices with too little shared memory for two stages, the kernel uses one stage and waits while this stage is
-// loaded. At the end the same memory holds the sums that the two halves of the block exchange.
+// loaded. At the end the two halves of the block exchange their sums in the same memory.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
@@ -105,7 +105,7 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   weigh<EP>(dk, left, q);
 }
 
-// The two halves of the block exchange sums with give and take, so that each half completes one of the two gradients.
+// With give and take, the two halves of the block exchange sums. Then each half completes one of the two gradients.
 template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
 #pragma unroll
   for (int n = 0; n < N; ++n)
@@ -137,7 +137,7 @@ __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, cons
   for (int h = 0, t = at.begin, stage = 0; h < a.heads.group; stage = (stage + 1) % stages) {
     copy_wait<0>();
     __syncthreads();  // the tile has arrived, and no warp reads the other stage any more
-    const bool diagonal = t == at.begin;  // true if some of these tokens precede some of these keys
+    const bool diagonal = t == at.begin;  // true if some of these tokens are before some of these keys
     t += tokens;
     if (t >= at.length) t = at.begin, ++h;
     const int to = (stage + 1) % stages;
@@ -178,7 +178,7 @@ __global__ void __launch_bounds__(key_threads, 1) key_gradients(__grid_constant_
   }
 }
 
-// ---- dq: rows are query rows, columns keys --------------------------------------------------------------------------
+// ---- dq: the rows of a tile are query rows, the columns are keys ----------------------------------------------------
 template <int EP> struct QueryShared { bf16 side[2][2][tile * tile_stride<EP>]; };  // [stage][k, v]
 
 template <int EP>
@@ -194,7 +194,7 @@ __device__ __forceinline__ void fetch_keys(QueryShared<EP>& shared, const Argume
 template <int EP> __device__ void query_tile(QueryShared<EP>& shared, const Arguments& a, const SequenceTile& at) {
   const int lane = threadIdx.x % 32, E = a.heads.E, group = a.heads.group, end = at.end * group;
   const int row0 = at.begin * group + 16 * (static_cast<int>(threadIdx.x) / 32) + lane / 4, row[2] = {row0, row0 + 8};
-  const int seen[2] = {row[0] / group, row[1] / group};  // the last key that each row sees
+  const int seen[2] = {row[0] / group, row[1] / group};  // for each of the two rows, the last key that it sees
   const bool inside[2] = {row[0] < end, row[1] < end};
   const int64_t head[2] = {a.heads.head(at.first, at.kv, row[0]), a.heads.head(at.first, at.kv, row[1])};
   unsigned q[EP / 16][4], dy[EP / 16][4];

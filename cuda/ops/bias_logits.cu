@@ -1,4 +1,4 @@
-// bias_logits: adds a value to single logits, for the biases and the bans of a sampler.
+// bias_logits: adds values to selected logits, for logit biases and banned tokens in sampling.
 //   logits[rows[i]][ids[i]] += values[i]    The value -inf bans a token.
 // Shapes   logits (M, V), row-major · rows, ids, values (n)        Types  logits, values f32; rows, ids i32
 // Needs    rows in [0, M), ids in [0, V) (unchecked: they are in device memory), no pair (row, id) twice, scratch 0

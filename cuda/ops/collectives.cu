@@ -51,8 +51,8 @@ int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* po
   return buffer->number ^ offset << 16;
 }
 
-// Writes to `addresses` the address that corresponds to `pointer` in each rank's buffer. From each rank to the next,
-// the offset of this address in the buffer increases by `step` bytes.
+// For each rank's registered buffer, writes to `addresses` the address that corresponds to `pointer` in this rank's
+// buffer. From each rank to the next, the offset in the buffer increases by `step` bytes.
 template <class P>
 void fill(P* addresses, const ingrain_context* ctx, const Shown* buffer, const void* pointer, int64_t step = 0) {
   if (!buffer) return;
@@ -66,14 +66,14 @@ template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*.
   return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Returns the number of blocks of a collective in place. The result does not depend on the alignment of a rank's
-// buffers, because all ranks need the same number of blocks.
+// Returns the number of blocks for a collective in place. All ranks need the same number of blocks, so the result does
+// not depend on the alignment of a rank's buffers.
 unsigned blocks_in_place(int64_t bytes) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));
 }
 
-// A call that computes y (n) = elements [first, first + n) of the sum over all ranks and chunks of partials (chunks,
-// ld).
+// The arguments of a call that computes elements [first, first + n) of the sum of partials (chunks, ld) over all ranks
+// and chunks, as y (n).
 struct Sum {
   Collective op;
   void* y;

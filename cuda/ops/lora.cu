@@ -4,8 +4,8 @@
 // Types    x, y, dx, dy f32|bf16, all others f32; an f32 operand of the tensor core is split into three bf16 terms:
 //          common/low_rank.h
 // Needs    nothing (16-byte accesses if all sizes are multiples of 8)
-//          scratch for sums over C, N and T: the partial sums of the spans; one launch computes as many rows as the
-//          workspace can hold
+//          scratch for sums over C, N and T: the partial sums of the spans; a launch computes the rows whose partial
+//          sums fit into the workspace
 // Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
 //          one block per 64 × 64 of the result and per span of a long sum. A span has 512 terms, or 128 for few rows;
 //          the order of summation is the same
@@ -143,8 +143,8 @@ int64_t span_of_tokens(int64_t T, int64_t rows) {
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Computes scale · uᵀ·p, summed over all tokens, and adds it to out. The shape of out is (R, columns), or (columns, R)
-// if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
+// Computes scale · uᵀ·p, summed over all tokens, and adds the result to out. The shape of out is (R, columns), or
+// (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;
   int64_t bytes = 0;
@@ -164,8 +164,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
                 scale, true, transposed ? sums.columns : int64_t{0});
 }
 
-// Checks column and columns. If the length of rows is a multiple of eight, the kernels compute the mask for four
-// elements at a time. So in every row the band must begin at a multiple of four.
+// Checks `column` and `columns`. If C is a multiple of eight, the kernels compute the mask for four elements at a time.
+// So in every row the band must begin at a multiple of four.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
   return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",

@@ -2,7 +2,9 @@
 //   w[row + r, c] = source[r, c], rounded to nearest even
 //   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]
 // Shapes   source (rows, columns), row distance ld   Types  source f32|bf16|f16, w f32|bf16|f8e4m3 (arXiv:2209.05433)
-// Needs    nothing (wide accesses if rows allow), scratch 0        Mapping  one block per row
+// Needs    nothing, scratch 0. Accesses have 8 elements if columns % 8 == 0, ld % 8 == 0 and source and w are aligned
+//          to 32 bytes, else 1 element
+// Mapping  one block per row
 // Bound    memory: rows·columns elements read (fp8: twice, the second time from L2) and written
 //                                                                  Oracle native/ops/pack.cc  Test PackParityTest
 #include "dtype.h"

@@ -46,7 +46,7 @@ template <class E, int N> __device__ __forceinline__ Vec<E, N> scaled(const Vec<
 template <class E> struct Rows {
   E* y;
   E* h;  // the sum x + residual
-  float* rstd;        // or null
+  float* rstd;        // null: rstd is not written
   const E* x;
   const E* residual;  // null: no residual is added
   const E* w;

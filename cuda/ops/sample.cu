@@ -1,8 +1,8 @@
 // sample: draws one token from each row of logits: temperature, then top_k, then top_p.
 //   Holtzman et al. 2020, arXiv:1904.09751
-//   weight w(i) = exp((x(i) − max x)/temperature) in units of 2⁻⁴⁰; the choice is the first id at which Σ w exceeds
-//   u·(Σ of all kept)
-//   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
+//   weight w(i) = exp((x(i) − max x)/temperature), in units of 2⁻⁴⁰. The choice c is the first kept id for which the
+//   sum of w over the kept ids up to c exceeds u times the sum of w over all kept ids, with u uniform in (0, 1)
+//   log-probability of c = x(c) − max x − log Σ exp(x(i) − max x), summed over the whole row
 // Kept     top_k keeps the k greatest logits. Of these, top_p keeps the smallest number of greatest logits whose
 //          weights sum to at least top_p times the sum of the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
@@ -157,8 +157,8 @@ struct Selection {
   uint64_t sum;  // sum of the shares of the kept ids
 };
 
-// Finds the threshold of a selection by bisection between `lowest` and the greatest key. `all` is at least the sum of
-// the shares of `lowest` and all greater keys.
+// Finds the threshold of a selection by bisection between the key `lowest` and the greatest key. `all` must be at least
+// the sum of the shares of all keys from `lowest` on.
 template <class N, bool staged, class Share>
 __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, uint64_t all, const Share& share) {
   uint32_t low = lowest, high = to_key(row.max) + 1;

@@ -15,7 +15,8 @@ class Peers;    // cuda/runtime/communicator.h
 // host.
 ingrain_status check_ranks(ingrain_context* ctx);
 
-// A buffer that the ranks of a communicator have shown each other.
+// A registered buffer (ingrain_communicator_register): every rank has registered a buffer of its own, and each rank
+// knows the addresses of the buffers of all ranks.
 struct Shown {
   std::weak_ptr<Peers> peers;
   int64_t bytes = 0, number = 0;  // number: counted from 1 per communicator; the same on every rank

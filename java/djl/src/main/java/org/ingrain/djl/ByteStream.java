@@ -7,7 +7,7 @@ import ai.djl.ndarray.BytesSupplier;
 import java.nio.charset.StandardCharsets;
 import java.util.stream.Stream;
 
-/** The stream of a text in DJL's types. Each chunk has one or more whole characters in UTF-8. */
+/** Streams a text in DJL's types. Each chunk consists of one or more whole characters in UTF-8. */
 final class ByteStream extends StreamOutput<BytesSupplier> {
     private final Stream<byte[]> chunks;
 

@@ -14,11 +14,11 @@ import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Request;
 
 /**
- * A submitted request. The thread of the generator adds the pieces of its samples, and the thread that called DJL takes
- * them. The iteration ends with the last sample.
+ * A submitted request. The generator's thread adds the pieces of the request's samples to a queue, and the thread that
+ * called DJL takes the pieces from the queue. The iteration ends with the last piece of the last unfinished sample.
  */
 final class Generation implements GenerationListener, Iterator<Piece> {
-    private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();   // pieces, or a RuntimeException
+    private final BlockingQueue<Object> arrived = new LinkedBlockingQueue<>();   // a Piece, or a RuntimeException
     private final SharedGenerator.Job job;
     /** Number of samples whose last piece has not been taken. */
     private int left;
@@ -77,7 +77,7 @@ final class Generation implements GenerationListener, Iterator<Piece> {
         return piece;
     }
 
-    /** Waits for the remaining pieces. Returns the samples, ordered by their numbers. */
+    /** Waits for the remaining pieces. Returns the samples in ascending order of their numbers. */
     List<Completion> completions() {
         List<Completion> completions = new ArrayList<>();
         forEachRemaining(piece -> {

@@ -29,16 +29,17 @@ import org.ingrain.template.ChatTemplate;
 import org.ingrain.tensor.InputException;
 
 /**
- * The block of a loaded model. Its inputs are {@link GenerationInput}s in PassthroughNDArrays. It submits all inputs at
- * once to the model's generator, whose batch all predictors share. The outputs of {@link #forward} are lists of {@link
- * Completion}s, those of {@link #forwardStream} are {@link Piece}s. Thread-safe.
+ * The block of a loaded model. The inputs are {@link GenerationInput}s in PassthroughNDArrays. The block submits all
+ * inputs of a call at once to the model's generator. All predictors of the model share the generator's batch. The
+ * outputs of {@link #forward} are lists of {@link Completion}s; the outputs of {@link #forwardStream} are
+ * {@link Piece}s. Thread-safe.
  */
 final class GenerationBlock extends AbstractSymbolBlock implements StreamingBlock, AutoCloseable {
     private final Engine engine;
     private final SamplingParams params;
     private final SharedGenerator generator;
     private final Map<String, Integer> slots = new TreeMap<>();
-    /** The tokenizer must not be closed while it encodes. */
+    /** Prevents that the tokenizer is closed while it encodes. */
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
 
@@ -87,7 +88,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
         return forwardStream(parameters, inputs, training, options).iterator();
     }
 
-    /** The pieces of one input. Closing the stream cancels the samples that are not finished. */
+    /** Returns the pieces of one input. Closing the stream cancels the unfinished samples. */
     @Override
     public Stream<NDList> forwardStream(ParameterStore parameters, NDList inputs, boolean training,
                                         PairList<String, Object> options) {
@@ -127,7 +128,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
         }
     }
 
-    /** The chat template, which is read when the first chat arrives. */
+    /** Returns the chat template. The first call reads it. */
     private synchronized ChatTemplate template() {
         return engine.template();
     }
@@ -151,7 +152,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
         }
     }
 
-    /** Empty: DJL neither reads nor writes the weights. */
+    /** Returns an empty list, because DJL neither reads nor writes the weights. */
     @Override
     public ParameterList getDirectParameters() {
         return new ParameterList();
@@ -162,7 +163,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
         return true;
     }
 
-    /** Empty: the inputs are texts, which have no shape. */
+    /** Returns an empty list, because the inputs are texts, which have no shape. */
     @Override
     public PairList<String, Shape> describeInput() {
         return new PairList<>();

@@ -6,14 +6,14 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * A prompt and the way to sample its completions. {@link #text} and {@link #chat} create a prompt; each {@code with}
- * method returns a copy with one setting changed.
+ * A prompt and the settings for sampling its completions. {@link #text} and {@link #chat} create an input with default
+ * settings; each {@code with} method returns a copy with one setting changed.
  *
- * @param text     text to continue, encoded as it is; null for a chat
+ * @param text     text to continue, encoded without a chat template; null for a chat
  * @param messages messages of a chat, which the model's chat template renders; null for a text
- * @param params   sampling parameters, null for those that the options of the model set
+ * @param params   sampling parameters; null for the sampling parameters that the options of the model set
  * @param n        number of completions; the numbers of the samples are 0 to n - 1
- * @param adapter  name of an adapter that an option {@code adapter.NAME} of the model sets, null for the base model
+ * @param adapter  the NAME of an adapter in an option {@code adapter.NAME} of the model; null for the base model
  */
 public record GenerationInput(String text, List<Message> messages, SamplingParams params, int n, String adapter) {
     public GenerationInput {

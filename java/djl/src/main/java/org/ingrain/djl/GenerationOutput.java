@@ -8,9 +8,9 @@ import java.util.stream.Stream;
 import org.ingrain.sample.Completion;
 
 /**
- * The samples of one input. The output of {@code predict} is complete. The output of {@code streamingPredict} can be
- * iterated while the model generates it, piece by piece; the pieces of several samples are interleaved. It can be
- * iterated once. Used by one thread at a time.
+ * The samples of one input. {@code predict} returns an output whose samples are finished. {@code streamingPredict}
+ * returns an output that can be iterated piece by piece while the model generates it; the pieces of several samples are
+ * interleaved. An output can be iterated only once and used by only one thread at a time.
  */
 public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
     private final Stream<Piece> stream;
@@ -56,8 +56,9 @@ public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
     }
 
     /**
-     * Waits for all samples and returns them, ordered by their numbers. The pieces that have not been read are skipped.
-     * After {@link #close}, only the samples that had been read to their ends are returned.
+     * Waits for all samples and returns them in ascending order of their numbers. The iterator does not return pieces
+     * that had not been read before this call. After {@link #close}, returns only the samples whose last pieces had
+     * been read.
      */
     public List<Completion> completions() {
         iterator().forEachRemaining(piece -> { });
@@ -73,7 +74,7 @@ public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
         return completions().getFirst().text();
     }
 
-    /** Ends the output. Samples that are not finished are cancelled. */
+    /** Cancels the unfinished samples and ends the output. */
     @Override
     public void close() {
         stream.close();

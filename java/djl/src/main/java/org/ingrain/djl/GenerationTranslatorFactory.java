@@ -13,8 +13,8 @@ import java.util.Set;
 import java.util.function.Function;
 
 /**
- * Creates the translators of the engine "Ingrain". A String is a text that the model continues; it is encoded as it is,
- * without a chat template.
+ * Creates the translators of the engine "Ingrain". A String is a text that the model continues; it is encoded without a
+ * chat template.
  *
  * <table>
  * <caption>Types</caption>

@@ -21,7 +21,7 @@ import org.ingrain.tensor.InputException;
 public final class IngrainEngine extends Engine {
     /** The name for {@code Criteria.optEngine}. */
     public static final String NAME = "Ingrain";
-    /** DJL's default engine is the one with the smallest number. The engine RPC, a part of DJL's API, has 15. */
+    /** Rank of this engine. DJL's default is the engine with the lowest rank. The engine RPC in DJL's API has 15. */
     static final int RANK = 100;
 
     IngrainEngine() {
@@ -67,7 +67,7 @@ public final class IngrainEngine extends Engine {
         }
     }
 
-    /** Refused: a request has its own seed. */
+    /** Throws an exception, because each request has its own seed. */
     @Override
     public void setRandomSeed(int seed) {
         throw new UnsupportedOperationException("a seed of the engine " + NAME + ", expected the option seed of a "

@@ -5,8 +5,8 @@ import ai.djl.engine.EngineProvider;
 import org.ingrain.tokenizer.DjlSettings;
 
 /**
- * Makes the engine "Ingrain" known to DJL, which finds this class with ServiceLoader. DJL creates the provider before
- * it would send its telemetry. The constructor disables the telemetry, unless OPT_OUT_TRACKING is already set.
+ * Makes the engine "Ingrain" known to DJL, which finds this class with ServiceLoader. The constructor disables DJL's
+ * telemetry, unless OPT_OUT_TRACKING is already set. DJL calls the constructor before it sends telemetry.
  */
 public final class IngrainEngineProvider implements EngineProvider {
     private final Engine engine = new IngrainEngine();

@@ -20,7 +20,7 @@ import org.ingrain.tensor.InputException;
  */
 final class IngrainModel extends BaseModel {
     private final IngrainEngine owner;
-    /** Null for the device that the options name. */
+    /** The device that the program selected; null if the options select it. */
     private final Device device;
     private GenerationBlock loaded;
 
@@ -35,7 +35,7 @@ final class IngrainModel extends BaseModel {
      * Loads a Hugging Face folder.
      *
      * @param prefix  not used by this engine; null
-     * @param options the settings that {@link LoadOptions} lists; null for no options
+     * @param options the options that {@link LoadOptions} accepts; null for no options
      * @throws MalformedModelException if the folder, a device or an option is refused
      */
     @Override
@@ -94,7 +94,7 @@ final class IngrainModel extends BaseModel {
         super.close();
     }
 
-    /** Does nothing. DJL's finalizer would log a warning about every model, because it never sees this one closed. */
+    /** Does nothing. DJL's finalizer would log a warning for every model, because it does not notice this close. */
     @Override
     @SuppressWarnings({"deprecation", "removal"})
     protected void finalize() {

@@ -3,7 +3,7 @@ package org.ingrain.djl;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Batchifier;
 
-/** Makes one NDList of the inputs, so that the block receives all inputs of a batch in one call. */
+/** Combines the inputs of a batch in one NDList, so that the block receives all of them in one call. */
 final class ListBatchifier implements Batchifier {
     private static final long serialVersionUID = 1;
 

@@ -16,10 +16,10 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * The options of a model, as {@code Criteria.optOption} sets them. They have the names of the fields of {@link
- * ModelOptions}, {@link ParallelConfig}, {@link GeneratorConfig} and {@link SamplingParams}. The fields of
- * SamplingParams apply to inputs without sampling parameters. {@code adapter.NAME} is the folder of an adapter. Any
- * other option is refused, except DJL's {@code modelName}.
+ * The options of a model, which {@code Criteria.optOption} sets. An option has the name of a field of {@link
+ * ModelOptions}, {@link ParallelConfig}, {@link GeneratorConfig} or {@link SamplingParams}. The options for the fields
+ * of SamplingParams apply to inputs without sampling parameters. The option {@code adapter.NAME} is the folder of an
+ * adapter. DJL's {@code modelName} is accepted. Any other option is refused.
  */
 final class LoadOptions {
     /** Prefix of the options for adapters. */
@@ -87,7 +87,7 @@ final class LoadOptions {
                 : options;
     }
 
-    /** The settings of the generator; those that no option sets are the engine's defaults. */
+    /** The settings of the generator. A setting without an option has the engine's default. */
     GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int sequences = integer("maxSequences", defaults.maxSequences());

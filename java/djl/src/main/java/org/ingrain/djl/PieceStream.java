@@ -3,7 +3,7 @@ package org.ingrain.djl;
 import ai.djl.inference.streaming.StreamingTranslator.StreamOutput;
 import java.util.stream.Stream;
 
-/** The stream of a {@link GenerationOutput}. The generator has a thread of its own, so the output is only iterative. */
+/** Streams a {@link GenerationOutput}. Only the iterative form exists, because the generator has its own thread. */
 final class PieceStream extends StreamOutput<GenerationOutput> {
     private final Stream<Piece> pieces;
 

@@ -92,7 +92,7 @@ class IngrainEngineTest {
                 .optOption("maxTokens", "12");
     }
 
-    /** Writes an adapter of each layer's down_proj; all values of A and B are {@code value}. */
+    /** Writes an adapter for the down_proj of every layer; all elements of A and B are {@code value}. */
     private Path adapter(Path folder, float value) {
         float[] a = new float[Math.toIntExact(engine.blueprint().intermediateSize())];
         float[] b = new float[Math.toIntExact(engine.blueprint().hiddenSize())];
@@ -105,7 +105,7 @@ class IngrainEngineTest {
         return folder;
     }
 
-    /** The samples that the engine itself generates. */
+    /** Generates the samples with the engine directly, without DJL. */
     private List<Completion> expected(int[] prompt, int n, SamplingParams params, boolean continuesText) {
         try (Generator generator = engine.generator(GeneratorConfig.of(128, 6, 64))) {
             return generator.generate(List.of(Request.of(prompt, n, params).withContinuesText(continuesText)))
@@ -264,7 +264,7 @@ class IngrainEngineTest {
         }
     }
 
-    /** Adds a parameter that replaces the model's last norm to a folder of an adapter. */
+    /** Adds a replacement for the weight of the model's last norm to an adapter's folder. */
     private static void addNorm(Path folder) throws IOException {
         Path config = folder.resolve("adapter_config.json");
         Files.writeString(config, Files.readString(config).replaceFirst("\"modules_to_save\" ?: ?null",
@@ -325,7 +325,7 @@ class IngrainEngineTest {
             assertThrows(InputException.class, output::completions);
             long begin = generator(model).stats().tokens();
             assertThrows(TranslateException.class, () -> predictor.batchPredict(List.of(broken, sound)));
-            awaitIdle(model);   // the other inputs of the batch are cancelled
+            awaitIdle(model);   // the samples of the other inputs in the batch are cancelled
             long tokens = generator(model).stats().tokens() - begin;
             assertTrue(tokens < 12_000, tokens + " tokens, without a cancellation about 25,000");
             Thread.currentThread().interrupt();

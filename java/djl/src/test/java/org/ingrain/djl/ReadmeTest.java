@@ -13,7 +13,7 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compiles and runs README's program for DJL. Nothing is sent, although the environment does not disable telemetry. */
+/** Compiles and runs README's program for DJL, which sends no telemetry, although no variable disables telemetry. */
 class ReadmeTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 

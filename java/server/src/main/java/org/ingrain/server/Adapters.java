@@ -10,14 +10,15 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
 
-/** The room that a server needs for adapters. */
+/** Computes the limits of the adapters that a server can load. */
 final class Adapters {
     private Adapters() {
     }
 
     /**
-     * The limits of the adapters that can be loaded: those of the settings, extended such that the adapters of the
-     * settings have room. An adapter that replaces parameters of the model must be the only one.
+     * Returns the limits of the settings, raised so far that the adapters that the settings name can be loaded.
+     *
+     * @throws InputException if an adapter replaces parameters of the model (modules_to_save) and is not the only one
      */
     static AdapterBank.Limits limits(Engine engine, ServerConfig config) {
         List<Adapter> adapters = config.adapters().values().stream().map(engine::adapter).toList();

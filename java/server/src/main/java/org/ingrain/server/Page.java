@@ -12,9 +12,9 @@ import java.util.regex.Pattern;
 import org.ingrain.server.http.Exchange;
 
 /**
- * The page at {@code /}, which compares System 1, System 2 and distilled answers. Its content security policy allows
- * its own style and script, by their hashes, and requests to this server. So text that a model generates can neither
- * run as a script nor load anything.
+ * The page at {@code /}, which compares System 1, System 2 and distilled answers. The page's content security policy
+ * allows only the page's own style and script, which are identified by hashes, and requests to this server. So text
+ * that a model generates can neither run as a script nor load anything.
  */
 final class Page {
     private static final Pattern STYLE = Pattern.compile("<style>(.*?)</style>", Pattern.DOTALL);
@@ -41,7 +41,7 @@ final class Page {
         exchange.send(200, "text/html; charset=utf-8", html);
     }
 
-    /** The source expression for the only text between tags. */
+    /** Returns the policy's hash expression for the text between these tags. */
     private static String hash(Pattern tags, String text) {
         Matcher found = tags.matcher(text);
         if (!found.find()) {

@@ -16,7 +16,7 @@ final class Router implements HttpListener.Handler {
     private static final String PROTECTED = "/v1/";
 
     private final Map<String, Route> routes = new LinkedHashMap<>();
-    /** Null for no key. */
+    /** Required value of the header Authorization; null if no key is required. */
     private final byte[] authorization;
     private final AtomicInteger active = new AtomicInteger();
     private volatile boolean draining;
@@ -28,17 +28,17 @@ final class Router implements HttpListener.Handler {
         authorization = apiKey.map(key -> bytes("Bearer " + key)).orElse(null);
     }
 
-    /** Adds an endpoint that answers with information. It answers also while the server drains. */
+    /** Adds an endpoint for the method GET. It also answers while the server drains. */
     void get(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("GET", endpoint, true));
     }
 
-    /** Adds an endpoint that does work. While the server drains, it answers with status 503. */
+    /** Adds an endpoint for the method POST. While the server drains, it answers with status 503. */
     void post(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("POST", endpoint, false));
     }
 
-    /** Refuses work from now on. */
+    /** From now on, answers requests to the endpoints of {@link #post} with status 503. */
     void drain() {
         draining = true;
     }
@@ -75,7 +75,7 @@ final class Router implements HttpListener.Handler {
         }
     }
 
-    /** A path that ends with a slash is the prefix of its endpoint's paths. */
+    /** Returns the route of a path. A route whose own path ends with a slash matches all paths with this prefix. */
     private Route route(String path) {
         Route route = routes.get(path);
         if (route != null) {

@@ -32,7 +32,7 @@ public final class Server implements AutoCloseable {
     private final HttpListener listener;
 
     /**
-     * Loads the model and starts to listen. The engine must stay open until the server is closed.
+     * Loads the model and starts listening. The engine must stay open until the server is closed.
      *
      * @throws org.ingrain.tensor.InputException if a setting is invalid, if there is not enough memory, or if the
      *         address cannot be used
@@ -106,10 +106,10 @@ public final class Server implements AutoCloseable {
     }
 
     /**
-     * Refuses new work and waits until all requests are answered or the time is over. Returns whether all requests are
-     * answered. The server still answers requests for information until it is closed.
+     * Refuses new work and waits until all requests are answered or the time limit has passed. Returns whether all
+     * requests are answered. Until it is closed, the server still answers GET requests.
      *
-     * @throws InterruptedException if the waiting thread is interrupted, to end the wait earlier
+     * @throws InterruptedException if the waiting thread is interrupted
      */
     public boolean drain(Duration limit) throws InterruptedException {
         router.drain();
@@ -120,7 +120,7 @@ public final class Server implements AutoCloseable {
         return router.active() == 0;
     }
 
-    /** Ends all requests with an error, stops to listen, and frees the generator. */
+    /** Ends all requests with an error, stops listening, and frees the generator. */
     @Override
     public void close() {
         router.drain();

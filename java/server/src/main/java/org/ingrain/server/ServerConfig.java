@@ -15,11 +15,12 @@ import org.ingrain.tensor.InputException;
  *
  * @param host            address to listen on
  * @param port            port; 0 for any free port
- * @param modelNames      names of the base model in requests; empty for the model's path. Answers have the first name
- * @param apiKey          the key that requests below /v1 must have; empty for none
+ * @param modelNames      names of the base model in requests; empty for the model's path. Answers contain the first
+ *                        name
+ * @param apiKey          the key that requests to paths below /v1 must send; empty if no key is required
  * @param adapters        folders of the adapters that are loaded at the start, by their names in requests
- * @param maxAdapters     number of adapters that can be loaded at the same time; at least that of {@code adapters}
- * @param maxAdapterRank  maximum rank of an adapter; at least that of {@code adapters}
+ * @param maxAdapters     number of adapters that can be loaded at the same time; raised if {@code adapters} has more
+ * @param maxAdapterRank  maximum rank of an adapter; raised if an adapter of {@code adapters} has a greater rank
  * @param maxQueue        maximum number of samples that are not finished
  * @param requestTimeout  maximum time of a request; empty for no limit
  * @param batch           sizes of the generator's batch and cache
@@ -50,7 +51,7 @@ public record ServerConfig(String host, int port, List<String> modelNames, Optio
             throw InputException.field("apiKey", "an empty key, expected at least one character");
         }
         modelNames = List.copyOf(modelNames);
-        adapters = Collections.unmodifiableMap(new LinkedHashMap<>(adapters));   // keeps the order
+        adapters = Collections.unmodifiableMap(new LinkedHashMap<>(adapters));   // keeps the insertion order
         for (String name : modelNames) {
             if (adapters.containsKey(name)) {
                 throw InputException.field("adapters", name + " is also a name of the base model, expected another");
@@ -58,7 +59,7 @@ public record ServerConfig(String host, int port, List<String> modelNames, Optio
         }
     }
 
-    /** Settings for a server on this machine, without adapters, limits of time, and a key. */
+    /** Settings for a server on this machine without adapters, without a time limit and without a key. */
     public static ServerConfig of(GeneratorConfig batch) {
         return new ServerConfig("127.0.0.1", 8000, List.of(), Optional.empty(), Map.of(), 0, 16, QUEUE,
                 Optional.empty(), batch);

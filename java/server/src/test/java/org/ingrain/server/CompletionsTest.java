@@ -39,7 +39,7 @@ class CompletionsTest {
         server.close();
     }
 
-    /** Completes a prompt with a generator of its own. */
+    /** Completes a prompt with a separate generator. */
     private List<Completion> expected(int[] prompt, int n, SamplingParams params, int top, boolean scores) {
         try (Generator generator = server.engine.generator(TestServer.SIZES)) {
             return generator.generate(List.of(new Request(prompt, n, 0, params, -1, scores).withContinuesText(true)
@@ -143,7 +143,7 @@ class CompletionsTest {
         assertEquals(completion.logProbabilities()[0], logprobs.get("token_logprobs").get(ids.length).floatValue());
     }
 
-    /** top_logprobs has the most probable tokens, and the token itself with its own value. */
+    /** Checks that top_logprobs contains the most probable tokens, and the generated token with its own value. */
     private void checkTop(TopTokens top, int position, int id, float own, JsonNode found, int n) {
         boolean among = false;
         for (int rank = 0; rank < n; rank++) {
@@ -240,7 +240,7 @@ class CompletionsTest {
         assertEquals(expected.toString(), reply.body());
     }
 
-    /** The parts of all choices, put together, are the whole answer. */
+    /** The concatenated parts of each choice equal the choice of the answer that is not streamed. */
     @Test
     void aStreamHasTheContentOfTheWholeAnswer() {
         String fields = "'max_tokens': 15, 'temperature': 1, 'seed': 11, 'n': 3, 'logprobs': 2, "

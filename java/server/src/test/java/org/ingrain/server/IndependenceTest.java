@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Tests that answers do not depend on other requests, and adapters beside the base model. */
+/** Tests that answers do not depend on other requests, also if requests use adapters and the base model. */
 @Timeout(60)
 class IndependenceTest {
     @TempDir
@@ -28,7 +28,7 @@ class IndependenceTest {
                 + (i % 2 == 0) + "}";
     }
 
-    /** The choices of an answer, or the text of a stream's choices. */
+    /** The choices of an answer; if it is streamed, the concatenated text of each choice. */
     private static String content(TestServer.Reply reply, boolean stream) {
         assertEquals(200, reply.status(), reply.body());
         if (!stream) {

@@ -18,10 +18,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tests clients that go away, limits of time and of the queue, and the end of a server. */
+/** Tests clients that close the connection, the time limit, the queue limit, and the shutdown of a server. */
 @Timeout(60)
 class LifecycleTest {
-    /** 64 samples of 200 tokens, eight at a time: longer than any of these tests waits for. */
+    /** Requests 64 samples of 200 tokens, of which eight run at a time. No test waits until they are finished. */
     private static final String LONG = "{\"prompt\": \"The\", \"max_tokens\": 200, \"ignore_eos\": true, \"n\": 64, "
             + "\"stream\": ";
 
@@ -41,7 +41,7 @@ class LifecycleTest {
         }
     }
 
-    /** A reset is the other way in which a connection ends. */
+    /** A connection can also end with a TCP reset. */
     @Test
     void aResetCancelsToo() throws Exception {
         try (TestServer server = new TestServer()) {
@@ -83,7 +83,7 @@ class LifecycleTest {
         }
     }
 
-    /** The places of cancelled samples are free shortly after the samples are. */
+    /** Repeats a request until it gets this status. The places of cancelled samples become free with a delay. */
     private static void awaitStatus(TestServer server, String request, int status) throws InterruptedException {
         while (server.completion(request).status() != status) {
             Thread.sleep(5);
@@ -148,7 +148,7 @@ class LifecycleTest {
         }
     }
 
-    /** Opens a connection with a small buffer, and asks for a stream of megabytes that nobody reads. */
+    /** Opens a connection with a small buffer and requests a stream of several megabytes, which nobody reads. */
     private static Socket unread(TestServer server) throws IOException {
         Socket socket = new Socket();
         socket.setReceiveBufferSize(1024);
@@ -158,7 +158,7 @@ class LifecycleTest {
         return socket;
     }
 
-    /** The samples of a client that does not read are computed; only the thread that writes to the client waits. */
+    /** If a client does not read, its samples are still computed; only the thread that writes to the client waits. */
     @Test
     void aClientThatDoesNotReadStopsNobodyElse() throws Exception {
         TestServer server = new TestServer();
@@ -166,11 +166,11 @@ class LifecycleTest {
             server.awaitBusy();
             server.awaitIdle();
             assertEquals(200, server.completion("{'prompt': 'The', 'max_tokens': 1}").status());
-            while (server.server.activeRequests() > 1) {   // a request ends after its answer is sent
+            while (server.server.activeRequests() > 1) {   // a request is counted until its answer has been sent
                 Thread.sleep(5);
             }
             assertEquals(1, server.server.activeRequests());
-            server.close();   // ends the write that waits
+            server.close();   // makes the blocked write fail
             assertTrue(socket.isConnected());
         }
     }

@@ -55,7 +55,7 @@ class PageTest {
         assertTrue(bytes < MOST_BYTES, () -> bytes + " bytes");
     }
 
-    /** The policy would block attributes with scripts and styles, and all that is loaded from elsewhere. */
+    /** The page has nothing that its policy would block: no script or style attributes, and no loads from elsewhere. */
     @Test
     void thePageLoadsNothingAndWritesNoHtml() {
         for (String pattern : List.of("\\ssrc=", "(?i)https?:", "@import", "url\\(",

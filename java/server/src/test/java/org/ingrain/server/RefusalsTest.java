@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
-/** Tests errors: their forms, what is refused by name, and hostile requests. */
+/** Tests error answers: their JSON, errors that name the refused field, and hostile requests. */
 @Timeout(60)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RefusalsTest {
@@ -212,7 +212,7 @@ class RefusalsTest {
         check(server.completion("{'prompt': 'x', 'stop': " + "[\"" + "a".repeat(300) + "\"]}"), 400, "stop", "300");
     }
 
-    /** A page of another site can make a browser send only other types without a question to the server. */
+    /** Without a CORS preflight request, a page of another site can make a browser send other types, but not JSON. */
     @ParameterizedTest
     @ValueSource(strings = {"", "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"})
     void onlyJsonIsRead(String type) {
@@ -225,7 +225,7 @@ class RefusalsTest {
                 .POST(BodyPublishers.ofString("{\"prompt\": \"a\"}"))).status());
     }
 
-    /** Random changes of valid requests: each answer is 200 or an error of the client, and the server goes on. */
+    /** Each randomly changed request is answered with 200 or a client error, and the server continues to run. */
     @Test
     void changedRequestsAreAnswered() {
         String[] seeds = {"{\"prompt\": [\"The\", \"A\"], \"max_tokens\": 2, \"logprobs\": 1, \"stop\": [\"x\"], "
@@ -248,7 +248,7 @@ class RefusalsTest {
         }
     }
 
-    /** Bytes that are not HTTP. Each connection ends, and no file handle is left. */
+    /** The server closes each connection that sends bytes that are not HTTP. No file handle stays open. */
     @Test
     void whatIsNoHttpEndsItsConnection() throws Exception {
         String[] requests = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0000\u0001\u0002\r\n\r\n",
@@ -267,7 +267,7 @@ class RefusalsTest {
             send(requests);
         }
         assertEquals(200, server.get("/health").status());
-        while (handles() > before + 5) {   // connections are closed on their own threads
+        while (handles() > before + 5) {   // each connection is closed by its own thread, with a delay
             Thread.sleep(5);
         }
     }

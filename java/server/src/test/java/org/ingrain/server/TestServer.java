@@ -97,7 +97,7 @@ final class TestServer implements AutoCloseable {
         }
     }
 
-    /** Sends JSON, in which single quotes stand for double quotes. */
+    /** Sends JSON that is written with single quotes; they are replaced by double quotes. */
     Reply post(String path, String json) {
         return send(request(path, json.replace('\'', '"')));
     }
@@ -114,7 +114,7 @@ final class TestServer implements AutoCloseable {
         return send(HttpRequest.newBuilder(uri(path)));
     }
 
-    /** Sends bytes on a connection of their own, which stays open. */
+    /** Sends bytes on a new connection, which stays open. */
     Socket raw(String bytes) throws IOException {
         Socket socket = new Socket("127.0.0.1", server.port());
         socket.getOutputStream().write(bytes.getBytes(StandardCharsets.UTF_8));
@@ -127,28 +127,28 @@ final class TestServer implements AutoCloseable {
                 + json.length() + "\r\n\r\n" + json;
     }
 
-    /** The value of a metric, whose labels end with {@code label}. */
+    /** The value of a metric: of the first line with this name whose last label is {@code label}. */
     double metric(String name, String label) {
         return get("/metrics").body().lines().filter(line -> line.startsWith(name + "{") && line.contains(label + "}"))
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ')))).findFirst()
                 .orElseThrow(() -> new AssertionError("no metric " + name + " with " + label));
     }
 
-    /** Waits until no sample is unfinished. */
+    /** Waits until all samples are finished. */
     void awaitIdle() throws InterruptedException {
         while (server.unfinishedSamples() > 0) {
             Thread.sleep(5);
         }
     }
 
-    /** Waits until a sample is unfinished. */
+    /** Waits until at least one sample has been submitted and is unfinished. */
     void awaitBusy() throws InterruptedException {
         while (server.unfinishedSamples() == 0) {
             Thread.sleep(5);
         }
     }
 
-    /** Writes an adapter of each layer's down_proj; all values of A and B are {@code value}. */
+    /** Writes an adapter for the down_proj of every layer; all elements of A and B are {@code value}. */
     Path adapter(Path folder, float value) {
         float[] a = new float[Math.toIntExact(engine.blueprint().intermediateSize())];
         float[] b = new float[Math.toIntExact(engine.blueprint().hiddenSize())];

@@ -11,8 +11,8 @@ import org.apache.spark.api.plugin.SparkPlugin;
 import org.apache.spark.resource.ResourceInformation;
 
 /**
- * Tells an executor's engine which GPUs and cores the executor has. A task knows only the GPUs that it requested, which
- * may be fewer, but the tasks of an executor share one engine. The engine is closed with the executor.
+ * Passes the GPUs and cores of an executor to its engine, which all tasks of the executor share. A task knows only the
+ * GPUs that the task requested, which may be fewer. The engine is closed when the executor ends.
  */
 public final class EnginePlugin implements SparkPlugin {
     @Override

@@ -7,17 +7,17 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /**
- * The one engine of an executor, which all its tasks share. The first task opens it. After a failure the next task
- * closes it and opens another one.
+ * The engine of an executor, which all tasks of the executor share. The first task opens it. If the engine has failed,
+ * or if a task needs another setup, the task closes the engine and opens a new one.
  */
 final class ExecutorEngine {
-    /** Tasks have nothing in common but their process, so the process has to keep the engine between them. */
+    /** Static, because the tasks of an executor share only the process. */
     static final ExecutorEngine EXECUTOR = new ExecutorEngine();
 
     private Place place = new Place("?", "?", List.of(), 0);
     private String setup;
     private PartitionEngine engine;
-    /** Number of engines that were opened. */
+    /** Number of engines that were opened in this process. */
     private int opened;
 
     synchronized void start(Place executor) {
@@ -32,8 +32,8 @@ final class ExecutorEngine {
     }
 
     /**
-     * Answers a partition together with the partitions of other tasks. An error of the user's input is returned as a
-     * refusal.
+     * Answers a partition. Its requests share a batch with the requests of other tasks. If there is an error in the
+     * user's input, the result is a refusal with the error's message.
      *
      * @param wanted the {@link EngineSetup} as JSON
      * @param killed whether Spark has killed the task

@@ -14,12 +14,12 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * The requests of one Spark task, sent as JSON. A prompt is sent once for its consecutive samples. All requests use the
- * same weights.
+ * The requests of one Spark task, sent as JSON. For consecutive samples of one prompt, the prompt is sent only once.
+ * All requests use the same weights.
  *
- * @param prompts the prompts with their samples
+ * @param prompts the prompts, each with the numbers of its samples
  * @param adapter absolute path of the adapter's folder, null for the base model
- * @param files   hashes of the adapter's files by name; empty for the base model
+ * @param files   map from the names of the adapter's files to their hashes; empty for the base model
  */
 record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String> files) {
     Partition {
@@ -35,9 +35,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
      * The answer to a partition.
      *
      * @param texts     the texts in the order of the requests; empty if the partition was refused
-     * @param refusal   why the executor cannot answer, an error of the user's input; else null
-     * @param engine    identifies the engine that answered
-     * @param fallbacks the engine's calls of fallback kernels so far
+     * @param refusal   error in the user's input because of which the executor cannot answer; null if it has answered
+     * @param engine    identifies the engine that answered; no two engines of a cluster have the same value
+     * @param fallbacks number of calls of each fallback kernel since the engine was opened
      */
     record Result(List<Text> texts, String refusal, String engine, SortedMap<String, Long> fallbacks) {
         static Result refused(String refusal) {
@@ -53,9 +53,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * The partition of these requests, which have the same weights.
+     * Makes a partition of these requests, which must have the same weights.
      *
-     * @param digests the hashes of an adapter's files
+     * @param digests returns the hashes of the files in an adapter's folder, by name
      */
     static Partition of(List<TextRequest> requests, Function<Path, SortedMap<String, String>> digests) {
         List<Prompt> prompts = TextRequest.groups(requests).stream().map(group -> new Prompt(
@@ -67,10 +67,10 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * Divides requests into partitions. Each has at most {@code most} requests, and fewer if there would be less than
-     * one partition for each task that the cluster runs at once.
+     * Divides requests into partitions of at most {@code most} requests with the same weights. The partitions are
+     * smaller if otherwise some of the tasks that the cluster can run at once would have no partition.
      *
-     * @param slots number of tasks that the cluster runs at once
+     * @param slots number of tasks that the cluster can run at once
      */
     static List<List<TextRequest>> divide(List<TextRequest> requests, int slots, int most) {
         int size = Math.clamp(Math.ceilDiv(requests.size(), slots), 1, most);

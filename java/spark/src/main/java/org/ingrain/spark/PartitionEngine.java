@@ -24,20 +24,20 @@ import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Request;
 import org.ingrain.tensor.InputException;
 
-/** An engine that answers the partitions of several tasks at the same time. Their requests share one batch. */
+/** An engine that answers the partitions of several tasks at the same time. All requests share one batch. */
 final class PartitionEngine implements AutoCloseable {
     private static final long POLL_MILLIS = 100;
 
     private final Engine engine;
     private final SharedGenerator generator;
-    /** Hashes of the adapters that were used. */
+    /** Hashes of the files of each adapter at its first use, by the adapter's folder. */
     private final Map<String, SortedMap<String, String>> adapters = new HashMap<>();
-    /** The loaded adapter, null before the first one, with its slot and the number of tasks that use it. */
+    /** Folder of the loaded adapter; null if none is loaded. The next fields are its slot and its number of users. */
     private String adapter;
     private int slot;
     private int users;
 
-    /** @throws InputException if a value on which a text depends is not that of the driver */
+    /** @throws InputException if a value that generated texts depend on differs from the driver's value */
     PartitionEngine(EngineSetup setup, Place place) {
         engine = Engine.open(place.options(setup.options()));
         try {
@@ -49,12 +49,12 @@ final class PartitionEngine implements AutoCloseable {
         }
     }
 
-    /** Whether this engine cannot answer any more. */
+    /** Whether the generator has failed, so that this engine cannot answer any more. */
     boolean hasFailed() {
         return generator.failure().isPresent();
     }
 
-    /** Number of calls of each fallback kernel so far. */
+    /** Number of calls of each fallback kernel since the engine was opened. */
     SortedMap<String, Long> fallbacks() {
         return generator.fallbacks();
     }
@@ -62,9 +62,9 @@ final class PartitionEngine implements AutoCloseable {
     /**
      * Answers a partition. Returns the texts in the order of the requests.
      *
-     * @param killed whether the answer is no longer wanted
-     * @throws CancellationException if the answer is no longer wanted
-     * @throws InputException        if the adapter is not that of the driver
+     * @param killed returns whether Spark has killed the task
+     * @throws CancellationException if Spark has killed or interrupted the task
+     * @throws InputException        if the files of the adapter differ from the driver's files
      */
     List<Partition.Text> answer(Partition partition, BooleanSupplier killed) {
         int at = partition.adapter() == null ? -1 : acquire(partition, killed);
@@ -84,8 +84,8 @@ final class PartitionEngine implements AutoCloseable {
     }
 
     /**
-     * Returns the slot of a partition's adapter. If another adapter is loaded, waits until no task uses it and replaces
-     * it.
+     * Returns the slot of a partition's adapter. If another adapter is loaded, waits until no task uses the other
+     * adapter, and then replaces it.
      */
     private synchronized int acquire(Partition partition, BooleanSupplier killed) {
         requireAdapter(partition);
@@ -117,7 +117,7 @@ final class PartitionEngine implements AutoCloseable {
         notifyAll();
     }
 
-    /** Requires that a partition's adapter is that of the driver, and that it has not changed since its first use. */
+    /** Requires that the adapter's files equal the driver's and have not changed since the adapter's first use. */
     private void requireAdapter(Partition partition) {
         Path folder = Path.of(partition.adapter());
         if (!adapters.containsKey(partition.adapter())) {
@@ -130,7 +130,7 @@ final class PartitionEngine implements AutoCloseable {
         requireSame(folder + ": ", partition.files(), adapters.get(partition.adapter()));
     }
 
-    /** Requires that the values on which a result depends are those of the driver. */
+    /** Requires that the values that a result depends on equal the driver's values. */
     private static void requireSame(String prefix, SortedMap<String, String> driver, SortedMap<String, String> here) {
         TreeSet<String> names = new TreeSet<>(driver.keySet());
         names.addAll(here.keySet());
@@ -154,7 +154,7 @@ final class PartitionEngine implements AutoCloseable {
         engine.close();
     }
 
-    /** The samples of one prompt in the generator. */
+    /** A submitted prompt. {@code left} counts the samples that are neither finished nor cancelled. */
     private record Pending(SharedGenerator.Job job, CountDownLatch left) {
     }
 
@@ -186,7 +186,7 @@ final class PartitionEngine implements AutoCloseable {
             }
         }
 
-        /** @param offset what to add to a sample's number for its index in {@link #texts} */
+        /** @param offset index of a sample in {@link #texts} minus the number of the sample */
         private GenerationListener listener(int offset, CountDownLatch left) {
             return new GenerationListener() {
                 @Override
@@ -205,7 +205,7 @@ final class PartitionEngine implements AutoCloseable {
             };
         }
 
-        /** Waits until all samples are finished or cancelled, because until then they use the adapter's slot. */
+        /** Waits until all samples are finished or cancelled. Before that, they may use the adapter's slot. */
         void await(BooleanSupplier killed) {
             boolean interrupted = false;
             boolean cancelled = false;

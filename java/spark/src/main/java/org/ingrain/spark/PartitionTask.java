@@ -7,8 +7,8 @@ import scala.collection.Iterator;
 import scala.runtime.AbstractFunction1;
 
 /**
- * Answers a partition in an executor. The result depends only on the partition, so a repeated or speculative attempt
- * returns the same texts, and it writes no file.
+ * Answers a partition in an executor. The texts depend only on the partition, so a repeated or speculative attempt
+ * returns the same texts. The task writes no files.
  */
 final class PartitionTask extends AbstractFunction1<Iterator<String>, String> implements Serializable {
     private static final long serialVersionUID = 1;
@@ -20,7 +20,12 @@ final class PartitionTask extends AbstractFunction1<Iterator<String>, String> im
         this.setup = setup;
     }
 
-    /** @param rows one {@link Partition} as JSON. Returns a {@link Partition.Result} as JSON. */
+    /**
+     * Answers a partition.
+     *
+     * @param rows one element, a {@link Partition} as JSON
+     * @return a {@link Partition.Result} as JSON
+     */
     @Override
     public String apply(Iterator<String> rows) {
         Partition partition = Json.parse(rows.next(), Partition.class, "partition");

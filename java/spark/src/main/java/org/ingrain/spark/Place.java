@@ -6,7 +6,7 @@ import org.ingrain.engine.ParallelConfig;
 import org.ingrain.tensor.InputException;
 
 /**
- * An executor and what it may compute with.
+ * An executor with its GPUs and cores.
  *
  * @param executor the executor's id
  * @param host     name of its machine
@@ -15,10 +15,10 @@ import org.ingrain.tensor.InputException;
  */
 record Place(String executor, String host, List<String> gpus, int cores) {
     /**
-     * The options of the driver's engine, for this executor: its GPUs or cores in place of those of the driver. There
-     * are as many copies of the model as its devices allow.
+     * Returns the driver's options with the GPUs or cores of this executor. The number of copies of the model is the
+     * largest for which this executor has enough devices.
      *
-     * @throws InputException if the options require GPUs and the executor has none
+     * @throws InputException if the driver's options require GPUs and the executor has none
      */
     ModelOptions options(ModelOptions driver) {
         ModelOptions own = driver.withParallel(new ParallelConfig(driver.parallel().tensorParallelSize(), 0));

@@ -29,25 +29,25 @@ import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.BoxedUnit;
 
 /**
- * An {@link Answerer} whose requests Spark's executors answer. Requests are divided into partitions; a Spark task
- * answers one partition. The driver reports the texts of a partition as soon as its task has finished, so they are in
- * the run folder even if the driver or an executor ends later. Follow-up requests become new partitions at once, they
- * do not wait for the other partitions. Only the driver writes files.
+ * An {@link Answerer} that sends its requests to Spark's executors. Requests are divided into partitions; a Spark task
+ * answers one partition. The driver reports the texts of a partition as soon as the partition's task has finished, so
+ * these texts are in the run folder even if the driver or an executor ends later. Follow-up requests become new
+ * partitions at once, without waiting for the other partitions. Only the driver writes files.
  */
 final class SparkAnswerer implements Answerer {
-    /** Maximum number of tasks per job. Spark limits the bytes of a job's results. */
+    /** Maximum number of tasks per job, because Spark limits the total size of a job's results. */
     private static final int MOST_TASKS = 1000;
     private static final String PLUGINS = "spark.plugins";
 
     private final JavaSparkContext spark;
     private final String setup;
     private final int most;
-    /** Calls of fallback kernels so far, by engine. */
+    /** Number of calls of each fallback kernel so far, for each engine. */
     private final Map<String, SortedMap<String, Long>> fallbacks = new HashMap<>();
-    /** Hashes of the adapters by folder. A finished adapter does not change. */
+    /** Hashes of the files of each adapter, by folder. Kept, because the files of a finished adapter do not change. */
     private final Map<Path, SortedMap<String, String>> adapters = new HashMap<>();
 
-    /** @param spark a context with the settings of {@link #settings}; closed with this object */
+    /** @param spark a context with the settings that {@link #settings} returns; this object closes it */
     SparkAnswerer(JavaSparkContext spark, EngineSetup setup) {
         this.spark = spark;
         this.setup = Json.line(setup);
@@ -55,8 +55,8 @@ final class SparkAnswerer implements Answerer {
     }
 
     /**
-     * The given settings with the plugin that the executors need. Log level and progress bar have defaults that suit a
-     * command.
+     * Adds the plugin that the executors need to the settings. Sets the log level and the progress bar for use in a
+     * command, unless the settings contain them.
      *
      * @throws InputException if the settings name no master
      */
@@ -95,11 +95,11 @@ final class SparkAnswerer implements Answerer {
     }
 
     /**
-     * What a job reports to the thread that waits for it.
+     * A message from a job to the thread that waits for the job: the result of a partition, or a failure.
      *
-     * @param requests the requests of a partition; empty for a failure
+     * @param requests the requests of the partition; empty for a failure
      * @param result   the partition's result as JSON; null for a failure
-     * @param failure  why a job failed, else null
+     * @param failure  the exception with which the job failed; null for a result
      */
     private record Arrival(List<TextRequest> requests, String result, Throwable failure) {
     }
@@ -135,7 +135,7 @@ final class SparkAnswerer implements Answerer {
             }
         }
 
-        /** Reports the texts of a partition and collects the requests that follow. */
+        /** Reports the texts of a partition and adds the follow-up requests to {@code follow}. */
         private void arrived(Arrival arrival, List<TextRequest> follow, Set<SampleKey> cancelled) {
             if (arrival.failure() != null) {
                 throw failed(arrival.failure());
@@ -178,7 +178,7 @@ final class SparkAnswerer implements Answerer {
                     }, ExecutionContext.fromExecutor(Runnable::run));
         }
 
-        /** Spark's message without the stack traces that follow its first line. */
+        /** Returns an exception with the first line of Spark's message; the other lines are stack traces. */
         private static IllegalStateException failed(Throwable failure) {
             String message = failure instanceof SparkException && failure.getMessage() != null
                     ? failure.getMessage().lines().findFirst().orElse("") : failure.toString();

@@ -66,7 +66,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
-/** All stages on the lab model, with Spark in this process. benchmarks/spark does the same with worker processes. */
+/** Runs all stages on the lab model with Spark in this process. benchmarks/spark_kill.sh uses worker processes. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SparkRunTest {
     private static final Path MODEL = Path.of(System.getProperty("ingrain.root"), "models/lab");
@@ -139,7 +139,7 @@ class SparkRunTest {
         }
     }
 
-    /** Counts the requests. */
+    /** Counts the requests that an answerer receives. */
     private record Counting(Answerer answerer, AtomicInteger asked) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {

@@ -8,7 +8,8 @@ import org.ingrain.tensor.Require;
 /**
  * The score of an arm on one question in one presentation order.
  *
- * @param given      id of the question in the given order; null if this score is for the given order
+ * @param given      null if this score is for the given order, that is, the order in the data. For any other
+ *                   presentation order: the id that the same question has in the given order
  * @param category   category of the question, or null
  * @param references reference votes of humans or of other judges
  * @param answer     the answer with the most votes; null if no text has an answer

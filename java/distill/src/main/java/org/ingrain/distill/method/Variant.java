@@ -8,7 +8,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The prompt of a step for one task, or for all tasks without their own variant.
  *
- * @param task        name of the task; null for all other tasks
+ * @param task        the task that this variant is for. If null, this variant is for every task that has no variant of
+ *                    its own in this step
  * @param prompt      text with placeholders: {question}, {previous} (the previous step's text), names of earlier steps,
  *                    fields of the task
  * @param samples     number of completions per prompt, unless the run sets another number

@@ -17,7 +17,8 @@ import java.util.Optional;
  *                   are none
  * @param relabel    map from answers in this presentation order to answers in the given order; empty for the given
  *                   order
- * @param given      id of the example in the given order; null if this example is in the given order
+ * @param given      null if this example is in the given order, that is, the order in the data. For any other
+ *                   presentation order: the id that the same example has in the given order
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
  */

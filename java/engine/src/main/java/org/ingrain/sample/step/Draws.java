@@ -73,8 +73,8 @@ final class Draws {
     }
 
     /**
-     * Stages the draws and scores of a plan. Pads the draws with greedy draws to a total of {@code padded}; the results
-     * of the padding are not used.
+     * Writes the parameters of a plan's draws and the target ids of its scores to the staging memory of the step. Pads
+     * the draws with greedy draws to a total of {@code padded}; the results of the padding are not used.
      */
     void begin(StepPlan plan, int padded) {
         target = plan.parts().isEmpty() ? resultsAgain : results;

@@ -14,7 +14,7 @@ import org.ingrain.server.http.Exchange;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Writes the answer to a request, whole or as a stream. */
+/** Writes the answer to a request, either as one JSON object or as a stream. */
 public final class Answer {
     private final ChoiceFormat format;
     private final SamplingFields asked;
@@ -72,7 +72,7 @@ public final class Answer {
         return node;
     }
 
-    /** Waits for the first event before the answer is begun, so that an early error has its own HTTP status. */
+    /** Waits for the first event before it sends the HTTP status, so that an early error has its own status. */
     private void stream(Exchange exchange) {
         Event event = generation.next();
         EventStream out = exchange.events();

@@ -5,15 +5,15 @@ import org.ingrain.sample.Completion;
 import org.ingrain.sample.GeneratedToken;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The JSON of the choices of one kind of answer. A choice of a stream is a sequence of parts. */
+/** Builds the JSON of choices for one endpoint. In a stream, a choice is a sequence of parts. */
 public interface ChoiceFormat {
     /** Prefix of the answer's id. */
     String idPrefix();
 
-    /** The object field of an answer. */
+    /** Value of the field {@code object} in an answer that is not streamed. */
     String object();
 
-    /** The object field of a part of a stream. */
+    /** Value of the field {@code object} in a chunk of a stream. */
     String chunkObject();
 
     /** A whole choice. */
@@ -25,9 +25,9 @@ public interface ChoiceFormat {
     /** A part with generated text. */
     ObjectNode part(int choice, String text, List<GeneratedToken> tokens);
 
-    /** The last part of a choice, with the text that no other part contained. */
+    /** The last part of a choice, with the text and the tokens that the earlier parts did not contain. */
     ObjectNode last(int choice, String text, List<GeneratedToken> tokens, Completion completion);
 
-    /** Number of tokens of a finished choice that are part of the answer. */
+    /** Number of tokens of a finished choice that the usage counts. */
     int counted(Completion completion);
 }

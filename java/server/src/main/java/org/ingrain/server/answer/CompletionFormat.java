@@ -16,7 +16,7 @@ public final class CompletionFormat implements ChoiceFormat {
     private final CompletionRequest asked;
     private final List<Request> requests;
     private final Prompts prompts;
-    /** For each choice, what its log-probabilities have covered; null before its first tokens. */
+    /** For each choice, the log-probabilities to send next; null before the choice's first tokens. */
     private final CompletionLogprobs[] logprobs;
 
     /** @param requests the generator's request for each prompt */

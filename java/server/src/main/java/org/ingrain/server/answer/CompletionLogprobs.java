@@ -23,7 +23,7 @@ final class CompletionLogprobs {
     /**
      * @param top    number of most probable tokens to report
      * @param ids    whether the names of tokens are their ids
-     * @param before the ids that precede the text of the choice
+     * @param before the ids of the tokens before the choice's text; decoded, but not counted in the offsets
      */
     CompletionLogprobs(Prompts prompts, int top, boolean ids, int[] before) {
         this.prompts = prompts;
@@ -64,8 +64,9 @@ final class CompletionLogprobs {
     }
 
     /**
-     * The most probable tokens and the token itself. The token has the same value here as in token_logprobs, since
-     * clients compare the two. If several tokens have the same name, the most probable one is shown.
+     * Returns the most probable tokens and the token itself. The token has the same value here as in token_logprobs,
+     * since clients compare the two values. If several tokens have the same name, the object contains only the most
+     * probable of them.
      */
     private ObjectNode top(GeneratedToken token) {
         ObjectNode values = JsonMapper.shared().createObjectNode();

@@ -8,9 +8,9 @@ import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.GeneratedToken;
 import org.ingrain.sample.TopTokens;
 
-/** The tokens of completions with their log-probabilities, in one form for streams and for whole answers. */
+/** Converts completions to lists of tokens with log-probabilities, the form that streams have too. */
 final class Tokens {
-    /** Least log-probability in an answer, because JSON has no infinity. */
+    /** Replaces a log-probability of -inf, which JSON cannot represent. */
     private static final float LEAST = -9999;
 
     private Tokens() {

@@ -4,10 +4,10 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Numbers of tokens of a request.
+ * The usage that an answer reports.
  *
- * @param prompt    tokens of all prompts
- * @param generated generated tokens of all choices
+ * @param prompt    total number of tokens in the prompts
+ * @param generated total number of generated tokens in the choices
  */
 public record Usage(int prompt, int generated) {
     ObjectNode json() {

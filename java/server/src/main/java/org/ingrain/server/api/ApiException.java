@@ -32,12 +32,12 @@ public final class ApiException extends RuntimeException {
         return new ApiException(BAD_REQUEST, "invalid_request_error", param, null, message);
     }
 
-    /** A request of a form that the server does not understand. */
+    /** The request has a form that the server does not accept. */
     public static ApiException refused(int status, String message) {
         return new ApiException(status, "invalid_request_error", null, null, message);
     }
 
-    /** A prompt that is longer than the context, alone or with the requested completion. */
+    /** The prompt is longer than the context, either alone or together with the requested completion. */
     public static ApiException tooLong(String param, String message) {
         return new ApiException(BAD_REQUEST, "invalid_request_error", param, "context_length_exceeded", message);
     }
@@ -75,8 +75,8 @@ public final class ApiException extends RuntimeException {
     }
 
     /**
-     * An error in the user's input that the engine has found. The name of the engine's setting is replaced by the name
-     * of the request's field.
+     * Converts an error in the user's input that the engine has found. In the message, the name of the engine's setting
+     * is replaced by the name of the request's field.
      *
      * @param names request fields by the names of the engine's settings; other names are converted to snake case
      */

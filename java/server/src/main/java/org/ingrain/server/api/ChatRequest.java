@@ -10,7 +10,7 @@ import tools.jackson.databind.JsonNode;
 /**
  * A request of {@code /v1/chat/completions}.
  *
- * @param sampling  the fields that completions have too
+ * @param sampling  the fields that {@code /v1/completions} has too
  * @param chat      the conversation
  * @param maxTokens maximum number of generated tokens; empty for the rest of the context
  * @param logprobs  number of most probable tokens to report for each token; -1 for no log-probabilities
@@ -24,7 +24,7 @@ public record ChatRequest(SamplingFields sampling, Chat chat, Optional<Integer> 
      *
      * @param messages            the messages
      * @param addGenerationPrompt whether the start of the assistant's turn is appended
-     * @param enableThinking      value of the template's variable enable_thinking; empty for that of the server
+     * @param enableThinking      value of the template's variable enable_thinking; empty for the server's setting
      */
     public record Chat(List<Message> messages, boolean addGenerationPrompt, Optional<Boolean> enableThinking) {
         /** Reads the fields of a conversation. */

@@ -7,7 +7,7 @@ import tools.jackson.databind.JsonNode;
 /**
  * A request of {@code /v1/completions}.
  *
- * @param sampling         the fields that chat completions have too
+ * @param sampling         the fields that {@code /v1/chat/completions} has too
  * @param prompts          the prompts
  * @param addSpecial       whether BOS is added to prompts that are texts
  * @param echo             whether the text of a choice starts with the prompt

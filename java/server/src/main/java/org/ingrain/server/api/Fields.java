@@ -15,9 +15,9 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The fields of a request's JSON object. Every field that is read becomes a known field; {@link #finish} refuses the
- * others. A field with the value null counts as absent. Every error is an ApiException with status 400 that names the
- * field.
+ * The fields of a request's JSON object. Every field that is read becomes a known field; {@link #finish} refuses all
+ * fields that are not known. A field with the value null counts as absent. Every error is an ApiException with status
+ * 400 that names the field.
  */
 public final class Fields {
     private static final Pattern ID = Pattern.compile("\\d{1,9}");
@@ -138,15 +138,15 @@ public final class Fields {
         return objects;
     }
 
-    /** Accepts these fields with any value, because they change nothing in the answer. */
+    /** Accepts these fields with any value, because they have no effect on the answer. */
     public void harmless(Collection<String> names) {
         known.addAll(names);
     }
 
     /**
-     * Accepts a field that is not supported, if its value asks for nothing.
+     * Refuses a field that is not supported, unless its value is neutral, that is, has no effect on the answer.
      *
-     * @param neutral  whether a value asks for nothing
+     * @param neutral  returns whether a value is neutral
      * @param expected the neutral values, for the error message
      */
     public void unsupported(String name, Predicate<JsonNode> neutral, String expected) {

@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
  * @param n      number of samples for each prompt
  * @param params sampling parameters, without the maximum number of tokens
  * @param stream whether the answer is streamed
- * @param usage  whether a last chunk with the usage is streamed
- * @param usages whether each chunk has the usage until then
+ * @param usage  whether the last chunk of a stream has the usage of the whole request
+ * @param usages whether each chunk of a stream has the usage up to this chunk
  * @param ids    whether the names of tokens are their ids ({@code token_id:7}) instead of their texts
  */
 public record SamplingFields(String model, int n, SamplingParams params, boolean stream, boolean usage, boolean usages,
@@ -27,12 +27,12 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
     private static final int MAX_STOP_LENGTH = 256;
     private static final int MAX_STOP_TOKENS = 1024;
     private static final int MAX_NAME = 1024;
-    /** Fields that change nothing in the answer. */
+    /** Fields that have no effect on the answer. */
     private static final List<String> HARMLESS = List.of("user", "metadata", "request_id", "priority", "cache_salt",
             "safety_identifier", "prompt_cache_key");
     private static final Map<String, String> NAMES = Map.of("stopTokens", "stop_token_ids");
 
-    /** Reads the common fields. The caller reads the others and then calls {@link Fields#finish}. */
+    /** Reads the common fields. The caller reads the other fields and then calls {@link Fields#finish}. */
     public static SamplingFields read(Fields fields) {
         fields.harmless(HARMLESS);
         unsupported(fields);
@@ -88,7 +88,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         }
     }
 
-    /** Refuses what is not supported, and accepts its neutral values. */
+    /** Refuses fields that are not supported, unless they have a neutral value. */
     private static void unsupported(Fields fields) {
         // Sampling
         for (String name : List.of("presence_penalty", "frequency_penalty", "min_p")) {

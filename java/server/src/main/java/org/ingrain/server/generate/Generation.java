@@ -13,7 +13,7 @@ import org.ingrain.server.api.ApiException;
 
 /**
  * The samples of one HTTP request. The generator's thread adds events, and the request's thread takes them. Closing
- * cancels the samples that are unfinished. The number of waiting events is bounded by the maximum numbers of tokens.
+ * cancels the unfinished samples. The maximum numbers of tokens also limit the number of events in the queue.
  */
 public final class Generation implements AutoCloseable {
     private final List<Request> requests;
@@ -30,9 +30,10 @@ public final class Generation implements AutoCloseable {
     }
 
     /**
-     * New text of a choice; empty if the tokens are no text, or only a part of a character or of a stop string.
+     * New text of a choice.
      *
      * @param choice index of the choice
+     * @param text   the text; empty if the tokens have no text, or only a part of a character or of a stop string
      * @param tokens the tokens that this text completes
      */
     public record Text(int choice, String text, List<GeneratedToken> tokens) implements Event {
@@ -41,8 +42,10 @@ public final class Generation implements AutoCloseable {
     /**
      * The end of a choice.
      *
-     * @param text   the last text that no other event contained
-     * @param tokens the tokens that no other event contained
+     * @param text   the rest of the choice's text, which the {@link Text} events did not contain; empty if the text is
+     *               not streamed
+     * @param tokens the rest of the tokens, which the {@link Text} events did not contain; empty if the text is not
+     *               streamed
      */
     public record Done(int choice, String text, List<GeneratedToken> tokens, Completion completion) implements Event {
     }
@@ -51,8 +54,8 @@ public final class Generation implements AutoCloseable {
     }
 
     /**
-     * @param stream whether text is reported while it is generated
-     * @param limit  maximum time in nanoseconds
+     * @param stream whether {@link Text} events report the text while it is generated
+     * @param limit  maximum time from the start of the request to its end, in nanoseconds
      */
     Generation(List<Request> requests, boolean stream, Metrics metrics, long limit) {
         this.requests = requests;
@@ -78,7 +81,7 @@ public final class Generation implements AutoCloseable {
         return requests.stream().mapToInt(Request::samples).sum();
     }
 
-    /** The request that a choice is a sample of. */
+    /** The request that generates a choice. */
     public Request request(int choice) {
         return requests.get(choice / requests.getFirst().samples());
     }
@@ -115,7 +118,7 @@ public final class Generation implements AutoCloseable {
         }
     }
 
-    /** Returns an event that has happened; null if there is none. */
+    /** Returns the next event without waiting; null if there is none yet. */
     public Event poll() {
         return checked(events.poll());
     }
@@ -160,14 +163,14 @@ public final class Generation implements AutoCloseable {
             samples[sample].token();
             counts[sample]++;
             if (stream) {
-                if (!tokens.get(sample).isEmpty()) {   // the token before completed no text
+                if (!tokens.get(sample).isEmpty()) {   // the previous token completed no text
                     report(sample);
                 }
                 tokens.get(sample).add(token);
             }
         }
 
-        /** The text of the last possible token waits for {@link #finished}, so that both are one event. */
+        /** Does not report the text of the last possible token. {@link #finished} reports this text with the end. */
         @Override
         public void text(int sample, String piece) {
             if (!stream) {

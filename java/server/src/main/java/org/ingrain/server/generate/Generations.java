@@ -11,15 +11,15 @@ import org.ingrain.engine.SharedGenerator;
 import org.ingrain.sample.Request;
 import org.ingrain.server.api.ApiException;
 
-/** Starts the samples of requests, limits the number of unfinished samples, and ends requests whose time is over. */
+/** Starts the samples of requests, limits the number of unfinished samples, and ends requests at the time limit. */
 public final class Generations implements AutoCloseable {
-    /** Time after the limit of a request in which its error can be sent, before the connection is closed. */
+    /** Time between the time limit of a request and the closing of its connection; the error is sent in this time. */
     private static final Duration LAST_WRITE = Duration.ofSeconds(1);
 
     private final SharedGenerator generator;
     private final Metrics metrics;
     private final int maxSamples;
-    /** Null for no limit. */
+    /** Maximum time of a request; null for no limit. */
     private final Duration limit;
     private final AtomicInteger unfinished = new AtomicInteger();
     private final Set<Generation> running = ConcurrentHashMap.newKeySet();
@@ -39,8 +39,8 @@ public final class Generations implements AutoCloseable {
     }
 
     /**
-     * Starts all samples of an HTTP request. The samples of request i have the choices from i·n on, where n is the
-     * number of samples of each request.
+     * Starts all samples of an HTTP request. Sample s of request i is choice i·n + s, where n is the number of samples
+     * of each request.
      *
      * @param abandon closes the client's connection; called if an answer cannot be written within the time limit
      * @throws org.ingrain.tensor.InputException if the generator refuses a request

@@ -16,7 +16,7 @@ public final class Models {
     private final SharedGenerator generator;
     private final List<Model> bases;
     private final Map<String, Model> adapters = new LinkedHashMap<>();
-    /** Protects {@code adapters}. A request is submitted under the read lock, so that its adapter is still loaded. */
+    /** Protects {@code adapters}. Requests are submitted under the read lock, so no adapter is unloaded meanwhile. */
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     /** Held while an adapter is loaded or unloaded. */
     private final ReentrantLock changing = new ReentrantLock();
@@ -47,7 +47,7 @@ public final class Models {
         return bases.getFirst();
     }
 
-    /** All models: the names of the base model, then the adapters in the sequence of loading. */
+    /** All models: the base model under each of its names, then the adapters in the order of loading. */
     public List<Model> all() {
         lock.readLock().lock();
         try {
@@ -86,7 +86,7 @@ public final class Models {
     }
 
     /**
-     * Loads an adapter. Waits until the generator has taken it.
+     * Loads an adapter. Waits until the generator can use it.
      *
      * @throws org.ingrain.tensor.InputException if the folder holds no adapter for this model, or if no slot is free
      */
@@ -103,7 +103,7 @@ public final class Models {
         }
     }
 
-    /** Unloads an adapter. Its unfinished requests run to their end; new requests for it are refused. */
+    /** Unloads an adapter. Unfinished requests with the adapter are completed; new requests with it are refused. */
     public void unload(String name) {
         changing.lock();
         try {

@@ -16,7 +16,7 @@ import org.ingrain.tokenizer.Tokenizer;
 
 /** Converts prompts to token ids, and token ids to text. Thread-safe. */
 public final class Prompts {
-    /** Characters of the longest token that is expected. A longer text than that of a full context is not encoded. */
+    /** Expected maximum length of a token. A text longer than a context of such tokens is refused before encoding. */
     private static final int CHARACTERS_PER_TOKEN = 256;
 
     private final Engine engine;
@@ -73,9 +73,9 @@ public final class Prompts {
     }
 
     /**
-     * The given parameters with a maximum number of tokens for a prompt of {@code length} tokens.
+     * Returns the parameters with the maximum number of tokens for a prompt of {@code length} tokens.
      *
-     * @param asked maximum number of generated tokens; empty for the rest of the context
+     * @param asked requested maximum number of generated tokens; empty for the rest of the context
      * @param param name of the field with the prompt
      */
     public SamplingParams limited(SamplingParams params, int length, Optional<Integer> asked, String param) {

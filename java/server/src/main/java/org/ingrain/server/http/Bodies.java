@@ -11,13 +11,14 @@ import java.util.function.Function;
 import org.ingrain.server.api.ApiException;
 
 /**
- * Reads the bodies of requests. The size of a body is limited. Large bodies also share a budget, so that many clients
- * at once cannot use up the memory; a request waits for its share.
+ * Reads the bodies of requests. The size of a body is limited, and so is the total size of the large bodies that are in
+ * memory at one time, so that many clients at once cannot use up the memory. A request waits for its share of this
+ * total.
  */
 final class Bodies {
     /** Maximum size of a body, in bytes. */
     static final int MAX = 16 << 20;
-    /** Size up to which bodies are read to their end, so that the client reads the error. */
+    /** Size up to which the rest of a refused body is read, because a client reads the error only after it sent all. */
     static final int MAX_SKIPPED = 64 << 20;
     static final String TOO_LARGE = String.format(Locale.ROOT, "request body: expected at most %d bytes", MAX);
     private static final int SMALL = 64 << 10;

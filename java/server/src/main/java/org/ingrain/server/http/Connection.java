@@ -15,8 +15,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One connection of a client. A thread of its own reads the socket, also while a request of the connection is computed.
- * So the end of the connection is noticed when the client goes away, and not only when the answer is written.
+ * One connection of a client. A separate thread reads the socket, also while a request of the connection is computed.
+ * So the server notices the end of the connection when the client closes it, not only when the answer is written.
  *
  * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends that much data after its request, the
  * end of the connection is noticed later, when the answer is written.
@@ -34,7 +34,7 @@ public final class Connection implements ConnectionContext {
     private final ConnectionContext delegate;
     private final ArrayBlockingQueue<byte[]> read = new ArrayBlockingQueue<>(BUFFERS);
     private final DataReader reader = DataReader.create(this::take);
-    /** Time by System.nanoTime at which the request must have been read; meaningless between requests. */
+    /** System.nanoTime by which the request must have been read; meaningless between requests. */
     private long deadline;
     private boolean reading;
     private boolean headRead;
@@ -42,7 +42,7 @@ public final class Connection implements ConnectionContext {
     private boolean closed;
     private volatile boolean ended;
     private volatile boolean finished;
-    /** Called when the client closes the connection; null for nothing. */
+    /** Action to run when the client closes the connection; null if there is none. */
     private volatile Runnable onEnd;
 
     Connection(ConnectionContext delegate) {
@@ -55,7 +55,7 @@ public final class Connection implements ConnectionContext {
         return CURRENT.get();
     }
 
-    /** Sets what is called, on another thread, when the client closes the connection; null for nothing. */
+    /** Sets the action that another thread runs when the client closes the connection; null for none. */
     public void onEnd(Runnable action) {
         onEnd = action;
         if (ended && action != null) {
@@ -83,7 +83,7 @@ public final class Connection implements ConnectionContext {
     void finish() {
         finished = true;
         onEnd = null;
-        read.clear();   // the reading thread may wait for room
+        read.clear();   // the reading thread may wait until the queue has space
     }
 
     /** Closes the socket. A write that waits for the client fails. */
@@ -113,7 +113,7 @@ public final class Connection implements ConnectionContext {
         }
     }
 
-    /** Reads from the socket; null at the end of the stream, and if the connection is broken. */
+    /** Reads from the socket. Returns null at the end of the stream or if the connection is broken. */
     private byte[] next() {
         try {
             return delegate.serverSocket().get();
@@ -123,8 +123,9 @@ public final class Connection implements ConnectionContext {
     }
 
     /**
-     * Returns the next bytes of the client; null at the end of the connection, and if a time limit has passed. Within
-     * the head of a request, these two close the connection without an answer.
+     * Returns the next bytes from the client; null if the connection has ended or a time limit has passed. If either
+     * happens within the head of a request, throws a CloseConnectionException, and the connection is closed without an
+     * answer.
      */
     private byte[] take() {
         if (closed || last && !reading) {

@@ -10,7 +10,7 @@ import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.time.Duration;
 import java.util.Set;
 
-/** Helidon's HTTP/1.1, with a {@link Connection} between the socket and the handler of its requests. */
+/** Creates Helidon's HTTP/1.1 connections, with a {@link Connection} between the socket and the request handler. */
 final class ConnectionSelector implements ServerConnectionSelector {
     private static final int MAX_PROLOGUE = 8192;
     private static final int MAX_HEADERS = 32768;
@@ -39,7 +39,7 @@ final class ConnectionSelector implements ServerConnectionSelector {
         return new Bound(connection, http.connection(connection));
     }
 
-    /** Handles requests with {@link Connection#CURRENT} bound to their connection. */
+    /** Handles the requests of a connection while {@link Connection#CURRENT} is bound to this connection. */
     private record Bound(Connection connection, ServerConnection delegate) implements ServerConnection {
         @Override
         public void handle(Limit limit) throws InterruptedException {

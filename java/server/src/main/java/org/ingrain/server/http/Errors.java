@@ -24,7 +24,7 @@ final class Errors {
         return body.toString();
     }
 
-    /** Answers to requests that are refused before they have a route, for example because they are not HTTP. */
+    /** Writes the answers to requests that Helidon refuses before routing, for example because they are not HTTP. */
     static DirectHandlers direct() {
         DirectHandlers.Builder handlers = DirectHandlers.builder();
         for (EventType type : EventType.values()) {

@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import org.ingrain.server.api.ApiException;
 
 /**
- * An answer of server-sent events. Each event is one line of JSON. A write waits until the client has taken the data,
- * and fails with a CloseConnectionException if the client is gone.
+ * An answer that consists of server-sent events. Each event is one line of JSON. A write waits while the send buffer is
+ * full, and throws a CloseConnectionException if the client has closed the connection.
  */
 public final class EventStream {
     private final OutputStream out;
@@ -23,18 +23,18 @@ public final class EventStream {
         write("data: " + tree + "\n\n");
     }
 
-    /** Adds the error that ends the answer. */
+    /** Adds an error as the last event of the answer. */
     public void error(ApiException error) {
         write("data: " + Errors.body(error) + "\n\n");
     }
 
-    /** Adds and sends the mark of the end. */
+    /** Adds the line [DONE], which marks the end of the answer, and sends all events. */
     public void done() {
         write("data: [DONE]\n\n");
         flush();
     }
 
-    /** Sends all events that were added. */
+    /** Sends all events that have not been sent yet. */
     public void flush() {
         try {
             out.flush();

@@ -27,7 +27,7 @@ public final class Exchange {
         return request.path().path().substring(prefix.length());
     }
 
-    /** The value of a header, if the request has it once. */
+    /** The value of a header; empty unless the request has this header exactly once. */
     public Optional<String> header(String name) {
         return request.headers().first(HeaderNames.create(name));
     }
@@ -38,8 +38,8 @@ public final class Exchange {
     }
 
     /**
-     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because a browser
-     * sends some of them for any page, without asking the server.
+     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because a page of
+     * another site can make a browser send some of them without a CORS preflight request.
      */
     public Fields fields() {
         String type = header("Content-Type").orElse("none");
@@ -68,7 +68,7 @@ public final class Exchange {
         response.send(body);
     }
 
-    /** Whether an answer has been started. */
+    /** Whether {@link #send} or {@link #events} has been called. */
     boolean started() {
         return started;
     }
@@ -94,7 +94,7 @@ public final class Exchange {
         response.status(Status.OK_200);
         response.header(HeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8");
         response.header(HeaderNames.CACHE_CONTROL, "no-cache");
-        response.header("X-Accel-Buffering", "no");   // nginx would collect the events
+        response.header("X-Accel-Buffering", "no");   // otherwise nginx would buffer the events
         return new EventStream(response.outputStream());
     }
 }

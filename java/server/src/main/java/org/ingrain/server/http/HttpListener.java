@@ -21,7 +21,7 @@ import org.ingrain.tensor.InputException;
 /** Accepts connections and passes their requests to a handler, each request on its own virtual thread. */
 public final class HttpListener implements AutoCloseable {
     private static final Duration GRACE = Duration.ofMillis(500);
-    /** Bytes that the system holds for a client that does not read. */
+    /** Size of a socket's send buffer in bytes. It holds the part of an answer that the client has not read yet. */
     private static final int SEND_BUFFER = 128 << 10;
     private static final int MAX_CONNECTIONS = 16384;
     private static final Path LIMITS = Path.of("/proc/self/limits");
@@ -30,14 +30,14 @@ public final class HttpListener implements AutoCloseable {
     private final Bodies bodies = new Bodies();
     private final Handler handler;
 
-    /** Answers a request, or throws an ApiException or InputException, which becomes an answer with an error. */
+    /** Answers a request. The server answers with an error if the handler throws an ApiException or InputException. */
     @FunctionalInterface
     public interface Handler {
         void handle(String method, String path, Exchange exchange);
     }
 
     /**
-     * Starts to listen.
+     * Starts listening.
      *
      * @param port port, 0 for any free port
      * @throws InputException if the address is unknown or in use
@@ -77,8 +77,9 @@ public final class HttpListener implements AutoCloseable {
     }
 
     /**
-     * Maximum number of connections: three quarters of the files that this process may open, because the listener ends
-     * if a connection cannot be accepted.
+     * Maximum number of open connections: three quarters of the number of files that this process may open, at most
+     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, accept would fail, and Helidon's listener
+     * stops permanently when accept fails.
      */
     private static int connections() {
         try {
@@ -123,7 +124,7 @@ public final class HttpListener implements AutoCloseable {
         return server.port();
     }
 
-    /** Stops to listen and closes all connections. */
+    /** Stops listening and closes all connections. */
     @Override
     public void close() {
         boolean interrupted = Thread.interrupted();   // an interrupted thread cannot stop the server
