@@ -35,13 +35,13 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
-/** The rooms of ARCHITECTURE.md and the doors between them. */
+/** Tests that the packages and their dependencies are those that ARCHITECTURE.md lists. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LayersTest {
     private static final String ROOT = "org.ingrain.";
     private static final Path PAGE = Path.of(System.getProperty("ingrain.root"), "ARCHITECTURE.md");
 
-    /** What each room may use, as ARCHITECTURE.md says. */
+    /** For each room of ARCHITECTURE.md, the rooms that it may use. */
     private final Map<String, Set<String>> rooms = table();
 
     private JavaClasses product;
@@ -75,7 +75,7 @@ class LayersTest {
         check(slices().matching(ROOT + "(**)").should().beFreeOfCycles());
     }
 
-    /** The engine's rooms that other modules import are those that ARCHITECTURE.md lists, neither more nor fewer. */
+    /** ARCHITECTURE.md lists exactly the rooms of the engine that other modules import. */
     @Test
     void modulesUseTheListedRoomsOfTheEngine() throws IOException {
         Set<String> listed = Files.readAllLines(PAGE).stream()
@@ -88,7 +88,7 @@ class LayersTest {
         assertEquals(new TreeSet<>(listed), new TreeSet<>(used));
     }
 
-    /** Whether a package is of a module above the engine. */
+    /** Whether a package belongs to a module above the engine. */
     private static boolean above(String name) {
         return Set.of("distill", "lab", "djl", "spark", "server", "cli")
                 .contains(name.substring(ROOT.length()).split("\\.")[0]);
@@ -103,7 +103,7 @@ class LayersTest {
         return product.stream().map(type -> type.getPackageName().substring(ROOT.length())).collect(Collectors.toSet());
     }
 
-    /** The table of Java rooms: the rows whose first cell names one package. */
+    /** Reads the table of Java rooms. Its rows are those whose first cell names one package. */
     private static Map<String, Set<String>> table() {
         try (var lines = Files.lines(PAGE)) {
             return lines.dropWhile(line -> !line.startsWith("Java rooms are packages")).map(line -> line.split("\\|"))
@@ -133,7 +133,7 @@ class LayersTest {
         check(noClasses().that(not(ours)).should().callCodeUnitWhere(JavaCall.Predicates.target(address)));
     }
 
-    /** The constructor of a Tensor from an address. */
+    /** Whether the target is the constructor of a Tensor from an address. */
     private static boolean isTensorAt(CodeUnitCallTarget target) {
         return target.getName().equals("<init>") && target.getOwner().getSimpleName().equals("Tensor");
     }
@@ -152,7 +152,7 @@ class LayersTest {
     void onlyTheCommandLineSpeaksAndExits() {
         check(noClasses().should().dependOnClassesThat().resideInAPackage("java.util.logging"));
         check(noClasses().that().resideOutsideOfPackage("org.ingrain.cli..").and()
-                .doNotHaveFullyQualifiedName("org.ingrain.tokenizer.EncoderMain").should()   // a process of its own
+                .doNotHaveFullyQualifiedName("org.ingrain.tokenizer.EncoderMain").should()   // separate process
                 .callMethod(System.class, "exit", int.class)
                 .orShould(ACCESS_STANDARD_STREAMS));
     }
@@ -166,16 +166,16 @@ class LayersTest {
                 "io.helidon..", new String[] {"org.ingrain.server.http.."},
                 "picocli..", new String[] {"org.ingrain.cli.."},
                 "me.tongfei..", new String[] {"org.ingrain.cli.."},
-                "com.fasterxml.jackson.core..", new String[] {}, // Jackson 2 comes with Jinjava; ours is tools.jackson
+                "com.fasterxml.jackson.core..", new String[] {}, // Jackson 2, for Jinjava; ours is tools.jackson
                 "org.apache.spark..", new String[] {"org.ingrain.spark.."},
                 "scala..", new String[] {"org.ingrain.spark.."},
-                "jcuda..", new String[] {}, // of benchmarks/jni, which no module uses
+                "jcuda..", new String[] {}, // only benchmarks/jni uses it
                 "com.google.common..", new String[] {});
         homes.forEach((library, rooms) -> check(noClasses().that(not(resideInAnyPackage(rooms))).should()
                 .dependOnClassesThat().resideInAPackage(library)));
     }
 
-    /** Ops and what lies below them carry the header's argument lists. */
+    /** The ops and the rooms below them may have longer parameter lists, because the header's functions have them. */
     @Test
     void aboveTheOpsNoMethodTakesMoreThanSixParameters() {
         Set<String> carriers = Set.of("ffi", "ops", "tensor");

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
-/** What CONTRIBUTING.md asks of every source file and no compiler checks. */
+/** Checks the rules of CONTRIBUTING.md for source files that no compiler checks. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LintTest {
     private static final Pattern SOURCE = Pattern.compile(
@@ -34,7 +34,7 @@ class LintTest {
             "TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
     private static final Pattern FLAG = Pattern.compile("\"(|[^\"]*[ (])--[a-z][a-z-]*\\b");
-    /** Words that a reader stumbles over; CONTRIBUTING asks for standard terms. */
+    /** Unclear expressions, which are refused because CONTRIBUTING.md requires standard terms. */
     private static final Pattern WORDS = Pattern.compile(
             "(?i)\\b(so ma" + "ny|told" + " of|reck" + "on\\w*|mel" + "ted)\\b"
             + "|(?i)\\b(made u" + "p|taken u" + "p|takes it u" + "p|gone on wi" + "th|in va" + "in|so oft" + "en"
@@ -49,7 +49,7 @@ class LintTest {
             "Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|"
                     + "createTemp\\w+)\\("
             + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
-    /** Formats by the user's locale, whose digits and decimal points may be others. */
+    /** Calls that format with the user's locale, which may have other digits and another decimal separator. */
     private static final Pattern LOCALE = Pattern.compile(
             "\\.formatted\\(|(String\\.format|printf)\\((?!\\s*$|(java\\.util\\.)?Locale\\.)"
             + "|to(Lower|Upper)Case\\(\\)");
@@ -106,7 +106,7 @@ class LintTest {
         });
     }
 
-    /** A rung is studied beside its README: it says which step it is, and of what. */
+    /** The first line of a rung names the op and the rung's number, because the README describes rungs by number. */
     @Test
     void rungsOpenWithTheirStep() {
         assertNone((path, lines) -> {
@@ -129,13 +129,13 @@ class LintTest {
         assertNone((path, lines) -> firstLine(lines, REFUSED));
     }
 
-    /** A method handle throws Throwable, so ffi alone has to catch it; it wraps and rethrows. */
+    /** Only ffi may catch Throwable, because method handles throw it. ffi wraps it in another exception. */
     @Test
     void nothingCatchesEverything() {
         assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));
     }
 
-    /** Engine and distill name fields; the command line adds the dashes. The exceptions hold other words than flags. */
+    /** Engine and distill name fields; only cli names flags. The files in {@code others} use dashes otherwise. */
     @Test
     void onlyTheCommandLineKnowsFlags() {
         List<String> others = List.of("workbench/KernelCompiler.java", "report/page/HtmlPage.java",
@@ -159,14 +159,14 @@ class LintTest {
         }
     }
 
-    /** A template's loop is rewritten with strings only. */
+    /** TemplateSource is an exception, because it formats only strings. */
     @Test
     void theLocaleChangesNothing() {
         assertNone((path, lines) -> path.contains("/src/main/java/") && !path.endsWith("template/TemplateSource.java")
                 ? firstLine(lines, LOCALE) : null);
     }
 
-    /** One room writes files, atomically. */
+    /** Only the room files writes files, because its writes are atomic. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
         assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/")
@@ -238,7 +238,7 @@ class LintTest {
         return null;
     }
 
-    /** @param finding what is wrong with a file, or null */
+    /** @param finding returns the fault of a file with this path and these lines, or null if it has none */
     private void assertNone(BiFunction<String, List<String>, String> finding) {
         List<String> found = new ArrayList<>();
         for (Source source : sources) {

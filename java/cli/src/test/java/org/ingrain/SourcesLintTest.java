@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** What CONTRIBUTING.md asks of sources: widths; of C++ and CUDA also the length of functions and the include rules. */
+/** Checks rules of CONTRIBUTING.md: line widths; for C++ and CUDA also the length of functions and the includes. */
 class SourcesLintTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
     private static final int WIDTH = 120;
@@ -32,10 +32,10 @@ class SourcesLintTest {
     private static final Pattern SCRIPT = Pattern.compile("#!.*(python3|bash|sh)$");
     private static final Pattern TEXT_BLOCK = Pattern.compile("\"\"\"(?s:.*?)\"\"\"");
     private static final Pattern INCLUDE = Pattern.compile("^\\s*#include \"([^\"]+)\"");
-    /** What is no code: raw strings, comments, literals, preprocessor lines. */
+    /** Parts of a file that are not code: raw strings, comments, literals, preprocessor lines. */
     private static final Pattern NO_CODE = Pattern.compile("R\"\\((?s:.*?)\\)\"|//[^\n]*|/\\*(?s:.*?)\\*/"
             + "|\"(?:\\\\.|[^\"\\\\\n])*\"|'(?:\\\\.|[^'\\\\\n])'|^[ \t]*#(?:[^\n]*\\\\\n)*[^\n]*", Pattern.MULTILINE);
-    /** What stands before a function's body, since the last statement. */
+    /** Matches the text between the previous statement and the body of a function. */
     private static final Pattern HEAD =
             Pattern.compile("(?s)(?!\\s*(struct|class|enum|union|namespace)\\b).*\\)[^()=]*");
 
@@ -62,7 +62,7 @@ class SourcesLintTest {
 
     @Test
     void linesEnd() {
-        // Text blocks of Java tests hold data as it is: their lines do not count.
+        // The text blocks of Java tests contain data that must not be wrapped, so these lines are not checked.
         assertTrue(sources.size() > 100, () -> "only " + sources.size() + " sources below " + ROOT);
         List<String> wide = new ArrayList<>();
         sources.forEach((path, text) -> {
@@ -100,12 +100,12 @@ class SourcesLintTest {
                 + "int table[] = {1, 2};\n}  // namespace\n"));
     }
 
-    /** Lines of the outermost functions' bodies, by the line where each begins. */
+    /** Number of lines in the body of each outermost function, by the line in which the body begins. */
     private static Map<Integer, Integer> functions(String text) {
         String code = NO_CODE.matcher(text).replaceAll(found ->
                 Matcher.quoteReplacement(found.group().replaceAll("[^\n]", " ")));
         Map<Integer, Integer> functions = new LinkedHashMap<>();
-        Deque<Integer> open = new ArrayDeque<>();   // where each brace stands; a function's as -1 - where
+        Deque<Integer> open = new ArrayDeque<>();   // position p of each open brace; -1 - p if it begins a function
         boolean inside = false;
         int head = 0;
         for (int i = 0; i < code.length(); i++) {
@@ -157,7 +157,7 @@ class SourcesLintTest {
                 .orElse(null);
     }
 
-    /** The table of native rooms in ARCHITECTURE.md: the rows whose first cell names a folder. */
+    /** Reads the table of native rooms in ARCHITECTURE.md. Its rows are those whose first cell names a folder. */
     private static Map<String, Set<String>> rooms() throws IOException {
         try (Stream<String> lines = Files.lines(ROOT.resolve("ARCHITECTURE.md"))) {
             return lines.map(line -> line.split("\\|"))

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Bad input gets one clear line that names what is at fault, exit status 2, and leaves nothing half-written. */
+/** For bad input, the command prints one line that names the fault, exits with status 2 and leaves no partial files. */
 class BadInputTest {
     @TempDir
     private Path temp;

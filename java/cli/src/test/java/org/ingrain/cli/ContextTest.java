@@ -13,7 +13,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A context of 192 tokens, one a letter: results depend on it, and what does not fit is counted and left out. */
+/** Tests a context of 192 tokens, where each letter is a token. Examples that are too long are counted and left out. */
 class ContextTest {
     private static final String LONG = "Is it so " + "very ".repeat(60) + "late?";
 

@@ -13,8 +13,8 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The demo on the shipped model, with few questions: every part of it runs, and System 2 is the dear way that its
- * student has no need of.
+ * Runs the whole demo on the shipped model with few questions. System 2 answers all test questions correctly, and the
+ * distilled student needs less than a third of its tokens.
  */
 class DemoTest {
     @TempDir

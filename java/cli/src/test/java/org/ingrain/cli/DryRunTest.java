@@ -18,7 +18,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A plan says what the run then does: the calls it makes, the steps it trains, never more than at most. */
+/** The plan of a dry run has the numbers of calls and of training steps that the run then has, and upper limits. */
 class DryRunTest {
     private static final Pattern ROW = Pattern.compile(
             "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)$");
@@ -26,7 +26,7 @@ class DryRunTest {
     @TempDir
     private Path temp;
 
-    /** A stage of a plan. */
+    /** The planned and the maximum number of calls, or of training steps, of a stage. */
     private record Planned(long calls, long most) {
     }
 
@@ -65,8 +65,8 @@ class DryRunTest {
     }
 
     /**
-     * Two answers to each rephrasing, of which all are drawn and the first is taught; both controls, a baseline, votes,
-     * two rounds.
+     * Without early stopping, three rephrasings and two answers to each are drawn; the first answer is the target. The
+     * run has both controls, a baseline, majority votes and two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
@@ -130,7 +130,7 @@ class DryRunTest {
         return Json.line(Map.of("prompt", List.of(Map.of("role", "user", "content", question)), "completion", answer));
     }
 
-    /** A model that was taught to name three criteria and to score them alike, in both orders of the responses. */
+    /** The model was trained to name three criteria and to give the same scores in both orders of the responses. */
     @Test
     void branchesInBothOrders() throws IOException {
         Path taught = temp.resolve("taught");
@@ -169,7 +169,7 @@ class DryRunTest {
         assertEquals(3 * seeds.get("all texts, all time").calls(), seeds.get("all of 3 seeds").calls());
     }
 
-    /** Each student but the control of direct answers is trained once more for each stage. */
+    /** With stages, each student is trained once more per stage, except the control of direct answers. */
     @Test
     void stagesAreTrainings() throws IOException {
         List<String> questions = new ArrayList<>();
@@ -194,7 +194,7 @@ class DryRunTest {
         assertEquals(2 * 4 * 2, plan.get("sample and 1 more").calls(), "the first answer settles it");
     }
 
-    /** The model selects among its own responses: a call for each question. */
+    /** For each question, the model selects one of its own responses in one call. */
     @Test
     void selectionIsAStage() throws IOException {
         Map<String, Planned> plan = plan(
@@ -206,7 +206,7 @@ class DryRunTest {
         assertEquals(new Planned(2, 2), plan.get("train"));
     }
 
-    /** A pair that no prompt holds is discarded by the run, and no obstacle to the plan. */
+    /** A pair that is too long for the context does not prevent planning; the run discards it. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();

@@ -20,7 +20,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** What every help text must have: headings, a short synopsis, lines that fit, examples that the command accepts. */
+/** Every help text must have headings, a short synopsis, lines of limited width, and examples that are accepted. */
 class HelpTest {
     private static final Set<String> HELP = Set.of("--help", "--version", "--debug");
     private static final Pattern WORD = Pattern.compile("'([^']*)'|\"([^\"]*)\"|(\\S+)");

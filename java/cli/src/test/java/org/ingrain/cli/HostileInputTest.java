@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Inputs and outputs that a user would not expect to work, or that someone made in order to do harm. */
+/** Tests unusual and malicious input and output files. */
 class HostileInputTest {
     @TempDir
     private Path temp;
@@ -93,7 +93,7 @@ class HostileInputTest {
         assertEquals(0, evaluate.status(), evaluate.err());
     }
 
-    /** Reading it would wait for ever. */
+    /** Reading a pipe without a writer would never end. */
     @Test
     void aPipeIsNoFileOfAModel() throws Exception {
         Files.delete(model.resolve("config.json"));
@@ -115,7 +115,7 @@ class HostileInputTest {
         assertEquals("ab\n", Files.readString(prompts));
     }
 
-    /** The neighbours of a file that other programs would take for their own temporary files. */
+    /** A write leaves files alone whose names other programs use for temporary files. */
     @Test
     void filesBesideAnOutputStay() throws IOException {
         Path victim = Files.writeString(temp.resolve("victim"), "mine");

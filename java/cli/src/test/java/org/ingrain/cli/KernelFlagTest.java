@@ -16,7 +16,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A user's kernel in place of the built-in one, on the commands that compute. */
+/** Commands that compute with a model use a user's kernel instead of the built-in kernel. */
 class KernelFlagTest {
     private static final String FAILS = "return run(float{});";
 

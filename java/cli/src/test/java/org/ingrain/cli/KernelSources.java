@@ -10,19 +10,19 @@ import java.util.Arrays;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Kernels that a user may write: the one that CONTRIBUTING.md shows, and what can go wrong with it. */
+/** Sources of user kernels: the example that CONTRIBUTING.md shows, and faulty versions of this example. */
 public final class KernelSources {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     private KernelSources() {
     }
 
-    /** The whole file that CONTRIBUTING.md shows for the CPU. */
+    /** The example of CONTRIBUTING.md for the CPU, as a whole file. */
     public static String example() throws IOException {
         return example("cpp");
     }
 
-    /** The same for a GPU. */
+    /** The example of CONTRIBUTING.md for a GPU. */
     static String cudaExample() throws IOException {
         return example("cuda");
     }
@@ -34,7 +34,7 @@ public final class KernelSources {
         return example.group(1);
     }
 
-    /** The example with a change; the changed text must be there. */
+    /** The example with one text replaced by another. Fails if the example does not contain the text {@code from}. */
     public static String changed(String from, String to) throws IOException {
         String text = example();
         assertTrue(text.contains(from), from);

@@ -21,14 +21,14 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The launcher of the distribution: locales and standard streams, which a running JVM cannot change. */
+/** Tests the launcher of the distribution with locales and standard streams that a running JVM cannot change. */
 class LauncherTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     @TempDir
     private static Path home;
 
-    /** Writes a distribution whose one jar refers to this JVM's class path. */
+    /** Writes a distribution with one jar, whose manifest refers to this JVM's class path. */
     @BeforeAll
     static void install() throws IOException {
         String dist = Files.readString(ROOT.resolve(".mvn/dist"));
@@ -48,7 +48,7 @@ class LauncherTest {
         TinyModelFolder.write(home.resolve("模型"));
     }
 
-    /** What a shell command printed, standard error included, with its exit status. */
+    /** Runs a shell command. Returns its standard output and standard error, and its exit status. */
     private static String shell(String command) throws Exception {
         ProcessBuilder shell = new ProcessBuilder("bash", "-o", "pipefail", "-c", command + "; echo \"status $?\"")
                 .directory(home.toFile()).redirectErrorStream(true);
@@ -70,7 +70,7 @@ class LauncherTest {
                 shell("./ingrain tokenize --model 模型 $'\\xff'"));
     }
 
-    /** The launcher of the source tree, with a build that needs no rebuild. */
+    /** Runs the launcher of a copied source tree whose build is up to date. */
     @Test
     void aCopiedTreeRunsItsOwnJars() throws Exception {
         Path tree = Files.createDirectory(home.resolve("tree"));

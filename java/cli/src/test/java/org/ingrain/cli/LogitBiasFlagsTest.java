@@ -28,7 +28,7 @@ class LogitBiasFlagsTest {
         return IntStream.range(0, line.get("ids").size()).map(i -> line.get("ids").get(i).asInt()).toArray();
     }
 
-    /** The last bias of a token counts. */
+    /** If a token has several biases, the last one applies. */
     @Test
     void aBiasForcesOrBansATokenUntilMinTokens() throws IOException {
         int first = ids(generate())[0];

@@ -12,7 +12,7 @@ import org.ingrain.ffi.Emulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A distillation over two copies of two ranks each writes the bytes of one rank. */
+/** A distillation over two copies of two ranks each writes the same bytes as a distillation on one rank. */
 class ParallelDistillTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
 
@@ -40,7 +40,7 @@ class ParallelDistillTest {
         }
     }
 
-    /** A dry run says which devices do what, and plans each. */
+    /** A dry run shows the device of each rank and the memory that each device needs. */
     @Test
     void aDryRunShowsThePlacement() {
         Run run = distill("none", "--dry-run", "--tensor-parallel-size", 2, "--threads", 2);
@@ -51,7 +51,7 @@ class ParallelDistillTest {
                 "  copy 0: rank 0 on cpu, rank 1 on cpu");
     }
 
-    /** Two copies on four GPUs: a plan for each of them. */
+    /** For two copies on four GPUs, a dry run shows a plan for each GPU. */
     @Test
     void aDryRunShowsEveryDevice() throws IOException {
         Path model = TinyModelFolder.write(temp.resolve("model"));
@@ -63,7 +63,7 @@ class ParallelDistillTest {
         assertMatches(run.out(), fourDevices("as requested"));
     }
 
-    /** The same plan without a trial, and how unset flags are chosen. */
+    /** The command devices shows the same plan without loading the model, and the values chosen for unset flags. */
     @Test
     void devicesPlansAModelWithoutLoadingIt() {
         List<Object> command = List.of("devices", "--model", LAB, "--device", "simt:0,1,2,3");
@@ -124,7 +124,7 @@ class ParallelDistillTest {
         return lines.toArray(String[]::new);
     }
 
-    /** The last lines of a text. */
+    /** Asserts that the last lines of a text match the patterns. */
     private static void assertMatches(String text, String... patterns) {
         List<String> lines = text.lines().toList();
         assertTrue(lines.size() >= patterns.length, text);

@@ -18,9 +18,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A distillation over several ranks that fails or is killed, while it samples or trains, and goes on with other ranks.
- * Finished rows stay as they are, and the files up to the training examples are those of one undisturbed rank. All runs
- * use a norm that fails, or kills its process, where a marker file says so.
+ * A distillation over several ranks fails or is killed while it samples or trains, and is resumed with another number
+ * of ranks. Finished rows do not change, and the files up to the training examples equal those of an uninterrupted run
+ * on one rank. All runs use an RMSNorm kernel that fails, or kills its process, if a marker file exists.
  */
 @Timeout(600)
 class RankFaultTest {
@@ -28,8 +28,8 @@ class RankFaultTest {
     private static final List<Object> ONE = List.of("--threads", 1);
     private static final List<Object> FOUR = List.of("--tensor-parallel-size", 2, "--data-parallel-size", 2);
     /**
-     * Markers of sampling have the number of calls until then; the call then waits until finished rows are written.
-     * Markers of training take effect after the first step.
+     * A marker file for sampling contains the number of calls before the fault; the kernel then waits until finished
+     * rows have been written before it fails. Marker files for training take effect after the first training step.
      */
     private static final String FAULTS = """
             #include <bit>
@@ -66,7 +66,7 @@ class RankFaultTest {
     private static Path temp;
     private static Path kernel;
     private static Path alone;
-    /** Each test's folder; it is moved away after the test. */
+    /** Run folder of the current test. It is moved away after the test. */
     private static Path run;
 
     @BeforeAll
@@ -112,7 +112,7 @@ class RankFaultTest {
         assertEquals(4, Files.readAllLines(run.resolve("training/metrics.jsonl")).size());
     }
 
-    /** The finished rows: of the log while the run samples, then of the file that it is sorted into. */
+    /** The finished rows: those of the log until sampling ends, then those of samples.jsonl. */
     private List<String> samples() throws IOException {
         Path log = run.resolve("samples.jsonl.log");
         String text = Files.readString(Files.exists(log) ? log : run.resolve("samples.jsonl"));
@@ -157,7 +157,7 @@ class RankFaultTest {
         assertEndsLikeOneRank(ONE);
     }
 
-    /** Runs in a process that ends by SIGKILL; the rows of samples.jsonl after that. */
+    /** Runs the distillation in a process, which must end by SIGKILL. Returns the finished rows. */
     private List<String> killed(String name, String content, List<Object> ranks) throws Exception {
         Path marker = Files.writeString(temp.resolve(name), content);
         List<String> words = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),

@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 
 /**
- * What a command said and how it ended.
+ * The output and the exit status of a command.
  *
  * @param status exit status
  * @param out    standard output
@@ -40,7 +40,7 @@ public record Run(int status, String out, String err) {
         }
     }
 
-    /** The line that begins with the program's name. */
+    /** The error message, which is the line of standard error that begins with the program's name. */
     public String complaint() {
         return err.lines().filter(line -> line.startsWith("ingrain: ")).findFirst().orElse("");
     }

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** {@code distill --seeds}: a run for each, and the table over them beside. */
+/** {@code distill --seeds} makes a run for each seed and a table over all seeds. */
 class SeedsTest {
     @TempDir
     private Path temp;
@@ -58,7 +58,7 @@ class SeedsTest {
                 + ": a file or the folder of one run, expected a folder for the runs of 2 seeds", again.complaint());
     }
 
-    /** Two answers of one token to the one question agree with some seeds and not with others. */
+    /** There is one question, with two answers of one token. The answers agree for some of the seeds only. */
     @Test
     void aSeedThatKeepsNothingDoesNotEndTheOthers() throws IOException {
         Path model = TinyModelFolder.write(temp.resolve("model"));

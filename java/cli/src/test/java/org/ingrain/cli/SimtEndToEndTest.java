@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The whole engine on the CUDA sources, without a GPU: device loop, graphs and training, on a model of thirty thousand
- * parameters.
+ * Tests the whole engine with the CUDA sources on an emulated GPU: generation with the device loop and graphs, and
+ * training. The model has 30,000 parameters.
  */
 class SimtEndToEndTest {
     private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib",
@@ -42,7 +42,7 @@ class SimtEndToEndTest {
         return run;
     }
 
-    /** In F32 both backends compute the same sums in another order: the same greedy text, the same draws. */
+    /** In F32 the two backends differ only in the order of summation, so greedy text and sampled text are the same. */
     @Test
     void generatesWhatTheCpuGenerates() {
         for (Object[] flags : new Object[][] {{"--n", 1},
@@ -87,8 +87,8 @@ class SimtEndToEndTest {
     }
 
     /**
-     * A model that was taught to say yes distils itself: every stage runs, curation keeps what agrees, the student says
-     * yes.
+     * A model that was trained to answer yes is distilled. All stages run: sampling, curation, training, evaluation and
+     * report.
      */
     @Test
     void distils() throws IOException {
@@ -103,8 +103,8 @@ class SimtEndToEndTest {
     }
 
     /**
-     * Every prompt of the method, answered with yes: the question, the wish for a rephrased one, and what was said to
-     * that.
+     * Training rows for every prompt of the method, each with the completion yes: the question alone, the question with
+     * the request to rephrase it, and the prompt of the second step.
      */
     private Path rows() throws IOException {
         String rephrase = " Please rephrase and expand this question so that it is easier to answer. "

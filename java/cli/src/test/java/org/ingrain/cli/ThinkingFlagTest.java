@@ -13,7 +13,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code --enable-thinking} reaches the chat template in its three states, and a run's fingerprint. */
+/** The three states of {@code --enable-thinking} affect the chat template and the fingerprint of a run. */
 class ThinkingFlagTest {
     @TempDir
     private Path temp;

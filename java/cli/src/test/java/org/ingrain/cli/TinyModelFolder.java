@@ -28,7 +28,7 @@ public final class TinyModelFolder {
         return folder;
     }
 
-    /** The same in shards of a few kilobytes. */
+    /** Writes the same model with its weights in shards of a few kilobytes. */
     static Path writeSharded(Path folder) throws IOException {
         write(folder);
         Files.delete(folder.resolve("model.safetensors"));

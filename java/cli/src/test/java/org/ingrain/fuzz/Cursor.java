@@ -14,7 +14,7 @@ final class Cursor {
         return at >= bytes.length;
     }
 
-    /** A decision among {@code of} choices, at most 65536: 0 to of - 1. */
+    /** Returns a decision from 0 to {@code of} - 1; {@code of} is at most 65536. */
     int below(int of) {
         int value = next();
         return (of > 256 ? value << 8 | next() : value) % of;

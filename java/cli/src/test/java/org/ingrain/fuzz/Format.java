@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.GZIPOutputStream;
 
-/** How a file of a target is edited, so that most edited files pass the outer layers of the format. */
+/** The format of a target's files. Edits keep the format, so that most edited files pass the reader's first checks. */
 enum Format {
     BYTES {
         @Override
@@ -44,7 +44,7 @@ enum Format {
             return (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
         }
     },
-    /** The length of the header follows the edited header, unless the edits change bytes. */
+    /** Edits only the JSON header and then updates the length in front of it. */
     SAFETENSORS {
         @Override
         byte[] edit(byte[] file, Cursor edits) {

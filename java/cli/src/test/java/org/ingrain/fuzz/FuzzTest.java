@@ -26,7 +26,7 @@ class FuzzTest {
     @TempDir
     Path folder;
 
-    /** Targets have seeds that their reader accepts, and inputs that once caused a fault cause none. */
+    /** Every reader accepts seeds of its target, and the kept inputs, which once caused faults, cause none. */
     @Test
     void seedsAndKeptInputsCauseNoFault() throws IOException {
         List<String> withoutAccepted = new ArrayList<>();
@@ -45,7 +45,7 @@ class FuzzTest {
         assertEquals(List.of(), withoutAccepted);
     }
 
-    /** A fixed number of inputs of the fuzzer with a fixed seed, each of them for every target of the group. */
+    /** Passes a fixed number of inputs, made with a fixed seed, to every target of the group. */
     @ParameterizedTest
     @CsvSource({"(?!run-).*, 250", "run-.*, 15"})
     void fuzzedInputsCauseNoFault(String targets, int runs) throws IOException, InterruptedException {
@@ -79,7 +79,7 @@ class FuzzTest {
         assertEquals("[]", new String(target.file("[]".getBytes(StandardCharsets.UTF_8)), StandardCharsets.UTF_8));
     }
 
-    /** Output of a Java process, which must succeed. */
+    /** Runs a Java process, which must succeed, and returns its output. */
     private String run(String... arguments) throws IOException, InterruptedException {
         Path temporary = Files.createDirectories(folder.resolve("tmp"));
         List<String> command = new ArrayList<>(List.of(

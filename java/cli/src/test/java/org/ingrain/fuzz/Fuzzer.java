@@ -13,9 +13,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of
- * targets; each input is passed to all of them. With the property {@code ingrain.fuzz.findings}, a file that causes a
- * fault is written to that folder, once per place of the fault, and fuzzing continues; without it the fault ends the
- * run.
+ * targets; each input is passed to all of them. If the property {@code ingrain.fuzz.findings} names a folder, a file
+ * that causes a fault is written to this folder, once per code location of a fault, and fuzzing continues. Without the
+ * property, the first fault ends the run.
  */
 public final class Fuzzer {
     static final String TARGET = "ingrain.fuzz.target";
@@ -25,7 +25,7 @@ public final class Fuzzer {
     private Fuzzer() {
     }
 
-    /** A fault: what was thrown for which file of which target. */
+    /** A fault. The message names the target and the file; the cause is the exception of the reader. */
     static final class Fault extends AssertionError {
         Fault(Target target, byte[] file, Throwable thrown) {
             super(target.name() + ", " + file.length + " bytes "
@@ -94,7 +94,7 @@ public final class Fuzzer {
     }
 
     /**
-     * Prints the names of all targets, or writes the first inputs of some.
+     * Prints the names of all targets, or writes the initial inputs of the selected targets to a folder.
      *
      * @param arguments none, or an expression for the names of targets and a folder
      */
@@ -108,7 +108,7 @@ public final class Fuzzer {
             if (target.name().matches(arguments[0])) {
                 List<byte[]> corpus = new ArrayList<>(target.corpus());
                 corpus.addAll(Kept.inputs(target.name()).values());
-                for (byte[] input : corpus) {   // named by content: most edits are first inputs of several targets
+                for (byte[] input : corpus) {   // named by content, because most inputs belong to several targets
                     Files.write(Path.of(arguments[1], HexFormat.of().toHexDigits(Arrays.hashCode(input))), input);
                 }
             }

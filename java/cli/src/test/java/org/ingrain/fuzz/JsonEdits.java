@@ -11,7 +11,7 @@ import tools.jackson.databind.node.StringNode;
 
 /** Edits of a JSON text at its nodes: values of other types, extreme numbers, missing and additional fields. */
 final class JsonEdits {
-    /** Values as they are written into the text. */
+    /** JSON texts of the values that edits insert. */
     private static final List<String> VALUES = List.of("null", "true", "false", "0", "1", "-1", "7", "2147483647",
             "2147483648", "-2147483648", "4294967297", "9007199254740993", "9223372036854775807", "9223372036854775808",
             "1" + "0".repeat(60), "1e308", "1e999", "1e-300", "-0.0", "0.5", "1E+2147483647", "9".repeat(1200),

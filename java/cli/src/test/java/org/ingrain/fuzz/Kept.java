@@ -7,7 +7,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/** Inputs that caused a fault once. They are in the tree, in a folder for each target, and are tried by every build. */
+/** Inputs that once caused a fault. They are in the source tree, in a folder per target. Every build tests them. */
 final class Kept {
     private static final String FOLDER = "java/cli/src/test/resources/org/ingrain/fuzz";
 

@@ -6,8 +6,8 @@ import java.lang.invoke.MethodHandle;
 import org.ingrain.tensor.InputException;
 
 /**
- * Ends the use of a tokenizer.json that would start a child process, because a process per input is slow. The
- * tokenizers library itself is fuzzed with the files that it reads in this process.
+ * Throws an exception instead of starting a child process for a tokenizer.json, because a process per input is slow.
+ * The tokenizers library itself is fuzzed with the files that it reads in this process.
  */
 public final class NoEncoderProcess {
     private NoEncoderProcess() {

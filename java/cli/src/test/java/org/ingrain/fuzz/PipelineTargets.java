@@ -36,11 +36,11 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.sample.SamplingParams;
 
 /**
- * The files of a distillation: a finished run in which one file is edited, and some of the later files are missing, is
- * resumed. One target for each file that a run reads again.
+ * The files of a distillation. In the folder of a finished run, one file is edited and some of the later files are
+ * removed; then the run is resumed.
  */
 final class PipelineTargets {
-    /** File names, and the files that are missing beside the edited one. */
+    /** For each case, the file that is edited, followed by the files that are removed. */
     private static final List<List<String>> CASES = List.of(
             List.of("samples.jsonl", "ledger.jsonl"), List.of("samples.jsonl"),
             List.of("ledger.jsonl"), List.of("ledger.jsonl", "train.jsonl"),

@@ -39,7 +39,7 @@ final class RowTargets {
             {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
             {"text": "a"}
             """;
-    /** Three questions that PyArrow wrote, in Snappy pages. */
+    /** A Parquet file with three questions, written by PyArrow with Snappy compression. */
     private static final String PARQUET = """
             UEFSMRUAFTAVMiwVBhUAFQYVBhwAAAAYFAIAAAAGAQEGNGExAgAAAGEyAgAAAGEzFQAVgAEVggEsFQYVABUGFQYcAAAAQLACAAAABgEOAAAAV2hhdCBpcyAyICsgMj8PAAAAT8O5
             IGVzdCBQYXJpcyA/EQABJThvIGlzICJpdCI/IPCfmYIVABUqFS4sFQYVABUGFQYcAAAAFVACAAAAAwMBAAAANAYAAABGcmFuY2UVBBlMNQAYBnNjaGVtYRUGABUMJQIYAmlkJQBM

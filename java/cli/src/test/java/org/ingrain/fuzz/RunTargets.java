@@ -59,7 +59,7 @@ final class RunTargets {
                 folder.resolve("run.json"), content -> RunLock.check(folder, manifest));
     }
 
-    /** A checkpoint of six values, which resumes as the trainer does. */
+    /** A training checkpoint with six values. The target reads it in the same way as the trainer. */
     private static Target state(Path folder) throws IOException {
         Path step = Files.createDirectories(folder.resolve("step-1"));
         Files.write(step.resolve("state.bin"), new byte[6 * Float.BYTES]);

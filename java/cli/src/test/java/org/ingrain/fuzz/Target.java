@@ -11,12 +11,12 @@ import java.util.stream.Stream;
  * A reader under test. A file that it accepts and a file that it refuses with an InputException are both right; any
  * other exception is a fault.
  *
- * @param name   name on the command line, and of the folder of inputs that are kept
- * @param format how seeds are edited
+ * @param name   name of the target on the command line, and of the folder with its kept inputs
+ * @param format format of the files, which determines the edits
  * @param seeds  whole files; at least one, most of them valid
  */
 record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
-    /** First byte of an input that edits a seed; it occurs in no UTF-8 text. Other inputs are the file itself. */
+    /** First byte of an input that describes edits of a seed; no UTF-8 text contains it. Any other input is a file. */
     static final byte EDITS = (byte) 0xFF;
 
     /** Reads a file. */

@@ -21,8 +21,8 @@ class AttentionPagedParityTest extends ParityTest {
     }
 
     /**
-     * Prefill, decode and both in one step; partly filled blocks; 1, 4 and 8 query heads per key-value head; short and
-     * long shared prefixes; small and large scores.
+     * Checks prefill, decode, and prefill with decode in one step. The cases have partly filled blocks, 1, 4 and 8
+     * query heads per key-value head, short and long shared prefixes, and small and large scores.
      */
     static void holds(ParityCheck lab, Ops write, Ops attend, DType dtype, DType cache) {
         int whole = Schedule.WHOLE;
@@ -37,7 +37,7 @@ class AttentionPagedParityTest extends ParityTest {
                 new Schedule(true, true, whole, 1, 2, 100), write, attend, dtype);
     }
 
-    /** Both block sizes, head sizes of 48, 64 and 128, and shared blocks. */
+    /** Checks both block sizes, head sizes of 48, 64 and 128, and shared blocks. */
     static void blocks(ParityCheck lab, Ops write, Ops attend, DType dtype, DType cache) {
         holds(lab, new PagedCase(lab, Layer.of(4, 4, 48, dtype, cache, 16), 1, 0, 0, 7, 16, 17, 40),
                 new Schedule(false, true, 5, 1, Schedule.WHOLE, 16), write, attend, dtype);

@@ -90,7 +90,7 @@ class BitwiseRowsTest {
         }
     }
 
-    /** All ranges of {@code step} rows; on an emulated GPU those at the edges of its tiles of 8, 16 and 32 rows. */
+    /** First rows of all ranges of {@code step} rows; on an emulated GPU only ranges at the edges of its row tiles. */
     private static int[] begins(TestTarget target, int step) {
         return IntStream.range(0, T).filter(begin -> begin % step == 0)
                 .filter(begin -> !target.emulated() || step > 16 || (begin + 1) % 8 <= 1 || begin + step >= T)
@@ -108,8 +108,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * Row sizes that are multiples of 16 bytes. For these, a GPU uses different kernels for few rows and for many rows,
-     * unless the context is deterministic.
+     * A product whose rows have a multiple of 16 bytes. For such products, a GPU uses different kernels for few rows
+     * and for many rows, unless the context is deterministic.
      */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();

@@ -26,7 +26,7 @@ class BitwiseTest {
         return TestTarget.available();
     }
 
-    /** All layers; on an emulated GPU each in one order of threads, and the next layer in the other order. */
+    /** All layers. An emulated GPU runs its threads in ascending and descending order for every other layer. */
     static Stream<Arguments> layers() {
         return layers(true);
     }
@@ -50,8 +50,8 @@ class BitwiseTest {
     }
 
     /**
-     * Prompts computed whole, token by token and in odd chunks; in one batch and alone; with shared blocks, with and
-     * without prefix groups, and without shared blocks.
+     * Prompts are computed whole, token by token and in odd chunks; in one batch and alone; with shared blocks and
+     * prefix groups, with shared blocks only, and without shared blocks.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("layers")
@@ -87,8 +87,8 @@ class BitwiseTest {
     }
 
     /**
-     * The same with a cache long enough to be processed in parts: shared prefixes that cross the end of a part, and
-     * prefill and decode in one batch.
+     * Tests the same for a cache that is long enough to be processed in parts, with shared prefixes that cross the end
+     * of a part, and with prefill and decode in one batch.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
@@ -128,8 +128,8 @@ class BitwiseTest {
     }
 
     /**
-     * The partial sums, added in order, have the same bits as the product, and a rank's slice of the columns gives the
-     * rank's partial sums.
+     * The sum of the partial sums, added in order, has the same bits as the product. A product with a rank's slice of
+     * the columns gives the partial sums of this rank.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")

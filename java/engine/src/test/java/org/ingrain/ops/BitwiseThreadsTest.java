@@ -19,14 +19,14 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * One, two and three threads give the same bits, at sizes large enough to be split among the threads. On an emulated
- * GPU ascending and descending threads do.
+ * One, two and three CPU threads give the same bits, at sizes large enough to be split among the threads. On an
+ * emulated GPU, threads in ascending and in descending order give the same bits.
  */
 class BitwiseThreadsTest {
     /**
      * A sequence of ops.
      *
-     * @param run computes all their results, always in the same order
+     * @param run computes the results of all ops and returns them in a fixed order
      */
     private record Computation(String name, Function<ParityCheck, List<Tensor>> run) {
         @Override

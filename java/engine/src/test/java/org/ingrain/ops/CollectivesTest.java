@@ -31,8 +31,8 @@ class CollectivesTest extends ParityTest {
     private static final int CHUNKS = 8;
 
     /**
-     * The work of one rank. It must call {@code together}, a barrier of all ranks, before its first collective and
-     * after its last.
+     * The work of one rank. It must call {@code together}, which is a barrier of all ranks, before the rank's first
+     * collective and after its last one.
      */
     private interface Part<R> {
         R run(ParityCheck rank, int number, Runnable together) throws Exception;
@@ -46,7 +46,7 @@ class CollectivesTest extends ParityTest {
                 checks.add(new Check("all_reduce", dtype + " over " + ranks,
                         lab -> allReduce(lab, dtype, ranks, 1, 7, 127, 4099)));
             }
-            // The longest message exceeds what ranks exchange in one step.
+            // The longest message is larger than the size that ranks can exchange in one step.
             checks.add(new Check("all_reduce", "sizes in turn over " + ranks,
                     lab -> allReduce(lab, DType.F32, ranks, 4099, 5, 150_001, 64, 70_000, 1)));
             checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
@@ -64,7 +64,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** Runs the calls of a rank, all in turn through one communicator, and returns the outputs. */
+    /** Runs the calls of a rank one after another through one communicator, and returns the outputs. */
     private static List<float[]> inTurn(ParityCheck rank, Runnable together, List<Runnable> calls,
             List<Tensor> outputs) {
         together.run();
@@ -168,7 +168,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** Broadcasts from the last rank, then in place from the first. */
+    /** Broadcasts from the last rank to a second buffer, and then from the first rank in place. */
     private static void broadcast(ParityCheck lab, int ranks) {
         List<Message> messages = Message.of(1, 7, 4099, 4112);
         List<float[]> all = messages.stream().map(m -> lab.normal(m.dtype(), ranks, m.n()).values()).toList();
@@ -197,7 +197,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** One rank of two waits for a second that never comes. Destroying the communicator ends its wait with an error. */
+    /** One of two ranks waits for the other, which never arrives. Destroying the communicator makes the wait fail. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWait(TestTarget target) throws Exception {
@@ -217,7 +217,7 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** The same after one completed collective: on a GPU a kernel then waits, not the host. */
+    /** Tests the same after one completed collective. Then on a GPU a kernel waits instead of the host. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {

@@ -5,7 +5,7 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** convert.cc: every pair of dtypes, compared bit by bit. */
+/** convert.cc: compares the bits of the result for every pair of dtypes. */
 class ConvertParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
     /**

@@ -30,7 +30,7 @@ class CrossEntropyParityTest extends ParityTest {
                 lab.ops().crossEntropy(loss, lse, logits.tensor(), lab.ints(targets));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
-                // loss = lse − logit, a difference of terms as large as the logits
+                // loss = lse − logit is a difference of two terms, each as large as the logits.
                 ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);

@@ -12,8 +12,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Inputs with no rows, as in a step without logits. Every op accepts them and writes nothing, except
- * gather_rows_backward, which clears dx.
+ * Tests inputs without rows, which occur in a step without logits. Every op accepts such inputs and writes nothing,
+ * except gather_rows_backward, which clears dx.
  */
 class EmptyTest {
     private static final int WIDTH = 33;

@@ -9,7 +9,7 @@ import org.ingrain.tensor.DType;
 
 /** Converts F32, BF16 and F16 to and from arrays of F32, and compares them. */
 final class Floats {
-    /** Marks an expected value that was not recorded: a NaN with a distinct payload, which sums with it keep. */
+    /** Marks an expected value that was not recorded: a NaN whose distinct payload is preserved if a value is added. */
     static final float UNKNOWN = Float.intBitsToFloat(0x7fd15ca7);
 
     private Floats() {
@@ -53,8 +53,8 @@ final class Floats {
     }
 
     /**
-     * Fails at the first element whose difference exceeds the tolerance. An infinity or NaN must be matched by the
-     * same.
+     * Fails at the first element whose difference exceeds the tolerance. If the expected value is an infinity or NaN,
+     * the actual value must be the same infinity or NaN.
      */
     static void assertNear(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         assertEquals(expected.length, actual.length, "elements of " + what);

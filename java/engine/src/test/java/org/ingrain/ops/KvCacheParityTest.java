@@ -23,7 +23,7 @@ class KvCacheParityTest extends ParityTest {
         return checks;
     }
 
-    /** No pair reads a block that another pair writes. */
+    /** Copies pairs of blocks. No pair reads a block that another pair writes. */
     private static void copy(ParityCheck lab, DType dtype) {
         int layers = 3;
         int blocks = 9;

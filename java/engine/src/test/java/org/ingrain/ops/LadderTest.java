@@ -84,7 +84,7 @@ class LadderTest {
         }
     }
 
-    /** A wrong rung fails its checks, which shows that the checks call the rung. */
+    /** A wrong rung must fail its checks. This shows that the checks call the rung. */
     @Test
     void aRungThatIsWrongFails() throws Exception {
         String right = Files.readString(LADDER.resolve("rms_norm/v1_naive.cu"));

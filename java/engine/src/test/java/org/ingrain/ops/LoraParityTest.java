@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * lora.cc: an adapter per row, and dropout in training. The tests obtain the dropout mask from the ops themselves: from
- * the forward pass with the identity as A, or from the gradient of x with ones as du and A.
+ * lora.cc: one adapter for each row, and dropout in training. The tests obtain the dropout mask from the ops: either
+ * from the forward pass with the identity matrix as A, or from the gradient of x if all elements of du and A are 1.
  */
 class LoraParityTest extends ParityTest {
     // T, C, N, R
@@ -213,7 +213,7 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    /** The dropout mask (T, C): the factor of each element of x, which is dx for du and A of ones. */
+    /** The dropout mask (T, C), that is, the factor of each element of x. It equals dx if du and A are 1. */
     private static float[] mask(ParityCheck lab, int t, int c, Dropout dropout) {
         float[] ones = new float[t * c];
         Arrays.fill(ones, 1);
@@ -249,7 +249,7 @@ class LoraParityTest extends ParityTest {
         return mask;
     }
 
-    /** Slots of t rows: null, random adapters including none (-1), and runs of one adapter. */
+    /** Slots of t rows: null; random adapters, where -1 is no adapter; and ranges of rows with the same adapter. */
     private static List<int[]> slots(ParityCheck lab, int t) {
         List<int[]> slots = new ArrayList<>();
         slots.add(null);
@@ -267,7 +267,7 @@ class LoraParityTest extends ParityTest {
                 columns);
     }
 
-    /** Takes each row from the product of its adapter; zeros for a row without an adapter. */
+    /** Takes each row from the product with the row's adapter; a row without an adapter is 0. */
     private static NDArray byRow(int[] slots, java.util.function.IntFunction<NDArray> product) {
         if (slots == null) {
             return product.apply(0);

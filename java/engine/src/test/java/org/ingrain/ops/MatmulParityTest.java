@@ -15,8 +15,8 @@ class MatmulParityTest extends ParityTest {
     private static final List<int[]> SIZES = sizes(
             1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
     /**
-     * Rows whose size is a multiple of 16 bytes, for which GPUs have special kernels: few rows with narrow and wide
-     * weights, and many rows.
+     * Products whose rows have a multiple of 16 bytes, for which GPUs have special kernels: products of few rows with
+     * narrow and with wide weights, and products of many rows.
      */
     private static final List<int[]> PIECES = sizes(
             1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
@@ -30,8 +30,8 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * {@link #SIZES}; for bf16 also {@link #PIECES}, since other products do not use the matrix unit. An emulated GPU
-     * computes two of them for a packed weight, because a GPU stores both layouts alike.
+     * {@link #SIZES}; for bf16 also {@link #PIECES}, since products of other dtypes do not use the matrix unit. For a
+     * packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in the same way.
      */
     private static List<int[]> sizes(ParityCheck lab, Weight.Layout layout, DType x, DType w) {
         if (lab.target().emulated() && layout == Weight.Layout.PACKED) {
@@ -62,8 +62,8 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c terms has that error, and their sum has
-     * magnitude √c.
+     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c terms of a sum has the error of this rounding,
+     * and the sum of the terms has magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);
@@ -88,7 +88,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** With beta ≠ 0 and an initial y; with one sum over all columns or eight partial sums. */
+    /** Checks products with beta ≠ 0 and an initial y, with one sum over all columns and with eight partial sums. */
     private static void added(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : sizes(lab, layout, xDtype, wDtype)) {
             int t = size[0];

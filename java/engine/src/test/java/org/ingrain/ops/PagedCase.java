@@ -10,9 +10,9 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Sequences with given q, k, v that are computed step by step with a paged cache. The first {@code sharers} sequences
- * share their first {@code sharedBlocks} blocks; sequence 0 writes these before the others begin. Every run uses a new
- * cache filled with NaN and shuffled block tables.
+ * Sequences with fixed q, k and v that are computed step by step with a paged cache. The first {@code sharers}
+ * sequences share the first {@code sharedBlocks} blocks; sequence 0 writes these blocks before the other sequences
+ * begin. Every run uses a new cache filled with NaN, and shuffled block tables.
  */
 final class PagedCase {
     private final ParityCheck lab;
@@ -30,10 +30,10 @@ final class PagedCase {
     }
 
     /**
-     * How rows are split into steps: sequence s has {@code chunks[s % chunks.length]} rows per step until it ends.
+     * The division of rows into steps. Sequence s has {@code chunks[s % chunks.length]} rows per step until it ends.
      *
      * @param grouped  whether sequences that share blocks form a prefix group
-     * @param together whether all sequences are in one batch, or each is computed alone
+     * @param together whether all sequences are in one batch; if false, each sequence is computed alone
      * @param chunks   rows per step
      */
     record Schedule(boolean grouped, boolean together, int... chunks) {

@@ -19,9 +19,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Environment of one check: a context of the library under test, inputs whose exact values the reference also gets, and
- * outputs filled with NaN before the op runs. A guard strip of NaN behind every allocation must be neither read nor
- * written.
+ * Environment of one check: a context of the library under test, inputs with exactly the values that the reference
+ * uses, and outputs that are filled with NaN before the op runs. A guard strip of NaN after every allocation must be
+ * neither read nor written.
  */
 final class ParityCheck implements AutoCloseable {
     private static final int GUARD_BYTES = 256;
@@ -176,13 +176,14 @@ final class ParityCheck implements AutoCloseable {
         return references.get(compute);
     }
 
-    /** For sums weighted by a softmax: with bf16 inputs a tensor core rounds the weights to bf16. */
+    /** A tolerance for sums weighted by a softmax. If the inputs are bf16, a tensor core rounds the weights to bf16. */
     ParityTolerance weighted(ParityTolerance tolerance, DType dtype) {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
     /**
-     * For beta·d + product: cuBLASLt rounds the product to d's dtype before it adds (observed on an H200 with bf16).
+     * A tolerance for beta·d + product. cuBLASLt rounds the product to d's dtype before it adds beta·d (observed on an
+     * H200 with bf16).
      */
     ParityTolerance added(ParityTolerance tolerance, DType d, float beta) {
         return target.gpu() && d == DType.BF16 && beta != 0 ? tolerance.through(DType.BF16) : tolerance;
@@ -196,7 +197,7 @@ final class ParityCheck implements AutoCloseable {
         expect(what + " " + actual, expected, floats(actual), tolerance);
     }
 
-    /** The same. The first word of {@code what} must be the name of the op's output. */
+    /** Does the same for an array. The first word of {@code what} must be the name of the op's output. */
     void expect(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         String output = what.substring(0, what.indexOf(' '));
         try {
@@ -210,7 +211,7 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /** The compared outputs, by name; true if a comparison found a difference. */
+    /** For each compared output, by name, whether a comparison found a difference. */
     Map<String, Boolean> differed() {
         return differed;
     }

@@ -19,7 +19,7 @@ abstract class ParityTest {
     /** The checks; at least one for each op of the file. */
     abstract List<Check> checks();
 
-    /** Larger sizes of the checks, for which an emulated GPU is slow. Run only with the profile long-tests. */
+    /** Checks with larger sizes, for which an emulated GPU is slow. They run only with the profile long-tests. */
     List<Check> longChecks() {
         return List.of();
     }

@@ -14,15 +14,15 @@ import java.nio.file.StandardCopyOption;
 import java.util.zip.CRC32;
 
 /**
- * Source of a check's expected values, by the system property {@code ingrain.references}. If it is not set, libtorch
- * computes them; {@code record:FOLDER} also records them; {@code replay:FOLDER} reads the record, for machines without
- * libtorch.
+ * Source of a check's expected values, which the system property {@code ingrain.references} selects. If the property is
+ * not set, libtorch computes the values. With {@code record:FOLDER}, libtorch computes the values and they are
+ * recorded. With {@code replay:FOLDER}, the values are read from the record, for machines without libtorch.
  *
  * <p>A check draws its inputs from a fixed seed, so only results are recorded: one file per check, with the results in
- * the order of the calls of {@link #get}. Each result follows the CRC-32 of all float inputs created before it; replay
- * fails if the inputs differ. Of an array of more than {@link #WHOLE} elements only a sample is recorded: elements at a
- * fixed distance, the last {@link #END} and the largest. The others are replayed as {@link Floats#UNKNOWN}, which
- * matches any value.
+ * the order of the calls of {@link #get}. In the file, the CRC-32 of all float inputs created before a result precedes
+ * the result; replay fails if the inputs differ. If an array has more than {@link #WHOLE} elements, only some elements
+ * are recorded: elements at a fixed distance, the last {@link #END} elements and the largest element. The other
+ * elements are replayed as {@link Floats#UNKNOWN}, which matches any value.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;
@@ -182,7 +182,8 @@ final class References implements AutoCloseable {
     }
 
     /**
-     * Writes the record atomically, unless an existing one is at least as long, from another target or an earlier run.
+     * Writes the record atomically, unless there is a record of at least the same length, from another target or from
+     * an earlier run.
      */
     @Override
     public void close() {

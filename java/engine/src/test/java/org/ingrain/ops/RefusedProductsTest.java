@@ -18,9 +18,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Products that cuBLASLt refuses; which ones depends on its version and on the GPU. The tests set what the emulated
- * cuBLASLt (cuda/simt/cublas_lt) refuses and in which call. The result must still be right, and products computed by a
- * fallback kernel must be counted.
+ * Tests products that cuBLASLt refuses. The version of cuBLASLt and the GPU determine the refused products, so the
+ * tests set the products that the emulated cuBLASLt (cuda/simt/cublas_lt) refuses, and the call that refuses them. The
+ * result must still be right, and products computed by a fallback kernel must be counted.
  */
 class RefusedProductsTest {
     private static final int ROWS = 33;
@@ -75,7 +75,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** As observed on an H100: cuBLASLt refuses row scales up to 256 rows. */
+    /** On an H100, cuBLASLt was observed to refuse row scales in products of up to 256 rows. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void fewRowsAreScaledByUs(TestTarget target) {

@@ -22,7 +22,7 @@ class SampleParityTest extends ParityTest {
     private record Drawn(int[] ids, float[] logProbabilities) {
     }
 
-    /** The key of the random number that differs between rows; the other two are constant. */
+    /** The part of the random number's key that differs between rows; the other two parts are constant. */
     private enum Key { SEED, SEQUENCE, POSITION }
 
     private static final int DRAWS = 20_000;
@@ -49,8 +49,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Rows at the 48 KB limit of shared memory, and at the 227 KB limit: with 584 bytes of static memory they fit, with
-     * 1,024 they do not.
+     * Samples from rows whose sizes are near the 48 KB limit and near the 227 KB limit of shared memory. The largest
+     * rows are within a limit if the kernel has 584 bytes of static shared memory, but not if it has 1,024 bytes.
      */
     private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {
@@ -79,7 +79,7 @@ class SampleParityTest extends ParityTest {
         }
     }
 
-    /** In a tie the lowest id is drawn, whether all logits are equal or only the two largest, at distant ids. */
+    /** In a tie the lowest id is drawn. Either all logits are equal, or two logits with distant ids are the largest. */
     private static void ties(ParityCheck lab) {
         int v = 131;
         float[] values = new float[3 * v];
@@ -97,8 +97,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * On an emulated GPU fewer draws, and all settings with one key only: a key changes the random number, and a
-     * setting how the number is used.
+     * Tests all settings with all keys. On an emulated GPU there are fewer draws, and only one key is tested with all
+     * settings, because a key changes only the random number, and a setting only the use of this number.
      */
     private static void usualDistribution(ParityCheck lab, Key key) {
         boolean emulated = lab.target().emulated();
@@ -128,8 +128,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Checks that drawn ids have a positive probability under the settings, and their log-probabilities under the whole
-     * row.
+     * Checks that each drawn id has a positive probability under the settings, and that the log-probability of the id
+     * is that under the whole row.
      */
     private static void large(ParityCheck lab, int m, int v) {
         ParityCheck.Data logits = lab.normal(3, DType.F32, m, v);
@@ -211,8 +211,7 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Log-softmax (m, v). libtorch computes it only at the largest logit of each row, so that little has to be
-     * recorded.
+     * Log-softmax (m, v). libtorch computes it only at the largest logit of each row, so that few values are recorded.
      */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Collectives in place on registered buffers, on an emulated device a rank; their bits are those of a plain loop. */
+/** Collectives in place on registered buffers, with one emulated device per rank, give the bits of a plain loop. */
 @Timeout(120)
 class SharedBuffersTest {
     private static final int CHUNKS = 2;
@@ -64,7 +64,7 @@ class SharedBuffersTest {
         }
     }
 
-    /** Sizes on both sides of the limit of one shot, 256 KiB a rank, and such that leave a rest. */
+    /** Tests sizes below and above the limit of one shot (256 KiB per rank), also sizes that leave a remainder. */
     @ParameterizedTest(name = "{0} ranks, threads {1}")
     @CsvSource({"2, ascending", "8, ascending", "8, descending"})
     void haveTheBitsOfAPlainSum(int ranks, String order) {
@@ -105,7 +105,7 @@ class SharedBuffersTest {
         });
     }
 
-    /** A part of a gathered buffer is at another offset on each rank. */
+    /** Each rank gathers from its own part of the output buffer. The part has another offset on each rank. */
     @Test
     void aRankGathersItsOwnPartInPlace() {
         int ranks = 3;
@@ -120,7 +120,7 @@ class SharedBuffersTest {
         });
     }
 
-    /** Which kernel runs: staged, one shot, two shots; a freed buffer is not registered any more. */
+    /** Tests which kernel runs: staged, one shot or two shots. A freed buffer is not registered any more. */
     @Test
     void theKernelDependsOnRegistrationAndSize() {
         onRanks(2, "ascending", (context, rank) -> {
@@ -152,7 +152,7 @@ class SharedBuffersTest {
         return values;
     }
 
-    /** (n): ranks in order, within a rank its chunks in order. */
+    /** The sums (n), added in the order of the ranks and, within a rank, in the order of the chunks. */
     private static float[] sums(int ranks, int seed, int n) {
         float[] sums = null;
         for (int r = 0; r < ranks; r++) {

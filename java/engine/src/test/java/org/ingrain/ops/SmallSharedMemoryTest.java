@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * GPUs with 99 or 163 KB of shared memory per block instead of 227. Ops use smaller tiles, or a fallback kernel, which
- * is counted.
+ * Tests GPUs with 99 or 163 KB of shared memory per block instead of 227 KB. There, ops use smaller tiles or a fallback
+ * kernel. Calls of fallback kernels are counted.
  */
 class SmallSharedMemoryTest {
     private static final int LARGEST = 227 << 10;
@@ -46,7 +46,7 @@ class SmallSharedMemoryTest {
                 .map(kilobytes -> Arguments.of(target, kilobytes))).toList();
     }
 
-    /** 64 KB, less than any GPU has. With 99 KB no tile fits from about 1,250 sequences on. */
+    /** Sets 64 KB, less than any GPU has. With 99 KB no tile would fit only from about 1,250 sequences on. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void pagedAttentionFallsBackWhereNoTileFits(TestTarget target) {

@@ -50,7 +50,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return name.startsWith("simt");
     }
 
-    /** The layouts of a weight that differ. A GPU stores both alike. */
+    /** The layouts of a weight to test. There is only one for a GPU, which stores both layouts in the same way. */
     List<Weight.Layout> layouts() {
         return gpu() ? List.of(Weight.Layout.ROW_MAJOR) : List.of(Weight.Layout.values());
     }

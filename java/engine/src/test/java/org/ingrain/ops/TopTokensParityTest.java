@@ -55,7 +55,7 @@ class TopTokensParityTest extends ParityTest {
         return TestTarget.available();
     }
 
-    /** Equal logits are in ascending order of their ids, also across the rows' ends and with -inf. */
+    /** Equal logits are in ascending order of ids, also if they are at the ends of a row or -inf. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void ties(TestTarget target) {
@@ -80,7 +80,7 @@ class TopTokensParityTest extends ParityTest {
         }
     }
 
-    /** A NaN, +inf, or no logit above -inf. */
+    /** Tests rows that have a NaN, a +inf, or no logit above -inf. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void rowsWithoutADistribution(TestTarget target) {

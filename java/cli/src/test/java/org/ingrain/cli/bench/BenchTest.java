@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** What `bench` leaves behind: every test that ended, and the number of steps a prompt takes. */
+/** Tests the results of `bench`: one row for every finished measurement, and the number of steps for a prompt. */
 class BenchTest {
     private static final String NO_MEMORY = """
             #include "ingrain.h"
@@ -132,7 +132,7 @@ class BenchTest {
         assertFalse(run.err().contains("repetitions"), "nothing was measured: " + run.err());
     }
 
-    /** A prompt of 20 tokens in each of two repetitions: one is counted. */
+    /** Each repetition computes a prompt of 20 tokens. The reported number of steps is that of one repetition. */
     @Test
     void aStepHasAtMostSoManyTokens() {
         assertEquals(1, steps());
@@ -149,7 +149,7 @@ class BenchTest {
         return rows(run.out()).getFirst().get("steps").intValue();
     }
 
-    /** A GPU's step takes 2048 tokens where nothing else is said, the CPU's 512. */
+    /** By default, a step has at most 2,048 tokens on a GPU and at most 512 tokens on the CPU. */
     @Test
     void aGpuTakesMoreAtOnce() throws IOException {
         try {

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
-/** Recipes are flags of distill; those that are given win. */
+/** A recipe sets flags of distill. Flags on the command line have priority. */
 class RecipeTest {
     @TempDir
     private Path temp;
@@ -49,7 +49,7 @@ class RecipeTest {
             assertTrue(parsed.hasMatchedOption("--" + flag), flag);
         }
         Set<String> ours = new TreeSet<>(recipe.flags().keySet());
-        // What the paper states, or what says which of its experiments it is.
+        // Flags that the paper states, or that select one of the paper's experiments.
         ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls",
                 "baselines", "orders", "test-votes", "seeds", "validation-fraction"));
         if (name.startsWith("s2a")) {
@@ -63,7 +63,7 @@ class RecipeTest {
         assertEquals(ours, told);
     }
 
-    /** A row as the recipe's data have it. */
+    /** A row in the format of the recipe's data. */
     private static String row(String task) {
         return switch (task) {
             case "coin-flip" ->
@@ -81,7 +81,7 @@ class RecipeTest {
         };
     }
 
-    /** To where only the model's tokenizer and weights are missing: flags and data are read and checked before. */
+    /** The flags and the data of each recipe are valid, so the first error is that the model's weights are missing. */
     @ParameterizedTest
     @MethodSource("shipped")
     void everyShippedRecipeWantsAModel(String name) throws IOException {
@@ -117,7 +117,7 @@ class RecipeTest {
                 && Files.notExists(output.resolve("evaluation/baseline-rar-1-step")));
     }
 
-    /** A recipe in a file of arguments would be looked for too late. */
+    /** Argument files are refused, because a recipe is expanded before picocli would read an argument file. */
     @Test
     void filesOfArgumentsAreNoArguments() throws IOException {
         Path file = Files.writeString(temp.resolve("arguments"), "--recipe rar-last-letter");
@@ -126,7 +126,7 @@ class RecipeTest {
         assertTrue(run.complaint().contains("Unmatched argument at index 1: '@" + file), run.complaint());
     }
 
-    /** The warm-up is a tenth of the training at the most, on as many questions as the experiment has. */
+    /** For the number of questions of each experiment, the warm-up is at most a tenth of the training steps. */
     @ParameterizedTest
     @CsvSource({"rar-last-letter,400", "rar-coin-flip,20000", "rar-coin-flip-suffix,20000", "cot-gsm8k,7473",
             "s2a-sycophancy,6668"})

@@ -10,7 +10,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
-/** {@code kernels --plan}: the kernels that a shape gets. */
+/** {@code kernels --plan} shows the kernels that run for a shape. */
 class KernelPlanTest {
     private static List<JsonNode> plan(Object... words) {
         List<Object> all = new ArrayList<>(List.of("kernels", "--json"));

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The table of kernels, and the check of a user's kernel: a process of its own, whatever becomes of it. */
+/** Tests the table of kernels, and the check of a user's kernel, which runs in a separate process that may crash. */
 class KernelsCheckTest {
     private static final String LOOP = "for (int64_t t = begin; t < end; ++t) {\n      double";
     private static final String STORED = "* r * load(w[d]))";
