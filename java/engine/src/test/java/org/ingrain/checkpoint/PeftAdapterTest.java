@@ -100,7 +100,7 @@ class PeftAdapterTest {
                 .endsWith("adapter_config.json: lora_bias is set, which is not supported for embed_tokens"));
     }
 
-    /** As PEFT matches: every module whose path ends with the name. */
+    /** As in PEFT, a name in modules_to_save selects every module whose path ends with this name. */
     @Test
     void aSavedNormIsEveryNorm() throws IOException {
         List<TensorOutput> tensors = new ArrayList<>(modules(4, 0, 1, Projection.Q_PROJ, Projection.V_PROJ));

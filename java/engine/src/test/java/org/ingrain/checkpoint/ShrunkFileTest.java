@@ -32,7 +32,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A weights file that another process truncates while it is mapped is an error of one line, and not a SIGBUS. */
+/** If another process truncates a weights file while it is mapped, the error is one line instead of a SIGBUS. */
 class ShrunkFileTest {
     private static final String CONFIG = """
             {"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
@@ -63,7 +63,7 @@ class ShrunkFileTest {
         }
     }
 
-    /** Opens the folder, cuts its weights off, and requires that the work is refused with the file and both sizes. */
+    /** Opens the folder, truncates its weights, and asserts that the work fails with the file and both sizes. */
     private void refused(long left, Consumer<ModelFolder> work) throws IOException {
         try (ModelFolder model = ModelFolder.open(folder)) {
             long whole = Files.size(file);
@@ -94,7 +94,7 @@ class ShrunkFileTest {
         refused(8192, model -> onCpu(context -> load(context, model)));
     }
 
-    /** The rest of the last page reads as zeros, without a fault. */
+    /** Reading the rest of the last page returns zeros and causes no fault. */
     @Test
     void loadingAFileThatLacksAFewBytes() throws IOException {
         refused(Files.size(file) - 4, model -> onCpu(context -> load(context, model)));

@@ -142,8 +142,8 @@ class AbiTest {
     }
 
     /**
-     * Java writes a distinct value to each field of a descriptor; the test reads it at the offset that the C++ compiler
-     * reports.
+     * Java writes a distinct value to each field of a descriptor; the test reads each value at the offset that the C++
+     * compiler reports for the field.
      */
     @Test
     void descriptorsLieAsTheCompilerLaysThem() throws Exception {

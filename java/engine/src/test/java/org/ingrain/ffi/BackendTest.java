@@ -18,7 +18,7 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 import org.junit.jupiter.api.Test;
 
-/** Backends and contexts: opening, rejected arguments and freed memory. */
+/** Tests how backends and contexts are opened, reject arguments and free memory. */
 class BackendTest {
     private static Backend cpu() {
         return Backend.open(NativeLibraries.find("cpu"));

@@ -19,7 +19,7 @@ final class Cubin {
     private static final int ELF = 0x464c457f;   // 0x7f E L F, little-endian
     private static final int HEADER = 64;
     private static final int CUDA = 190;         // the e_machine of GPU code
-    private static final int RESERVED_SHARED = 1024;   // bytes that sm_90 reserves in front of a kernel's own
+    private static final int RESERVED_SHARED = 1024;   // bytes that sm_90 reserves before a kernel's own memory
     private static final Map<Integer, String> OPCODES = Map.of(
             0x981, "LDG", 0x986, "STG", 0x983, "LDL", 0x387, "STL", 0x987, "STL");
     private static final String[] WIDTHS = {"8", "8", "16", "16", "32", "64", "128", ""};
@@ -27,7 +27,7 @@ final class Cubin {
     private final Map<String, Map<String, Integer>> accesses = new TreeMap<>();
     private final Map<String, Long> staticShared = new TreeMap<>();
 
-    /** The code for architecture {@code sm} in an object file of nvcc; empty if there is none without compression. */
+    /** The code for architecture {@code sm} in an object file of nvcc; empty if there is no uncompressed code for it. */
     static Optional<Cubin> of(Path object, int sm) throws IOException {
         ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(object)).order(ByteOrder.LITTLE_ENDIAN);
         for (int at = 0; at + HEADER <= file.capacity(); at += Long.BYTES) {
@@ -78,7 +78,7 @@ final class Cubin {
         return new String(bytes, StandardCharsets.US_ASCII);
     }
 
-    /** Per kernel (mangled name), the number of memory instructions by kind and width, such as STG.128. */
+    /** For each kernel (mangled name), the number of memory instructions of each kind and width, such as STG.128. */
     Map<String, Map<String, Integer>> accesses() {
         return accesses;
     }

@@ -14,8 +14,8 @@ public final class Emulator {
     }
 
     /**
-     * Sets the size in bytes of a device's memory, including kernels and graphs, and of a block's shared memory; 0 does
-     * not change a size.
+     * Sets two sizes in bytes: that of a device's memory, including kernels and graphs, and that of the shared memory
+     * of a block. A value of 0 does not change the size.
      */
     public static void configure(long memory, int shared) {
         call("libsimt.so", "simt_configure", handle -> { handle.invokeExact(memory, shared); }, ValueLayout.JAVA_LONG,
@@ -28,18 +28,18 @@ public final class Emulator {
                 ValueLayout.JAVA_INT);
     }
 
-    /** Whether a device can access the memory of another one. */
+    /** Sets whether a device can access the memory of another device. */
     public static void setPeers(boolean whether) {
         call("libsimt.so", "simt_set_peers", handle -> { handle.invokeExact(whether ? 1 : 0); },
                 ValueLayout.JAVA_INT);
     }
 
-    /** The device fails, until all contexts on it are closed. */
+    /** Makes the device fail until all contexts on it are closed. */
     public static void lose(int device) {
         call("libsimt.so", "simt_lose", handle -> { handle.invokeExact(device); }, ValueLayout.JAVA_INT);
     }
 
-    /** Tells its NCCL what to refuse; the numbers are those of cuda/simt/nccl. */
+    /** Sets the calls that the emulated NCCL refuses. The values of {@code what} are defined in cuda/simt/nccl. */
     public static void refuseNccl(int what) {
         call("libnccl_emulated.so", "emulated_nccl_script", handle -> { handle.invokeExact(what); },
                 ValueLayout.JAVA_INT);
@@ -49,7 +49,7 @@ public final class Emulator {
      * Sets which products the emulated cuBLASLt refuses, and in which call. The numbers are those of the enums What and
      * Where in cuda/simt/cublas_lt.
      *
-     * @param rows refuse only products of at most this many rows; 0 for no limit
+     * @param rows maximum number of rows of a refused product; 0 for no limit
      */
     public static void refuse(int what, int where, long rows) {
         call("libcublasLt_emulated.so", "emulated_cublas_lt_script",
@@ -64,7 +64,7 @@ public final class Emulator {
 
     private static void call(String file, String name, Call call, MemoryLayout... arguments) {
         try {
-            // the global arena keeps the library loaded, and with it the settings
+            // The global arena keeps the library loaded, so that the settings are not lost.
             var library = SymbolLookup.libraryLookup(NativeLibraries.find("simt").resolveSibling(file), Arena.global());
             call.on(Linker.nativeLinker().downcallHandle(
                     library.findOrThrow(name), FunctionDescriptor.ofVoid(arguments)));

@@ -42,8 +42,8 @@ class MachineCodeTest {
     }
 
     /**
-     * One limit applies to the sum of static and dynamic shared memory, 48 KB by default: static memory reduces the
-     * dynamic memory that a launch may request.
+     * The sum of static and dynamic shared memory is limited, by default to 48 KB. So static memory reduces the dynamic
+     * memory that a launch may request.
      */
     @ParameterizedTest
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
@@ -53,7 +53,7 @@ class MachineCodeTest {
                         ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
     }
 
-    /** A kernel that loads words of 16 bytes also stores words of 16 bytes, or of 8 (four results of 2 bytes). */
+    /** A kernel that loads words of 16 bytes also stores words of 16 bytes, or of 8 bytes (four results of 2 bytes). */
     @ParameterizedTest
     @ValueSource(strings = {"gather_rows", "silu_mul", "rope", "convert", "cross_entropy"})
     void wideKernelsStoreWideWords(String stem) throws IOException {

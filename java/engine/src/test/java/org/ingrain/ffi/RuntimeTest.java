@@ -26,7 +26,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
-/** Pinned memory, events, graphs and workspace of a context, and the functions that kernels of other libraries call. */
+/** Tests pinned memory, events, graphs and workspace of a context, and the functions for kernels of other libraries. */
 class RuntimeTest {
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 2, "auto"));
@@ -118,8 +118,8 @@ class RuntimeTest {
     }
 
     /**
-     * Counts how often each item of a parallel_for was visited, and in {@code wrong} the pieces that are empty, have
-     * another state, or are shorter than min(grain, n).
+     * Counts how often each item of a parallel_for was visited. {@code wrong} counts the pieces that are empty, receive
+     * another state than the caller's, or are shorter than min(grain, n).
      */
     private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
         void piece(long state, long begin, long end) {

@@ -56,8 +56,7 @@ class DurableFileTest {
     }
 
     /**
-     * During the write the target keeps its old content, and the temporary file has a name that no file of the user
-     * has.
+     * During the write the target keeps its old content. The temporary file does not replace a file of the user.
      */
     @Test
     void aUsersNeighboursAreNotTouched() throws IOException {

@@ -50,7 +50,7 @@ class InputFileTest {
         assertNull(InputFile.rereadable(null));
     }
 
-    /** Reading such a pipe would wait for a writer. */
+    /** A pipe is refused, because reading it would wait for a writer. */
     @Test
     void aPipeIsNoConfiguration() throws Exception {
         Path pipe = pipe();

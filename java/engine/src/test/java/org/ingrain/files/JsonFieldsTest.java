@@ -60,7 +60,7 @@ class JsonFieldsTest {
                 assertThrows(InputException.class, () -> JsonFields.read(none)).getMessage());
     }
 
-    /** Inputs beyond Jackson's limits; its exceptions for them have no location. */
+    /** For inputs that exceed Jackson's limits, Jackson throws exceptions without a location. */
     @Test
     void nestingAndLongNumbersAreOneLine() {
         for (String json : List.of("{'a':" + "[".repeat(2000), "{'a':" + "1".repeat(1500) + "}",

@@ -33,8 +33,8 @@ class JsonLogTest {
     }
 
     /**
-     * The file is cut at each byte: complete lines are kept, and after the missing rows are appended the file has the
-     * same bytes as before.
+     * The test cuts the file after each byte in turn. Complete lines are kept. After the missing rows have been
+     * appended, the file has the same bytes as before the cut.
      */
     @Test
     void aTornLastLineIsCutOff() throws IOException {

@@ -36,7 +36,7 @@ class LibraryCacheTest {
         System.setProperties(before);
     }
 
-    /** The temporary directory's own names are known to all users, who can put a library there first. */
+    /** If names in the temporary directory were predictable, another user could put a library there first. */
     @Test
     void withoutAHomeTheFolderIsPrivate() throws IOException {
         System.setProperty("user.home", home.resolve("none").toString());

@@ -53,7 +53,7 @@ class LineReaderTest {
         assertEquals(List.of("a", "\ufeffb", "\rc"), LineReader.lines(new ByteArrayInputStream(text), "file"));
     }
 
-    /** A damaged or hostile file has no line end for gigabytes; packed, it is small. */
+    /** A damaged or malicious file may have gigabytes without a line end, and still be small if it is compressed. */
     @Test
     void aLineHasABound() throws IOException {
         LineReader endless = new LineReader(new InputStream() {

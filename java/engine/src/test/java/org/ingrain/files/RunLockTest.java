@@ -87,7 +87,7 @@ class RunLockTest {
         assertTrue(refusal(other.resolve("cat.png"), manifest(0)).contains("is a file"));
     }
 
-    /** Files that a killed process may have left in the folder or below it. */
+    /** Removes temporary files that a killed process may have left in the folder or below it. */
     @Test
     void removesWhatAKilledProcessLeft() throws IOException {
         Files.createDirectories(folder);

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Files of tokenizer.json with which the tokenizers library aborts its process or does not end. */
+/** Tests tokenizer.json files with which the tokenizers library aborts its process or does not return. */
 class HostileTokenizersTest {
     private static final String PRE_TOKENIZER = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
             + "\"trim_offsets\":true,\"use_regex\":true}";
@@ -70,7 +70,7 @@ class HostileTokenizersTest {
         }
     }
 
-    /** The library ends its process; ours continues and starts another one. */
+    /** The library crashes the child process. This process continues and starts another child process. */
     @Test
     void aCrashOfTheLibraryIsOneLine() throws IOException {
         write("normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}");

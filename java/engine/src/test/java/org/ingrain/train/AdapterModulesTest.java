@@ -62,8 +62,8 @@ class AdapterModulesTest {
     private static final List<String> BACKENDS =
             Stream.of(System.getProperty("ingrain.targets", "cpu,simt").split(",")).toList();
     /**
-     * The sequences of the second batch whose log-probabilities are compared. The sequences are numbered over both
-     * batches.
+     * Numbers of the sequences whose log-probabilities are compared. All of them are in the second batch; the numbers
+     * count the sequences of both batches.
      */
     private static final int[] SEQUENCES = {3, 5, 6};
     private static final JsonFields CASES = JsonFields.read(resource());

@@ -71,8 +71,8 @@ class ArchitecturesTest {
     }
 
     /**
-     * Compares log-probabilities. The tolerance allows for other orders of summation: 4 sums per layer and one in the
-     * head, each with an error of (4 + 2√F)·2⁻²⁴ times the largest value, as in ParityTolerance.
+     * Compares log-probabilities. The tolerance allows for another order of summation in 4 sums per layer and one sum
+     * in the head, each with an error of (4 + 2√F)·2⁻²⁴ times the largest value, as in ParityTolerance.
      */
     private static void assertClose(Golden golden, float[] expected, float[] found, String what) {
         double largest = 1;
@@ -245,8 +245,8 @@ class ArchitecturesTest {
     }
 
     /**
-     * Training with one kept layer gives the same moments as training with two kept layers. The test covers biases and
-     * the QK norm.
+     * Training that keeps the activations of one layer gives the same moments as training that keeps those of two
+     * layers. The test covers biases and the QK norm.
      */
     @ParameterizedTest
     @CsvSource({"qwen2, true", "qwen3, true", "qwen3, false"})
@@ -284,7 +284,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** Writes a config from the blueprint instead of copying it. */
+    /** Writes a config.json that is created from the blueprint, not copied. */
     @ParameterizedTest
     @FieldSource("MODELS")
     void aWrittenConfigIsReadAsTheSameModel(String model) {
@@ -295,7 +295,7 @@ class ArchitecturesTest {
         }
     }
 
-    /** A decoder without text. */
+    /** A decoder that returns no text. */
     private static final class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

@@ -42,9 +42,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Several replicas write the same files as a single replica, byte for byte: losses, gradient norms, checkpoints and
- * adapter. The runs have dropout, and a number of micro-batches per step that is not divisible by the number of
- * replicas.
+ * Several replicas write the same bytes as a single replica: losses, gradient norms, checkpoints and adapter. The runs
+ * use dropout. The number of micro-batches per step is not divisible by the number of replicas.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(120)
@@ -98,7 +97,7 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
-    /** If sums have no fixed order, each replica computes only the sum of its own slice (reduce_scatter). */
+    /** Without a fixed order of sums, each replica computes only the sum of its own slice (reduce_scatter). */
     @Test
     void allWeightsAreCloseOnEmulatedGpus() {
         TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);
@@ -178,7 +177,7 @@ class DataParallelTest {
         }
     }
 
-    /** Simulates the end of the process. */
+    /** Thrown to simulate that the process is killed. */
     private static final class Killed extends RuntimeException {
         private static final long serialVersionUID = 1;
     }

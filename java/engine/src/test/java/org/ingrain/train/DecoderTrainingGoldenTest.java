@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Compares training with PyTorch and PEFT, with the same initial weights and batches: grouped-query attention, tied and
- * untied heads.
+ * Compares training with PyTorch and PEFT, with the same initial weights and batches. The models have grouped-query
+ * attention and tied or untied heads.
  */
 class DecoderTrainingGoldenTest {
     private static void assertRun(JsonFields run, int step, double[] lossAndNorm) {
@@ -45,8 +45,8 @@ class DecoderTrainingGoldenTest {
             List<LoraModule> expected = golden.adapter("after");
             List<LoraModule> found = parameters.modules();
             for (int i = 0; i < expected.size(); i++) {
-                // Ten steps of at most 5e-3 each move an element by up to 5e-2. The tolerance is below a thousandth of
-                // that.
+                // Ten steps of at most 5e-3 each change an element by up to 5e-2. The tolerance is less than a
+                // thousandth of this change.
                 assertArrayEquals(expected.get(i).a(), found.get(i).a(), 2e-5f,
                         "lora_A of " + found.get(i).projection());
                 assertArrayEquals(expected.get(i).b(), found.get(i).b(), 2e-5f,

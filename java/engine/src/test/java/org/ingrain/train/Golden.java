@@ -89,7 +89,7 @@ public final class Golden implements AutoCloseable {
         return weights(DType.F32);
     }
 
-    /** The weights, with this dtype for weights, activations and cache. */
+    /** The weights in this dtype, which is also the dtype of the activations and the cache. */
     public Weights weights(DType dtype) {
         return Weights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
@@ -144,7 +144,7 @@ public final class Golden implements AutoCloseable {
         return LoraConfig.of(expected.object("lora").integer("rank"), expected.object("lora").number("alpha"));
     }
 
-    /** The adapter "before" or "after" PyTorch's run. */
+    /** The adapter of PyTorch's run. {@code when} is "before" or "after". */
     public List<LoraModule> adapter(String when) {
         List<LoraModule> modules = new ArrayList<>();
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {

@@ -91,7 +91,7 @@ class TensorParallelTrainingTest {
         assertClose(alone, output, RanksFixture.TWO_HEADS, TOLERANCE);
     }
 
-    /** Ends training after a given step. */
+    /** Ends training after step {@code last}. */
     private record UpTo(int last, boolean wantsResult) implements TrainProgress {
         @Override
         public void trained(Step step) {

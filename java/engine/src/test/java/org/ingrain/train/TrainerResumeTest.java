@@ -30,12 +30,12 @@ class TrainerResumeTest {
     private Path undisturbed;
     private int steps;
 
-    /** Simulates the end of the process at a chosen point. */
+    /** Thrown to simulate that the process is killed at a chosen point. */
     private static final class Killed extends RuntimeException {
         private static final long serialVersionUID = 1;
     }
 
-    /** Throws Killed after a step, or during the validation after this step, which precedes the checkpoint. */
+    /** Throws Killed after a step, or during the validation between this step and its checkpoint. */
     private record Dies(int step, boolean inValidation) implements TrainProgress {
         @Override
         public void trained(Step done) {

@@ -109,7 +109,7 @@ class TrainerTest {
         assertEquals(List.of("metrics.jsonl", "run.json"), TrainingFixture.names(folder.resolve("run")));
     }
 
-    /** A run from an adapter starts with the adapter's loss; an adapter of another shape is refused. */
+    /** A run that continues an adapter starts with the adapter's loss. An adapter with another shape is refused. */
     @Test
     void goesOnFromAnAdapter() throws IOException {
         TrainConfig once = new TrainConfig(1, 0, 28, 1, 17, 0, 0, 1, false);

@@ -24,8 +24,8 @@ import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * A short run on the golden model: about twelve steps of two micro-batches, with dropout and packing. Validations take
- * place after other steps than checkpoints.
+ * A short run on the golden model. It has about twelve steps of two micro-batches each, with dropout and packing. The
+ * steps with a validation differ from the steps with a checkpoint.
  */
 public final class TrainingFixture {
     public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(
@@ -36,7 +36,7 @@ public final class TrainingFixture {
     private TrainingFixture() {
     }
 
-    /** Random rows with a pattern to learn: 9 of 10 tokens are the previous token plus 3. */
+    /** Random rows with a pattern that the model can learn: 9 of 10 tokens are the previous token plus 3. */
     public static List<TrainingSequence> sequences(int n, long seed) {
         List<TrainingSequence> sequences = new ArrayList<>();
         CounterRandom random = new CounterRandom(seed);

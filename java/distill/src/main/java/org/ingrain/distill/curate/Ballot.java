@@ -17,20 +17,20 @@ import org.ingrain.tensor.Require;
  * The answers of one example in one presentation order, and the votes for each answer.
  *
  * @param answers all final answers
- * @param votes   answers with their numbers of votes, in descending order of votes; equal answers are counted together
- *                under the wording of the first one; if two answers have equal numbers of votes, the earlier one comes
- *                first
+ * @param votes   answers with their numbers of votes, in descending order of votes. Equal answers are counted together
+ *                under the wording of the first of them. If two answers have the same number of votes, the answer that
+ *                was given first comes first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
      * One final answer.
      *
      * @param path   path of the sample that gave the answer
-     * @param answer the answer found in the text, or null; the answer names options as they are presented in this
-     *               order, not in the given order
+     * @param answer the answer found in the text, or null. If options are named by letters, the letters are those of
+     *               this presentation order, not of the given order
      * @param text   the text that contains the answer: the text of the last step or, if the method branches, the merged
-     *               texts about the parts
-     * @param tokens number of tokens of that text; 0 for a merged text
+     *               texts of the branches
+     * @param tokens number of tokens of {@code text}; 0 for a merged text
      * @param steps  the intermediate steps; a step that several answers share is listed in each of these answers
      */
     public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
@@ -71,7 +71,7 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(answers, votes(example, answers, task));
     }
 
-    /** Votes of the given answers, in the form of {@link #votes()}. */
+    /** Counts the votes of these answers, in the form of {@link #votes()}. */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {

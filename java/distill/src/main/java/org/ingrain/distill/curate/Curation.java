@@ -64,7 +64,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /**
      * Judges an example and returns its entry for the ledger.
      *
-     * @param asked     the example in each presentation order, the given order first
+     * @param asked     the example with its answers in each presentation order; the given order comes first
      * @param selection the answer that the model itself selected, for rule {@code universal}
      */
     public Entry judge(List<Asked> asked, Selection selection) {
@@ -116,8 +116,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * The wording of the first counted sample that gave this answer in the given order; the key itself if there is no
-     * such sample.
+     * Returns the wording of the first counted sample that gave this answer in the given order, or the key itself if no
+     * counted sample did.
      */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())

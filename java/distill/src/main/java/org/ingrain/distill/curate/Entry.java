@@ -15,8 +15,8 @@ import org.ingrain.tensor.Require;
  * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null
  * @param right    whether the label is right; null if there is no label or no gold answer
- * @param margin   number of votes of the first answer in {@code votes} minus that of the second; 0 if there are no
- *                 votes
+ * @param margin   number of votes for the first answer in {@code votes} minus the number of votes for the second one; 0
+ *                 if there are no votes
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param tokens   tokens generated for this example, including intermediate steps
  * @param votes    answers with their numbers of votes, in descending order of votes

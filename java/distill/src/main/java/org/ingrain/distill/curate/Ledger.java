@@ -38,8 +38,8 @@ public record Ledger(Path file) {
     /**
      * Judges all examples of a finished sampling and writes the ledger. Does nothing if the ledger exists.
      *
-     * @param examples   the presentation orders of each example, the given order first
-     * @param selections for rule {@code universal}, the model's own selections by example id; for other rules, empty
+     * @param examples   for each example, its presentation orders; the given order comes first
+     * @param selections for rule {@code universal}, the model's own selections by example id; empty for other rules
      */
     public void make(Path samples, List<List<Example>> examples, Curation curation, Map<String, Selection> selections,
                      Fits fits) {
@@ -74,7 +74,7 @@ public record Ledger(Path file) {
     /**
      * Settings for the conversion of kept examples to training rows.
      *
-     * @param examples the presentation orders of each judged example
+     * @param examples for each judged example, its presentation orders
      * @param direct   plan of the method {@code direct}; the rows have the prompt of this plan
      * @param text     returns the completion for an entry and one of its targets
      */

@@ -20,8 +20,8 @@ import org.ingrain.distill.task.Task;
  * if its winner is not the winner of the given order. If one presentation order disagrees, later presentation orders
  * cannot change the verdict, and no answers to them are requested.
  *
- * <p>If each stage has its own vote ({@code perStage}), the answers below one text of a step form one poll. The winner
- * of this poll is the vote of that text in the poll of its step.
+ * <p>If each stage has its own vote ({@code perStage}), all answers that are based on the same text of a step form one
+ * poll. The winner of this poll is the vote of that text in the poll of its step.
  */
 final class Poll implements Stopping.Count {
     private final Task task;
@@ -122,7 +122,7 @@ final class Poll implements Stopping.Count {
         }
 
         /**
-         * Adds an answer, and counts all answers whose predecessors are known.
+         * Adds an answer. Then counts the answers in ascending order up to the first index whose answer is not known.
          *
          * @param number index of the answer within this stage, from 0
          * @param answer key of the answer; null if the sample has no answer

@@ -6,6 +6,6 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 public enum Target {
     /** The bare answer. */
     @JsonProperty("answer") ANSWER,
-    /** The whole last text of the first sample that gave the label. */
+    /** The whole text of the last step of the first sample that gave the label. */
     @JsonProperty("response") RESPONSE
 }

@@ -28,7 +28,7 @@ public record AnswersPart(PackedItems<?> packs, Paired gain) {
     public record Texts(String question, List<List<Ballot.Answer>> arms) {
     }
 
-    /** Reads the scores of all arms. All files of scores have the same questions in the same sequence. */
+    /** Reads the scores of all arms. The score files of all arms have the same questions in the same order. */
     public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
         List<List<Score>> scores = arms.stream().map(
                 arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();

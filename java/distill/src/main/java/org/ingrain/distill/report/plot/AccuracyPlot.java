@@ -8,8 +8,8 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Figures;
 
 /**
- * A plot of the accuracy of each arm (y axis) against the arm's mean number of generated tokens (x axis). After a good
- * distillation the student's point is left of System 2's point and about as high.
+ * A plot of the accuracy of each arm (y axis) over the arm's mean number of generated tokens (x axis). After a good
+ * distillation the student's point is left of System 2's point and at about the same height.
  */
 public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;

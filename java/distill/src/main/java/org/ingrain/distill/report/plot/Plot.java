@@ -19,7 +19,7 @@ public final class Plot {
     private final Words words;
     private final List<Shape> shapes = new ArrayList<>();
 
-    /** The words about a plot: its name in file names and element ids, its title, and its description. */
+    /** The texts for a plot: its name in file names and element ids, its title, and its description. */
     public record Words(String name, String title, String description) {
     }
 

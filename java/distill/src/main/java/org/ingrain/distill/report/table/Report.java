@@ -14,7 +14,7 @@ import org.ingrain.files.Manifest;
  *
  * @param task     name of the task
  * @param method   title of the System 2 method
- * @param manifest settings of the run, and digests of its files
+ * @param manifest settings of the run and digests of the run's files
  * @param arms     results of the evaluated arms; empty if the data has no test questions
  * @param ledgers  summary of the ledger of each student, by name
  * @param training result of the last training of each student, by name; students for which curation kept no example are
