@@ -4,13 +4,13 @@
 // Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
 // The partial results of a row are always merged in the order of the chunks, no matter which blocks computed the
 // chunks. So the plan affects the speed, but never the result.
-//   split sequence     every chunk is an item of its own, whose result goes to a slot of the workspace. The block that
+//   split sequence     every chunk is a separate item, whose result goes to a slot of the workspace. The block that
 //                      finishes the last chunk of a token merges the results of all chunks of this token.
 //   other sequence     one item computes all chunks of its tile.
 //   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
 //                      sequences of the group.
-// A sequence is split if its tokens fit into one tile. All sequences are split if their unsplit tiles would not occupy
-// all multiprocessors. No sequence is split if the workspace has too few slots.
+// A sequence is split if its tokens fit into one tile. All sequences are split if the tiles of unsplit sequences would
+// not occupy all multiprocessors. No sequence is split if the workspace has too few slots.
 //
 // Example: H = 32, K = 8, so that a tile of 64 rows has 16 tokens; cache blocks of 32 keys; 264 blocks run at once.
 //   sequence  tokens  last position  chunks  shared blocks  shared items           own items              first slot

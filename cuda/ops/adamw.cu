@@ -4,8 +4,8 @@
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
 // Needs    step >= 1; scratch of gradient_norm: 1024 f64 of the workspace
-// Mapping  one thread per 16 bytes; Σ: at most 1024 chunks (their number depends on n only), one block each, then one
-//          block over the chunks
+// Mapping  one thread per 16 bytes; Σ: at most 1024 chunks (the number depends only on n) with one block per chunk,
+//          then one block that adds the sums of the chunks
 // Bound    memory: 7·n elements per step, n and 2·n        Oracle native/ops/adamw.cc  Test AdamwParityTest
 #include "dtype.h"
 

@@ -22,7 +22,7 @@ namespace {
 constexpr int max_threads = 1024, max_warps = max_threads / 32;
 constexpr uint32_t lowest_key = 0x007fffff, infinity_key = 0xff800000;  // the keys of -inf and +inf
 
-// Maps floats to unsigned integers and keeps their order; +0 and −0 have the same key.
+// Maps floats to unsigned integers in the same order; +0 and −0 have the same key.
 __device__ __forceinline__ uint32_t to_key(float x) {
   const uint32_t u = __float_as_uint(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;

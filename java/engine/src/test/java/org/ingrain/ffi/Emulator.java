@@ -46,8 +46,8 @@ public final class Emulator {
     }
 
     /**
-     * Sets which products the emulated cuBLASLt refuses, and in which call. The numbers are those of the enums What and
-     * Where in cuda/simt/cublas_lt.
+     * Sets the products that the emulated cuBLASLt refuses, and the call in which it refuses them. {@code what} and
+     * {@code where} are values of the enums What and Where in cuda/simt/cublas_lt.
      *
      * @param rows maximum number of rows of a refused product; 0 for no limit
      */

@@ -16,7 +16,7 @@ import org.ingrain.tensor.Weight;
  *
  * @param name    name in the display names of tests
  * @param library library with the ops to test
- * @param trusted library whose ops prepare inputs such as packed weights or a filled cache; usually the same
+ * @param trusted library whose ops prepare inputs such as packed weights or a filled cache; usually {@code library}
  * @param options options of the context
  */
 record TestTarget(String name, Path library, Path trusted, ContextOptions options) {

@@ -16,7 +16,7 @@ final class Adapters {
     }
 
     /**
-     * Returns the limits of the settings, raised so far that the adapters that the settings name can be loaded.
+     * Returns the limits in the settings. They are raised if the adapters in the settings exceed them.
      *
      * @throws InputException if an adapter replaces parameters of the model (modules_to_save) and is not the only one
      */

@@ -12,8 +12,8 @@ import org.ingrain.tensor.InputException;
  * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is
  *                           one vote over all answers
  * @param orders             maximum number of presentation orders of the options or responses in which each example is
- *                           asked; a label is kept only if the answers in all these orders agree; 1: only the given
- *                           order
+ *                           asked; a label is kept only if the answers in all these orders agree; 1: only the order in
+ *                           the data
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate

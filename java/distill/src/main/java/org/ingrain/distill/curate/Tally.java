@@ -69,8 +69,8 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The verdict needs the fewest further votes if the leading answer gets all of them. So many votes are
-            // enough if the second answer could not reach the leading answer even with all remaining votes.
+            // The verdict needs the fewest further votes if the leading answer gets all of them. They are enough if the
+            // second answer could not reach the leading answer even with all remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };

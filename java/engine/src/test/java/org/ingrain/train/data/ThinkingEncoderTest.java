@@ -83,8 +83,8 @@ class ThinkingEncoderTest {
     }
 
     /**
-     * All sequences of a row are either training or validation sequences, because later prompts contain earlier
-     * answers.
+     * The sequences of a row are either all used for training or all used for validation, because later prompts of a
+     * row contain its earlier answers.
      */
     @Test
     void theSequencesOfARowStayTogether() throws IOException {

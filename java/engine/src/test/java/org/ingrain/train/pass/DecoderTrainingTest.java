@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Properties of gradients; DecoderTrainingGoldenTest checks their values. */
+/** Tests properties of gradients. DecoderTrainingGoldenTest checks the values of gradients. */
 class DecoderTrainingTest {
     /** Number of layers of both golden models. */
     private static final int LAYERS = 2;
@@ -135,7 +135,7 @@ class DecoderTrainingTest {
         assertArrayEquals(expected, found, share * largest);
     }
 
-    /** The loss is computed in chunks of rows; here there are several chunks, and the last one is not full. */
+    /** The loss is computed in chunks of rows. Here there are several chunks, and the last chunk is not full. */
     @Test
     void manyTargetRowsEqualFewAtATime() {
         try (Golden golden = new Golden("untied", 2)) {
@@ -157,7 +157,7 @@ class DecoderTrainingTest {
         Set<Projection> chosen = EnumSet.noneOf(Projection.class);
         Arrays.stream(targets.split(",")).map(Projection::valueOf).forEach(chosen::add);
         try (Golden golden = new Golden("tied", 2)) {
-            // While B is zero, no adapter changes the input of another one.
+            // While B is zero, an adapter does not change its module's output, so other modules have the same input.
             LoraConfig few = new LoraConfig(4, 8, 0, chosen, false);
             LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(LAYERS), false);
             LoraParameters some = lora(golden, few, roomy(LAYERS), false);
@@ -175,7 +175,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** The gradients in the form of an adapter. Overwrites the values of the parameters. */
+    /** Returns the gradients in the form of an adapter. Overwrites the values of the parameters. */
     private static List<LoraModule> gradients(Golden golden, LoraParameters parameters) {
         Tensor values = parameters.flat().state().getFirst();
         golden.context.copy(values, parameters.flat().gradients());

@@ -22,7 +22,7 @@ final class CompletionLogprobs {
 
     /**
      * @param top    number of most probable tokens to report
-     * @param ids    whether the names of tokens are their ids
+     * @param ids    whether a token is named by its id instead of its text
      * @param before the ids of the tokens before the choice's text; decoded, but not counted in the offsets
      */
     CompletionLogprobs(Prompts prompts, int top, boolean ids, int[] before) {

@@ -17,7 +17,7 @@ import tools.jackson.databind.JsonNode;
  * @param stream whether the answer is streamed
  * @param usage  whether the last chunk of a stream has the usage of the whole request
  * @param usages whether each chunk of a stream has the usage up to this chunk
- * @param ids    whether the names of tokens are their ids ({@code token_id:7}) instead of their texts
+ * @param ids    whether a token is named by its id ({@code token_id:7}) instead of its text
  */
 public record SamplingFields(String model, int n, SamplingParams params, boolean stream, boolean usage, boolean usages,
                              boolean ids) {

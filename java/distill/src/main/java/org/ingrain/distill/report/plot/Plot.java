@@ -29,7 +29,7 @@ public final class Plot {
     public record Point(double x, double y) {
     }
 
-    /** The part of a text that is placed at the given point: start, middle or end. */
+    /** The part of a text (start, middle or end) that is placed at the point of the text. */
     public enum Anchor {
         START, MIDDLE, END
     }
@@ -62,7 +62,7 @@ public final class Plot {
         return shapes;
     }
 
-    /** Draws horizontal grid lines, their values and the name of the axis. */
+    /** Draws horizontal grid lines with their values, and the name of the axis. */
     void yAxis(Axis y, String name) {
         for (double tick : y.ticks()) {
             line(new Point(LEFT, y.at(tick)), new Point(RIGHT, y.at(tick)), Colour.LINE);
@@ -72,7 +72,7 @@ public final class Plot {
         text(new Point(4, 14), name, Colour.MUTED, Anchor.START);
     }
 
-    /** Draws ticks, their values and the name of the axis. */
+    /** Draws ticks with their values, and the name of the axis. */
     void xAxis(Axis x, String name) {
         x.ticks().forEach(tick -> tick(x.at(tick), Axis.label(tick)));
         xName(name);

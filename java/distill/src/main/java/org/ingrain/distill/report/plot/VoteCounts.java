@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.ingrain.distill.curate.Entry;
 
-/** Numbers of examples in a ledger, grouped by the agreement of their samples and by the verdict. */
+/** Numbers of examples in a ledger, grouped by the agreement of an example's samples and by the verdict. */
 public final class VoteCounts {
     private final TreeMap<Integer, int[]> byVotes = new TreeMap<>();
     private final TreeMap<Integer, int[]> byMargin = new TreeMap<>();
