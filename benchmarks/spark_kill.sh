@@ -23,7 +23,7 @@ if [[ -z ${SPARK_HOME:-} ]]; then
     -DincludeScope=compile -DoutputDirectory="$SPARK_HOME/jars"
 fi
 export SPARK_HOME SPARK_SCALA_VERSION=2.13 SPARK_DAEMON_JAVA_OPTS=-Dspark.master.rest.enabled=false
-modules=$(printf '%s:' "$root"/java/*/target/ingrain-{engine,distill,spark}.jar)
+modules=$(printf '%s:' "$root"/java/*/target/ingrain-{engine,distill,server,spark}.jar)
 classpath=$modules$(<java/cli/target/classpath)
 
 one_machine() {
