@@ -62,7 +62,7 @@ submit() { # folder, settings: starts the driver
 
 lines() { cat "$1" 2>/dev/null | wc -l; }
 
-await_texts() { # folder, fraction of the samples in per cent: waits until so many texts are kept
+await_texts() { # folder, fraction of the samples in per cent: waits until this share of the texts is kept
   local wanted=$(($(lines "$work/one/samples.jsonl") * $2 / 100))
   while (($(lines "$work/$1/samples.jsonl.log") < wanted)); do
     [[ ! -e $work/$1/samples.jsonl ]] || { echo "$1: sampling ended before the kill" >&2; exit 1; }
