@@ -112,7 +112,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             if (!text.equals("true") && !text.equals("false")) {
                 throw new InputException(where + text + ", expected true or false");
             }
-            return text.equals("true") ? "--" + flag : "";
+            return text.equals("true") ? "--" + flag : option.negatable() ? "--no-" + flag : "";
         }
         String word = "--" + flag + "=" + text;
         // The parser requires a model and a task.
