@@ -139,7 +139,7 @@ class RunStagesTest {
         Runs.run(other, base, "whole", FakeModel.with(1));
         Runs.assertSame(content("whole"), base.resolve("second"), "samples of another run");
         assertTrue(DurableFile.read(base.resolve("second/taken-over.json"))
-                .contains("\"sample\": \"" + base.resolve("first") + "\""));
+                .contains("\"sample\" : \"" + base.resolve("first") + "\""));
         assertTrue(DurableFile.read(base.resolve("second/run.log")).contains(" sample: taken over from "));
     }
 

@@ -7,7 +7,7 @@ import picocli.CommandLine.Option;
 /** Flags for kernels of the user. */
 @Heading.Under(Heading.DEVICE)
 public final class KernelFlags {
-    @Option(names = "--kernel", split = ",", paramLabel = "OP=FILE",
+    @Option(names = "--kernel", paramLabel = "OP=FILE",
             description = "Use your own kernel for an op: rms_norm=my.so, my.cc or my.cu. "
             + "Repeatable; 'ingrain kernels' lists the ops.")
     private List<String> kernels = List.of();

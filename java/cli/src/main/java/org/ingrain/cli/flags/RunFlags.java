@@ -50,8 +50,10 @@ public final class RunFlags {
         if (option.typeInfo().isBoolean()) {
             return option.getValue();
         }
-        String words = String.join(",", option.originalStringValues());
-        return option.type() == Path.class ? Path.of(words).toAbsolutePath().normalize().toString() : words;
+        boolean path = option.auxiliaryTypes()[0] == Path.class;
+        List<String> words = option.originalStringValues().stream()
+                .map(word -> path ? Path.of(word).toAbsolutePath().normalize().toString() : word).toList();
+        return option.isMultiValue() && option.splitRegex().isEmpty() ? words : String.join(",", words);
     }
 
     /**
