@@ -130,7 +130,8 @@ public record Ledger(Path file) {
         return new Summary(total, reasons, byVotes);
     }
 
-    private Set<String> validationIds(CurationConfig config) {
+    /** The ids of the kept examples that are used for validation instead of training. */
+    public Set<String> validationIds(CurationConfig config) {
         List<String> kept = new ArrayList<>();
         JsonLines.forEach(file, Entry.class, entry -> {
             if (entry.kept()) {
