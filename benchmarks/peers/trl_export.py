@@ -28,7 +28,7 @@ DPO_STEPS = 4
 def lora(train):
     own = train["lora"]
     return LoraConfig(r=own["rank"], lora_alpha=own["alpha"], lora_dropout=own["dropout"], task_type="CAUSAL_LM",
-                      target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+                      target_modules=[name.lower() for name in own["targetModules"]])
 
 
 def common(train, seed):

@@ -59,7 +59,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                     text.strip())) : Duration.between(now, ZonedDateTime.parse(text.strip(),
                             DateTimeFormatter.RFC_1123_DATE_TIME)));
         } catch (DateTimeException e) {
-            return Optional.empty();   // a value that the standard does not know; the usual time between attempts applies
+            return Optional.empty();   // not a time of the standard
         }
     }
 
