@@ -36,8 +36,8 @@ def common(train, seed):
     return dict(output_dir="/tmp/trl-export", num_train_epochs=loop["epochs"], seed=seed, use_cpu=True, bf16=False,
                 per_device_train_batch_size=loop["batchSize"], learning_rate=optimizer["learningRate"],
                 lr_scheduler_type="cosine_with_min_lr", warmup_steps=optimizer["warmupSteps"],
-                lr_scheduler_kwargs={"min_lr_rate": optimizer["minLearningRateRatio"]}, weight_decay=optimizer["weightDecay"],
-                max_grad_norm=optimizer["maxGradNorm"], report_to=[], save_strategy="no", logging_steps=1,
+                lr_scheduler_kwargs={"min_lr_rate": optimizer["minLearningRateRatio"]},
+                weight_decay=optimizer["weightDecay"], max_grad_norm=optimizer["maxGradNorm"], report_to=[], save_strategy="no", logging_steps=1,
                 disable_tqdm=True, gradient_checkpointing=False)
 
 
