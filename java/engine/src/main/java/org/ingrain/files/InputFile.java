@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import org.ingrain.tensor.InputException;
 
@@ -35,6 +36,24 @@ public final class InputFile {
 
     private static boolean isPipe(Path path) throws IOException {
         return ((Integer) Files.getAttribute(path, "unix:mode") & KIND) == PIPE;
+    }
+
+    /**
+     * Returns the file of a folder whose name another file states.
+     *
+     * @param where place that states the name, for the error message
+     * @throws InputException if the name is not that of a file of the folder itself
+     */
+    public static Path inFolder(Path folder, String name, String where) {
+        boolean plain = !name.isEmpty() && name.indexOf('/') < 0 && !name.equals(".") && !name.equals("..");
+        try {
+            if (plain) {
+                return folder.resolve(name);
+            }
+        } catch (InvalidPathException e) {
+            // A null character, or a text that is no valid Unicode.
+        }
+        throw new InputException(where + ": '" + name + "', expected the name of a file in " + folder);
     }
 
     static Path copy(Path path, InputStream in, long most) throws IOException {

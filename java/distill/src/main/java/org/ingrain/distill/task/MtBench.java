@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.ingrain.distill.task.data.Rows;
+import org.ingrain.files.InputFile;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
@@ -94,7 +95,7 @@ final class MtBench {
     }
 
     private static String answer(Path data, String model, String question, Map<String, Map<String, JsonNode>> answers) {
-        Path file = beside(data, ANSWERS).resolve(model + ".jsonl");
+        Path file = InputFile.inFolder(beside(data, ANSWERS), model + ".jsonl", data + ": the answers of " + model);
         Map<String, JsonNode> own = answers.computeIfAbsent(model, name -> {
             Map<String, JsonNode> rows = new LinkedHashMap<>();
             Rows.forEach(file, (row, where) -> rows.put(text(row, "question_id", where), row));
