@@ -13,6 +13,7 @@ import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.curate.Distribution;
 
 /**
  * The result of an arm, which is one row of the result table. Accuracy and tokens are means over the questions. If a
@@ -33,11 +34,14 @@ import org.ingrain.distill.curate.Ballot;
  *                   that it contains
  * @param votes      results of the majority votes of the first k answers, for each k in {@link EvaluateConfig#votes},
  *                   in ascending order of k
+ * @param given      the given answers, as keys of the task that are converted to the given order; one for each question
+ *                   in each presentation order, without the questions that got no answer
+ * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
         Judging judging, Map<String, Category> categories,
-                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes, Distribution given, Commonest commonest) {
     private static final String FIRST = "k = ";
 
     public ArmResult {
@@ -87,9 +91,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * Computes the result of an arm.
      *
      * @param scores scores of all questions; the presentation orders of a question are consecutive
+     * @param commonest the result of the commonest gold answer on the same questions
      * @param wider  returns the wider category that contains a category, if there is one
      */
-    static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
+    static ArmResult of(Arm arm, List<Score> scores, Commonest commonest, Function<String, Optional<String>> wider) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
@@ -109,7 +114,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(),
                 all.low(), all.high(), tokens, unanswered, tooLong, judging(scores, questions), categories,
-                votes(questions));
+                votes(questions), Distribution.of(scores.stream().map(Score::verdict).filter(Objects::nonNull)
+                .toList()), commonest);
     }
 
     private static List<Vote> votes(List<List<Score>> questions) {

@@ -65,7 +65,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
                         (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
             }
         });
-        return ArmResult.of(arm, scores(scores, asked), task::wider);
+        return ArmResult.of(arm, scores(scores, asked), Commonest.of(task, asked), task::wider);
     }
 
     private List<Score> scores(Path file, List<Example> asked) {

@@ -20,7 +20,7 @@ class ArmResultTest {
     }
 
     private static ArmResult of(List<Score> scores) {
-        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores,
+        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores, null,
                 new Sycophancy()::wider);
     }
 
