@@ -21,9 +21,10 @@ import java.util.Optional;
  *                   presentation order: the id that the same example has in the given order
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
+ * @param set        name of the test file that the question is from; null if there are not several test files
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
-        List<String> references, Map<String, String> relabel, String given, String group) {
+        List<String> references, Map<String, String> relabel, String given, String group, String set) {
     public Example {
         fields = fields == null ? Map.of() : fields;
         references = references == null ? List.of() : List.copyOf(references);
@@ -38,7 +39,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
     /** A question in the given order and without variants. */
     public Example(String id, String question, String gold, Map<String, String> fields, String category,
             List<String> references) {
-        this(id, question, gold, fields, category, references, Map.of(), null, null);
+        this(id, question, gold, fields, category, references, Map.of(), null, null, null);
     }
 
     public Optional<String> known() {
@@ -47,12 +48,18 @@ public record Example(String id, String question, String gold, Map<String, Strin
 
     /** A copy of this example with other fields. */
     public Example with(Map<String, String> other) {
-        return new Example(id, question, gold, other, category, references, relabel, given, group);
+        return new Example(id, question, gold, other, category, references, relabel, given, group, set);
     }
 
     /** A copy of this example that belongs to a group of variants. */
     Example of(String newGroup) {
-        return new Example(id, question, gold, fields, category, references, relabel, given, newGroup);
+        return new Example(id, question, gold, fields, category, references, relabel, given, newGroup, set);
+    }
+
+    /** A copy of this example in the given order, as a question of a test file. Its id begins with the file's name. */
+    Example in(String newSet) {
+        return new Example(newSet + "/" + id, question, gold, fields, category, references, relabel, given, group,
+                newSet);
     }
 
     /**
@@ -63,7 +70,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
         return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,
-                group);
+                group, set);
     }
 
     /** Whether the options or responses are in the given order, which is the order in the data. */
