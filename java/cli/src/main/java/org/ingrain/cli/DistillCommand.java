@@ -262,6 +262,7 @@ final class DistillCommand implements Callable<Integer> {
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
+                found.warnings().forEach(line -> System.err.println("warning: " + line));
                 if (found.report() != null) {
                     System.err.println("report: " + found.report());
                 }

@@ -41,10 +41,11 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, Sta
     /**
      * The combined result of the runs.
      *
-     * @param table  result as text for a terminal
-     * @param report file of the full report; null if the report stage was not executed
+     * @param table    result as text for a terminal
+     * @param report   file of the full report; null if the report stage was not executed
+     * @param warnings reasons to doubt the result, one line each
      */
-    public record Result(String table, Path report) {
+    public record Result(String table, Path report, List<String> warnings) {
     }
 
     /** All stages of these runs, without another run. */
@@ -128,18 +129,26 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, Sta
             }
         }
         if (!paused.isEmpty()) {
-            return Optional.of(new Result(paused.toString(), null));
+            return Optional.of(new Result(paused.toString(), null, List.of()));
         }
         return reports.isEmpty() ? Optional.empty() : Optional.of(result(done, reports, empty));
     }
 
     private Result result(List<Long> done, List<Report> reports, List<Long> empty) {
         if (runs.size() == 1) {
-            return new Result(reports.getFirst().table(), output.resolve("report.html"));
+            return new Result(reports.getFirst().table(), output.resolve("report.html"), lines(reports.getFirst(), ""));
         }
         SeedsReport report = SeedsReport.of(done, reports, empty);
         report.write(output);
-        return new Result(report.text(), output.resolve("seeds.md"));
+        List<String> warnings = new ArrayList<>();
+        for (int i = 0; i < reports.size(); i++) {
+            warnings.addAll(lines(reports.get(i), "seed " + done.get(i) + ": "));
+        }
+        return new Result(report.text(), output.resolve("seeds.md"), warnings);
+    }
+
+    private static List<String> lines(Report report, String before) {
+        return report.warnings().stream().map(warning -> before + warning.line()).toList();
     }
 
     private String named(Run<T> run) {
