@@ -44,7 +44,7 @@ import picocli.CommandLine.ScopeType;
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
         subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
-            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class,
+            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class, CompareCommand.class,
             TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
