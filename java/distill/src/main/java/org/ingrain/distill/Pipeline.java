@@ -126,7 +126,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         List<StudentFiles> taught = runner.ledgers().keySet().stream()
                 .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(),
                         student.folders())).toList();
-        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
+        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task)), taught).write();
         return new Outcome.Done(report, run.path());
     }
 

@@ -207,7 +207,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String target(Ballot.Answer answer) {
-        String text = config.target() == Target.ANSWER ? answer.answer() : answer.text().strip();
+        String text = config.target() == Target.ANSWER ? answer.answer()
+                : method.withoutThoughts(answer.text()).orElse("").strip();
         return text == null ? "" : text;
     }
 }

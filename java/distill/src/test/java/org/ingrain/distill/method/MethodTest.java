@@ -81,8 +81,9 @@ class MethodTest {
                         + "question? Please ensure these"
                 + " 4 words remain unchanged from the original question.",
                         letters.firstPrompt(letters("Edgar Bob Ann Lee")).getFirst().content());
-        assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), Methods.load("rar-2-step").marks("coin-flip"));
-        assertEquals(List.of(Mark.OURS, Mark.OURS), Methods.load("rar-2-step").marks("question-answer"));
+        Method method = Methods.load("rar-2-step");
+        assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), method.marks(new CoinFlip("", 2)));
+        assertEquals(List.of(Mark.OURS, Mark.OURS), method.marks(new QuestionAnswer(AnswerFormat.TEXT)));
     }
 
     @Test

@@ -7,7 +7,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}, also gzipped), or Parquet.
+ * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}), CSV, or Parquet. The name of
+ * a file of CSV, with commas or tabs, or of Parquet has the usual ending. All except Parquet may be gzipped.
  */
 public final class Rows {
     private Rows() {
@@ -33,8 +34,11 @@ public final class Rows {
 
     /** Passes each row to {@code each}, with its file and line, until {@code each} returns false. */
     public static void until(Path file, JsonRows.Each each) {
-        if (file.getFileName().toString().endsWith(".parquet")) {
+        String name = file.getFileName().toString().replaceFirst("\\.gz$", "");
+        if (name.endsWith(".parquet")) {
             ParquetRows.until(file, each::take);
+        } else if (name.endsWith(".csv") || name.endsWith(".tsv")) {
+            CsvRows.until(file, name.endsWith(".csv") ? ',' : '\t', each);
         } else {
             JsonRows.until(file, each);
         }
