@@ -98,7 +98,7 @@ final class DemoCommand implements Callable<Integer> {
 
     private static DistillConfig<TunerConfig> config(Kind kind, Path questions, long seed) {
         QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"),
-                kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
+                List.of(kind.file(questions, "test")), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = SamplingParams.sampled(0.7, 1, MOST_TOKENS, seed);
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(MOST_TOKENS).withSeed(seed), List.of(), 1,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));

@@ -69,12 +69,14 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--test-data", paramLabel = "FILE",
-            description = "Questions to evaluate on (default: questions held out of --data).")
-    private Path testData;
+            description = "Questions to evaluate on. If given several times, each file also has a table of its own "
+            + "(default: questions held out of --data).")
+    private List<Path> testData = List.of();
 
     @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions to hold out of --data; 0 means a fifth (default: ${DEFAULT-VALUE}).")
+            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each --test-data, "
+            + "0 means all (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
     @Under(Heading.DATA)
@@ -192,7 +194,7 @@ final class DistillCommand implements Callable<Integer> {
         if (dryRun) {
             cluster.requireNone("--dry-run");
         }
-        testData = InputFile.rereadable(testData);
+        testData = testData.stream().map(InputFile::rereadable).toList();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {

@@ -104,7 +104,7 @@ final class EvaluateCommand implements Callable<Integer> {
         EvaluateConfig evaluate = new EvaluateConfig(
                 SamplingParams.sampled(temperature, topP, maxTokens, seed), samples, questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(
-                questions.config(null, 0), Methods.load(method), evaluate, adapter);
+                questions.config(List.of(), 0), Methods.load(method), evaluate, adapter);
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {

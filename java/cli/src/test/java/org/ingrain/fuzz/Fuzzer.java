@@ -2,6 +2,7 @@ package org.ingrain.fuzz;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -75,7 +76,8 @@ public final class Fuzzer {
                 Files.write(named, file);
                 List<String> text = new ArrayList<>(List.of(thrown.toString(), place, ""));
                 Stream.of(thrown.getStackTrace()).limit(40).forEach(at -> text.add(at.toString()));
-                Files.write(Path.of(named + ".txt"), text);
+                // Not Files.write(path, lines), which refuses texts that are no valid Unicode.
+                Files.write(Path.of(named + ".txt"), String.join("\n", text).getBytes(StandardCharsets.UTF_8));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

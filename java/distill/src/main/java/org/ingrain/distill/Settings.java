@@ -3,7 +3,9 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.QuestionConfig;
@@ -21,7 +23,7 @@ final class Settings {
     private record Notes(String model, List<String> data) {
     }
 
-    private record Data(TaskConfig task, String data, String testData, int limit, int testSize, int generate,
+    private record Data(TaskConfig task, String data, List<String> testData, int limit, int testSize, int generate,
             String names, long splitSeed, String questionField, String answerField) {
     }
 
@@ -48,14 +50,14 @@ final class Settings {
     }
 
     private static Notes notes(QuestionConfig data, Provenance provenance) {
-        return new Notes(name(provenance.model()), java.util.stream.Stream.of(
-                data.data(), data.testData(), data.names())
-                .filter(java.util.Objects::nonNull).map(Settings::name).toList());
+        return new Notes(name(provenance.model()), Stream.of(Stream.of(data.data()), data.testData().stream(),
+                Stream.of(data.names())).flatMap(files -> files).filter(Objects::nonNull).map(Settings::name).toList());
     }
 
     /** Returns the data settings with the hash of each file's content in place of the path of the file. */
     private static Data data(QuestionConfig data) {
-        return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
+        return new Data(data.task(), digest(data.data()),
+                data.testData().stream().map(Settings::digest).toList(), data.limit(), data.testSize(),
                 data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
     }
 

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.TreeMap;
 import java.util.function.Supplier;
+import org.ingrain.files.InputFile;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.model.WeightSource;
@@ -163,29 +164,25 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     private void openShards() {
         Path index = path.resolve(INDEX);
         JsonFields weightMap = JsonFields.read(index).object("weight_map");
-        Set<String> files = new TreeSet<>();
+        Map<String, Path> files = new TreeMap<>();
         for (String name : weightMap.names()) {
             String file = weightMap.text(name);
-            if (file.isEmpty() || file.indexOf('/') >= 0 || file.indexOf('\0') >= 0) {
-                throw new InputException(index + ": weight_map: " + name + " is in " + file
-                        + ", expected a file of the same folder");
-            }
-            files.add(file);
+            files.put(file, InputFile.inFolder(path, file, index + ": weight_map: " + name));
         }
         Map<String, String> found = new HashMap<>();
-        for (String file : files) {
-            if (!Files.isRegularFile(path.resolve(file))) {
+        files.forEach((file, at) -> {
+            if (!Files.isRegularFile(at)) {
                 throw new InputException(index + ": shard " + file + " is missing from the folder");
             }
-            Safetensors shard = Safetensors.open(path.resolve(file));
+            Safetensors shard = Safetensors.open(at);
             shards.put(file, shard);
             for (String name : shard.names()) {
                 String other = found.put(name, file);
                 if (other != null) {
-                    throw new InputException(path.resolve(file) + ": tensor '" + name + "' is also in " + other);
+                    throw new InputException(at + ": tensor '" + name + "' is also in " + other);
                 }
             }
-        }
+        });
         for (String name : weightMap.names()) {
             Safetensors shard = shards.get(weightMap.text(name));
             shard.info(name);

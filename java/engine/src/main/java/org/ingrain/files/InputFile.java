@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.zip.GZIPInputStream;
 import org.ingrain.tensor.InputException;
@@ -47,6 +48,24 @@ public final class InputFile {
         int magic = in.read() << 8 | in.read();
         in.reset();
         return magic == GZIP ? new GZIPInputStream(in) : in;
+    }
+
+    /**
+     * Returns the file of a folder whose name another file states.
+     *
+     * @param where place that states the name, for the error message
+     * @throws InputException if the name is not that of a file of the folder itself
+     */
+    public static Path inFolder(Path folder, String name, String where) {
+        boolean plain = !name.isEmpty() && name.indexOf('/') < 0 && !name.equals(".") && !name.equals("..");
+        try {
+            if (plain) {
+                return folder.resolve(name);
+            }
+        } catch (InvalidPathException e) {
+            // A null character, or a text that is no valid Unicode.
+        }
+        throw new InputException(where + ": '" + name + "', expected the name of a file in " + folder);
     }
 
     static Path copy(Path path, InputStream in, long most) throws IOException {

@@ -10,6 +10,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,6 +35,16 @@ class InputFileTest {
         assertEquals("rows", DurableFile.read(file));
         assertEquals("rows", DurableFile.read(file));
         assertEquals(file, InputFile.rereadable(file));
+    }
+
+    @Test
+    void aNameOfAFileInAFolder() {
+        assertEquals(temp.resolve("a b.json"), InputFile.inFolder(temp, "a b.json", "where"));
+        for (String name : List.of("", ".", "..", "../a", "a/b", "/a", "a\0b", "\ud800")) {
+            InputException refused = assertThrows(InputException.class, () -> InputFile.inFolder(temp, name, "where"));
+            assertTrue(refused.getMessage().startsWith("where: '"), refused.getMessage());
+            assertTrue(refused.getMessage().endsWith("', expected the name of a file in " + temp), refused.getMessage());
+        }
     }
 
     @Test

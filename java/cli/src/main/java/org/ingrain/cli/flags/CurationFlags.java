@@ -42,7 +42,8 @@ public final class CurationFlags {
     boolean allSamples;
 
     @Option(names = "--validation-fraction", defaultValue = "0", paramLabel = "X",
-            description = "Share of the kept examples used for validation only (default: ${DEFAULT-VALUE}).")
+            description = "Share of the questions whose kept answers are for validation only (default: "
+            + "${DEFAULT-VALUE}).")
     double validationFraction;
 
     /** @param seed seed of the split into training and validation examples */

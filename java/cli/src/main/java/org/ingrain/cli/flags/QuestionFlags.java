@@ -1,6 +1,7 @@
 package org.ingrain.cli.flags;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
@@ -74,10 +75,9 @@ public final class QuestionFlags {
     }
 
     /**
-     * @param testData file of held-out questions, or null; if the user gave a pipe, a regular file with the pipe's
-     *                 content
+     * @param testData files of held-out questions; if the user gave a pipe, a regular file with the pipe's content
      */
-    public QuestionConfig config(Path testData, int testSize) {
+    public QuestionConfig config(List<Path> testData, int testSize) {
         requireUse();
         data = InputFile.rereadable(data);
         names = InputFile.rereadable(names);

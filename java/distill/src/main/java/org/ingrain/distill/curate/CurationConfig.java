@@ -17,7 +17,8 @@ import org.ingrain.tensor.InputException;
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate
- * @param validationFraction share of the kept examples that is used for validation instead of training, in [0, 1)
+ * @param validationFraction share of the questions whose kept answers are used for validation instead of training, in
+ *                           [0, 1)
  * @param seed               seed for the selection of validation examples
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,

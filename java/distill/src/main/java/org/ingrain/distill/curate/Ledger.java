@@ -130,16 +130,28 @@ public record Ledger(Path file) {
         return new Summary(total, reasons, byVotes);
     }
 
+    /**
+     * Ids of the questions whose kept answers are for validation. They are a share of all questions, so the numbers of
+     * questions for training and for validation do not depend on how many are kept. At least one kept example remains
+     * for training.
+     */
     private Set<String> validationIds(CurationConfig config) {
-        List<String> kept = new ArrayList<>();
+        List<String> asked = new ArrayList<>();
+        Set<String> kept = new HashSet<>();
         JsonLines.forEach(file, Entry.class, entry -> {
+            asked.add(entry.id());
             if (entry.kept()) {
                 kept.add(entry.id());
             }
         });
-        kept.sort(Comparator.comparingLong((String id) -> Digest.seed(config.seed(), "validation", id))
+        asked.sort(Comparator.comparingLong((String id) -> Digest.seed(config.seed(), "validation", id))
                 .thenComparing(id -> id));
-        return new HashSet<>(kept.subList(0, (int) (kept.size() * config.validationFraction())));
+        List<String> first = asked.subList(0, (int) (asked.size() * config.validationFraction()));
+        Set<String> validation = new HashSet<>(first);
+        if (validation.containsAll(kept)) {
+            first.reversed().stream().filter(kept::contains).findFirst().ifPresent(validation::remove);
+        }
+        return validation;
     }
 
     /**

@@ -33,15 +33,19 @@ import org.ingrain.distill.curate.Ballot;
  *                   that it contains
  * @param votes      results of the majority votes of the first k answers, for each k in {@link EvaluateConfig#votes},
  *                   in ascending order of k
+ * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
+ *                   there are not several test files
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
         Judging judging, Map<String, Category> categories,
-                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes) {
+                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes,
+                        @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, ArmResult> sets) {
     private static final String FIRST = "k = ";
 
     public ArmResult {
         votes = votes == null ? List.of() : votes;
+        sets = sets == null ? Map.of() : sets;
     }
 
     /**
@@ -90,6 +94,16 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * @param wider  returns the wider category that contains a category, if there is one
      */
     static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
+        Map<String, List<Score>> bySet = new LinkedHashMap<>();
+        scores.stream().filter(score -> score.set() != null)
+                .forEach(score -> bySet.computeIfAbsent(score.set(), set -> new ArrayList<>()).add(score));
+        Map<String, ArmResult> sets = new LinkedHashMap<>();
+        bySet.forEach((set, own) -> sets.put(set, of(arm, own, wider, Map.of())));
+        return of(arm, scores, wider, sets);
+    }
+
+    private static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider,
+            Map<String, ArmResult> sets) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
@@ -109,7 +123,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(),
                 all.low(), all.high(), tokens, unanswered, tooLong, judging(scores, questions), categories,
-                votes(questions));
+                votes(questions), sets);
     }
 
     private static List<Vote> votes(List<List<Score>> questions) {
@@ -121,6 +135,14 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
             votes.add(new Vote(asked.get(i).k(), all.right(), all.accuracy(), all.low(), all.high()));
         }
         return votes;
+    }
+
+    /** The results on the questions of each test file, by the file's name; empty if there are not several. */
+    public static Map<String, List<ArmResult>> bySet(List<ArmResult> arms) {
+        Map<String, List<ArmResult>> sets = new LinkedHashMap<>();
+        arms.forEach(arm -> arm.sets().forEach((set, own) -> sets.computeIfAbsent(set, none -> new ArrayList<>())
+                .add(own)));
+        return sets;
     }
 
     /** The first result in the list with this role; null if there is no such result. */

@@ -100,7 +100,7 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             return new Score.Vote(k, voted, isRight(example, voted));
         }).toList();
         return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(),
-                example.references(), answer, answer == null ? null : task.key(answer), isRight(example, answer),
+                example.set(), example.references(), answer, answer == null ? null : task.key(answer), isRight(example, answer),
                 answers.tokens(), votes, ballot.answers());
     }
 

@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
@@ -179,13 +182,30 @@ class CurationTest {
         }
     }
 
+    /** Questions are divided before it is known which of them are kept. */
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {
-        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, 0.25, 1);
+        Set<String> all = questions(rows(base, 0.25, 1).get(1));
+        assertEquals(10, all.size());
+        List<List<TrainingRow>> half = rows(base, 0.25, 2);
+        Set<String> validation = questions(half.get(1));
+        assertTrue(all.containsAll(validation), validation + " of " + all);
+        assertEquals(20, half.get(0).size() + half.get(1).size());
+        assertTrue(questions(half.get(0)).stream().noneMatch(all::contains));
+        assertEquals(1, rows(base, 0.99, 40).get(0).size(), "the only kept question is for training");
+    }
+
+    private static Set<String> questions(List<TrainingRow> rows) {
+        return rows.stream().map(row -> row.prompt().getFirst().content()).collect(Collectors.toSet());
+    }
+
+    /** The training rows and the validation rows of 40 questions, of which every {@code step}-th is kept. */
+    private static List<List<TrainingRow>> rows(Path base, double fraction, int step) {
+        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, fraction, 1);
         List<Entry> entries = new ArrayList<>();
         List<List<Example>> examples = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            boolean kept = i % 2 == 0;
+            boolean kept = i % step == 0;
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
                     Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
@@ -197,12 +217,8 @@ class CurationTest {
         JsonLines.write(ledger.file(), entries);
         ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"),
                 new Ledger.Rows(examples, plan(1), config, (entry, target) -> target.text()));
-        List<TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), TrainingRow.class);
-        List<TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), TrainingRow.class);
-        assertEquals(15, train.size());
-        assertEquals(5, validation.size());
-        assertTrue(train.stream().noneMatch(validation::contains));
-        assertEquals(20, ledger.summary().total().kept());
         assertEquals(40, ledger.summary().total().examples());
+        return Stream.of("train.jsonl", "validation.jsonl")
+                .map(file -> JsonLines.read(base.resolve(file), TrainingRow.class)).toList();
     }
 }

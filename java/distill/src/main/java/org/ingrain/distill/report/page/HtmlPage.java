@@ -111,6 +111,10 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
             page.leaf("p", "Not evaluated: the questions come without answers.");
         } else {
             table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
+            ArmResult.bySet(report.arms()).forEach((set, own) -> {
+                page.leaf("h3", "Questions of " + set);
+                table(page, Tables.arms(own), own.stream().map(ArmResult::role).toList());
+            });
             page.leaf(
                     "p", "#Tokens: mean number of generated tokens per question, including intermediate steps. A text "
                     + "without an answer counts as wrong." + report.aboutVotes(), "class", "note");

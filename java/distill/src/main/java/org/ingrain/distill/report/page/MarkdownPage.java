@@ -1,5 +1,6 @@
 package org.ingrain.distill.report.page;
 
+import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Prompts;
 import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.SettingsList;
@@ -12,6 +13,8 @@ public record MarkdownPage(Report report, Prompts prompts) {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
         page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
                 : Tables.arms(report.arms()).markdown());
+        ArmResult.bySet(report.arms()).forEach((set, own) -> page.append("\nQuestions of `").append(quotable(set))
+                .append("`:\n\n").append(Tables.arms(own).markdown()));
         page.append(
                 "\n#Tokens: mean number of generated tokens per question, including intermediate steps. Intervals are "
                 + "Wilson's. A text without an answer counts as wrong." + report.aboutVotes() + "\n");

@@ -40,6 +40,8 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
         StringBuilder text = new StringBuilder(heading()).append("\n\n");
         text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text())
                 .append('\n');
+        ArmResult.bySet(arms).forEach((set, own) -> text.append(set).append(":\n").append(Tables.arms(own).text())
+                .append('\n'));
         ledgers.forEach((student, summary) -> text.append(student).append(": ").append(Tables.kept(summary))
                 .append('\n'));
         return text.toString();

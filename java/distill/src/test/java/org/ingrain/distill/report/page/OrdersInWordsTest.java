@@ -19,7 +19,7 @@ class OrdersInWordsTest {
         return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
                 .map(role -> role.name().toLowerCase(Locale.ROOT).replace('_', '-').transform(
                 name -> new ArmResult(role, name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(),
-                        List.of()))).toList();
+                        List.of(), Map.of()))).toList();
     }
 
     @Test
