@@ -37,6 +37,14 @@ sealed interface Stage {
         }
     }
 
+    /** Verifies the answers with the user's program. */
+    record Verify(Student student) implements Stage {
+        @Override
+        public String name() {
+            return student.stage("verify");
+        }
+    }
+
     /** Writes the ledger and the training rows. */
     record Curate(Student student) implements Stage {
         @Override
@@ -104,6 +112,9 @@ sealed interface Stage {
         }
         if (student.curation().rule() == Rule.UNIVERSAL) {
             stages.add(new Select(student));
+        }
+        if (student.curation().verifier() != null) {
+            stages.add(new Verify(student));
         }
         stages.add(new Curate(student));
     }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Curriculum;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
@@ -24,6 +25,8 @@ import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.verify.Verdicts;
+import org.ingrain.distill.verify.Verification;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 
@@ -74,6 +77,7 @@ final class StageRunner {
         switch (stage) {
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
             case Stage.Select(Student student) -> select(student, watch(stage, "answers"));
+            case Stage.Verify(Student student) -> verify(student, watch(stage, "answers"));
             case Stage.Curate(Student student) -> curate(student);
             case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
             case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
@@ -113,6 +117,13 @@ final class StageRunner {
                 run.file(student.samples()), data.pool()).run(selections, watch));
     }
 
+    private void verify(Student student, Stopwatch watch) {
+        Path verdicts = run.file(student.verdicts());
+        Verification verification = new Verification(student.curation().verifier(), plans.task(), student.method());
+        run.digests().make(verdicts, () -> verification.run(run.file(student.samples()),
+                orders.stream().flatMap(List::stream).toList(), verdicts, watch));
+    }
+
     private void curate(Student student) {
         Path selections = run.file(student.selections());
         Plan direct = plans.direct();
@@ -124,7 +135,7 @@ final class StageRunner {
                 workers.tuner()
                         .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.text(part, entry, target))));
         run.digests().make(ledger.file(), () -> ledger.make(run.file(student.samples()), orders,
-                plans.curation(student, weights(student.teacher())), student.curation().rule() == Rule.UNIVERSAL
+                curation(student), student.curation().rule() == Rule.UNIVERSAL
                 ? UniversalSelfConsistency.selections(selections) : Map.of(), fits));
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
@@ -132,6 +143,12 @@ final class StageRunner {
             writeTraining(student.folder(part), ledger, new Ledger.Rows(orders, direct, student.curation(),
                     (entry, target) -> curriculum.text(now, entry, target)));
         }
+    }
+
+    private Curation curation(Student student) {
+        Curation curation = plans.curation(student, weights(student.teacher()));
+        return student.curation().verifier() == null ? curation
+                : curation.with(Verdicts.read(run.file(student.verdicts())));
     }
 
     private void writeTraining(String folder, Ledger ledger, Ledger.Rows how) {

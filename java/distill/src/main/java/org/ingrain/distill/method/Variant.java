@@ -23,7 +23,8 @@ import org.ingrain.tensor.InputException;
  * @param system      system message of this step instead of that of the question; an empty text: none; null: that of
  *                    the question, if it has one
  * @param messages    messages with placeholders before the prompt; null: none
- * @param exemplars   whether the exemplars of the task precede the prompt; null: only if the prompt is the bare question
+ * @param exemplars   whether the exemplars of the task precede the prompt; null: only if the prompt is the bare
+ *                    question
  */
 public record Variant(String task, String prompt, int samples, Mark mark, Double temperature, Double topP, Integer topK,
                       Integer maxTokens, List<String> stop, String system, List<Conversation.Turn> messages,

@@ -53,7 +53,10 @@ public record Conversation(String system, List<Message> exemplars, List<Turn> tu
         return messages;
     }
 
-    /** The prompt for readers, after the messages before it; each has its role unless the prompt is the only message. */
+    /**
+     * The prompt for readers, after the messages before it. Each message has its role, unless the prompt is the only
+     * one.
+     */
     String words(PromptTemplate prompt) {
         List<Message> messages = new ArrayList<>(exemplars);
         if (system != null && !system.isEmpty()) {

@@ -23,8 +23,8 @@ public record Thoughts(String open, String close, boolean opened) {
     }
 
     /**
-     * The text after the last thoughts, without spaces around it. A text without marks is returned unchanged. The result
-     * is empty if the last thoughts are not closed.
+     * The text after the last thoughts, without spaces around it. A text without marks is returned unchanged. The
+     * result is empty if the last thoughts are not closed.
      */
     public Optional<String> without(String text) {
         int end = text.lastIndexOf(close);

@@ -49,7 +49,8 @@ final class BoundedRegex {
     Optional<String> find(String text, int group, boolean last) {
         String found = null;
         try {
-            Matcher matcher = pattern.matcher(new Counted(text, new long[] {STEPS + STEPS_PER_CHARACTER * text.length()}));
+            long most = STEPS + STEPS_PER_CHARACTER * text.length();
+            Matcher matcher = pattern.matcher(new Counted(text, new long[] {most}));
             while ((last || found == null) && matcher.find()) {
                 found = matcher.group(group) == null ? found : matcher.group(group);
             }

@@ -13,10 +13,15 @@ import tools.jackson.databind.JsonNode;
  * @param question the last message of the user
  * @param answer   the message of the assistant after the question; null if there is none
  */
-record ChatRow(List<Message> before, String question, String answer) {
-    static final String FIELD = "messages";
+public record ChatRow(List<Message> before, String question, String answer) {
+    public static final String FIELD = "messages";
 
-    static ChatRow of(JsonNode messages, String where) {
+    /**
+     * Reads a list of messages with role and content.
+     *
+     * @throws InputException if there is no question, or if other messages than one answer follow it
+     */
+    public static ChatRow of(JsonNode messages, String where) {
         List<Message> all = new ArrayList<>();
         for (JsonNode message : messages) {
             JsonNode role = message.path("role");
@@ -36,8 +41,8 @@ record ChatRow(List<Message> before, String question, String answer) {
         }
         List<Message> after = all.subList(last + 1, all.size());
         if (after.size() > 1 || !after.isEmpty() && !after.getFirst().role().equals("assistant")) {
-            throw new InputException(where + ": " + FIELD + ": after the last message of the user, expected one message "
-                    + "of the assistant, the answer, or none");
+            throw new InputException(where + ": " + FIELD + ": after the last message of the user, expected one "
+                    + "message of the assistant, the answer, or none");
         }
         return new ChatRow(List.copyOf(all.subList(0, last)), all.get(last).content(),
                 after.isEmpty() ? null : after.getFirst().content());

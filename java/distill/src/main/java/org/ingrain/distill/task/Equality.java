@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param as        the comparison; null: ignore-case
  * @param decimals  for numeric, the number of decimals to which answers are rounded before they are compared; null: no
  *                  rounding
- * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do not
- *                  use the tolerance, because two answers that equal a third one need not equal each other
+ * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do
+ *                  not use the tolerance, because two answers that equal a third one need not equal each other
  * @param aliases   lists of texts that mean the same; the first of a list stands for all of them; null: none
  */
 record Equality(As as, Integer decimals, Double tolerance, List<List<String>> aliases) {

@@ -9,9 +9,9 @@ final class RegexGroup {
     }
 
     /**
-     * Returns an expression that matches a whole text if the text consists of the group alone, in any case, with spaces
-     * around it and a full stop after it. Group 1 of the result is the group. The result is empty if the group cannot be
-     * compiled alone, for example because it refers to another group.
+     * Returns an expression that matches a whole text if the text consists of the group alone, in upper or lower case.
+     * Spaces may be around it and a full stop after it. Group 1 of the result is the group. The result is empty if the
+     * group cannot be compiled alone, for example because it refers to another group.
      */
     static Optional<BoundedRegex> alone(String regex, int group) {
         int seen = 0;
@@ -19,7 +19,8 @@ final class RegexGroup {
             if (regex.charAt(i) == '(' && captures(regex, i) && ++seen == group) {
                 String source = regex.substring(i, closing(regex, i) + 1).replaceFirst("^\\(\\?<\\w+>", "(");
                 try {
-                    return Optional.of(BoundedRegex.compile("answer.regex", "(?i)\\A\\s*" + source + "\\s*[.]?\\s*\\z"));
+                    return Optional.of(BoundedRegex.compile("answer.regex",
+                            "(?i)\\A\\s*" + source + "\\s*[.]?\\s*\\z"));
                 } catch (InputException dependent) {
                     return Optional.empty();
                 }

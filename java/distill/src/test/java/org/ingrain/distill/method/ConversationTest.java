@@ -82,8 +82,9 @@ class ConversationTest {
     void oneConversationServesSamplingTrainingAndEvaluation() throws IOException {
         TaskConfig config = TaskConfig.of(file("task.json", TASK).toString(), null, null, 0, null);
         Task task = config.make();
-        Example example = Dataset.load(new QuestionConfig(config, file("q.jsonl", "{\"question\": \"2 + 2?\"}"), null, 0,
-                0, 0, null, 1, null, null)).pool().getFirst();
+        Path rows = file("q.jsonl", "{\"question\": \"2 + 2?\"}");
+        Example example = Dataset.load(new QuestionConfig(config, rows, null, 0, 0, 0, null, 1, null, null)).pool()
+                .getFirst();
         List<Message> direct = List.of(Message.system("Be brief."), Message.user("1 + 1?"), Message.assistant("2"),
                 Message.user("2 + 2?"));
         Plan plan = Methods.direct().plan(task, new SampleConfig(List.of(1), SamplingParams.greedy(9)), "sample",

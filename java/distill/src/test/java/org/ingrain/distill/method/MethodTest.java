@@ -210,7 +210,7 @@ class MethodTest {
         assertRefused("{", "malformed JSON");
         String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
         assertEquals("method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED)
-                + " or the path of a method's JSON file", said);
+                + " or the path of a method's JSON file (did you mean rar-1-step?)", said);
     }
 
     @Test

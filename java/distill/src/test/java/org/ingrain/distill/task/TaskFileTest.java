@@ -183,12 +183,11 @@ class TaskFileTest {
         String own = "{\"name\": \"own\", \"fields\": {\"options\": %s, \"firstOption\": 0}, "
                 + "\"answer\": {\"form\": \"letter\"}}";
         TaskConfig list = config(String.format(Locale.ROOT, own, "\"choices\""), null);
-        Example example = read(list, "x.jsonl", "{\"question\": \"Which?\", \"choices\": [\"x\", \"y\"], \"answer\": 1}")
-                .getFirst();
+        String row = "{\"question\": \"Which?\", \"choices\": [\"x\", \"y\"], \"answer\": %s}";
+        Example example = read(list, "x.jsonl", String.format(Locale.ROOT, row, 1)).getFirst();
         assertEquals("Which?\n\n(A) x\n(B) y", example.question());
         assertEquals("B", example.gold());
-        assertEquals("B", read(list, "x.jsonl", "{\"question\": \"Which?\", \"choices\": [\"x\", \"y\"], "
-                + "\"answer\": \"y\"}").getFirst().gold());
+        assertEquals("B", read(list, "x.jsonl", String.format(Locale.ROOT, row, "\"y\"")).getFirst().gold());
         assertEquals(2, list.make().orders(example, 9).size());
         assertEquals(Optional.of("B"), list.make().extract(example, "I choose (B)."));
         assertEquals("multiple-choice", list.make().prompts());
@@ -214,9 +213,9 @@ class TaskFileTest {
         "{\"name\": \"gsm8k\"} | task.json: name: gsm8k, expected small letters",
         "{\"name\": \"own\", \"answer\": {}} | task.json: answer.form: missing",
         "{\"name\": \"own\", \"answer\": {\"form\": \"regex\"}} | task.json: answer.regex: missing",
-        "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"(a\"}} | task.json: answer.regex: (a, expected",
-        "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"a\", \"group\": 1}} | task.json: answer.group: 1",
-        "{\"name\": \"own\", \"answer\": {\"form\": \"text\", \"regex\": \"a\"}} | task.json: answer.regex: a, expected none",
+        "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"(a\"}} | task.json: answer.regex: (a, exp",
+        "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"a\", \"group\": 1}} | task.json: answer.g",
+        "{\"name\": \"own\", \"answer\": {\"form\": \"text\", \"regex\": \"a\"}} | task.json: answer.regex: a, exp",
         "{\"name\": \"own\", \"equality\": {\"tolerance\": 1}} | task.json: equality.tolerance: expected it only",
         "{\"name\": \"own\", \"fields\": {\"options\": \"x\"}} | task.json: fields.options: expected them only",
         "{\"name\": \"own\", \"extra\": 1} | task.json: malformed JSON"})
