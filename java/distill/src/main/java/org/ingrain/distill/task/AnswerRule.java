@@ -125,6 +125,19 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
                 : Optional.of(LINE.matcher(text)).filter(Matcher::matches).map(line -> line.group(1));
     }
 
+    /** How the answer is found, in words for the reader of a report. */
+    String rule() {
+        return switch (form) {
+            case REGEX -> "The " + (match == Match.FIRST ? "first" : "last") + " match of the regular expression " + regex
+                    + (group == null ? "" : ", group " + group) + ".";
+            case LETTER -> new MultipleChoice().rule();
+            case NUMBER -> AnswerFormat.NUMBER.rule();
+            case YES_NO -> AnswerFormat.YES_NO.rule();
+            case JSON -> "The field " + field + " of the last JSON object that has it.";
+            case TEXT -> AnswerFormat.TEXT.rule();
+        };
+    }
+
     /** Canonical form of an answer before {@link Equality} is applied. */
     String key(String answer) {
         return switch (form) {

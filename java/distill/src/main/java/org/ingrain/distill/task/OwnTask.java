@@ -167,6 +167,11 @@ final class OwnTask implements Task {
     }
 
     @Override
+    public String rule() {
+        return file.answer().rule();
+    }
+
+    @Override
     public Optional<String> gold(Example example) {
         return Optional.ofNullable(example.gold());
     }
