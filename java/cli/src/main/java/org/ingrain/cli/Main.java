@@ -158,7 +158,7 @@ public final class Main implements Callable<Integer> {
 
     private static int refuse(ParameterException exception, String[] arguments) {
         CommandLine command = exception.getCommandLine();
-        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + Suggestions.hint(exception) + " (see '"
+        command.getErr().println("ingrain: " + oneLine(Suggestions.message(exception)) + " (see '"
                 + command.getCommandSpec().qualifiedName() + " --help')");
         return CommandLine.ExitCode.USAGE;
     }

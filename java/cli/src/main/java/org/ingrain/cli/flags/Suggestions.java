@@ -19,14 +19,23 @@ public final class Suggestions {
     private Suggestions() {
     }
 
-    /** The text {@code (did you mean NAME?)} with a space before it; empty if nothing is similar. */
-    public static String hint(CommandLine.ParameterException exception) {
-        if (!(exception instanceof CommandLine.UnmatchedArgumentException unknown)
-                || unknown.getUnmatched().isEmpty()) {
-            return "";
+    /**
+     * The message of an exception. If a name is unknown, the message names a similar one. An unknown option comes before
+     * a missing one, because it may be the missing one, mistyped.
+     */
+    public static String message(CommandLine.ParameterException exception) {
+        List<String> unknown = exception instanceof CommandLine.UnmatchedArgumentException unmatched
+                ? unmatched.getUnmatched() : exception.getCommandLine().getUnmatchedArguments();
+        if (unknown.isEmpty()) {
+            return exception.getMessage();
         }
-        String word = unknown.getUnmatched().getFirst().replaceFirst("=.*", "");
-        CommandLine command = exception.getCommandLine();
+        String word = unknown.getFirst().replaceFirst("=.*", "");
+        String said = exception instanceof CommandLine.UnmatchedArgumentException ? exception.getMessage()
+                : "Unknown option: '" + word + "'";
+        return said + hint(word, exception.getCommandLine());
+    }
+
+    private static String hint(String word, CommandLine command) {
         List<String> known = word.startsWith("-") ? command.getCommandSpec().options().stream()
                 .filter(option -> !option.hidden()).map(OptionSpec::names).flatMap(Arrays::stream).toList()
                 : command.getSubcommands().keySet().stream().toList();
