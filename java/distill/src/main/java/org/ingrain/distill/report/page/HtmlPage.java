@@ -296,7 +296,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                 .findFirst().orElseThrow().role()).toList();
     }
 
-    private static void open(Markup page, String id, String title) {
+    static void open(Markup page, String id, String title) {
         page.open("section", "id", id, "aria-labelledby", id + "-h").leaf("h2", title, "id", id + "-h");
     }
 
@@ -305,7 +305,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     }
 
     /** @param roles the roles of the first rows, which determine their colours */
-    private static void table(Markup page, Table table, List<Role> roles) {
+    static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));
         page.close("tr").close("thead").open("tbody");
@@ -323,7 +323,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.close("tbody").close("table").close("div");
     }
 
-    private static String resource(String name) {
+    static String resource(String name) {
         try (InputStream in = HtmlPage.class.getResourceAsStream(name)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
