@@ -49,6 +49,19 @@ sealed interface Stage {
         }
     }
 
+    /** Verifies the answers with the user's program. */
+    record Verify(Student student) implements Stage {
+        @Override
+        public String name() {
+            return student.stage("verify");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
+        }
+    }
+
     /** Writes the ledger and the training rows. */
     record Curate(Student student) implements Stage {
         @Override
@@ -131,6 +144,9 @@ sealed interface Stage {
         }
         if (student.curation().rule() == Rule.UNIVERSAL) {
             stages.add(new Select(student));
+        }
+        if (student.curation().verifier() != null) {
+            stages.add(new Verify(student));
         }
         stages.add(new Curate(student));
     }
