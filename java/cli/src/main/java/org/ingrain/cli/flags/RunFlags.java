@@ -52,8 +52,14 @@ public final class RunFlags {
         }
         boolean path = option.auxiliaryTypes()[0] == Path.class;
         List<String> words = option.originalStringValues().stream()
-                .map(word -> path ? Path.of(word).toAbsolutePath().normalize().toString() : word).toList();
+                .map(word -> path || isFile(word) ? Path.of(word).toAbsolutePath().normalize().toString() : word)
+                .toList();
         return option.isMultiValue() && option.splitRegex().isEmpty() ? words : String.join(",", words);
+    }
+
+    /** Whether a word is the path of a JSON file, which some flags take in place of a name. */
+    private static boolean isFile(String word) {
+        return word.endsWith(".json") && Files.isRegularFile(Path.of(word));
     }
 
     /**
