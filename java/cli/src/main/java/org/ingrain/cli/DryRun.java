@@ -34,7 +34,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-plan-")) {
             Path folder = temporary.path();
             EngineAnswerer answerer = new EngineAnswerer(
-                    engine, engine.generator(batch, config.train().lora().limits(1)));
+                    engine, engine.generator(batch, config.train().limits()));
             EngineTuner tuner = new EngineTuner(engine, config.train().trial(Trial.STEPS), new TreeMap<>());
             Forecast forecast = Forecast.of(config, run.data(),
                     new Trial(answerer, tuner, folder, batch.maxSequences()));

@@ -104,8 +104,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     case Stage.Curate curate -> { }
                     case Stage.Train train ->
                             rows.add(train(same, examples(sampled.get(config().method()), fitting), fitting));
-                    case Stage.Evaluate(var role, String arm, String title, Method method, Student student) ->
-                            rows.add(evaluate(name, method).times(same.size()));
+                    case Stage.Evaluate stage -> rows.add(evaluate(name, stage.method()).times(same.size()));
                 }
             }
             int tried = (int) sampled.get(config().method()).asked().stream().filter(Example::isAsGiven).count();

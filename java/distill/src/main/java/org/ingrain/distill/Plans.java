@@ -27,6 +27,11 @@ record Plans(DistillConfig<?> config, Task task) {
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
+    /** The weights of the teacher of the first round. */
+    ModelState teacher() {
+        return config.teach().otherTeacher() ? new ModelState.Teacher() : new ModelState.Base();
+    }
+
     /** Plan of the method {@code direct}. Students are trained and evaluated with the prompt of this plan. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
