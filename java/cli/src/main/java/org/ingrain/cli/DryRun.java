@@ -62,7 +62,10 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             text.append(recipe.title()).append(" (").append(recipe.source()).append(")\n");
             recipe.paper().forEach((row, figure) -> text.append("  the paper: ").append(row).append(' ').append(figure)
                     .append('\n'));
-            text.append("  values not stated in the paper: ").append(String.join(", ", recipe.ours())).append("\n\n");
+            text.append("  not stated in the paper:\n");
+            recipe.ours().forEach((why, flags) -> text.append("    ").append(String.join(", ", flags)).append(": ")
+                    .append(why).append('\n'));
+            text.append('\n');
         }
         return text.append(config.method().title()).append(" on ").append(config.data().makeTask().name()).append(": ")
                 .append(data.pool().size())

@@ -76,6 +76,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         for (MethodStep step : steps) {
             if (step.each() != null) {
                 known.add(step.each());
+                known.add(step.each() + "-name");
             }
             for (String placeholder : step.variant(task.name()).template().placeholders()) {
                 if (!known.contains(placeholder)) {

@@ -127,6 +127,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         }
         if (part != null) {
             values.put(step.each(), part);
+            values.put(step.each() + "-name", splitter.name(part));
         }
         List<Message> messages = List.of(Message.user(step.prompt().render(values)));
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());
