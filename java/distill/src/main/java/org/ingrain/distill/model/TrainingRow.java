@@ -1,5 +1,6 @@
 package org.ingrain.distill.model;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.ingrain.template.Message;
 
@@ -10,4 +11,9 @@ import org.ingrain.template.Message;
  * @param completion the text that the student is trained to generate
  */
 public record TrainingRow(List<Message> prompt, String completion) {
+    /** Size of the texts in UTF-8. */
+    public int bytes() {
+        return completion.getBytes(StandardCharsets.UTF_8).length + prompt.stream()
+                .mapToInt(message -> message.content().getBytes(StandardCharsets.UTF_8).length).sum();
+    }
 }

@@ -47,6 +47,26 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
      *                previous text; else null
      */
     public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
+        private PlannedStep with(int newSamples, SamplingParams newParams) {
+            return new PlannedStep(name, prompt, newSamples, newParams, each);
+        }
+    }
+
+    /** A copy of this plan whose texts have at most {@code tokens} tokens. */
+    public Plan cut(int tokens) {
+        return new Plan(steps.stream().map(step -> step.with(step.samples(), step.params()
+                .withMaxTokens(Math.min(tokens, step.params().maxTokens())))).toList(), splitter, seed, weights);
+    }
+
+    /** A copy of this plan with another number of samples of each step. */
+    public Plan samples(int samples) {
+        return new Plan(steps.stream().map(step -> step.with(samples, step.params())).toList(), splitter, seed,
+                weights);
+    }
+
+    /** The largest maximum number of tokens of a text. */
+    public int longest() {
+        return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }
 
     /** Number of sampled steps, which are all steps except the last step of a branching method. */
