@@ -135,7 +135,7 @@ public record Ledger(Path file) {
      * questions for training and for validation do not depend on how many are kept. At least one kept example remains
      * for training.
      */
-    private Set<String> validationIds(CurationConfig config) {
+    public Set<String> validationIds(CurationConfig config) {
         List<String> asked = new ArrayList<>();
         Set<String> kept = new HashSet<>();
         JsonLines.forEach(file, Entry.class, entry -> {
