@@ -53,14 +53,14 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      * The result of a trial of one stage.
      *
      * @param plan    the plan of the stage
-     * @param cut     maximum number of tokens of a text in the trial; texts that are longer in the stage are cut
+     * @param cut     the plan of the trial, whose texts are cut
      * @param file    file of the samples that the trial drew
      * @param asked   questions of the trial; each is asked in all its presentation orders
      * @param whole   number of questions of the whole stage; each presentation order counts as one question
      * @param seconds duration of the trial in seconds
      * @param rate    tokens per second of a full batch of short prompts
      */
-    record Tried(Plan plan, int cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
+    record Tried(Plan plan, Plan cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
         /** The estimate for the whole stage. The tokens that were cut off are generated at {@code rate}. */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
@@ -74,7 +74,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         private String basis() {
             long questions = asked.stream().filter(Example::isAsGiven).count();
             return questions + (questions == 1 ? " question" : " questions")
-                    + (cut < plan.longest() ? ", cut at " + cut + " tokens" : "");
+                    + (cut.equals(plan) ? "" : ", cut at " + cut.steps().getLast().params().maxTokens() + " tokens");
         }
 
         /**
@@ -86,14 +86,15 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
             samples.forEach(sample -> steps.computeIfAbsent(sample.step(), step -> new ArrayList<>()).add(sample));
             double tokens = 0;
-            for (Plan.PlannedStep step : plan.steps()) {
-                List<SampleRecord> own = steps.getOrDefault(step.name(), List.of());
+            for (int i = 0; i < plan.steps().size(); i++) {
+                List<SampleRecord> own = steps.getOrDefault(plan.steps().get(i).name(), List.of());
                 long drawn = own.stream().mapToLong(SampleRecord::tokens).sum();
-                int most = step.params().maxTokens();
-                long ended = cut >= most ? own.size()
+                int most = plan.steps().get(i).params().maxTokens();
+                int cutAt = cut.steps().get(i).params().maxTokens();
+                long ended = cutAt == most ? own.size()
                         : own.stream().filter(sample -> sample.finish() != Finish.LENGTH).count();
-                double rest = ended == 0 ? most - cut
-                        : (1 - Math.exp(-(double) ended / drawn * (most - cut))) * drawn / ended;
+                double rest = ended == 0 ? most - cutAt
+                        : (1 - Math.exp(-(double) ended / drawn * (most - cutAt))) * drawn / ended;
                 tokens += drawn + (own.size() - ended) * rest;
             }
             return tokens;
@@ -153,7 +154,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
                         .flatMap(example -> orders.apply(example).stream()).toList();
                 Tried tried = time(plan.cut(cut), stopping, asked);
                 if (some == all && cut >= plan.longest() || since(start) + GROWTH * tried.seconds() > seconds) {
-                    return new Tried(plan, cut, tried.file(), asked, whole, tried.seconds(), rate);
+                    return new Tried(plan, tried.cut(), tried.file(), asked, whole, tried.seconds(), rate);
                 }
                 first += some;
                 some = Math.min(all, 2 * some);
@@ -166,7 +167,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
             long start = System.nanoTime();
             new Sampling(plan, stopping, asked, trial.answerer()).run(file,
                     new Stopwatch("try", "samples", run.log(), Progress.SILENT));
-            return new Tried(plan, plan.longest(), file, asked, asked.size(), since(start), rate);
+            return new Tried(plan, plan, file, asked, asked.size(), since(start), rate);
         }
 
         /**

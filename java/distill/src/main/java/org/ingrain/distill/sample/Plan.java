@@ -1,5 +1,6 @@
 package org.ingrain.distill.sample;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,10 +53,18 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         }
     }
 
-    /** A copy of this plan whose texts have at most {@code tokens} tokens. */
+    /**
+     * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times as
+     * many, because its length determines the number of parts.
+     */
     public Plan cut(int tokens) {
-        return new Plan(steps.stream().map(step -> step.with(step.samples(), step.params()
-                .withMaxTokens(Math.min(tokens, step.params().maxTokens())))).toList(), splitter, seed, weights);
+        List<PlannedStep> shorter = new ArrayList<>();
+        for (PlannedStep step : steps) {
+            int most = splitter != null && shorter.size() == depth() - 1 ? 4 * tokens : tokens;
+            shorter.add(step.with(step.samples(), step.params().withMaxTokens(
+                    Math.min(most, step.params().maxTokens()))));
+        }
+        return new Plan(shorter, splitter, seed, weights);
     }
 
     /** A copy of this plan with another number of samples of each step. */
