@@ -37,8 +37,8 @@ def common(train, seed):
                 per_device_train_batch_size=loop["batchSize"], learning_rate=optimizer["learningRate"],
                 lr_scheduler_type="cosine_with_min_lr", warmup_steps=optimizer["warmupSteps"],
                 lr_scheduler_kwargs={"min_lr_rate": optimizer["minLearningRateRatio"]},
-                weight_decay=optimizer["weightDecay"], max_grad_norm=optimizer["maxGradNorm"], report_to=[], save_strategy="no", logging_steps=1,
-                disable_tqdm=True, gradient_checkpointing=False)
+                weight_decay=optimizer["weightDecay"], max_grad_norm=optimizer["maxGradNorm"], report_to=[],
+                save_strategy="no", logging_steps=1, disable_tqdm=True, gradient_checkpointing=False)
 
 
 def accuracy(model, tokenizer, questions):

@@ -13,6 +13,7 @@ import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.RunFlags;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.files.DurableFile;
@@ -43,7 +44,7 @@ import picocli.CommandLine.ScopeType;
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
         subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
-            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class,
+            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class, CompareCommand.class,
             TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
@@ -75,7 +76,7 @@ public final class Main implements Callable<Integer> {
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();
-            return line.execute(Recipe.expand(arguments, commandLine()));
+            return line.execute(Recipe.expand(RunFlags.expand(arguments), commandLine()));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
             return CommandLine.ExitCode.USAGE;

@@ -106,9 +106,9 @@ class DryRunTest {
                         + "training \\S+\\),"
                 + " \\S+ GiB free"), memory);
         assertEquals(
-                "ingrain: " + output
+                "ingrain: --output: " + output
                 + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another "
-                + "folder", Run.of(with(command, "--rounds", 3)).complaint());
+                + "folder, which takes over equal stages with --from " + output, Run.of(with(command, "--rounds", 3)).complaint());
     }
 
     private static Object[] with(List<Object> command, String flag, Object value) {

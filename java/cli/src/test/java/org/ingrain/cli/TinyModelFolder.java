@@ -58,8 +58,8 @@ public final class TinyModelFolder {
                 for (int token = 0; token <= VOCABULARY && !head; token++) {
                     values[token * 32 + (token == VOCABULARY ? 1 : 0)] = 1;
                 }
-                values[head ? VOCABULARY * 32 : 0] = 1;
-                values[32 + 1] = head ? 1 : 0;
+                values[head ? VOCABULARY * 32 : 0] = head ? 9 : 1;
+                values[32 + 1] = head ? 9 : 0;
                 constant.add(TensorOutput.of(tensor.name(), values, VOCABULARY + 1, 32));
             } else if (tensor.name().contains("o_proj") || tensor.name().contains("down_proj")) {
                 long[] shape = tensor.name().contains("o_proj") ? new long[] {32, 32} : new long[] {32, 64};
