@@ -61,7 +61,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         List<List<Stage>> work = work(config, data);
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
             Trial.Measure measure = trial.begin(run, 1 + (int) work.stream()
-                    .filter(same -> !(same.getFirst() instanceof Stage.Curate)).count());
+                    .filter(same -> same.getFirst().usesModel()).count());
             return new Maker(plans, plans.direct(), data, trial, measure, run.file("rows.jsonl")).forecast(work);
         }
     }
@@ -70,8 +70,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
     public static Forecast bounds(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
         Bounds bounds = new Bounds(plans, data);
-        List<Row> rows = work(config, data).stream().filter(same -> !(same.getFirst() instanceof Stage.Curate))
-                .map(bounds::row).toList();
+        List<Row> rows = work(config, data).stream().filter(same -> same.getFirst().usesModel()).map(bounds::row)
+                .toList();
         return new Forecast(rows, 0, null);
     }
 
@@ -122,7 +122,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                     long steps = steps(same, data.pool());
                     yield new Row(name(train.name(), same.size()), false, steps, steps, Double.NaN, Double.NaN, "");
                 }
-                case Stage.Curate curate -> throw new IllegalArgumentException(curate.name());
+                case Stage stage -> throw new IllegalArgumentException(stage.name());
             };
             return row;
         }
@@ -210,6 +210,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                     }
                     case Stage.Select(Student student) -> rows.add(
                             select(name, student, sampled.get(student.method())).row(name, 1).times(same.size()));
+                    case Stage.Verify verify -> { }
                     case Stage.Curate curate -> { }
                     case Stage.Train train -> rows.add(train(same, examples(sampled.get(config().method()), fitting),
                             fitting, bounds.steps(same, fitting)));

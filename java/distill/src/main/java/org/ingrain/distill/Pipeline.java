@@ -200,7 +200,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         Report report = Report.of(run.path(),
                 new Report.Subject(task.name(), task.rule(), config.method().title(), manifest), Report.Sizes.of(data),
                 new Report.Results(runner.arms(), byName(runner.ledgers()), byName(runner.trained())), taught);
-        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
+        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task)), taught).write();
         return new Outcome.Done(report, run.path());
     }
 

@@ -78,16 +78,31 @@ final class StageInputs {
         return inputs.put("samples", samples);
     }
 
-    /** @param selections digest of the selections; null if the rule is not {@link Rule#UNIVERSAL} */
-    JsonNode curate(Student student, String samples, String selections) {
+    JsonNode verify(Student student, String samples) {
+        return judged(student, samples).set("verifier", Json.tree(student.curation().verifier()));
+    }
+
+    /** The inputs of all stages that read samples and need no weights. */
+    private ObjectNode judged(Student student, String samples) {
         ObjectNode inputs = common();
         inputs.remove("engine");
         ((ObjectNode) inputs.get("data")).put("pool", pool);
         inputs.set("method", Json.tree(student.method()));
+        return inputs.put("samples", samples);
+    }
+
+    /**
+     * @param selections digest of the selections; null if the rule is not {@link Rule#UNIVERSAL}
+     * @param verdicts   digest of the verdicts; null if there is no verifier
+     */
+    JsonNode curate(Student student, String samples, String selections, String verdicts) {
+        ObjectNode inputs = judged(student, samples);
         inputs.set("sample", pick(settings.get("sample"), "samples"));
         inputs.set("curation", Json.tree(student.curation()));
         inputs.set("teach", pick(settings.get("teach"), "stages"));
-        inputs.put("samples", samples);
+        if (verdicts != null) {
+            inputs.put("verdicts", verdicts);
+        }
         return selections == null ? inputs : inputs.put("selections", selections);
     }
 

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Curriculum;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
@@ -26,6 +27,8 @@ import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.verify.Verdicts;
+import org.ingrain.distill.verify.Verification;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
@@ -96,6 +99,7 @@ final class StageRunner {
         switch (stage) {
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
             case Stage.Select(Student student) -> select(student, watch(stage, "answers"));
+            case Stage.Verify(Student student) -> verify(student, watch(stage, "answers"));
             case Stage.Curate(Student student) -> curate(student);
             case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
             case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
@@ -128,8 +132,10 @@ final class StageRunner {
             case Stage.Sample(Student student) -> inputs.sample(student, weights(student.teacher()));
             case Stage.Select(Student student) -> inputs.select(student, weights(student.teacher()),
                     digest(student.samples()));
+            case Stage.Verify(Student student) -> inputs.verify(student, digest(student.samples()));
             case Stage.Curate(Student student) -> inputs.curate(student, digest(student.samples()),
-                    student.curation().rule() == Rule.UNIVERSAL ? digest(student.selections()) : null);
+                    student.curation().rule() == Rule.UNIVERSAL ? digest(student.selections()) : null,
+                    student.curation().verifier() == null ? null : digest(student.verdicts()));
             case Stage.Train(Student student, int part) -> inputs.train(digest(student.folder(part) + TRAIN),
                     digest(student.folder(part) + VALIDATION), from(student, part));
             case Stage.Evaluate evaluate -> inputs.evaluate(evaluate, weights(evaluate.asked()));
@@ -145,6 +151,7 @@ final class StageRunner {
         List<String> files = switch (stage) {
             case Stage.Sample(Student student) -> List.of(student.samples());
             case Stage.Select(Student student) -> List.of(student.selections());
+            case Stage.Verify(Student student) -> List.of(student.verdicts());
             case Stage.Curate(Student student) -> Stream.concat(Stream.of(student.ledger()), student.folders().stream()
                     .flatMap(folder -> Stream.of(folder + TRAIN, folder + VALIDATION))).toList();
             case Stage.Train(Student student, int part) -> Stream.concat(Stream.of(student.folder(part) + TRAINED),
@@ -195,6 +202,13 @@ final class StageRunner {
                 run.file(student.samples()), data.pool()).run(selections, watch));
     }
 
+    private void verify(Student student, Stopwatch watch) {
+        Path verdicts = run.file(student.verdicts());
+        Verification verification = new Verification(student.curation().verifier(), plans.task(), student.method());
+        run.digests().make(verdicts, () -> verification.run(run.file(student.samples()), asked(), verdicts,
+                watch));
+    }
+
     private void curate(Student student) {
         Path selections = run.file(student.selections());
         Plan direct = plans.direct();
@@ -206,7 +220,7 @@ final class StageRunner {
                 workers.tuner()
                         .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.text(part, entry, target))));
         run.digests().make(ledger.file(), () -> ledger.make(run.file(student.samples()), orders,
-                plans.curation(student, weights(student.teacher())), student.curation().rule() == Rule.UNIVERSAL
+                curation(student), student.curation().rule() == Rule.UNIVERSAL
                 ? UniversalSelfConsistency.selections(selections) : Map.of(), fits));
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
@@ -214,6 +228,12 @@ final class StageRunner {
             writeTraining(student.folder(part), ledger, new Ledger.Rows(orders, direct, student.curation(),
                     (entry, target) -> curriculum.text(now, entry, target)));
         }
+    }
+
+    private Curation curation(Student student) {
+        Curation curation = plans.curation(student, weights(student.teacher()));
+        return student.curation().verifier() == null ? curation
+                : curation.with(Verdicts.read(run.file(student.verdicts())));
     }
 
     private void writeTraining(String folder, Ledger ledger, Ledger.Rows how) {

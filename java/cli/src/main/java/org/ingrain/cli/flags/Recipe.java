@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
@@ -57,7 +58,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         Path file = Files.isRegularFile(shipped) ? shipped : Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
             throw new InputException(FLAG + ": " + nameOrFile + ", expected one of " + String.join(", ", names(folder))
-                    + " or the path of a recipe's JSON file");
+                    + " or the path of a recipe's JSON file" + Similar.hint(nameOrFile, names(folder)));
         }
         return file;
     }
