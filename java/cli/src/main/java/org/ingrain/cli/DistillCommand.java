@@ -1,5 +1,6 @@
 package org.ingrain.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,6 +34,7 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
@@ -115,6 +117,12 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--n", split = ",", paramLabel = "N",
             description = "Samples per step of the method, such as 8 or 8,8 (default: those of the method).")
     private List<Integer> samples = List.of();
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--samples", paramLabel = "FILE",
+            description = "Answers sampled elsewhere, in place of those of the method: JSON Lines with id or question, "
+            + "sample, text or texts; or a batch output of OpenAI or vLLM.")
+    private Path importedSamples;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
@@ -217,7 +225,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
-            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
+            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
+            + "config file of models/, print upper bounds without trying.")
     private boolean dryRun;
 
     @Override
@@ -240,10 +249,12 @@ final class DistillCommand implements Callable<Integer> {
             throw new InputException("--cluster: given with " + (full ? "--full" : "a model folder as --teacher")
                     + ", expected one of the two: a cluster has one whole model");
         }
+        importedSamples = InputFile.rereadable(importedSamples);
         testData = testData.stream().map(InputFile::rereadable).toList();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
                 .keeping(this::flags);
-        ModelOptions options = templateFlags.apply(modelFlags.options());
+        ModelOptions given = templateFlags.apply(modelFlags.options());
+        ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             TunerConfig train = runs.runs().getFirst().config().train();
             if (!dryRun) {
@@ -251,7 +262,11 @@ final class DistillCommand implements Callable<Integer> {
                         DistillWorkers.properties(engine, batch), line -> System.err.println("ingrain: " + line)),
                         train), runs);
             }
-            runs.check(DistillWorkers.provenance(engine, batch));
+            if (options.randomWeights()) {
+                new Seeds<>(runs.runs(), null).check(null);
+            } else {
+                runs.check(DistillWorkers.provenance(engine, batch));
+            }
             Recipe from = recipe == null ? null : Recipe.load(recipe);
             return new DryRun(engine, batch.config(engine), from, seeds).print(runs.runs().getFirst());
         }
@@ -289,10 +304,15 @@ final class DistillCommand implements Callable<Integer> {
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params), curation.config(own),
+                new SampleConfig(numbers(), params), curation.config(own),
                 new TunerConfig(full ? null : training.lora(), training.optimizer(),
                         training.train(trainSeed(own))),
-                evaluation(own), new TeachConfig(rounds, stages, teacher.given()));
+                evaluation(own), new TeachConfig(rounds, stages, teacher.given()), importedSamples);
+    }
+
+    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    private List<Integer> numbers() {
+        return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }
 
     /** The flags of the run with seed {@code own}. */

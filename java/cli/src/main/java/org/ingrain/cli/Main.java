@@ -14,6 +14,7 @@ import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.flags.RunFlags;
+import org.ingrain.cli.flags.Suggestions;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.files.DurableFile;
@@ -158,9 +159,8 @@ public final class Main implements Callable<Integer> {
 
     private static int refuse(ParameterException exception, String[] arguments) {
         CommandLine command = exception.getCommandLine();
-        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec()
-                .qualifiedName()
-                + " --help')");
+        command.getErr().println("ingrain: " + oneLine(Suggestions.message(exception)) + " (see '"
+                + command.getCommandSpec().qualifiedName() + " --help')");
         return CommandLine.ExitCode.USAGE;
     }
 

@@ -20,6 +20,11 @@ sealed interface Stage {
 
     StageKind kind();
 
+    /** Whether the stage samples or trains a model. */
+    default boolean usesModel() {
+        return !(this instanceof Curate || this instanceof Verify);
+    }
+
     /** The student that the stage belongs to; null for an evaluation that belongs to no student. */
     Student student();
 
@@ -46,6 +51,19 @@ sealed interface Stage {
         @Override
         public StageKind kind() {
             return StageKind.SAMPLE;
+        }
+    }
+
+    /** Verifies the answers with the user's program. */
+    record Verify(Student student) implements Stage {
+        @Override
+        public String name() {
+            return student.stage("verify");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
         }
     }
 
@@ -138,6 +156,9 @@ sealed interface Stage {
         }
         if (student.curation().rule() == Rule.UNIVERSAL) {
             stages.add(new Select(student));
+        }
+        if (student.curation().verifier() != null) {
+            stages.add(new Verify(student));
         }
         stages.add(new Curate(student));
     }

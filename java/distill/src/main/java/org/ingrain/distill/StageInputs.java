@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.Predicate;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.task.Dataset;
@@ -24,11 +25,13 @@ import tools.jackson.databind.node.ObjectNode;
  * equal files in this stage, whatever their other settings.
  */
 final class StageInputs {
+    private final Predicate<Student> imports;
     private final JsonNode settings;
     private final String pool;
     private final String test;
 
-    StageInputs(Manifest manifest, Dataset data) {
+    StageInputs(Manifest manifest, Dataset data, Predicate<Student> imports) {
+        this.imports = imports;
         settings = Json.parse(Json.line(manifest.settings()), "settings");
         pool = digest(data.pool());
         test = digest(data.test());
@@ -69,6 +72,9 @@ final class StageInputs {
         ObjectNode inputs = common();
         inputs.set("method", Json.tree(student.method()));
         inputs.set("sample", pick(settings.get("sample"), "params"));
+        if (imports.test(student)) {
+            inputs.set("imported", settings.get("imported"));
+        }
         return with(inputs, "teacher", teacher);
     }
 
@@ -78,16 +84,31 @@ final class StageInputs {
         return inputs.put("samples", samples);
     }
 
-    /** @param selections digest of the selections; null if the rule is not {@link Rule#UNIVERSAL} */
-    JsonNode curate(Student student, String samples, String selections) {
+    JsonNode verify(Student student, String samples) {
+        return judged(student, samples).set("verifier", Json.tree(student.curation().verifier()));
+    }
+
+    /** The inputs of all stages that read samples and need no weights. */
+    private ObjectNode judged(Student student, String samples) {
         ObjectNode inputs = common();
         inputs.remove("engine");
         ((ObjectNode) inputs.get("data")).put("pool", pool);
         inputs.set("method", Json.tree(student.method()));
+        return inputs.put("samples", samples);
+    }
+
+    /**
+     * @param selections digest of the selections; null if the rule is not {@link Rule#UNIVERSAL}
+     * @param verdicts   digest of the verdicts; null if there is no verifier
+     */
+    JsonNode curate(Student student, String samples, String selections, String verdicts) {
+        ObjectNode inputs = judged(student, samples);
         inputs.set("sample", pick(settings.get("sample"), "samples"));
         inputs.set("curation", Json.tree(student.curation()));
         inputs.set("teach", pick(settings.get("teach"), "stages"));
-        inputs.put("samples", samples);
+        if (verdicts != null) {
+            inputs.put("verdicts", verdicts);
+        }
         return selections == null ? inputs : inputs.put("selections", selections);
     }
 

@@ -7,7 +7,7 @@ package org.ingrain.distill;
 public enum StageKind {
     /** The teacher generates texts, and with rule {@code universal} selects among them. */
     SAMPLE,
-    /** Votes are counted; ledger and training rows are written. This needs no weights. */
+    /** Answers are verified and votes counted; ledger and training rows are written. This needs no weights. */
     CURATE,
     TRAIN,
     EVALUATE,

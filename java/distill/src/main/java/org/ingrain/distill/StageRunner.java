@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.ingrain.distill.curate.Curation;
 import org.ingrain.distill.curate.Curriculum;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.curate.Rule;
@@ -22,10 +23,13 @@ import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.verify.Verdicts;
+import org.ingrain.distill.verify.Verification;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
@@ -94,8 +98,10 @@ final class StageRunner {
             takeOver(stage, own);
         }
         switch (stage) {
+            case Stage.Sample(Student student) when plans.imports(student) -> importSamples(student);
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
             case Stage.Select(Student student) -> select(student, watch(stage, "answers"));
+            case Stage.Verify(Student student) -> verify(student, watch(stage, "answers"));
             case Stage.Curate(Student student) -> curate(student);
             case Stage.Train(Student student, int part) -> trained.put(student, train(student, part, stage));
             case Stage.Evaluate evaluate -> arms.add(evaluate(evaluate));
@@ -110,7 +116,7 @@ final class StageRunner {
             other.takeOver(stage.name(), run);
             run.log().takenOver(stage.name(), other.folder());
             line = "taken over from " + other.folder();
-        } else if (stage instanceof Stage.Sample(Student student) && other
+        } else if (stage instanceof Stage.Sample(Student student) && !plans.imports(student) && other
                 .textsDifference(stage.name(), inputs.drawn(student, teacher(student))).isEmpty()) {
             int texts = other.giveTexts(student.samples(), asked(), run);
             run.log().takenOver(stage.name(), other.folder());
@@ -128,8 +134,10 @@ final class StageRunner {
             case Stage.Sample(Student student) -> inputs.sample(student, teacher(student));
             case Stage.Select(Student student) -> inputs.select(student, teacher(student),
                     digest(student.samples()));
+            case Stage.Verify(Student student) -> inputs.verify(student, digest(student.samples()));
             case Stage.Curate(Student student) -> inputs.curate(student, digest(student.samples()),
-                    student.curation().rule() == Rule.UNIVERSAL ? digest(student.selections()) : null);
+                    student.curation().rule() == Rule.UNIVERSAL ? digest(student.selections()) : null,
+                    student.curation().verifier() == null ? null : digest(student.verdicts()));
             case Stage.Train(Student student, int part) -> inputs.train(digest(student.folder(part) + TRAIN),
                     digest(student.folder(part) + VALIDATION), from(student, part));
             case Stage.Evaluate evaluate -> inputs.evaluate(evaluate, weights(evaluate));
@@ -143,8 +151,10 @@ final class StageRunner {
     /** The files that a finished stage has written, relative to the run folder. */
     private List<String> files(Stage stage) {
         List<String> files = switch (stage) {
-            case Stage.Sample(Student student) -> List.of(student.samples());
+            case Stage.Sample(Student student) -> plans.imports(student)
+                    ? List.of(student.samples(), ImportedAnswers.ORIGIN) : List.of(student.samples());
             case Stage.Select(Student student) -> List.of(student.selections());
+            case Stage.Verify(Student student) -> List.of(student.verdicts());
             case Stage.Curate(Student student) -> Stream.concat(Stream.of(student.ledger()), student.folders().stream()
                     .flatMap(folder -> Stream.of(folder + TRAIN, folder + VALIDATION))).toList();
             case Stage.Train(Student student, int part) -> Stream.concat(Stream.of(student.folder(part) + TRAINED),
@@ -198,10 +208,34 @@ final class StageRunner {
         run.digests().make(samples, () -> sampling.run(samples, watch));
     }
 
+    private void importSamples(Student student) {
+        Path samples = run.file(student.samples());
+        Path origin = run.file(ImportedAnswers.ORIGIN);
+        run.digests().make(samples, () -> {
+            if (Files.exists(samples) && Files.exists(origin)) {
+                return;
+            }
+            Plan plan = plans.sample(student, teacher(student));
+            ImportedAnswers answers = ImportedAnswers.read(plans.config().imported(), data, plan);
+            DurableFile.write(origin, Json.pretty(answers.source()));
+            answers.write(samples, data.pool(), plan, workers.tuner()::tokens);
+            run.log().say("sample: " + answers.source().line());
+            progress.say("sample: " + answers.source().line());
+        });
+        run.digests().hold(List.of(origin));
+    }
+
     private void select(Student student, Stopwatch watch) {
         Path selections = run.file(student.selections());
         run.digests().make(selections, () -> plans.selection(student, teacher(student), workers.answerer(),
                 run.file(student.samples()), data.pool()).run(selections, watch));
+    }
+
+    private void verify(Student student, Stopwatch watch) {
+        Path verdicts = run.file(student.verdicts());
+        Verification verification = new Verification(student.curation().verifier(), plans.task(), student.method());
+        run.digests().make(verdicts, () -> verification.run(run.file(student.samples()), asked(), verdicts,
+                watch));
     }
 
     private void curate(Student student) {
@@ -215,7 +249,7 @@ final class StageRunner {
                 workers.tuner()
                         .fits(new TrainingRow(direct.firstPrompt(asked), curriculum.text(part, entry, target))));
         run.digests().make(ledger.file(), () -> ledger.make(run.file(student.samples()), orders,
-                plans.curation(student, teacher(student)), student.curation().rule() == Rule.UNIVERSAL
+                curation(student), student.curation().rule() == Rule.UNIVERSAL
                 ? UniversalSelfConsistency.selections(selections) : Map.of(), fits));
         ledgers.put(student, ledger.summary());
         for (int part = 0; kept(student) && part <= student.parts(); part++) {
@@ -223,6 +257,12 @@ final class StageRunner {
             writeTraining(student.folder(part), ledger, new Ledger.Rows(orders, direct, student.curation(),
                     (entry, target) -> curriculum.text(now, entry, target)));
         }
+    }
+
+    private Curation curation(Student student) {
+        Curation curation = plans.curation(student, teacher(student));
+        return student.curation().verifier() == null ? curation
+                : curation.with(Verdicts.read(run.file(student.verdicts())));
     }
 
     private void writeTraining(String folder, Ledger ledger, Ledger.Rows how) {

@@ -64,7 +64,7 @@ class RunStagesTest {
             Runnable model, Runnable steps) {
         said.clear();
         return new Pipeline(config, Dataset.load(config.data()), Runs.provenance(base),
-                new Pipeline.Workers(FakeModel.with(2).ticking(model), new FakeTuner(steps)), new Listening())
+                new Pipeline.Workers(FakeModel.with(1).ticking(model), new FakeTuner(steps)), new Listening())
                 .run(new Pipeline.Goal(base.resolve(name), until, from == null ? null : base.resolve(from), null));
     }
 
@@ -78,7 +78,7 @@ class RunStagesTest {
 
     private int texts(DistillConfig<Runs.NoSettings> config, String name) {
         AtomicInteger texts = new AtomicInteger();
-        Runs.run(config, base, name, FakeModel.with(2).ticking(texts::incrementAndGet));
+        Runs.run(config, base, name, FakeModel.with(1).ticking(texts::incrementAndGet));
         return texts.get();
     }
 
@@ -94,7 +94,7 @@ class RunStagesTest {
     @Test
     void oneStageAfterTheOtherGivesTheBytesOfAllAtOnce() {
         DistillConfig<Runs.NoSettings> config = config(5, CurationConfig.defaults());
-        Runs.run(config, base, "whole", FakeModel.with(2));
+        Runs.run(config, base, "whole", FakeModel.with(1));
         Outcome.Paused sampled = assertInstanceOf(Outcome.Paused.class,
                 run(config, "pieces", StageKind.SAMPLE, null, () -> { }, NOTHING));
         assertEquals("ended after sample", sampled.line());
@@ -127,7 +127,7 @@ class RunStagesTest {
     @Test
     void anotherTrainingReusesTheSamplesAndTheBaseModelsAnswers() {
         DistillConfig<Runs.NoSettings> c = config(5, CurationConfig.defaults());
-        Runs.run(c, base, "first", FakeModel.with(2));
+        Runs.run(c, base, "first", FakeModel.with(1));
         DistillConfig<Runs.NoSettings> other = new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(),
                 new Runs.NoSettings(5), c.evaluate(), c.teach());
         int[] done = from("first", other, "second");
@@ -146,7 +146,7 @@ class RunStagesTest {
     @Test
     void anotherEvaluationReusesTheTraining() {
         DistillConfig<Runs.NoSettings> c = config(5, CurationConfig.defaults());
-        Runs.run(c, base, "first", FakeModel.with(2));
+        Runs.run(c, base, "first", FakeModel.with(1));
         DistillConfig<Runs.NoSettings> other = new DistillConfig<>(c.data(), c.method(), c.sample(), c.curation(),
                 c.train(), new EvaluateConfig(SamplingParams.greedy(65), List.of(), 1, BOTH), c.teach());
         int[] done = from("first", other, "second");
@@ -203,7 +203,7 @@ class RunStagesTest {
     @Test
     void nothingReusableIsAnErrorThatNamesTheSetting() {
         DistillConfig<Runs.NoSettings> c = config(4, CurationConfig.defaults());
-        Runs.run(c, base, "first", FakeModel.with(2));
+        Runs.run(c, base, "first", FakeModel.with(1));
         DistillConfig<Runs.NoSettings> other = new DistillConfig<>(c.data(), c.method(),
                 new SampleConfig(List.of(4), SamplingParams.sampled(0.5, 0.9, 64, 7)), c.curation(), c.train(),
                 EvaluateConfig.greedy(65), c.teach());
@@ -219,7 +219,7 @@ class RunStagesTest {
     @Test
     void aChangedFileOfTheOtherRunIsRefused() {
         DistillConfig<Runs.NoSettings> c = config(4, CurationConfig.defaults());
-        Runs.run(c, base, "first", FakeModel.with(2));
+        Runs.run(c, base, "first", FakeModel.with(1));
         Path samples = base.resolve("first/samples.jsonl");
         DurableFile.write(samples, DurableFile.read(samples) + " ");
         String line = assertThrows(InputException.class, () -> from("first", c, "second")).getMessage();

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
@@ -21,11 +22,11 @@ import tools.jackson.databind.JsonNode;
  * @param title  title of the experiment
  * @param source the paper that describes the experiment
  * @param data   description of the data that the experiment needs
- * @param paper  results that the paper reports, by row of its table
- * @param ours   flags whose values the paper does not state
+ * @param paper  results that the paper reports, by row of its table; results that are recalled say so
+ * @param ours   flags whose values the paper does not state, by what is not stated or where the values are from
  * @param flags  values of flags by flag name without leading hyphens; flags on the command line have priority
  */
-public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
+public record Recipe(String title, String source, String data, Map<String, String> paper, Map<String, List<String>> ours,
         Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
@@ -42,7 +43,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             throw new InputException("expected a recipe with title and flags");
         }
         paper = paper == null ? Map.of() : paper;
-        ours = ours == null ? List.of() : List.copyOf(ours);
+        ours = ours == null ? Map.of() : ours;
     }
 
     /** Loads the recipe with this name in models/recipes, or the recipe in this file. */
@@ -57,7 +58,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         Path file = Files.isRegularFile(shipped) ? shipped : Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
             throw new InputException(FLAG + ": " + nameOrFile + ", expected one of " + String.join(", ", names(folder))
-                    + " or the path of a recipe's JSON file");
+                    + " or the path of a recipe's JSON file" + Similar.hint(nameOrFile, names(folder)));
         }
         return file;
     }

@@ -33,6 +33,11 @@ public record ModelsTuner(ModelEngines engines, Engine text, TunerConfig config,
     }
 
     @Override
+    public int tokens(String words) {
+        return tuner(text).tokens(words);
+    }
+
+    @Override
     public int longest() {
         return tuner(text).longest();
     }

@@ -169,6 +169,9 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
 
     private void curation(Markup page) {
         open(page, "curation", "Curation");
+        if (report.imported() != null) {
+            page.leaf("p", "Samples that were drawn elsewhere: " + report.imported().line() + ".");
+        }
         page.leaf(
                 "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
                 + "the samples. Gold answers are only compared afterwards, for this page.");
@@ -259,7 +262,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                     + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params()
                             .maxTokens() + " tokens. ");
             page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p")
-                    .leaf("pre", step.prompt().text()).close("li");
+                    .leaf("pre", step.words()).close("li");
         }
         page.close("ol");
         page.leaf("h3", "Settings that the result depends on");
