@@ -95,5 +95,7 @@ class OwnTaskCommandsTest {
         assertEquals("verified", entry.get("reason").asString());
         assertEquals(16, Files.readAllLines(run.resolve("verdicts.jsonl")).size());
         assertFalse(Files.readString(run.resolve("train.jsonl")).contains("system"));
+        // The flags that the run keeps name the task, the method and the verifier by absolute paths.
+        assertEquals(0, Run.of("distill", "report", run).status());
     }
 }
