@@ -33,6 +33,7 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.Fingerprint;
@@ -113,6 +114,12 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--n", split = ",", paramLabel = "N",
             description = "Samples per step of the method, such as 8 or 8,8 (default: those of the method).")
     private List<Integer> samples = List.of();
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--samples", paramLabel = "FILE",
+            description = "Answers sampled elsewhere, in place of those of the method: JSON Lines with id or question, "
+            + "sample, text or texts; or a batch output of OpenAI or vLLM.")
+    private Path importedSamples;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
@@ -225,6 +232,7 @@ final class DistillCommand implements Callable<Integer> {
         if (dryRun) {
             cluster.requireNone("--dry-run");
         }
+        importedSamples = InputFile.rereadable(importedSamples);
         testData = testData.stream().map(InputFile::rereadable).toList();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
                 .keeping(own -> RunFlags.of(spec.commandLine().getParseResult(), Map.of("seed", own, "train-seed",
@@ -281,10 +289,15 @@ final class DistillCommand implements Callable<Integer> {
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params), curation.config(own),
+                new SampleConfig(numbers(), params), curation.config(own),
                 new TunerConfig(training.lora(), training.optimizer(), training.train(trainSeed(own))),
                 evaluation(own),
-                new TeachConfig(rounds, stages));
+                new TeachConfig(rounds, stages), importedSamples);
+    }
+
+    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    private List<Integer> numbers() {
+        return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }
 
     /** Seed of the training of the run with seed {@code own}. */

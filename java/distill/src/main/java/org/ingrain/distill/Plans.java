@@ -27,6 +27,11 @@ record Plans(DistillConfig<?> config, Task task) {
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
+    /** Whether the student's samples are imported, not drawn. */
+    boolean imports(Student student) {
+        return config.imported() != null && student.round() == 1 && student.method().equals(config.method());
+    }
+
     /** Plan of the method {@code direct}. Students are trained and evaluated with the prompt of this plan. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
