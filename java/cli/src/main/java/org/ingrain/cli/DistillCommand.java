@@ -1,5 +1,6 @@
 package org.ingrain.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -218,7 +219,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
-            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
+            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
+            + "config file of models/, print upper bounds without trying.")
     private boolean dryRun;
 
     @Override
@@ -237,13 +239,18 @@ final class DistillCommand implements Callable<Integer> {
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
                 .keeping(own -> RunFlags.of(spec.commandLine().getParseResult(), Map.of("seed", own, "train-seed",
                         trainSeed(own)), Set.of("seeds")));
-        ModelOptions options = templateFlags.apply(modelFlags.options());
+        ModelOptions given = templateFlags.apply(modelFlags.options());
+        ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             GeneratorConfig sizes = batch.config(engine);
             if (!dryRun) {
                 return distil(engine, sizes, runs, cluster);
             }
-            runs.check(provenance(engine, sizes));
+            if (options.randomWeights()) {
+                new Seeds<>(runs.runs(), null).check(null);
+            } else {
+                runs.check(provenance(engine, sizes));
+            }
             Recipe from = recipe == null ? null : Recipe.load(recipe);
             return new DryRun(engine, sizes, from, seeds).print(runs.runs().getFirst());
         }

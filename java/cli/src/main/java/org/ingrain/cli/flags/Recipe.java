@@ -22,13 +22,13 @@ import tools.jackson.databind.JsonNode;
  * @param title   title of the experiment
  * @param source  the paper that describes the experiment
  * @param data    description of the data that the experiment needs
- * @param paper   results that the paper reports, by row of its table
- * @param ours    flags whose values the paper does not state
+ * @param paper   results that the paper reports, by row of its table; results that are recalled say so
+ * @param ours    flags whose values the paper does not state, by what is not stated or where the values are from
  * @param command the command whose flags these are; null: {@code distill}
  * @param flags   values of flags by flag name without leading hyphens; flags on the command line have priority
  */
-public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
-        String command, Map<String, JsonNode> flags) {
+public record Recipe(String title, String source, String data, Map<String, String> paper,
+        Map<String, List<String>> ours, String command, Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String DISTILL = "distill";
     /**
@@ -45,7 +45,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         }
         command = command == null ? DISTILL : command;
         paper = paper == null ? Map.of() : paper;
-        ours = ours == null ? List.of() : List.copyOf(ours);
+        ours = ours == null ? Map.of() : ours;
     }
 
     /** Loads the recipe with this name in models/recipes, or the recipe in this file. */
