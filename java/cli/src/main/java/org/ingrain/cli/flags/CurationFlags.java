@@ -70,7 +70,8 @@ public final class CurationFlags {
     /** A remark on limits of the verifier that this machine cannot set. */
     public Optional<String> remark() {
         return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()
-                : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not installed");
+                : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not "
+                + "installed");
     }
 
     /** @param seed seed of the split into training and validation examples */

@@ -24,7 +24,8 @@ record RowTemplate(String text) {
             String name = found.group(1);
             return Matcher.quoteReplacement(QuestionReader.text(row, List.of(name), where)
                     .orElseThrow(() -> new InputException(where + ": no " + name + ", expected the value of {" + name
-                            + "} in the question of the task; " + QuestionReader.found(row) + Similar.hint(name, row.propertyNames()))));
+                            + "} in the question of the task; " + QuestionReader.found(row)
+                            + Similar.hint(name, row.propertyNames()))));
         });
     }
 }

@@ -95,7 +95,8 @@ class TaskFileTest {
                 refusal(() -> read(TaskConfig.of("sycophancy"), "x.jsonl", row)));
         TaskConfig own = config("{\"name\": \"own\", \"question\": \"{body} {labels}\"}", null);
         assertEquals("x.jsonl line 1: no labels, expected the value of {labels} in the question of the task; "
-                + "the row has body, label (did you mean label?)", refusal(() -> read(own, "x.jsonl", "{\"body\": \"b\", \"label\": 1}")));
+                + "the row has body, label (did you mean label?)",
+                refusal(() -> read(own, "x.jsonl", "{\"body\": \"b\", \"label\": 1}")));
     }
 
     @Test
