@@ -95,8 +95,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each --test-data, "
-            + "0 means all (default: ${DEFAULT-VALUE}).")
+            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each "
+            + "--test-data, 0 means all (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
     @Under(Heading.DATA)

@@ -53,7 +53,8 @@ final class Settings {
 
     private static Notes notes(QuestionConfig data, Path imported, Provenance provenance) {
         return new Notes(name(provenance.model()), Stream.of(Stream.of(data.data()), data.testData().stream(),
-                Stream.of(data.names(), imported)).flatMap(files -> files).filter(Objects::nonNull).map(Settings::name).toList());
+                Stream.of(data.names(), imported)).flatMap(files -> files).filter(Objects::nonNull)
+                .map(Settings::name).toList());
     }
 
     /** Returns the data settings with the hash of each file's content in place of the path of the file. */

@@ -26,8 +26,8 @@ import tools.jackson.databind.JsonNode;
  * @param ours   flags whose values the paper does not state, by what is not stated or where the values are from
  * @param flags  values of flags by flag name without leading hyphens; flags on the command line have priority
  */
-public record Recipe(String title, String source, String data, Map<String, String> paper, Map<String, List<String>> ours,
-        Map<String, JsonNode> flags) {
+public record Recipe(String title, String source, String data, Map<String, String> paper,
+        Map<String, List<String>> ours, Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
     /**
