@@ -28,6 +28,11 @@ record Plans(DistillConfig<?> config, Task task) {
         return student.method().plan(task, samples(answers), purpose, teacher);
     }
 
+    /** The weights of the teacher of the first round. */
+    ModelState teacher() {
+        return config.teach().otherTeacher() ? new ModelState.Teacher() : new ModelState.Base();
+    }
+
     /** Whether the student's samples are imported, not drawn. */
     boolean imports(Student student) {
         return config.imported() != null && student.round() == 1 && student.method().equals(config.method());
