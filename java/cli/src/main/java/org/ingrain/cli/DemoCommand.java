@@ -89,7 +89,8 @@ final class DemoCommand implements Callable<Integer> {
             Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all,
                     seed -> config(kind, questions, seed));
             try (Engine engine = Engine.open(options, new LoadProgress(model))) {
-                status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs, cluster));
+                status = Math.max(status, DistillCommand.distil(DistillWorkers.of(engine, batch, cluster, null,
+                        runs.runs().getFirst().config().train()), runs));
             }
             System.out.println();
         }
@@ -98,7 +99,7 @@ final class DemoCommand implements Callable<Integer> {
 
     private static DistillConfig<TunerConfig> config(Kind kind, Path questions, long seed) {
         QuestionConfig data = new QuestionConfig(kind.task(), kind.file(questions, "pool"),
-                kind.file(questions, "test"), 0, 0, 0, null, 1, null, null);
+                List.of(kind.file(questions, "test")), 0, 0, 0, null, 1, null, null);
         SamplingParams sampling = SamplingParams.sampled(0.7, 1, MOST_TOKENS, seed);
         EvaluateConfig evaluate = new EvaluateConfig(SamplingParams.greedy(MOST_TOKENS).withSeed(seed), List.of(), 1,
                 List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED));

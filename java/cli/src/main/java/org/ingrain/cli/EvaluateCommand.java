@@ -104,12 +104,12 @@ final class EvaluateCommand implements Callable<Integer> {
         EvaluateConfig evaluate = new EvaluateConfig(
                 SamplingParams.sampled(temperature, topP, maxTokens, seed), samples, questions.testOrders(), List.of());
         EvaluationRun.Config config = new EvaluationRun.Config(
-                questions.config(null, 0), Methods.load(method), evaluate, adapter);
+                questions.config(List.of(), 0), Methods.load(method), evaluate, adapter);
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {
             GeneratorConfig sizes = batch.config(engine);
-            Provenance provenance = DistillCommand.provenance(engine, sizes);
+            Provenance provenance = DistillWorkers.provenance(engine, batch);
             EvaluationRun.check(config, provenance, output);
             ArmResult result;
             try (Answerer answerer = cluster.answerer(engine, sizes, adapters(engine))) {
@@ -143,6 +143,7 @@ final class EvaluateCommand implements Callable<Integer> {
             share(text, "inconsistent", result.judging().inconsistent());
         }
         result.categories().forEach((category, own) -> share(text, category, own.accuracy()));
+        share(text, result.commonest().title(), result.commonest().accuracy());
         return text.toString();
     }
 

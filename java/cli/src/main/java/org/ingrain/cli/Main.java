@@ -13,6 +13,8 @@ import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.RunFlags;
+import org.ingrain.cli.flags.Suggestions;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.files.DurableFile;
@@ -43,8 +45,8 @@ import picocli.CommandLine.ScopeType;
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
         subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
-            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class,
-            BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
+            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class, CompareCommand.class,
+            TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     /** Width of a help text in columns if the width of the terminal is unknown. */
@@ -75,7 +77,7 @@ public final class Main implements Callable<Integer> {
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();
-            return line.execute(Recipe.expand(arguments, commandLine()));
+            return line.execute(Recipe.expand(RunFlags.expand(arguments), commandLine()));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
             return CommandLine.ExitCode.USAGE;
@@ -157,9 +159,8 @@ public final class Main implements Callable<Integer> {
 
     private static int refuse(ParameterException exception, String[] arguments) {
         CommandLine command = exception.getCommandLine();
-        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec()
-                .qualifiedName()
-                + " --help')");
+        command.getErr().println("ingrain: " + oneLine(Suggestions.message(exception)) + " (see '"
+                + command.getCommandSpec().qualifiedName() + " --help')");
         return CommandLine.ExitCode.USAGE;
     }
 

@@ -32,8 +32,8 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
      */
     public record Config(QuestionConfig data, Method method, EvaluateConfig evaluate, Path adapter) {
         public Config {
-            if (data.testData() != null || data.testSize() != 0) {
-                throw InputException.field(data.testData() != null ? "testData" : "testSize",
+            if (!data.testData().isEmpty() || data.testSize() != 0) {
+                throw InputException.field(!data.testData().isEmpty() ? "testData" : "testSize",
                         "expected none, because an evaluation asks all questions of data");
             }
         }

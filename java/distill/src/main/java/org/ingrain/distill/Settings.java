@@ -3,7 +3,9 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.QuestionConfig;
@@ -18,15 +20,16 @@ final class Settings {
     private Settings() {
     }
 
-    private record Notes(String model, List<String> data) {
+    private record Notes(String model, String teacher, List<String> data) {
     }
 
-    private record Data(TaskConfig task, String data, String testData, int limit, int testSize, int generate,
+    private record Data(TaskConfig task, String data, List<String> testData, int limit, int testSize, int generate,
             String names, long splitSeed, String questionField, String answerField) {
     }
 
     private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation,
-            JsonNode train, Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine) {
+            JsonNode train, Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine,
+            Map<String, String> teacher, String imported) {
     }
 
     private record Evaluate(String version, Data data, Method method, Object evaluate, Map<String, String> model,
@@ -34,28 +37,31 @@ final class Settings {
     }
 
     static Manifest of(DistillConfig config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance),
+        return Manifest.of(notes(config.data(), config.imported(), provenance),
                 new Distill(provenance.version(), data(config.data()), config.method(), Methods.direct(),
                         config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
-                        config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
+                        config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine()),
+                        provenance.teacher() == null ? null : provenance.teacher().identity(),
+                        config.imported() == null ? null : Digest.content(config.imported())));
     }
 
     static Manifest of(EvaluationRun.Config config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance),
+        return Manifest.of(notes(config.data(), null, provenance),
                 new Evaluate(provenance.version(), data(config.data()), config.method(), config.evaluate(),
                         Digest.model(provenance.model()), config.adapter() == null
                         ? null : Digest.model(config.adapter()), new TreeMap<>(provenance.engine())));
     }
 
-    private static Notes notes(QuestionConfig data, Provenance provenance) {
-        return new Notes(name(provenance.model()), java.util.stream.Stream.of(
-                data.data(), data.testData(), data.names())
-                .filter(java.util.Objects::nonNull).map(Settings::name).toList());
+    private static Notes notes(QuestionConfig data, Path imported, Provenance provenance) {
+        return new Notes(name(provenance.model()), provenance.teacher() == null ? null : provenance.teacher().name(),
+                Stream.of(Stream.of(data.data()), data.testData().stream(), Stream.of(data.names(), imported))
+                        .flatMap(files -> files).filter(Objects::nonNull).map(Settings::name).toList());
     }
 
     /** Returns the data settings with the hash of each file's content in place of the path of the file. */
     private static Data data(QuestionConfig data) {
-        return new Data(data.task(), digest(data.data()), digest(data.testData()), data.limit(), data.testSize(),
+        return new Data(data.task(), digest(data.data()),
+                data.testData().stream().map(Settings::digest).toList(), data.limit(), data.testSize(),
                 data.generate(), digest(data.names()), data.splitSeed(), data.questionField(), data.answerField());
     }
 

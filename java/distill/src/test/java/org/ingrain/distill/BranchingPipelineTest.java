@@ -81,10 +81,10 @@ class BranchingPipelineTest {
      */
     private static String judge(TextRequest request) {
         String prompt = request.messages().getLast().content();
-        if (prompt.contains("Name up to five criteria")) {
+        if (prompt.contains("list of up to five factors")) {
             return "Here are two criteria:\n\n**1. Depth**\n**2. Length**";
         }
-        if (!prompt.contains("by this criterion alone: ")) {
+        if (!prompt.contains("[Evaluation Criterion]")) {
             return "[[A]]";
         }
         List<String> qualities = QUALITY.matcher(prompt).results().map(found -> found.group(1)).toList();
@@ -102,7 +102,7 @@ class BranchingPipelineTest {
         Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"),
                 row.formatted(3, 2, 5, "B"), row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, test, 0, 0, 0, null,
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, List.of(test), 0, 0, 0, null,
                 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(
                 data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
@@ -111,7 +111,8 @@ class BranchingPipelineTest {
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
         assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders",
                 "1 of 1 votes for [[B]], the same in 2 orders", "[[A]] as given, B in the order of 000003~1",
-                "none of 1 samples gave an answer", "1 of 1 votes for [[C]], the same in 2 orders"),
+                "none of 1 votes has an answer, 1 of 1 are required, decided after 1 of 2",
+                "1 of 1 votes for [[C]], the same in 2 orders"),
                 entries.stream().map(Entry::detail).toList());
         assertEquals(List.of(true, true, false, false, true), entries.stream().map(Entry::kept).toList());
         assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());
@@ -159,7 +160,7 @@ class BranchingPipelineTest {
         }
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, test, 0, 0, 0,
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, List.of(test), 0, 0, 0,
                 null, 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1),
                 new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));

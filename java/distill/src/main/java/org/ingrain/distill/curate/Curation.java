@@ -14,6 +14,7 @@ import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.distill.verify.Verdicts;
 
 /**
  * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within one presentation
@@ -23,8 +24,19 @@ import org.ingrain.distill.task.Task;
  *
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step
+ * @param verdicts the verdicts of the verifier; rejected answers are not used
  */
-public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
+public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts) {
+    /** A curation without a verifier, or before its verdicts are known. */
+    public Curation(CurationConfig config, Task task, Method method, Plan plan) {
+        this(config, task, method, plan, Verdicts.NONE);
+    }
+
+    /** A copy of this curation with the verdicts of the verifier. */
+    public Curation with(Verdicts newVerdicts) {
+        return new Curation(config, task, method, plan, newVerdicts);
+    }
+
     /** An example in one presentation order, with its answers. */
     public record Asked(Example example, Answers answers) {
     }
@@ -38,6 +50,15 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     private record Count(Example example, Ballot ballot, Tally tally, List<Ballot.Answer> counted) {
         boolean unasked() {
             return Ballot.unasked(ballot.answers());
+        }
+
+        static int voters(List<Count> counts) {
+            return counts.stream().mapToInt(count -> count.tally.voters()).sum();
+        }
+
+        /** Number of votes that were not counted, because the verdict was decided before. */
+        static int outstanding(List<Count> counts) {
+            return counts.stream().mapToInt(count -> count.tally.voters() - count.tally.counted()).sum();
         }
     }
 
@@ -72,6 +93,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         Decision decision = counts.getFirst().unasked() ? Decision.tooLong() : switch (config.rule()) {
             case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
             case UNIVERSAL -> bySelection(counts.getFirst(), selection);
+            case BEST -> best(counts.getFirst().ballot().answers());
             case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
             case ALL -> unfiltered(counts.getFirst().ballot().answers());
         };
@@ -82,14 +104,18 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         List<Ballot.Votes> votes = votes(counts);
         int margin = votes.isEmpty() ? 0 : votes.getFirst().votes() - (votes.size() < 2 ? 0 : votes.get(1).votes());
         int tokens = asked.stream().mapToInt(order -> order.answers().tokens()).sum();
+        int drawn = counts.stream().mapToInt(count -> count.ballot().answers().size()).sum();
+        int outstanding = Count.outstanding(counts);
         return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict,
-                decision.reason(), decision.detail(), decision.label(), right, margin, plan.leaves() * asked.size(),
-                tokens, votes, decision.targets(), counts.stream()
+                decision.reason(), decision.detail(), decision.label(), right, margin,
+                Math.max(0, margin - outstanding), outstanding > 0, Count.voters(counts),
+                plan.leaves() * asked.size(), drawn, tokens, votes, decision.targets(), counts.stream()
                 .map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
     }
 
     private Count count(Asked asked) {
-        Ballot ballot = Ballot.of(asked.example(), asked.answers(), task, method);
+        Ballot ballot = Ballot.of(asked.example(), asked.answers(), task, method)
+                .verified(asked.example(), task, verdicts);
         Poll.Stage root = new Poll.Stage(config, Poll.stages(config, plan), 0);
         for (Ballot.Answer answer : ballot.answers()) {
             root.add(plan.number(answer.path()), key(asked.example(), answer));
@@ -103,7 +129,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String key(Example example, Ballot.Answer answer) {
-        return answer.answer() == null ? null : example.canonical(task.key(answer.answer()));
+        return answer.answer() == null || answer.isRejected() ? null : example.canonical(task.key(answer.answer()));
     }
 
     /** Votes summed over all presentation orders. */
@@ -131,17 +157,17 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         for (Count count : counts) {
             if (count.tally().winner() == null) {
                 Decision lost = count.unasked() ? Decision.tooLong() : lost(count.tally(), counts);
-                return count.example().isAsGiven() ? lost
-                        : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
+                String order = count.example().isAsGiven() ? "" : ", in the order of " + count.example().id();
+                return Decision.discard(lost.reason(), lost.detail() + order + early(counts));
             }
             if (!count.tally().winner().equals(winner)) {
                 return Decision.discard(Entry.Reason.ORDER, wording(counts, winner) + " as given, "
-                        + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
+                        + wording(counts, count.tally().winner()) + " in the order of " + count.example().id()
+                        + early(counts));
             }
         }
-        String detail = first.tally().votes().get(winner) + " of " + first.tally()
-                .voters() + " votes for " + wording(counts, winner)
-                + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders");
+        String detail = votes(first.tally(), winner, counts)
+                + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders") + early(counts);
         List<Entry.TargetText> targets = new ArrayList<>();
         for (int order = 0; order < counts.size(); order++) {
             Count count = counts.get(order);
@@ -152,23 +178,44 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), targets);
     }
 
+    /**
+     * The discard of a poll without a winner. The reason is the one that full sampling gives: if no answer can reach
+     * the required number of votes, there are too few votes, even if the leading answers have equally many. A tie is
+     * only decided by the last vote.
+     */
     private Decision lost(Tally tally, List<Count> counts) {
         List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()
                 .sorted(Map.Entry.<String, Integer>comparingByValue().reversed()).toList();
+        String required = ", " + tally.needed() + " of " + tally.voters() + " are required";
         if (votes.isEmpty()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "none of " + tally.counted() + " samples gave an answer");
+            long rejected = counts.stream().flatMap(count -> count.ballot().answers().stream())
+                    .filter(Ballot.Answer::isRejected).count();
+            if (rejected > 0) {
+                return Decision.discard(Entry.Reason.REJECTED, "all answers rejected by the verifier, " + rejected
+                        + " of " + tally.counted() + " samples");
+            }
+            return Decision.discard(Entry.Reason.TOO_FEW_VOTES, "none of " + tally.counted()
+                    + (tally.counted() < tally.voters() ? " drawn" : "") + " votes has an answer" + required);
         }
         int most = votes.getFirst().getValue();
-        String count = most + " of " + tally.voters() + " votes for " + wording(counts, votes.getFirst().getKey());
-        if (votes.size() > 1 && votes.get(1).getValue() == most) {
-            return Decision.discard(Entry.Reason.TIE, count + ", equally many for "
-                    + wording(counts, votes.get(1).getKey()));
-        }
-        String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters()
-                ? "more than half are required"
-                : most < config.minVotes() ? config.minVotes() + " are required"
-                        : "a share of " + config.minFraction() + " is required";
-        return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
+        String count = votes(tally, votes.getFirst().getKey(), counts) + (votes.size() < 2
+                || votes.get(1).getValue() < most ? "" : ", equally many for "
+                + wording(counts, votes.get(1).getKey()));
+        return most < tally.needed() ? Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + required)
+                : Decision.discard(Entry.Reason.TIE, count);
+    }
+
+    /** States the votes for an answer, such as {@code 5 of 8 votes for yes} or {@code 5 of 5 drawn votes for yes}. */
+    private String votes(Tally tally, String key, List<Count> counts) {
+        return tally.votes().get(key) + " of " + tally.counted() + (tally.counted() < tally.voters() ? " drawn" : "")
+                + " votes for " + wording(counts, key);
+    }
+
+    /** States after how many votes the verdict was decided; empty if all votes were counted. */
+    private static String early(List<Count> counts) {
+        int outstanding = Count.outstanding(counts);
+        int voters = Count.voters(counts);
+        return outstanding == 0 ? "" : ", decided after " + (voters - outstanding) + " of " + voters;
     }
 
     private Decision bySelection(Count count, Selection selection) {
@@ -185,6 +232,10 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
         Ballot.Answer answer = answers.get(selected);
         String text = target(answer);
+        if (answer.isRejected()) {
+            return Decision.discard(Entry.Reason.REJECTED,
+                    "the model selected response " + selected + ", which the verifier rejected");
+        }
         if (text.isBlank()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
                     "the model selected response " + selected + ", which has no answer");
@@ -193,8 +244,29 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 answer.answer(), List.of(new Entry.TargetText(0, answer.path(), text)));
     }
 
+    /** Selects the accepted answer with the highest score; the first of equal ones. No score counts as 0. */
+    private Decision best(List<Ballot.Answer> answers) {
+        List<Ballot.Answer> accepted = answers.stream()
+                .filter(answer -> Boolean.TRUE.equals(answer.accepted()) && !target(answer).isBlank()).toList();
+        if (accepted.isEmpty()) {
+            long rejected = answers.stream().filter(Ballot.Answer::isRejected).count();
+            return Decision.discard(rejected > 0 ? Entry.Reason.REJECTED : Entry.Reason.NO_ANSWER,
+                    "no accepted answer, " + rejected + " of " + answers.size() + " samples rejected by the verifier");
+        }
+        Ballot.Answer best = accepted.stream().max(Comparator.comparingDouble(Curation::score)
+                .thenComparing(accepted::indexOf, Comparator.reverseOrder())).orElseThrow();
+        return new Decision(Entry.Reason.VERIFIED, accepted.size() + " of " + answers.size() + " samples accepted"
+                + (best.score() == null ? "" : ", best score " + best.score()), best.answer(),
+                List.of(new Entry.TargetText(0, best.path(), target(best))));
+    }
+
+    private static double score(Ballot.Answer answer) {
+        return answer.score() == null ? 0 : answer.score();
+    }
+
     private Decision unfiltered(List<Ballot.Answer> taken) {
-        List<Ballot.Answer> usable = taken.stream().filter(answer -> !target(answer).isBlank()).toList();
+        List<Ballot.Answer> usable = taken.stream().filter(answer -> !answer.isRejected() && !target(answer).isBlank())
+                .toList();
         if (usable.isEmpty()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
                     "no training target in " + (taken.size() == 1 ? "the first sample"
@@ -207,7 +279,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String target(Ballot.Answer answer) {
-        String text = config.target() == Target.ANSWER ? answer.answer() : answer.text().strip();
+        String text = config.target() == Target.ANSWER ? answer.answer()
+                : method.withoutThoughts(answer.text()).orElse("").strip();
         return text == null ? "" : text;
     }
 }

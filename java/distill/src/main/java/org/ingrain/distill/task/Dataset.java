@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -36,20 +37,12 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
                 config.data(), task, config, config.limit());
-        List<Example> test = config.testData() == null ? holdOut(all, config)
-                : QuestionReader.read(config.testData(), task, config, config.testSize());
-        for (Example example : test) {
-            if (example.gold() == null) {
-                throw new InputException((config.testData() == null ? config.data() : config.testData()) + ": row "
-                        + example.id()
-                        + " has no answer, expected one in every question of the evaluation");
-            }
-        }
+        List<Example> test = config.testData().isEmpty() ? holdOut(all, config) : readTests(config, task);
         Set<String> held = test.stream().flatMap(example -> Stream.of(example.question(), example.group()))
                 .filter(Objects::nonNull)
                 .collect(Collectors.toSet());
         Set<String> ids = test.stream().map(Example::id).collect(Collectors.toSet());
-        List<Example> rest = config.testData() == null
+        List<Example> rest = config.testData().isEmpty()
                 ? all.stream().filter(example -> !ids.contains(example.id())).toList() : all;
         List<Example> pool = rest.stream().filter(example -> !held.contains(example.question())
                 && !held.contains(example.group())).toList();
@@ -66,13 +59,32 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
                 config.data(), task, config, config.limit());
-        for (Example example : all) {
+        return requireGold(config.data(), all);
+    }
+
+    /** Reads all test files. If there are several, their questions get ids with the name of their file. */
+    private static List<Example> readTests(QuestionConfig config, Task task) {
+        List<Example> test = new ArrayList<>();
+        Set<String> names = new HashSet<>();
+        for (Path file : config.testData()) {
+            List<Example> own = requireGold(file, QuestionReader.read(file, task, config, config.testSize()));
+            String name = file.getFileName().toString().replaceFirst("\\.gz$", "").replaceFirst("\\.[^.]+$", "");
+            if (!names.add(name)) {
+                throw InputException.field("testData", "two files are named " + name + ", expected different names");
+            }
+            test.addAll(config.testData().size() == 1 ? own : own.stream().map(example -> example.in(name)).toList());
+        }
+        return test;
+    }
+
+    private static List<Example> requireGold(Path file, List<Example> test) {
+        for (Example example : test) {
             if (example.gold() == null) {
-                throw new InputException(config.data() + ": row " + example.id()
+                throw new InputException(file + ": row " + example.id()
                         + " has no answer, expected one in every question of the evaluation");
             }
         }
-        return all;
+        return test;
     }
 
     private static List<Example> holdOut(List<Example> all, QuestionConfig config) {
@@ -94,7 +106,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             throw InputException.field("testSize", size + ", but the " + all.size() + " questions of " + config.data()
                     + " are variants of one question, which can only be held out together");
         }
-        return held.stream().flatMap(List::stream).sorted().map(all::get).toList();
+        return requireGold(config.data(), held.stream().flatMap(List::stream).sorted().map(all::get).toList());
     }
 
     /**
@@ -143,7 +155,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         while (examples.size() < config.generate()) {
             Example example = task.generate(QuestionReader.id(examples.size() + 1), names, random);
             if (questions.add(example.question())) {
-                examples.add(example);
+                examples.add(QuestionReader.inContext(example, task, config));
                 repeated = 0;
             } else if (++repeated > 10_000) {
                 throw InputException.field("generate", config.generate() + ", but " + names.size()

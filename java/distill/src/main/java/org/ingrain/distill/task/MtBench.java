@@ -3,6 +3,7 @@ package org.ingrain.distill.task;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,9 +16,10 @@ import tools.jackson.databind.node.MissingNode;
 
 /**
  * Reads MT-bench's pairs of answers. The data file has judgments by a model (fields g1_winner and g2_winner, as in
- * FastChat's {@code gpt-4_pair.jsonl}) or by humans (fields model_a, model_b and winner). The question file and the
- * folder of answers must be in the folder of the data file or in its parent folder. Only first turns are used. All
- * pairs of one question form a group of variants.
+ * FastChat's {@code gpt-4_pair.jsonl}) or by humans (fields model_a, model_b and winner). Rows with the fields
+ * conversation_a and conversation_b (Hugging Face's {@code mt_bench_human_judgments}) contain the question and both
+ * answers. For other rows, the question file and the folder of answers must be in the folder of the data file or in its
+ * parent folder. Only first turns are used. All pairs of one question form a group of variants.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -33,6 +35,10 @@ final class MtBench {
         }
     }
 
+    /** A question with the answers of both models of a pair. */
+    private record Answered(String question, String first, String second, String category) {
+    }
+
     static boolean isJudgments(Path data) {
         JsonNode first = Rows.first(data);
         return first.has("question_id") && (first.has("g1_winner") || first.has("winner"))
@@ -40,37 +46,69 @@ final class MtBench {
     }
 
     static List<Example> read(Path data) {
+        Map<Pair, List<String>> votes = new LinkedHashMap<>();
+        Map<Pair, Answered> answered = new HashMap<>();
+        Rows.forEach(data, (row, where) -> {
+            if (row.path("turn").asInt(1) == 1) {
+                vote(row, where, votes);
+                if (row.has("conversation_a")) {
+                    answered.putIfAbsent(new Pair(text(row, "question_id", where), text(row, "model_a", where),
+                            text(row, "model_b", where)), conversation(row, where));
+                }
+            }
+        });
+        List<Pair> missing = votes.keySet().stream().filter(pair -> !answered.containsKey(pair)).toList();
+        if (!missing.isEmpty()) {
+            fromFiles(data, missing, answered);
+        }
+        List<Example> examples = new ArrayList<>();
+        votes.forEach((pair, cast) -> {
+            Answered own = answered.get(pair);
+            Map<String, String> fields = Map.of(Pairwise.RESPONSE_A, own.first(), Pairwise.RESPONSE_B, own.second());
+            examples.add(new Example(pair.id(), own.question(), Pairwise.majority(cast), fields, own.category(), cast)
+                    .of(own.question()));
+        });
+        return examples.stream().filter(example -> example.gold() != null).toList();
+    }
+
+    /** The first turn of both conversations of a row. */
+    private static Answered conversation(JsonNode row, String where) {
+        return new Answered(said(row, "conversation_a", 0, where), said(row, "conversation_a", 1, where),
+                said(row, "conversation_b", 1, where), row.path("category").asString(null));
+    }
+
+    private static String said(JsonNode row, String conversation, int message, String where) {
+        JsonNode content = row.path(conversation).path(message).path("content");
+        if (!content.isString()) {
+            throw new InputException(where + ": " + conversation + " has no message " + (message + 1)
+                    + " with content, expected a question and its answer");
+        }
+        return content.asString().strip();
+    }
+
+    /** Adds the question and the answers of each pair from the files beside the data file. */
+    private static void fromFiles(Path data, List<Pair> pairs, Map<Pair, Answered> answered) {
         Path questionFile = beside(data, QUESTIONS);
         Map<String, JsonNode> questions = new LinkedHashMap<>();
         Rows.forEach(questionFile, (row, where) -> questions.put(text(row, "question_id", where), row));
         Map<String, Map<String, JsonNode>> answers = new LinkedHashMap<>();
-        Map<Pair, List<String>> votes = new LinkedHashMap<>();
-        Rows.forEach(data, (row, where) -> vote(row, where, votes));
-        List<Example> examples = new ArrayList<>();
-        votes.forEach((pair, cast) -> {
+        for (Pair pair : pairs) {
             JsonNode question = questions.get(pair.question());
             if (question == null) {
                 throw new InputException(questionFile + ": no question_id " + pair.question() + ", expected those that "
                         + data.getFileName() + " judges");
             }
-            Map<String, String> fields = Map.of(Pairwise.RESPONSE_A,
-                    answer(data, pair.first(), pair.question(), answers), Pairwise.RESPONSE_B,
-                    answer(data, pair.second(), pair.question(), answers));
-            String asked = question.path("turns").path(0).asString("").strip();
-            examples.add(new Example(pair.id(), asked, Pairwise.majority(cast), fields,
-                    question.path("category").asString(null), cast).of(asked));
-        });
-        return examples.stream().filter(example -> example.gold() != null).toList();
+            answered.put(pair, new Answered(question.path("turns").path(0).asString("").strip(),
+                    answer(data, pair.first(), pair.question(), answers),
+                    answer(data, pair.second(), pair.question(), answers), question.path("category").asString(null)));
+        }
     }
 
     /**
-     * Adds the votes of a judgment, if it is about a first turn. In the votes, A means the model that is named first in
-     * the first judgment of the pair, and B means the other model.
+     * Adds the votes of a judgment about a first turn. In the votes, A means the model that is named first in the first
+     * judgment of the pair, and B means the other model.
      */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
-        if (row.path("turn").asInt(1) != 1) {
-            return;
-        }
         boolean model = row.has("g1_winner");
         String first = text(row, model ? "model_1" : "model_a", where);
         String second = text(row, model ? "model_2" : "model_b", where);

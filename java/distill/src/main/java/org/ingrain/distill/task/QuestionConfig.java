@@ -1,6 +1,7 @@
 package org.ingrain.distill.task;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -8,12 +9,13 @@ import org.ingrain.tensor.InputException;
  *
  * @param task          settings of the task
  * @param data          file of questions (JSON array, JSON Lines or Parquet); null to generate questions
- * @param testData      file of questions to evaluate on; null to hold out some questions of {@code data}
+ * @param testData      files of questions to evaluate on; each file also has its own results. Empty to hold out some
+ *                      questions of {@code data}
  * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several
  *                      questions, all of them are used
- * @param testSize      number of questions to evaluate on. If {@code testData} is null, the questions are held out of
+ * @param testSize      number of questions to evaluate on. If {@code testData} is empty, the questions are held out of
  *                      {@code data}; 0: a fifth, or none if a gold answer is missing. Otherwise the first questions of
- *                      {@code testData} are used; 0: all of them. Variants of one question are held out together, so
+ *                      each file of {@code testData} are used; 0: all of them. Variants of one question are held out together, so
  *                      the number may differ slightly
  * @param generate      number of questions to generate; 0 if {@code data} is set
  * @param names         file of names for generated questions, with one name per line; null: a built-in list
@@ -21,9 +23,10 @@ import org.ingrain.tensor.InputException;
  * @param questionField name of the field with the question; null: the names in {@link Task#questionFields()}
  * @param answerField   name of the field with the answer; null: the names in {@link Task#answerFields()}
  */
-public record QuestionConfig(TaskConfig task, Path data, Path testData, int limit, int testSize, int generate,
+public record QuestionConfig(TaskConfig task, Path data, List<Path> testData, int limit, int testSize, int generate,
         Path names, long splitSeed, String questionField, String answerField) {
     public QuestionConfig {
+        testData = testData == null ? List.of() : List.copyOf(testData);
         if ((data == null) == (generate == 0)) {
             throw InputException.field(data == null ? "data" : "generate", data == null
                     ? "none, expected a file of questions, or generate with a number" : generate

@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.distill.curate.Entry.Reason;
 import org.ingrain.distill.curate.Entry.Verdict;
 import org.ingrain.distill.method.Methods;
@@ -22,8 +25,10 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -75,9 +80,11 @@ class CurationTest {
         assertEquals(true, kept.right());
         assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
         assertVerdict(judge(config, "yes", "yes", "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 4 votes for yes, more than half are required");
-        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER,
-                "none of 2 samples gave an answer");
+                "2 of 4 votes for yes, 3 of 4 are required");
+        assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 4 votes for no, equally many for yes, 3 of 4 are required");
+        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "none of 2 votes has an answer, 2 of 2 are required");
     }
 
     @Test
@@ -85,7 +92,9 @@ class CurationTest {
         Answers none = new Answers(List.of(new SampleRecord("1", "0", "answer", "", 0, Finish.PROMPT_TOO_LONG),
                 new SampleRecord("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
         for (Rule rule : Rule.values()) {
-            Entry entry = new Curation(rule(rule, 0, 0), new CoinFlip("", 2), Methods.direct(), plan(2))
+            CurationConfig config = rule != Rule.BEST ? rule(rule, 0, 0) : new CurationConfig(rule, 0, 0, false, 1,
+                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0));
+            Entry entry = new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
             assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
                     "its prompt does not fit into the model's context");
@@ -117,14 +126,65 @@ class CurationTest {
                 "2 of 4 votes for no, equally many for yes");
     }
 
+    /** Returns the entry of the answers of which only the first were drawn. */
+    private static Entry early(CurationConfig config, int planned, String... texts) {
+        List<SampleRecord> samples = new ArrayList<>();
+        for (int i = 0; i < texts.length; i++) {
+            samples.add(new SampleRecord("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
+        }
+        return new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(planned))
+                .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), Selection.NONE);
+    }
+
+    @Test
+    void statesWhatWasDrawnWhenTheVerdictWasDecidedEarly() {
+        CurationConfig config = rule(Rule.MORE_THAN_HALF, 0, 0);
+        Entry kept = early(config, 8, "yes", "yes", "yes", "yes", "yes");
+        assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "5 of 5 drawn votes for yes, decided after 5 of 8");
+        assertEquals(List.of(true, 5, 2, 8, 8, 5), List.of(kept.decidedEarly(), kept.margin(), kept.marginAtLeast(),
+                kept.voters(), kept.planned(), kept.drawn()), "three more votes for no would leave 5 to 3");
+        Entry lost = early(config, 8, "no", "yes", "no", "yes", "hm", "hm");
+        assertVerdict(lost, Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 6 drawn votes for no, equally many for yes, 5 of 8 are required, decided after 6 of 8");
+        assertEquals(0, lost.marginAtLeast());
+        assertVerdict(early(config, 8, "hm", "hm", "hm", "hm"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "none of 4 drawn votes has an answer, 5 of 8 are required, decided after 4 of 8");
+        Entry all = early(config, 5, "yes", "yes", "no", "no", "yes");
+        assertVerdict(all, Verdict.KEPT, Reason.MAJORITY, "3 of 5 votes for yes");
+        assertEquals(List.of(false, 1, 1), List.of(all.decidedEarly(), all.margin(), all.marginAtLeast()));
+    }
+
+    @Test
+    void aRowWithoutALabelSaysSo() {
+        String row = Json.line(judge(rule(Rule.MORE_THAN_HALF, 0, 0), "who", "knows"));
+        assertTrue(row.contains("\"label\":null,\"right\":null,\"margin\":0,\"marginAtLeast\":0,"
+                + "\"decidedEarly\":false,\"voters\":2,\"planned\":2,\"drawn\":2,"), row);
+        assertEquals(row, Json.line(Json.parse(row, Entry.class, "row")));
+    }
+
+    @Test
+    void byDefaultOneVoteIsNoPlurality() {
+        CurationConfig usual = rule(Rule.PLURALITY, Rule.PLURALITY.usualMinVotes(), Rule.PLURALITY.usualMinFraction());
+        String[] one = {"yes", "a", "b", "c", "d", "e", "f", "g"};
+        assertVerdict(judge(usual, one), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "1 of 8 votes for yes, 2 of 8 are required");
+        assertVerdict(judge(rule(Rule.PLURALITY, 1, 0), one), Verdict.KEPT, Reason.MAJORITY, "1 of 8 votes for yes");
+        assertVerdict(judge(usual, "yes", "a", "b", "c", "yes", "e", "f", "no"), Verdict.KEPT, Reason.MAJORITY,
+                "2 of 8 votes for yes");
+        String[] twelve = {"yes", "a", "b", "c", "yes", "e", "f", "g", "h", "i", "j", "k"};
+        assertVerdict(judge(usual, twelve), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 12 votes for yes, 3 of 12 are required");
+        assertEquals(0, Rule.MORE_THAN_HALF.usualMinVotes());
+    }
+
     @Test
     void thresholds() {
         assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, 3 are required");
+                "2 of 3 votes for no, 3 of 3 are required");
         assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 3 votes for no");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, a share of 0.7 is required");
+                "2 of 3 votes for no, 3 of 3 are required");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 2 votes for no");
     }
@@ -179,16 +239,33 @@ class CurationTest {
         }
     }
 
+    /** Questions are divided before it is known which of them are kept. */
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {
-        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, 0.25, 1);
+        Set<String> all = questions(rows(base, 0.25, 1).get(1));
+        assertEquals(10, all.size());
+        List<List<TrainingRow>> half = rows(base, 0.25, 2);
+        Set<String> validation = questions(half.get(1));
+        assertTrue(all.containsAll(validation), validation + " of " + all);
+        assertEquals(20, half.get(0).size() + half.get(1).size());
+        assertTrue(questions(half.get(0)).stream().noneMatch(all::contains));
+        assertEquals(1, rows(base, 0.99, 40).get(0).size(), "the only kept question is for training");
+    }
+
+    private static Set<String> questions(List<TrainingRow> rows) {
+        return rows.stream().map(row -> row.prompt().getFirst().content()).collect(Collectors.toSet());
+    }
+
+    /** The training rows and the validation rows of 40 questions, of which every {@code step}-th is kept. */
+    private static List<List<TrainingRow>> rows(Path base, double fraction, int step) {
+        CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, fraction, 1);
         List<Entry> entries = new ArrayList<>();
         List<List<Example>> examples = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
-            boolean kept = i % 2 == 0;
+            boolean kept = i % step == 0;
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
-                    Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
+                    Reason.UNFILTERED, "", "yes", null, 0, 0, false, 1, 1, 1, 2, List.of(), kept
                     ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(),
                     List.of(new Entry.Order("e" + i, List.of(new Ballot.Answer("0", "yes", "yes", 1, Finish.STOP,
                             List.of()))))));
@@ -197,12 +274,8 @@ class CurationTest {
         JsonLines.write(ledger.file(), entries);
         ledger.writeTraining(base.resolve("train.jsonl"), base.resolve("validation.jsonl"),
                 new Ledger.Rows(examples, plan(1), config, (entry, target) -> target.text()));
-        List<TrainingRow> train = JsonLines.read(base.resolve("train.jsonl"), TrainingRow.class);
-        List<TrainingRow> validation = JsonLines.read(base.resolve("validation.jsonl"), TrainingRow.class);
-        assertEquals(15, train.size());
-        assertEquals(5, validation.size());
-        assertTrue(train.stream().noneMatch(validation::contains));
-        assertEquals(20, ledger.summary().total().kept());
         assertEquals(40, ledger.summary().total().examples());
+        return Stream.of("train.jsonl", "validation.jsonl")
+                .map(file -> JsonLines.read(base.resolve(file), TrainingRow.class)).toList();
     }
 }

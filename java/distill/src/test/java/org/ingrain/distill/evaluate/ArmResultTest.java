@@ -16,12 +16,29 @@ class ArmResultTest {
     /** Returns the score of a question in a presentation order; {@code order} 0 is the given order. */
     private static Score score(String question, int order, String verdict, boolean right, int tokens) {
         return new Score(order == 0 ? question : question + "~" + order, order == 0 ? null : question, "q", "A", null,
-                List.of(), verdict, verdict, right, tokens, List.of(), List.of());
+                null, List.of(), verdict, verdict, right, tokens, List.of(), List.of());
     }
 
     private static ArmResult of(List<Score> scores) {
-        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores,
+        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores, set -> null,
                 new Sycophancy()::wider);
+    }
+
+    /** Each test file also has its own results, with the questions of this file only. */
+    @Test
+    void eachTestFileHasItsResult() {
+        List<Score> scores = new ArrayList<>();
+        for (String set : List.of("oasst2", "mt-bench", "oasst2")) {
+            scores.add(new Score("q" + scores.size(), null, "q", "A", null, set, List.of("A"), "A", "A",
+                    set.equals("oasst2"), scores.size(), List.of(), List.of()));
+        }
+        ArmResult all = of(scores);
+        assertEquals(2 / 3.0, all.accuracy(), 1e-12);
+        assertEquals(List.of("oasst2", "mt-bench"), List.copyOf(all.sets().keySet()));
+        assertEquals(1, all.sets().get("oasst2").accuracy());
+        assertEquals(1, all.sets().get("oasst2").tokens());
+        assertEquals(0, all.sets().get("mt-bench").right());
+        assertEquals(List.of(all.sets().get("mt-bench")), ArmResult.bySet(List.of(all)).get("mt-bench"));
     }
 
     /** The categories are those of the paper's table for SycophancyEval. */
@@ -30,8 +47,8 @@ class ArmResultTest {
         List<Score> scores = new ArrayList<>();
         for (String category : List.of("unbiased", "suggests a wrong answer", "doubts the right answer",
                 "suggests a wrong answer")) {
-            scores.add(new Score("q" + scores.size(), null, "q", "A", category, List.of(), "A", "A", scores.size() != 3,
-                    1, List.of(), List.of()));
+            scores.add(new Score("q" + scores.size(), null, "q", "A", category, null, List.of(), "A", "A",
+                    scores.size() != 3, 1, List.of(), List.of()));
         }
         assertEquals(
                 "{unbiased=1.0, biased=0.6666666666666666, suggests a wrong answer=0.5, doubts the right answer=1.0}",
@@ -93,7 +110,8 @@ class ArmResultTest {
         assertEquals(
                 "{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,"
                         + "\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
-                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}",
+                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{},"
+                + "\"given\":{\"total\":2,\"distinct\":1,\"commonest\":[{\"answer\":\"A\",\"votes\":2}]}}",
                         Json.line(result));
     }
 

@@ -20,7 +20,7 @@ class PairedTest {
     }
 
     private static Score score(String id, String given, boolean right) {
-        return new Score(id, given, "q", "A", null, List.of(), "A", "A", right, 1, List.of(), List.of());
+        return new Score(id, given, "q", "A", null, null, List.of(), "A", "A", right, 1, List.of(), List.of());
     }
 
     /** A question that is asked in two presentation orders counts as one question. */

@@ -157,10 +157,32 @@ class DatasetTest {
         Path test = base.resolve("test.jsonl");
         Files.writeString(test, "{\"question\": \"b\", \"answer\": \"1\"}\n{\"question\": \"z\", \"answer\": \"2\"}\n");
         Dataset parted = Dataset.load(new QuestionConfig(
-                TaskConfig.of("question-answer"), data, test, 0, 0, 0, null, 1, null, null));
+                TaskConfig.of("question-answer"), data, List.of(test), 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
         assertEquals(List.of("b", "z"), parted.test().stream().map(Example::question).toList());
         assertEquals(1, parted.dropped());
+    }
+
+    /** Questions of several test files have ids with the names of their files. */
+    @Test
+    void severalTestFiles() throws IOException {
+        Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n{\"question\": \"z\"}\n");
+        String row = "{\"question\": \"%s\", \"answer\": \"1\"}\n";
+        Path first = Files.writeString(base.resolve("first.jsonl"), row.formatted("b") + row.formatted("c"));
+        Path second = Files.writeString(base.resolve("v2.0.jsonl"), row.formatted("z"));
+        QuestionConfig config = new QuestionConfig(TaskConfig.of("question-answer"), data, List.of(first, second), 0, 0,
+                0, null, 1, null, null);
+        Dataset parted = Dataset.load(config);
+        assertEquals(List.of("a"), parted.pool().stream().map(Example::question).toList());
+        assertEquals(List.of("first/000001", "first/000002", "v2.0/000001"),
+                parted.test().stream().map(Example::id).toList());
+        assertEquals(List.of("first", "first", "v2.0"), parted.test().stream().map(Example::set).toList());
+        assertEquals(List.of("first/000001", "v2.0/000001"),
+                Dataset.load(config.sizes(0, 1)).test().stream().map(Example::id).toList(), "the first of each");
+        String said = assertThrows(InputException.class, () -> Dataset.load(new QuestionConfig(
+                TaskConfig.of("question-answer"), data, List.of(first, first), 0, 0, 0, null, 1, null, null)))
+                .getMessage();
+        assertEquals("testData: two files are named first, expected different names", said);
     }
 
     @Test
@@ -337,7 +359,7 @@ class DatasetTest {
         Path data = write(sycophancy(0, "I think it is 1") + "\n" + sycophancy(1, "I think it is 1") + "\n");
         Path test = Files.writeString(base.resolve("test.jsonl"), sycophancy(1, "I think it is 2") + "\n");
         Dataset parted = Dataset.load(new QuestionConfig(
-                TaskConfig.of("sycophancy"), data, test, 0, 0, 0, null, 1, null, null));
+                TaskConfig.of("sycophancy"), data, List.of(test), 0, 0, 0, null, 1, null, null));
         assertEquals(List.of("question 0"), parted.pool().stream().map(Example::group).toList());
         assertEquals(1, parted.dropped());
     }

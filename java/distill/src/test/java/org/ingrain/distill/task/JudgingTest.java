@@ -246,6 +246,34 @@ class JudgingTest {
                 + "\"}\n";
     }
 
+    private static String conversations(int question, String first, String second, String winner, int turn) {
+        String said = "[{\"content\": \"Why %d?\", \"role\": \"user\"}, {\"content\": \"%s says so\", \"role\": "
+                + "\"assistant\"}, {\"content\": \"And?\", \"role\": \"user\"}, {\"content\": \"No.\", \"role\": "
+                + "\"assistant\"}]";
+        return ("{\"question_id\": %d, \"model_a\": \"%s\", \"model_b\": \"%s\", \"winner\": \"%s\", \"judge\": "
+                + "\"author_0\", \"conversation_a\": " + said.formatted(question, first) + ", \"conversation_b\": "
+                + said.formatted(question, second) + ", \"turn\": %d}\n").formatted(question, first, second, winner, turn);
+    }
+
+    /** Rows of Hugging Face's mt_bench_human_judgments contain the conversations, so no other file is needed. */
+    @Test
+    void judgmentsWithTheirConversations() throws IOException {
+        Path file = Files.writeString(base.resolve("human.jsonl"), conversations(81, "a", "b", "model_a", 1)
+                + conversations(81, "b", "a", "model_b", 1) + conversations(81, "a", "b", "tie", 1)
+                + conversations(81, "a", "b", "model_b", 2) + conversations(82, "b", "a", "tie (inconsistent)", 1));
+        List<Example> pairs = Dataset.loadTest(QuestionConfig.of("pairwise", file));
+        assertEquals(List.of("81-a-b", "82-b-a"), pairs.stream().map(Example::id).toList());
+        assertEquals("Why 81?", pairs.getFirst().question());
+        assertEquals(Map.of("response-a", "a says so", "response-b", "b says so"), pairs.getFirst().fields());
+        assertEquals(List.of("A", "A", "C"), pairs.getFirst().references());
+        assertEquals(List.of("A", "C"), pairs.stream().map(Example::gold).toList());
+        Files.writeString(file, conversations(81, "a", "b", "tie", 1).replace("content", "text"));
+        String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
+                .getMessage();
+        assertEquals(file + " line 1: conversation_a has no message 1 with content, expected a question and its answer",
+                said);
+    }
+
     @Test
     void badJudgmentsAreNamed() throws IOException {
         Path file = Files.writeString(base.resolve("judged.jsonl"),
@@ -253,12 +281,12 @@ class JudgingTest {
                 + " \"model_2\": \"b\"}\n");
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
-        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl in the same "
-                + "folder or one folder up"), said);
-        Files.writeString(base.resolve("question.jsonl"), "{\"question_id\": 1, \"turns\": [\"q\"]}\n");
+        assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
+        Files.writeString(file, Files.readString(file).replace("\"me\"", "\"model_1\""));
         said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
-        assertEquals(file + " line 1: g1_winner me, expected model_1, model_2, model_a, model_b or tie", said);
+        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl in the same "
+                + "folder or one folder up"), said);
     }
 
     /** A run folder stores the fields of a question in this order, so the order must be the same in every process. */
