@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -74,15 +75,16 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /**
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param line the parser of all commands, including {@code distill}
+     * @param parser makes a parser of all commands, including {@code distill}
      * @throws InputException if there is no such recipe, or if it has a flag or a value that {@code distill} does not
      *         accept
      */
-    public static String[] expand(String[] arguments, CommandLine line) {
+    public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);
         if (name == null) {
             return arguments;
         }
+        CommandLine line = parser.get();
         Map<String, JsonNode> flags = new LinkedHashMap<>(load(name).flags());
         Map<String, List<String>> words = new LinkedHashMap<>();
         flags.forEach((flag, value) -> words.put(flag, words(flag, value, file(name), line)));
