@@ -164,6 +164,12 @@ final class DistillCommand implements Callable<Integer> {
     private List<String> controls = List.of();
 
     @Under(Heading.EVALUATION)
+    @Option(names = "--control-n", paramLabel = "N",
+            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
+            + "vote on a label: the product of --n, or with --per-stage its first number).")
+    private int controlSamples;
+
+    @Under(Heading.EVALUATION)
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
             description = "Majority vote of K answers per held-out question, such as 1,5,10: draws the largest K and "
             + "reports the vote of the first k answers for each k (default: 1).")
@@ -259,7 +265,7 @@ final class DistillCommand implements Callable<Integer> {
         return new EvaluateConfig(params, List.of(), questions.testOrders(),
                 named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(),
                 testVotes,
-                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList(), controlSamples);
     }
 
     private static List<String> named(List<String> words) {

@@ -20,6 +20,7 @@ import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.report.table.Report;
@@ -168,6 +169,26 @@ class PipelineTest {
         assertTrue(Files.exists(base.resolve("run/round-2/stages/1/training.json")));
         Runs.run(config, base, "again", FakeModel.with(1));
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
+    }
+
+    @Test
+    void withAVotePerStageTheControlHasTheVotesOfTheFirstStage() {
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(12, 4), List.of(3, 2),
+                List.of(Control.DISTILLED_SYSTEM_1));
+        CurationConfig perStage = new CurationConfig(Rule.PLURALITY, 0, 0, true, 1, false, Target.ANSWER, 0, 1);
+        Runs.run(Runs.with(config, perStage), base, "run", FakeModel.with(2));
+        assertEquals(3, planned("run"));
+        EvaluateConfig e = config.evaluate();
+        EvaluateConfig four = new EvaluateConfig(e.params(), e.samples(), e.orders(), e.controls(), e.votes(),
+                e.baselines(), 4);
+        Runs.run(new DistillConfig<>(config.data(), config.method(), config.sample(), perStage, config.train(), four,
+                config.teach()), base, "four", FakeModel.with(2));
+        assertEquals(4, planned("four"), "as the user says");
+    }
+
+    private int planned(String run) {
+        return JsonLines.read(base.resolve(run + "/controls/distilled-system-1/ledger.jsonl"), Entry.class).getFirst()
+                .planned();
     }
 
     /** The control draws as many answers as System 2, so that the same rule applies to both: five of six votes. */

@@ -90,6 +90,7 @@ public record Entry(String id, String question, String gold, String category, Ve
 
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
+        @JsonProperty("plurality") PLURALITY("plurality"),
         @JsonProperty("selected") SELECTED("selected"),
         @JsonProperty("unfiltered") UNFILTERED("unfiltered"),
         @JsonProperty("tie") TIE("tie"),
@@ -108,6 +109,11 @@ public record Entry(String id, String question, String gold, String category, Ve
 
         public String words() {
             return words;
+        }
+
+        /** Whether the label was selected by votes. */
+        public boolean isVote() {
+            return this == MAJORITY || this == PLURALITY;
         }
     }
 
