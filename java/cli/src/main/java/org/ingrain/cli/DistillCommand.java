@@ -2,7 +2,9 @@ package org.ingrain.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
@@ -14,6 +16,7 @@ import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.RunFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
@@ -22,8 +25,8 @@ import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Seeds;
+import org.ingrain.distill.StageKind;
 import org.ingrain.distill.TeachConfig;
-
 import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
@@ -40,7 +43,10 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 @Command(name = "distill", description = {
     "Distils a System 2 method into a model (arXiv:2407.06023).",
@@ -57,6 +63,18 @@ import picocli.CommandLine.Option;
 final class DistillCommand implements Callable<Integer> {
     private static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
+
+    @Parameters(index = "0", arity = "0..1", paramLabel = "STAGE", completionCandidates = Candidates.Stages.class,
+            description = "Last stage to execute: ${COMPLETION-CANDIDATES} (default: report). Finished stages are not "
+            + "repeated.")
+    private String stage = "report";
+
+    @Parameters(index = "1", arity = "0..1", paramLabel = "RUN",
+            description = "Run folder to continue with the flags that are kept in its recipe.json.")
+    private Path run;
+
+    @Spec
+    private CommandSpec spec;
 
     @Mixin
     private ModelFlags modelFlags;
@@ -110,6 +128,11 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
             description = "Seed of sampling and training (default: ${DEFAULT-VALUE}).")
     private long seed;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--train-seed", paramLabel = "S",
+            description = "Seed of training alone; with --seeds, that of the first run (default: that of --seed).")
+    private Long trainSeed;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
@@ -187,12 +210,19 @@ final class DistillCommand implements Callable<Integer> {
     private Path output;
 
     @Under(Heading.OUTPUT)
+    @Option(names = "--from", paramLabel = "RUN",
+            description = "Take over the stages of another run that do not depend on the changed flags, such as its "
+            + "samples for another training.")
+    private Path fromRun;
+
+    @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
             description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
     private boolean dryRun;
 
     @Override
     public Integer call() {
+        StageKind until = Words.choose("STAGE", stage, StageKind.class);
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run folder");
         }
@@ -201,7 +231,9 @@ final class DistillCommand implements Callable<Integer> {
             cluster.requireNone("--dry-run");
         }
         testData = testData.stream().map(InputFile::rereadable).toList();
-        Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
+        Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
+                .keeping(own -> RunFlags.of(spec.commandLine().getParseResult(), Map.of("seed", own, "train-seed",
+                        trainSeed(own)), Set.of("seeds")));
         ModelOptions options = templateFlags.apply(modelFlags.options());
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             GeneratorConfig sizes = batch.config(engine);
@@ -237,7 +269,9 @@ final class DistillCommand implements Callable<Integer> {
             result.ifPresent(found -> {
                 System.out.print(found.table());
                 found.warnings().forEach(line -> System.err.println("warning: " + line));
-                System.err.println("report: " + found.report());
+                if (found.report() != null) {
+                    System.err.println("report: " + found.report());
+                }
             });
             return result.isPresent() ? 0 : NOTHING_KEPT;
         }
@@ -253,8 +287,14 @@ final class DistillCommand implements Callable<Integer> {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
                 new SampleConfig(samples, params), curation.config(own),
-                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own),
+                new TunerConfig(training.lora(), training.optimizer(), training.train(trainSeed(own))),
+                evaluation(own),
                 new TeachConfig(rounds, stages));
+    }
+
+    /** Seed of the training of the run with seed {@code own}. */
+    private long trainSeed(long own) {
+        return trainSeed == null ? own : trainSeed + (own - seed);
     }
 
     private EvaluateConfig evaluation(long own) {

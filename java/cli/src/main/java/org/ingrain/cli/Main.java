@@ -15,6 +15,8 @@ import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.HelpPage;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.RunFlags;
+import org.ingrain.cli.flags.Suggestions;
 import org.ingrain.cli.kernels.KernelsCommand;
 import org.ingrain.engine.Fingerprint;
 import org.ingrain.files.DurableFile;
@@ -79,7 +81,7 @@ public final class Main implements Callable<Integer> {
             requireUtf8();
             // Libraries report their own state at level INFO, such as the instruction set of the Parquet reader.
             Logger.getLogger("").setLevel(Level.WARNING);
-            return line.execute(Recipe.expand(arguments, commandLine()));
+            return line.execute(Recipe.expand(RunFlags.expand(arguments), commandLine()));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
             return CommandLine.ExitCode.USAGE;
@@ -161,9 +163,8 @@ public final class Main implements Callable<Integer> {
 
     private static int refuse(ParameterException exception, String[] arguments) {
         CommandLine command = exception.getCommandLine();
-        command.getErr().println("ingrain: " + oneLine(exception.getMessage()) + " (see '" + command.getCommandSpec()
-                .qualifiedName()
-                + " --help')");
+        command.getErr().println("ingrain: " + oneLine(Suggestions.message(exception)) + " (see '"
+                + command.getCommandSpec().qualifiedName() + " --help')");
         return CommandLine.ExitCode.USAGE;
     }
 

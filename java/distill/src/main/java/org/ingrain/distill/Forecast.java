@@ -101,6 +101,7 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
                     }
                     case Stage.Select(Student student) -> rows.add(
                             select(student, sampled.get(student.method())).row(name, 1).times(same.size()));
+                    case Stage.Verify verify -> { }
                     case Stage.Curate curate -> { }
                     case Stage.Train train ->
                             rows.add(train(same, examples(sampled.get(config().method()), fitting), fitting));

@@ -18,6 +18,8 @@ sealed interface Stage {
     /** Name of the stage in progress lines, timings and forecasts. */
     String name();
 
+    StageKind kind();
+
     /** The student that the stage belongs to; null for an evaluation that belongs to no student. */
     Student student();
 
@@ -27,6 +29,11 @@ sealed interface Stage {
         public String name() {
             return student.stage("sample");
         }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.SAMPLE;
+        }
     }
 
     /** Lets the student's teacher select the most consistent of its own responses. */
@@ -35,6 +42,24 @@ sealed interface Stage {
         public String name() {
             return student.stage("select");
         }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.SAMPLE;
+        }
+    }
+
+    /** Verifies the answers with the user's program. */
+    record Verify(Student student) implements Stage {
+        @Override
+        public String name() {
+            return student.stage("verify");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
+        }
     }
 
     /** Writes the ledger and the training rows. */
@@ -42,6 +67,11 @@ sealed interface Stage {
         @Override
         public String name() {
             return student.stage("curate");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
         }
     }
 
@@ -54,6 +84,11 @@ sealed interface Stage {
         @Override
         public String name() {
             return student.stage(part == student.parts() ? "train" : "train stage " + part);
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.TRAIN;
         }
     }
 
@@ -68,6 +103,11 @@ sealed interface Stage {
         @Override
         public String name() {
             return "evaluate " + arm;
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.EVALUATE;
         }
 
         /** The student whose weights are evaluated; null if the base model is evaluated. */
@@ -104,6 +144,9 @@ sealed interface Stage {
         }
         if (student.curation().rule() == Rule.UNIVERSAL) {
             stages.add(new Select(student));
+        }
+        if (student.curation().verifier() != null) {
+            stages.add(new Verify(student));
         }
         stages.add(new Curate(student));
     }

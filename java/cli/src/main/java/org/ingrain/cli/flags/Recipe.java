@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
@@ -57,7 +58,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         Path file = Files.isRegularFile(shipped) ? shipped : Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
             throw new InputException(FLAG + ": " + nameOrFile + ", expected one of " + String.join(", ", names(folder))
-                    + " or the path of a recipe's JSON file");
+                    + " or the path of a recipe's JSON file" + Similar.hint(nameOrFile, names(folder)));
         }
         return file;
     }
@@ -83,8 +84,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             return arguments;
         }
         Map<String, JsonNode> flags = new LinkedHashMap<>(load(name).flags());
-        Map<String, String> words = new LinkedHashMap<>();
-        flags.forEach((flag, value) -> words.put(flag, word(flag, value, file(name), line)));
+        Map<String, List<String>> words = new LinkedHashMap<>();
+        flags.forEach((flag, value) -> words.put(flag, words(flag, value, file(name), line)));
         words.keySet().removeIf(flag -> given(arguments, flag));
         INSTEAD.forEach((own, others) -> {
             if (given(arguments, own)) {
@@ -92,17 +93,20 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             }
         });
         List<String> expanded = new ArrayList<>(Arrays.asList(arguments));
-        words.values().stream().filter(word -> !word.isEmpty()).forEach(expanded::add);
+        words.values().forEach(expanded::addAll);
         return expanded.toArray(String[]::new);
     }
 
-    /** The argument for a flag of the recipe; an empty string for a boolean flag with the value false. */
-    private static String word(String flag, JsonNode value, Path file, CommandLine line) {
+    /** The arguments for a flag of the recipe. A flag that may be repeated can have a list of values. */
+    private static List<String> words(String flag, JsonNode value, Path file, CommandLine line) {
         String where = file + ": flags." + flag + ": ";
         CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec()
                 .findOption("--" + flag);
         if (option == null || flag.equals("recipe")) {
             throw new InputException(where + "not a flag of distill that a recipe may set");
+        }
+        if (value.isArray() && option.isMultiValue()) {
+            return value.values().stream().flatMap(each -> words(flag, each, file, line).stream()).toList();
         }
         if (!value.isString() && !value.isNumber() && !value.isBoolean()) {
             throw new InputException(where + Json.line(value) + ", expected a text, a number, true or false");
@@ -112,7 +116,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             if (!text.equals("true") && !text.equals("false")) {
                 throw new InputException(where + text + ", expected true or false");
             }
-            return text.equals("true") ? "--" + flag : "";
+            return text.equals("true") ? List.of("--" + flag)
+                    : option.negatable() ? List.of("--no-" + flag) : List.of();
         }
         String word = "--" + flag + "=" + text;
         // The parser requires a model and a task.
@@ -124,7 +129,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         } catch (CommandLine.ParameterException e) {
             throw new InputException(where + e.getMessage());
         }
-        return word;
+        return List.of(word);
     }
 
     private static String value(String[] arguments) {

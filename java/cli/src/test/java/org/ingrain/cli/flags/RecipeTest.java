@@ -123,7 +123,7 @@ class RecipeTest {
         Path file = Files.writeString(temp.resolve("arguments"), "--recipe rar-last-letter");
         Run run = Run.of("distill", "@" + file, "--model", temp, "--task", "last-letter", "--dry-run");
         assertEquals(2, run.status(), run.err());
-        assertTrue(run.complaint().contains("Unmatched argument at index 1: '@" + file), run.complaint());
+        assertTrue(run.complaint().contains("STAGE: '@" + file), run.complaint());
     }
 
     /** For the number of questions of each experiment, the warm-up is at most a tenth of the training steps. */

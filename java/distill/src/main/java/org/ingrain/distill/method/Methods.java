@@ -10,6 +10,7 @@ import java.util.List;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 
 /** Loads shipped methods by name, and a user's methods from files. */
 public final class Methods {
@@ -48,7 +49,7 @@ public final class Methods {
         Path file = Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
             throw InputException.field(field, nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
-                    + " or the path of a method's JSON file");
+                    + " or the path of a method's JSON file" + Similar.hint(nameOrFile, SHIPPED));
         }
         return Json.parse(DurableFile.read(file), Method.class, nameOrFile);
     }

@@ -43,7 +43,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
     /** Sampling plan of the shipped prompt, with one greedy sample per question. */
     public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params());
-        return Methods.universal().plan(task.name(), once, "select", weights);
+        return Methods.universal().unchecked(task, once, "select", weights);
     }
 
     /**
@@ -57,7 +57,7 @@ public record UniversalSelfConsistency(Task task, Method method) {
             List<Answers.Chain> chains = answers.chains(method.depth());
             for (int i = 0; i < chains.size(); i++) {
                 responses.append(i == 0 ? "" : "\n\n").append("Response ").append(i).append(": ")
-                        .append(method.lastWord(chains.get(i)).strip());
+                        .append(method.withoutThoughts(method.lastWord(chains.get(i))).orElse("").strip());
             }
             Map<String, String> fields = new LinkedHashMap<>(example.fields());
             fields.put("responses", responses.toString());
@@ -79,8 +79,9 @@ public record UniversalSelfConsistency(Task task, Method method) {
      * phrase. If there is no such phrase, returns the last response number in the text.
      */
     static Optional<Integer> selected(String text) {
-        return SELECTION.matcher(text).results().map(found -> found.group(1)).findFirst()
-                .or(() -> MENTION.matcher(text).results().map(found -> found.group(1))
+        String said = Methods.universal().withoutThoughts(text).orElse("");
+        return SELECTION.matcher(said).results().map(found -> found.group(1)).findFirst()
+                .or(() -> MENTION.matcher(said).results().map(found -> found.group(1))
                 .reduce((first, second) -> second)).map(Integer::valueOf);
     }
 }

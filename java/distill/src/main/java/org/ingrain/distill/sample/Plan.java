@@ -23,8 +23,9 @@ import org.ingrain.tensor.Require;
  * @param splitter splits a text of the last sampled step into parts; null if the method does not branch
  * @param seed     seed from which the seeds of all requests are derived
  * @param weights  the weights that generate the texts
+ * @param thoughts marks of the thoughts, which later prompts do not contain
  */
-public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
+public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights, Thoughts thoughts) {
     /** Maximum number of answers per example. The number is limited because a poll counts the answers one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
@@ -45,8 +46,14 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
      * @param samples number of completions per prompt
      * @param each    for the last step of a branching method, the placeholder that is replaced by a part of the
      *                previous text; else null
+     * @param before  the messages before the user message
      */
-    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
+    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each,
+            Conversation before) {
+        /** The prompt and the messages before it as a text for readers, with placeholders. */
+        public String words() {
+            return before.words(prompt);
+        }
     }
 
     /** Number of sampled steps, which are all steps except the last step of a branching method. */
@@ -109,7 +116,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
 
     /** The prompt of the first step for an example. */
     public List<Message> firstPrompt(Example example) {
-        return List.of(Message.user(steps.getFirst().prompt().render(example.values())));
+        PlannedStep step = steps.getFirst();
+        return step.before().messages(example, step.prompt(), example.values());
     }
 
     /**
@@ -122,13 +130,14 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         PlannedStep step = steps.get(texts.size());
         Map<String, String> values = new LinkedHashMap<>(example.values());
         for (int i = 0; i < texts.size(); i++) {
-            values.put(steps.get(i).name(), texts.get(i).strip());
-            values.put("previous", texts.get(i).strip());
+            String text = thoughts.without(texts.get(i)).orElse("").strip();
+            values.put(steps.get(i).name(), text);
+            values.put("previous", text);
         }
         if (part != null) {
             values.put(step.each(), part);
         }
-        List<Message> messages = List.of(Message.user(step.prompt().render(values)));
+        List<Message> messages = step.before().messages(example, step.prompt(), values);
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());
         return new TextRequest(key, messages, step.params().withSeed(own), key.sample(), weights);
     }

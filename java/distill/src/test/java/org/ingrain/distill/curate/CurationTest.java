@@ -28,6 +28,7 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -91,7 +92,9 @@ class CurationTest {
         Answers none = new Answers(List.of(new SampleRecord("1", "0", "answer", "", 0, Finish.PROMPT_TOO_LONG),
                 new SampleRecord("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
         for (Rule rule : Rule.values()) {
-            Entry entry = new Curation(rule(rule, 0, 0), new CoinFlip("", 2), Methods.direct(), plan(2))
+            CurationConfig config = rule != Rule.BEST ? rule(rule, 0, 0) : new CurationConfig(rule, 0, 0, false, 1,
+                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0));
+            Entry entry = new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
             assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
                     "its prompt does not fit into the model's context");

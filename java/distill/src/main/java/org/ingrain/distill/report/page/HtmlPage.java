@@ -265,7 +265,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                     + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params()
                             .maxTokens() + " tokens. ");
             page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p")
-                    .leaf("pre", step.prompt().text()).close("li");
+                    .leaf("pre", step.words()).close("li");
         }
         page.close("ol");
         page.leaf("h3", "Settings that the result depends on");

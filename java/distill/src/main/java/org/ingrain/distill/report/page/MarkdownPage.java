@@ -50,7 +50,7 @@ public record MarkdownPage(Report report, Prompts prompts) {
             page.append(i + 1).append(". ").append(step.name()).append(", ").append(step.samples())
                     .append(step.samples() == 1 ? " sample" : " samples").append(", wording ")
                     .append(prompts.marks().get(i).words()).append(": `")
-                    .append(quotable(step.prompt().text())).append("`\n");
+                    .append(quotable(step.words())).append("`\n");
         }
         page.append("\nSettings that the result depends on (run.json has the full methods):\n\n");
     }

@@ -21,7 +21,7 @@ class PlotsTest {
     /** An entry with eight planned votes; the drawn votes are all for yes. */
     private static Entry entry(int drawn) {
         List<Ballot.Answer> answers = Collections.nCopies(drawn, new Ballot.Answer("0", "yes", "yes", 1, Finish.STOP,
-                List.of()));
+                List.of(), null, null));
         return new Entry("1", "q", "yes", null, Entry.Verdict.KEPT, Entry.Reason.MAJORITY, "", "yes", true, drawn,
                 2 * drawn - 8, drawn < 8, 8, 8, drawn, drawn, List.of(new Ballot.Votes("yes", drawn)),
                 List.of(new Entry.TargetText(0, "0", "yes")), List.of(new Entry.Order("1", answers)));
