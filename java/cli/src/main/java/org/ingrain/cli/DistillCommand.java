@@ -193,6 +193,12 @@ final class DistillCommand implements Callable<Integer> {
     private int controlSamples;
 
     @Under(Heading.EVALUATION)
+    @Option(names = "--test-system-2-after",
+            description = "Evaluate the System 2 method with the distilled model too: does it still reason when asked "
+            + "to? Costs as much as evaluating System 2 (default: no).")
+    private boolean systemTwoAfter;
+
+    @Under(Heading.EVALUATION)
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
             description = "Majority vote of K answers per held-out question, such as 1,5,10: draws the largest K and "
             + "reports the vote of the first k answers for each k (default: 1).")
@@ -305,7 +311,8 @@ final class DistillCommand implements Callable<Integer> {
         return new EvaluateConfig(params, List.of(), questions.testOrders(),
                 named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(),
                 testVotes,
-                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList(), controlSamples);
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList(), controlSamples,
+                systemTwoAfter);
     }
 
     private static List<String> named(List<String> words) {

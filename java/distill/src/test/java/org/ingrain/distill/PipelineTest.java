@@ -180,7 +180,7 @@ class PipelineTest {
         assertEquals(3, planned("run"));
         EvaluateConfig e = config.evaluate();
         EvaluateConfig four = new EvaluateConfig(e.params(), e.samples(), e.orders(), e.controls(), e.votes(),
-                e.baselines(), 4);
+                e.baselines(), 4, false);
         Runs.run(new DistillConfig<>(config.data(), config.method(), config.sample(), perStage, config.train(), four,
                 config.teach()), base, "four", FakeModel.with(2));
         assertEquals(4, planned("four"), "as the user says");

@@ -25,11 +25,13 @@ import org.ingrain.tensor.InputException;
  * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
  * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: as
  *                  many as there are votes on a label of the method
+ * @param systemTwoAfter whether the last student is also evaluated with the method that is distilled
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Integer> votes,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Method> baselines,
-                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) int controlSamples) {
+                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) int controlSamples,
+                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean systemTwoAfter) {
     public EvaluateConfig {
         votes = votes == null || votes.equals(List.of(1)) ? List.of() : votes.stream().distinct().sorted().toList();
         if (!votes.isEmpty() && (votes.getFirst() < 1 || votes.getLast() > Plan.MOST_ANSWERS)) {
@@ -62,10 +64,10 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** Settings with the usual number of samples for the controls. */
+    /** Settings with the usual number of samples for the controls, and without System 2 of the student. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
             List<Integer> votes, List<Method> baselines) {
-        this(params, samples, orders, controls, votes, baselines, 0);
+        this(params, samples, orders, controls, votes, baselines, 0, false);
     }
 
     /** Settings without majority votes of the first k answers and without baselines. */

@@ -62,6 +62,7 @@ final class GuardRails {
                 .forEach(student -> rails.curation(student, ledgers.get(student.name())));
         rails.silence();
         arms.stream().filter(arm -> arm.role() == Role.DISTILLED).forEach(rails::student);
+        rails.systemTwoAfter();
         return List.copyOf(rails.warnings);
     }
 
@@ -127,6 +128,20 @@ final class GuardRails {
         notBetter(first(Role.UNFILTERED), student).ifPresent(figures -> warn("filter-not-needed",
                 student.title() + " is not shown to be better than the control without a filter: " + figures,
                 "The filter is not shown to help."));
+    }
+
+    /** Warns if the student is significantly worse at System 2 than the model that it was trained from. */
+    private void systemTwoAfter() {
+        ArmResult before = first(Role.SYSTEM_2);
+        ArmResult after = first(Role.SYSTEM_2_DISTILLED);
+        if (before != null && after != null) {
+            Paired paired = Paired.of(scores.get(before), scores.get(after));
+            if (paired.significant() && paired.lost() > paired.gained()) {
+                warn("system-2-lost", "After the distillation the model is worse at System 2 itself: "
+                        + figures(before, after, paired), "Keep the original model for questions that need System 2, "
+                        + "or train with a lower --learning-rate or fewer --epochs.");
+            }
+        }
     }
 
     /** Compares two arms; empty if one of them was not evaluated or the second arm is significantly better. */

@@ -119,6 +119,19 @@ class GuardRailsTest {
     }
 
     @Test
+    void aLostSystemTwoIsNamed() {
+        ArmResult[] arms = {arm(Role.SYSTEM_1, "system-1", right(10)), arm(Role.SYSTEM_2, "system-2", right(36)),
+                arm(Role.DISTILLED, "distilled", right(35)), arm(Role.SYSTEM_2_DISTILLED, "after", right(20))};
+        Map<String, Warning> found = check(ledger(100, 0, labels(40, 30)), arms);
+        assertEquals(List.of("system-2-lost"), List.copyOf(found.keySet()));
+        assertEquals("After the distillation the model is worse at System 2 itself: 50.0 % against 90.0 %, better on 0 "
+                + "and worse on 16 of 40 questions (McNemar's exact test, p < 0.001).",
+                found.get("system-2-lost").text());
+        arms[3] = arm(Role.SYSTEM_2_DISTILLED, "after", right(34));
+        assertEquals(Map.of(), check(ledger(100, 0, labels(40, 30)), arms));
+    }
+
+    @Test
     void withoutATestTheLabelsAreChecked() {
         assertEquals(List.of("labels-one-sided"), List.copyOf(check(ledger(100, 0, labels(60, 3))).keySet()));
         assertEquals(List.of(), List.copyOf(check(ledger(100, 0, labels(50, 10))).keySet()));
