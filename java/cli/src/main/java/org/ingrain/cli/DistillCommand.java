@@ -1,5 +1,6 @@
 package org.ingrain.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,7 @@ import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.Fingerprint;
@@ -113,6 +115,12 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--n", split = ",", paramLabel = "N",
             description = "Samples per step of the method, such as 8 or 8,8 (default: those of the method).")
     private List<Integer> samples = List.of();
+
+    @Under(Heading.SAMPLING)
+    @Option(names = "--samples", paramLabel = "FILE",
+            description = "Answers sampled elsewhere, in place of those of the method: JSON Lines with id or question, "
+            + "sample, text or texts; or a batch output of OpenAI or vLLM.")
+    private Path importedSamples;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
@@ -223,7 +231,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
-            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
+            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
+            + "config file of models/, print upper bounds without trying.")
     private boolean dryRun;
 
     @Override
@@ -236,17 +245,23 @@ final class DistillCommand implements Callable<Integer> {
         if (dryRun) {
             cluster.requireNone("--dry-run");
         }
+        importedSamples = InputFile.rereadable(importedSamples);
         testData = testData.stream().map(InputFile::rereadable).toList();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
                 .keeping(own -> RunFlags.of(spec.commandLine().getParseResult(), Map.of("seed", own, "train-seed",
                         trainSeed(own)), Set.of("seeds")));
-        ModelOptions options = templateFlags.apply(modelFlags.options());
+        ModelOptions given = templateFlags.apply(modelFlags.options());
+        ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             GeneratorConfig sizes = batch.config(engine);
             if (!dryRun) {
                 return distil(engine, sizes, runs, cluster);
             }
-            runs.check(provenance(engine, sizes));
+            if (options.randomWeights()) {
+                new Seeds<>(runs.runs(), null).check(null);
+            } else {
+                runs.check(provenance(engine, sizes));
+            }
             Recipe from = recipe == null ? null : Recipe.load(recipe);
             return new DryRun(engine, sizes, from, seeds).print(runs.runs().getFirst());
         }
@@ -292,10 +307,15 @@ final class DistillCommand implements Callable<Integer> {
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params), curation.config(own),
+                new SampleConfig(numbers(), params), curation.config(own),
                 new TunerConfig(training.lora(), training.optimizer(), training.train(trainSeed(own))),
                 evaluation(own),
-                new TeachConfig(rounds, stages));
+                new TeachConfig(rounds, stages), importedSamples);
+    }
+
+    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    private List<Integer> numbers() {
+        return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }
 
     /** Seed of the training of the run with seed {@code own}. */

@@ -19,6 +19,7 @@ import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
@@ -92,7 +93,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
             throw InputException.field("fromRun", goal.from() + ": is also the output, expected another run folder");
         }
         OtherRun other = OtherRun.open(goal.from());
-        StageInputs inputs = new StageInputs(manifest, data);
+        StageInputs inputs = new StageInputs(manifest, data, new Plans(config, config.data().makeTask())::imports);
         ModelState base = new ModelState.Base();
         Optional<String> why = Optional.empty();
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
@@ -131,6 +132,9 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
         Plans plans = new Plans(config, task);
         Student.first(config).forEach(student -> plans.curation(student, new ModelState.Base()).check());
+        if (config.imported() != null) {
+            ImportedAnswers.read(config.imported(), data, plans.sample(Student.main(config), new ModelState.Base()));
+        }
         task.requireOrders("orders", config.curation().orders(), data.pool());
         if (!data.test().isEmpty()) {
             Evaluation evaluation = new Evaluation(config.evaluate(), task, data.test());
@@ -172,8 +176,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
         Plans plans = new Plans(config, config.data().makeTask());
         OtherRun other = goal.from() == null ? null : OtherRun.open(goal.from());
-        StageRunner runner = new StageRunner(plans, data, run, new StageInputs(manifest, data), other, workers,
-                progress);
+        StageRunner runner = new StageRunner(plans, data, run, new StageInputs(manifest, data, plans::imports), other,
+                workers, progress);
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
             if (stage.kind().compareTo(goal.until()) > 0) {
                 continue;
@@ -198,10 +202,17 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(),
                         student.folders())).toList();
         Report report = Report.of(run.path(),
-                new Report.Subject(task.name(), task.rule(), config.method().title(), manifest), Report.Sizes.of(data),
+                new Report.Subject(task.name(), task.rule(), config.method().title(), manifest,
+                        origin(run)), Report.Sizes.of(data),
                 new Report.Results(runner.arms(), byName(runner.ledgers()), byName(runner.trained())), taught);
         new Publication(run.path(), report, new Prompts(plan, config.method().marks(task)), taught).write();
         return new Outcome.Done(report, run.path());
+    }
+
+    private ImportedAnswers.Source origin(RunFolder run) {
+        Path file = run.file(ImportedAnswers.ORIGIN);
+        return config.imported() == null ? null
+                : Json.parse(DurableFile.read(file), ImportedAnswers.Source.class, file.toString());
     }
 
     private static <V> Map<String, V> byName(Map<Student, V> values) {

@@ -3,6 +3,7 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Curation;
+import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
 import org.ingrain.distill.model.Answerer;
@@ -36,6 +37,11 @@ record Plans(DistillConfig<?> config, Task task) {
         return own > 0 ? own : new Curation(config.curation(), task, config.method(), plan).voters();
     }
 
+    /** Whether the student's samples are imported, not drawn. */
+    boolean imports(Student student) {
+        return config.imported() != null && student.round() == 1 && student.method().equals(config.method());
+    }
+
     /** Plan of the method {@code direct}. Students are trained and evaluated with the prompt of this plan. */
     Plan direct() {
         return Methods.direct().plan(task, samples(1), "sample", new ModelState.Base());
@@ -55,9 +61,37 @@ record Plans(DistillConfig<?> config, Task task) {
 
     /** The sampling in which the teacher selects the most consistent of its own responses. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
-        UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
-        return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER,
-                universal.questions(samples, examples), answerer);
+        return new Sampling(selection(student, teacher), Stopping.NEVER,
+                selectionQuestions(student, samples, examples), answerer);
+    }
+
+    Plan selection(Student student, ModelState teacher) {
+        return new UniversalSelfConsistency(task, student.method()).plan(config.sample(), teacher);
+    }
+
+    /** For each example, the question that lists the responses in a file of samples. */
+    List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
+        return new UniversalSelfConsistency(task, student.method()).questions(samples, examples);
+    }
+
+    /** Whether students are trained on whole texts. */
+    boolean wholeResponses() {
+        return config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
+    }
+
+    /** The gold answer in the form of a training target; {@code yes} if the question has no gold answer. */
+    String known(Example example) {
+        return example.known().flatMap(gold -> task.extract(example, gold)).or(example::known).orElse("yes");
+    }
+
+    /** The presentation orders in which a question of the pool is asked. */
+    List<Example> poolOrders(Example example) {
+        return task.orders(example, config.curation().orders());
+    }
+
+    /** The presentation orders in which a question of the test is asked. */
+    List<Example> testOrders(Example example) {
+        return task.orders(example, config.evaluate().orders());
     }
 
     private SampleConfig samples(int samples) {

@@ -20,6 +20,11 @@ sealed interface Stage {
 
     StageKind kind();
 
+    /** Whether the stage samples or trains a model. */
+    default boolean usesModel() {
+        return !(this instanceof Curate || this instanceof Verify);
+    }
+
     /** The student that the stage belongs to; null for an evaluation that belongs to no student. */
     Student student();
 

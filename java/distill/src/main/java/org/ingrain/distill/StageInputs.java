@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.Predicate;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.model.ModelState;
@@ -25,11 +26,13 @@ import tools.jackson.databind.node.ObjectNode;
  * equal files in this stage, whatever their other settings.
  */
 final class StageInputs {
+    private final Predicate<Student> imports;
     private final JsonNode settings;
     private final String pool;
     private final String test;
 
-    StageInputs(Manifest manifest, Dataset data) {
+    StageInputs(Manifest manifest, Dataset data, Predicate<Student> imports) {
+        this.imports = imports;
         settings = Json.parse(Json.line(manifest.settings()), "settings");
         pool = digest(data.pool());
         test = digest(data.test());
@@ -79,6 +82,9 @@ final class StageInputs {
         ObjectNode inputs = common();
         inputs.set("method", Json.tree(student.method()));
         inputs.set("sample", pick(settings.get("sample"), "params"));
+        if (imports.test(student)) {
+            inputs.set("imported", settings.get("imported"));
+        }
         return with(inputs, "teacher", teacher);
     }
 

@@ -23,6 +23,7 @@ import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.run.Stopwatch;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Sampling;
 import org.ingrain.distill.task.Dataset;
@@ -97,6 +98,7 @@ final class StageRunner {
             takeOver(stage, own);
         }
         switch (stage) {
+            case Stage.Sample(Student student) when plans.imports(student) -> importSamples(student);
             case Stage.Sample(Student student) -> sample(student, watch(stage, "samples"));
             case Stage.Select(Student student) -> select(student, watch(stage, "answers"));
             case Stage.Verify(Student student) -> verify(student, watch(stage, "answers"));
@@ -114,7 +116,7 @@ final class StageRunner {
             other.takeOver(stage.name(), run);
             run.log().takenOver(stage.name(), other.folder());
             line = "taken over from " + other.folder();
-        } else if (stage instanceof Stage.Sample(Student student) && other
+        } else if (stage instanceof Stage.Sample(Student student) && !plans.imports(student) && other
                 .textsDifference(stage.name(), inputs.drawn(student, weights(student.teacher()))).isEmpty()) {
             int texts = other.giveTexts(student.samples(), asked(), run);
             run.log().takenOver(stage.name(), other.folder());
@@ -149,7 +151,8 @@ final class StageRunner {
     /** The files that a finished stage has written, relative to the run folder. */
     private List<String> files(Stage stage) {
         List<String> files = switch (stage) {
-            case Stage.Sample(Student student) -> List.of(student.samples());
+            case Stage.Sample(Student student) -> plans.imports(student)
+                    ? List.of(student.samples(), ImportedAnswers.ORIGIN) : List.of(student.samples());
             case Stage.Select(Student student) -> List.of(student.selections());
             case Stage.Verify(Student student) -> List.of(student.verdicts());
             case Stage.Curate(Student student) -> Stream.concat(Stream.of(student.ledger()), student.folders().stream()
@@ -194,6 +197,23 @@ final class StageRunner {
         Sampling sampling = new Sampling(plan, plans.stopping(student, plan), asked(), workers.answerer());
         Path samples = run.file(student.samples());
         run.digests().make(samples, () -> sampling.run(samples, watch));
+    }
+
+    private void importSamples(Student student) {
+        Path samples = run.file(student.samples());
+        Path origin = run.file(ImportedAnswers.ORIGIN);
+        run.digests().make(samples, () -> {
+            if (Files.exists(samples) && Files.exists(origin)) {
+                return;
+            }
+            Plan plan = plans.sample(student, weights(student.teacher()));
+            ImportedAnswers answers = ImportedAnswers.read(plans.config().imported(), data, plan);
+            DurableFile.write(origin, Json.pretty(answers.source()));
+            answers.write(samples, data.pool(), plan, workers.tuner()::tokens);
+            run.log().say("sample: " + answers.source().line());
+            progress.say("sample: " + answers.source().line());
+        });
+        run.digests().hold(List.of(origin));
     }
 
     private void select(Student student, Stopwatch watch) {

@@ -81,10 +81,10 @@ class BranchingPipelineTest {
      */
     private static String judge(TextRequest request) {
         String prompt = request.messages().getLast().content();
-        if (prompt.contains("Name up to five criteria")) {
+        if (prompt.contains("list of up to five factors")) {
             return "Here are two criteria:\n\n**1. Depth**\n**2. Length**";
         }
-        if (!prompt.contains("by this criterion alone: ")) {
+        if (!prompt.contains("[Evaluation Criterion]")) {
             return "[[A]]";
         }
         List<String> qualities = QUALITY.matcher(prompt).results().map(found -> found.group(1)).toList();

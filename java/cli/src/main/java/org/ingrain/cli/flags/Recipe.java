@@ -22,11 +22,11 @@ import tools.jackson.databind.JsonNode;
  * @param title  title of the experiment
  * @param source the paper that describes the experiment
  * @param data   description of the data that the experiment needs
- * @param paper  results that the paper reports, by row of its table
- * @param ours   flags whose values the paper does not state
+ * @param paper  results that the paper reports, by row of its table; results that are recalled say so
+ * @param ours   flags whose values the paper does not state, by what is not stated or where the values are from
  * @param flags  values of flags by flag name without leading hyphens; flags on the command line have priority
  */
-public record Recipe(String title, String source, String data, Map<String, String> paper, List<String> ours,
+public record Recipe(String title, String source, String data, Map<String, String> paper, Map<String, List<String>> ours,
         Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
     private static final String COMMAND = "distill";
@@ -43,7 +43,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
             throw new InputException("expected a recipe with title and flags");
         }
         paper = paper == null ? Map.of() : paper;
-        ours = ours == null ? List.of() : List.copyOf(ours);
+        ours = ours == null ? Map.of() : ours;
     }
 
     /** Loads the recipe with this name in models/recipes, or the recipe in this file. */

@@ -61,6 +61,11 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
     }
 
     @Override
+    public int tokens(String text) {
+        return engine.tokenizer().encode(text, false).length + 1;
+    }
+
+    @Override
     public int longest() {
         return engine.blueprint().maxContextLength();
     }

@@ -18,10 +18,12 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
     }
 
     /**
-     * A copy of these settings for a training of {@code steps} steps that writes one checkpoint, after the last step.
+     * A copy of these settings for a training of {@code steps} steps of {@code rows} rows that writes one checkpoint,
+     * after the last step. If {@code rows} is the number of rows of a step, the micro-batches are also the same.
      */
-    public TunerConfig trial(int steps) {
-        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(),
-                train.gradientAccumulation(), train.seed(), 0, steps, 1, train.activationCheckpointing()));
+    public TunerConfig trial(int steps, int rows) {
+        boolean whole = rows == rowsPerStep();
+        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, whole ? train.batchSize() : rows,
+                whole ? train.gradientAccumulation() : 1, train.seed(), 0, steps, 1, train.activationCheckpointing()));
     }
 }

@@ -92,6 +92,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         for (MethodStep step : steps) {
             if (step.each() != null) {
                 known.add(step.each());
+                known.add(step.each() + "-name");
             }
             for (String placeholder : step.variant(task.prompts()).placeholders()) {
                 if (!known.contains(placeholder)) {

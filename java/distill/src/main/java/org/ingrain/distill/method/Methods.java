@@ -16,7 +16,7 @@ import org.ingrain.tensor.Similar;
 public final class Methods {
     /** Names of the shipped methods that a user can select. */
     public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step", "s2a", "bsm", "cot",
-            "cot-few-shot");
+            "cot-zero-shot", "cot-few-shot", "number-alone", "bare-question");
 
     private Methods() {
     }

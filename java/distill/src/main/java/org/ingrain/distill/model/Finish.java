@@ -14,5 +14,7 @@ public enum Finish {
      * Nothing was generated, because the prompt consists of the text of an earlier step and this text is blank, or
      * because the text of an earlier step ended within its thoughts.
      */
-    @JsonProperty("blank-prompt") BLANK_PROMPT
+    @JsonProperty("blank-prompt") BLANK_PROMPT,
+    /** There is no text, because a file of imported answers has none for the question. */
+    @JsonProperty("missing") MISSING
 }

@@ -15,6 +15,9 @@ public interface Tuner {
     /** Number of tokens of a row after the chat template is applied. A row may be longer than {@link #longest}. */
     int tokens(TrainingRow row);
 
+    /** Number of tokens of a text alone, without the chat template, and of the end token. */
+    int tokens(String text);
+
     /** Maximum number of tokens of a training row. */
     int longest();
 

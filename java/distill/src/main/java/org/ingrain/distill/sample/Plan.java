@@ -1,5 +1,6 @@
 package org.ingrain.distill.sample;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,6 +55,35 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         public String words() {
             return before.words(prompt);
         }
+
+        private PlannedStep with(int newSamples, SamplingParams newParams) {
+            return new PlannedStep(name, prompt, newSamples, newParams, each, before);
+        }
+    }
+
+    /**
+     * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times as
+     * many, because its length determines the number of parts.
+     */
+    public Plan cut(int tokens) {
+        List<PlannedStep> shorter = new ArrayList<>();
+        for (PlannedStep step : steps) {
+            int most = splitter != null && shorter.size() == depth() - 1 ? 4 * tokens : tokens;
+            shorter.add(step.with(step.samples(), step.params().withMaxTokens(
+                    Math.min(most, step.params().maxTokens()))));
+        }
+        return new Plan(shorter, splitter, seed, weights, thoughts);
+    }
+
+    /** A copy of this plan with another number of samples of each step. */
+    public Plan samples(int samples) {
+        return new Plan(steps.stream().map(step -> step.with(samples, step.params())).toList(), splitter, seed,
+                weights, thoughts);
+    }
+
+    /** The largest maximum number of tokens of a text. */
+    public int longest() {
+        return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }
 
     /** Number of sampled steps, which are all steps except the last step of a branching method. */
@@ -136,6 +166,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         }
         if (part != null) {
             values.put(step.each(), part);
+            values.put(step.each() + "-name", splitter.name(part));
         }
         List<Message> messages = step.before().messages(example, step.prompt(), values);
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());

@@ -175,6 +175,9 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
 
     private void curation(Markup page) {
         open(page, "curation", "Curation");
+        if (report.imported() != null) {
+            page.leaf("p", "Samples that were drawn elsewhere: " + report.imported().line() + ".");
+        }
         page.leaf(
                 "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
                 + "the samples. Gold answers are only compared afterwards, for this page.");

@@ -24,7 +24,8 @@ public record MarkdownPage(Report report, Prompts prompts) {
         if (!report.arms().isEmpty()) {
             page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
         }
-        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
+        page.append("\n## Curation\n\n").append(report.imported() == null ? "" : "Samples that were drawn elsewhere: "
+                + quotable(report.imported().line()) + ".\n\n").append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
                 .append('\n').append(Tables.ABOUT_SAVED).append('\n');
         report.untrained().forEach(student -> page.append("\nCuration kept nothing for ").append(student)
                 .append(", so it was not trained.\n"));
