@@ -2,11 +2,11 @@ package org.ingrain.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
@@ -18,6 +18,7 @@ import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
 import org.ingrain.cli.flags.RunFlags;
+import org.ingrain.cli.flags.TeacherFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
@@ -28,7 +29,6 @@ import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Seeds;
 import org.ingrain.distill.StageKind;
 import org.ingrain.distill.TeachConfig;
-import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
@@ -37,10 +37,8 @@ import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
-import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.InputFile;
-import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
@@ -49,6 +47,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
 
 @Command(name = "distill", description = {
     "Distils a System 2 method into a model (arXiv:2407.06023).",
@@ -85,6 +84,9 @@ final class DistillCommand implements Callable<Integer> {
     private TemplateFlags templateFlags;
 
     @Mixin
+    private TeacherFlags teacher;
+
+    @Mixin
     private QuestionFlags questions;
 
     @Under(Heading.DATA)
@@ -95,8 +97,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each --test-data, "
-            + "0 means all (default: ${DEFAULT-VALUE}).")
+            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each "
+            + "--test-data, 0 means all (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
     @Under(Heading.DATA)
@@ -167,6 +169,10 @@ final class DistillCommand implements Callable<Integer> {
 
     @Mixin
     private CurationFlags curation;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--full", description = "Train all weights of the students instead of adapters.")
+    private boolean full;
 
     @Mixin
     private TrainingFlags training;
@@ -242,50 +248,53 @@ final class DistillCommand implements Callable<Integer> {
             throw new InputException("--output: none, expected the run folder");
         }
         cluster.check();
+        teacher.check();
         if (dryRun) {
             cluster.requireNone("--dry-run");
+            teacher.requireNone("--dry-run");
+        }
+        if (full && dryRun) {
+            throw new InputException("--full: given with --dry-run, expected one of the two: the estimate is that of "
+                    + "adapters");
+        }
+        if ((full || teacher.isFolder()) && cluster.given()) {
+            throw new InputException("--cluster: given with " + (full ? "--full" : "a model folder as --teacher")
+                    + ", expected one of the two: a cluster has one whole model");
         }
         importedSamples = InputFile.rereadable(importedSamples);
         testData = testData.stream().map(InputFile::rereadable).toList();
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
-                .keeping(own -> RunFlags.of(spec.commandLine().getParseResult(), Map.of("seed", own, "train-seed",
-                        trainSeed(own)), Set.of("seeds")));
+                .keeping(this::flags);
         ModelOptions given = templateFlags.apply(modelFlags.options());
         ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
-            GeneratorConfig sizes = batch.config(engine);
+            TunerConfig train = runs.runs().getFirst().config().train();
             if (!dryRun) {
-                return distil(engine, sizes, runs, cluster);
+                return distil(DistillWorkers.of(engine, batch, cluster, teacher.open(engine,
+                        DistillWorkers.properties(engine, batch), line -> System.err.println("ingrain: " + line)),
+                        train), runs);
             }
             if (options.randomWeights()) {
                 new Seeds<>(runs.runs(), null).check(null);
             } else {
-                runs.check(provenance(engine, sizes));
+                runs.check(DistillWorkers.provenance(engine, batch));
             }
             Recipe from = recipe == null ? null : Recipe.load(recipe);
-            return new DryRun(engine, sizes, from, seeds).print(runs.runs().getFirst());
+            return new DryRun(engine, batch.config(engine), from, seeds).print(runs.runs().getFirst());
         }
     }
 
-    /** Provenance of the answers, with the engine's fingerprint and the context length. */
-    static Provenance provenance(Engine engine, GeneratorConfig sizes) {
-        SortedMap<String, String> all = engine.fingerprint();
-        all.put("context", String.valueOf(sizes.contextLength()));
-        return new Provenance(Fingerprint.version(), engine.options().model(), all);
-    }
-
     /** Distils one model with all seeds and prints the result table. Returns the exit status. */
-    static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs, ClusterFlags cluster) {
-        Provenance provenance = provenance(engine, sizes);
+    static int distil(DistillWorkers workers, Seeds<TunerConfig> runs) {
+        Provenance provenance = workers.provenance();
         runs.check(provenance);
         TunerConfig train = runs.runs().getFirst().config().train();
-        try (Answerer answerer = cluster.answerer(engine, sizes, train.lora().limits(1));
+        try (Answerer answerer = workers.answerer(train);
                 StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
-            Optional<Seeds.Result> result = runs.run(provenance, answerer,
-                    own -> new EngineTuner(engine, own, provenance.engine()), progress, line -> {
-                        progress.close();
-                        System.err.println("ingrain: " + line);
-                    });
+            Optional<Seeds.Result> result = runs.run(provenance, answerer, workers::tuner, progress, line -> {
+                progress.close();
+                System.err.println("ingrain: " + line);
+            });
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
@@ -308,14 +317,23 @@ final class DistillCommand implements Callable<Integer> {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
                 new SampleConfig(numbers(), params), curation.config(own),
-                new TunerConfig(training.lora(), training.optimizer(), training.train(trainSeed(own))),
-                evaluation(own),
-                new TeachConfig(rounds, stages), importedSamples);
+                new TunerConfig(full ? null : training.lora(), training.optimizer(),
+                        training.train(trainSeed(own))),
+                evaluation(own), new TeachConfig(rounds, stages, teacher.given()), importedSamples);
     }
 
     /** Samples per step. For imported answers without --n, the most answers to a question. */
     private List<Integer> numbers() {
         return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
+    }
+
+    /** The flags of the run with seed {@code own}. */
+    private JsonNode flags(long own) {
+        Map<String, Object> instead = new LinkedHashMap<>(Map.of("seed", own, "train-seed", trainSeed(own)));
+        if (teacher.given()) {
+            instead.put("teacher", teacher.value());
+        }
+        return RunFlags.of(spec.commandLine().getParseResult(), instead, Set.of("seeds"));
     }
 
     /** Seed of the training of the run with seed {@code own}. */

@@ -61,7 +61,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         try (TemporaryFolder temporary = TemporaryFolder.make("ingrain-plan-")) {
             Path folder = temporary.path();
             EngineAnswerer answerer = new EngineAnswerer(
-                    engine, engine.generator(batch, config.train().lora().limits(1)));
+                    engine, engine.generator(batch, config.train().limits()));
             EngineTuner tuner = tuner(config, config.train().rowsPerStep());
             Forecast forecast = Forecast.of(config, run.data(), new Trial(answerer, rows -> tuner(config, rows), folder,
                     batch.maxSequences(), SECONDS, state -> System.err.printf(Locale.ROOT, "trying %s (%d of %d)%n",

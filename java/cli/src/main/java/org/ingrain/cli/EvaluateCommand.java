@@ -109,7 +109,7 @@ final class EvaluateCommand implements Callable<Integer> {
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {
             GeneratorConfig sizes = batch.config(engine);
-            Provenance provenance = DistillCommand.provenance(engine, sizes);
+            Provenance provenance = DistillWorkers.provenance(engine, batch);
             EvaluationRun.check(config, provenance, output);
             ArmResult result;
             try (Answerer answerer = cluster.answerer(engine, sizes, adapters(engine))) {

@@ -214,8 +214,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                     case Stage.Curate curate -> { }
                     case Stage.Train train -> rows.add(train(same, examples(sampled.get(config().method()), fitting),
                             fitting, bounds.steps(same, fitting)));
-                    case Stage.Evaluate(var role, String arm, String title, Method method, Student student) ->
-                            rows.add(evaluate(name, method, bounds).times(same.size()));
+                    case Stage.Evaluate evaluate ->
+                            rows.add(evaluate(name, evaluate.method(), bounds).times(same.size()));
                 }
             }
             return new Forecast(rows, data.pool().size() - fitting.size(), training);

@@ -95,13 +95,15 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         OtherRun other = OtherRun.open(goal.from());
         StageInputs inputs = new StageInputs(manifest, data, new Plans(config, config.data().makeTask())::imports);
         ModelState base = new ModelState.Base();
+        ModelState teacher = new Plans(config, config.data().makeTask()).teacher();
         Optional<String> why = Optional.empty();
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
             Optional<String> different = switch (stage) {
                 case Stage.Sample(Student student) when student.teacher() == null ->
-                        other.textsDifference(stage.name(), inputs.drawn(student, base));
+                        other.textsDifference(stage.name(), inputs.drawn(student, teacher));
                 case Stage.Evaluate evaluate when evaluate.asked() == null ->
-                        other.difference(stage.name(), inputs.evaluate(evaluate, base));
+                        other.difference(stage.name(), inputs.evaluate(evaluate,
+                                evaluate.ofTeacher() ? teacher : base));
                 default -> null;
             };
             if (different != null) {

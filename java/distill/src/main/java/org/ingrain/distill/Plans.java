@@ -37,6 +37,11 @@ record Plans(DistillConfig<?> config, Task task) {
         return own > 0 ? own : new Curation(config.curation(), task, config.method(), plan).voters();
     }
 
+    /** The weights of the teacher of the first round. */
+    ModelState teacher() {
+        return config.teach().otherTeacher() ? new ModelState.Teacher() : new ModelState.Base();
+    }
+
     /** Whether the student's samples are imported, not drawn. */
     boolean imports(Student student) {
         return config.imported() != null && student.round() == 1 && student.method().equals(config.method());

@@ -101,10 +101,17 @@ sealed interface Stage {
      * Evaluates one arm.
      *
      * @param arm     name of the arm
-     * @param student the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
-     *                and the baselines, which use the base model
+     * @param student   the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
+     *                  and the baselines, which use the base model or the teacher of the first round
+     * @param ofTeacher whether the teacher of the first round is evaluated
      */
-    record Evaluate(Role role, String arm, String title, Method method, Student student) implements Stage {
+    record Evaluate(Role role, String arm, String title, Method method, Student student, boolean ofTeacher)
+            implements Stage {
+        /** The evaluation of the base model or of a student. */
+        Evaluate(Role role, String arm, String title, Method method, Student student) {
+            this(role, arm, title, method, student, false);
+        }
+
         @Override
         public String name() {
             return "evaluate " + arm;
@@ -170,8 +177,15 @@ sealed interface Stage {
             List<Stage> stages) {
         Method direct = Methods.direct();
         Method method = config.method();
-        stages.add(new Evaluate(Role.SYSTEM_1, "system-1", direct.title(), direct, null));
-        stages.add(new Evaluate(Role.SYSTEM_2, "system-2", method.title(), method, mains.getFirst()));
+        boolean other = config.teach().otherTeacher();
+        stages.add(new Evaluate(Role.SYSTEM_1, "system-1", direct.title() + (other ? " of the student" : ""), direct,
+                null));
+        if (other) {
+            stages.add(new Evaluate(Role.BASELINE, "teacher-system-1", direct.title() + " of the teacher", direct, null,
+                    true));
+        }
+        stages.add(new Evaluate(Role.SYSTEM_2, "system-2", method.title() + (other ? " of the teacher" : ""), method,
+                mains.getFirst(), true));
         config.evaluate().baselines().forEach(baseline ->
                 stages.add(new Evaluate(Role.BASELINE, "baseline-" + baseline.name(), baseline.title(), baseline,
                         null)));

@@ -146,9 +146,14 @@ final class StageInputs {
         return inputs.set("data", pick(settings.get("data"), "task"));
     }
 
-    private static ObjectNode with(ObjectNode inputs, String name, ModelState weights) {
-        return weights instanceof ModelState.Adapter(Path folder)
-                ? inputs.set(name, Json.tree(Digest.model(folder))) : inputs;
+    private ObjectNode with(ObjectNode inputs, String name, ModelState weights) {
+        return switch (weights) {
+            case ModelState.Base() -> inputs;
+            case ModelState.Adapter(Path folder) -> inputs.set(name, Json.tree(Digest.model(folder)));
+            case ModelState.Model(Path folder) -> inputs.set(name, Json.tree(Digest.model(folder)));
+            // The texts of another teacher do not depend on the model of the students.
+            case ModelState.Teacher() -> inputs.remove(List.of("model", "engine")).set(name, settings.get("teacher"));
+        };
     }
 
     private static ObjectNode pick(JsonNode from, String... names) {

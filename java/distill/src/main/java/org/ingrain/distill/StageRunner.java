@@ -117,7 +117,7 @@ final class StageRunner {
             run.log().takenOver(stage.name(), other.folder());
             line = "taken over from " + other.folder();
         } else if (stage instanceof Stage.Sample(Student student) && !plans.imports(student) && other
-                .textsDifference(stage.name(), inputs.drawn(student, weights(student.teacher()))).isEmpty()) {
+                .textsDifference(stage.name(), inputs.drawn(student, teacher(student))).isEmpty()) {
             int texts = other.giveTexts(student.samples(), asked(), run);
             run.log().takenOver(stage.name(), other.folder());
             line = "begins with " + texts + " texts of " + other.folder() + ": made with " + different.get();
@@ -131,8 +131,8 @@ final class StageRunner {
     /** Everything that the files of a stage depend on. */
     private JsonNode inputs(Stage stage) {
         return switch (stage) {
-            case Stage.Sample(Student student) -> inputs.sample(student, weights(student.teacher()));
-            case Stage.Select(Student student) -> inputs.select(student, weights(student.teacher()),
+            case Stage.Sample(Student student) -> inputs.sample(student, teacher(student));
+            case Stage.Select(Student student) -> inputs.select(student, teacher(student),
                     digest(student.samples()));
             case Stage.Verify(Student student) -> inputs.verify(student, digest(student.samples()));
             case Stage.Curate(Student student) -> inputs.curate(student, digest(student.samples()),
@@ -140,7 +140,7 @@ final class StageRunner {
                     student.curation().verifier() == null ? null : digest(student.verdicts()));
             case Stage.Train(Student student, int part) -> inputs.train(digest(student.folder(part) + TRAIN),
                     digest(student.folder(part) + VALIDATION), from(student, part));
-            case Stage.Evaluate evaluate -> inputs.evaluate(evaluate, weights(evaluate.asked()));
+            case Stage.Evaluate evaluate -> inputs.evaluate(evaluate, weights(evaluate));
         };
     }
 
@@ -184,7 +184,16 @@ final class StageRunner {
     }
 
     private ModelState weights(Student student) {
-        return student == null ? new ModelState.Base() : new ModelState.Adapter(adapter(student, student.parts()));
+        return student == null ? new ModelState.Base() : trained(student, student.parts());
+    }
+
+    /** The weights that generate the texts that a student is trained on. */
+    private ModelState teacher(Student student) {
+        return student.teacher() == null ? plans.teacher() : weights(student.teacher());
+    }
+
+    private ModelState weights(Stage.Evaluate stage) {
+        return stage.ofTeacher() ? plans.teacher() : weights(stage.asked());
     }
 
     /** All questions to distil on, in all presentation orders. */
@@ -193,7 +202,7 @@ final class StageRunner {
     }
 
     private void sample(Student student, Stopwatch watch) {
-        Plan plan = plans.sample(student, weights(student.teacher()));
+        Plan plan = plans.sample(student, teacher(student));
         Sampling sampling = new Sampling(plan, plans.stopping(student, plan), asked(), workers.answerer());
         Path samples = run.file(student.samples());
         run.digests().make(samples, () -> sampling.run(samples, watch));
@@ -206,7 +215,7 @@ final class StageRunner {
             if (Files.exists(samples) && Files.exists(origin)) {
                 return;
             }
-            Plan plan = plans.sample(student, weights(student.teacher()));
+            Plan plan = plans.sample(student, teacher(student));
             ImportedAnswers answers = ImportedAnswers.read(plans.config().imported(), data, plan);
             DurableFile.write(origin, Json.pretty(answers.source()));
             answers.write(samples, data.pool(), plan, workers.tuner()::tokens);
@@ -218,7 +227,7 @@ final class StageRunner {
 
     private void select(Student student, Stopwatch watch) {
         Path selections = run.file(student.selections());
-        run.digests().make(selections, () -> plans.selection(student, weights(student.teacher()), workers.answerer(),
+        run.digests().make(selections, () -> plans.selection(student, teacher(student), workers.answerer(),
                 run.file(student.samples()), data.pool()).run(selections, watch));
     }
 
@@ -251,7 +260,7 @@ final class StageRunner {
     }
 
     private Curation curation(Student student) {
-        Curation curation = plans.curation(student, weights(student.teacher()));
+        Curation curation = plans.curation(student, teacher(student));
         return student.curation().verifier() == null ? curation
                 : curation.with(Verdicts.read(run.file(student.verdicts())));
     }
@@ -275,7 +284,11 @@ final class StageRunner {
             if (Files.exists(done)) {
                 return;
             }
-            Path from = from(student, part) instanceof ModelState.Adapter(Path adapter) ? adapter : null;
+            Path from = switch (from(student, part)) {
+                case ModelState.Adapter(Path adapter) -> adapter;
+                case ModelState.Model(Path model) -> model;
+                case ModelState.Base(), ModelState.Teacher() -> null;
+            };
             Stopwatch watch = watch(stage, "steps");
             Tuner.Tuned tuned = workers.tuner().tune(new Tuner.Job(run.file(folder + TRAIN),
                     run.file(folder + VALIDATION), run.file(folder + TRAINING), stage.name(), from), progress);
@@ -291,7 +304,7 @@ final class StageRunner {
      * training starts from the teacher's adapter, or from a new adapter of the base model if there is no teacher.
      */
     private ModelState from(Student student, int part) {
-        return part > 0 ? new ModelState.Adapter(adapter(student, part - 1)) : weights(student.teacher());
+        return part > 0 ? trained(student, part - 1) : weights(student.teacher());
     }
 
     private Tuner.Tuned tuned(String folder) {
@@ -299,14 +312,15 @@ final class StageRunner {
         return Json.parse(DurableFile.read(done), Tuner.Tuned.class, done.toString());
     }
 
-    /** Folder of the adapter that one training of a student wrote. */
-    private Path adapter(Student student, int part) {
+    /** The weights that one training of a student wrote. */
+    private ModelState trained(Student student, int part) {
         String folder = student.folder(part);
-        return run.file(folder + TRAINING).resolve(tuned(folder).adapter());
+        Path result = run.file(folder + TRAINING).resolve(tuned(folder).adapter());
+        return plans.config().train().full() ? new ModelState.Model(result) : new ModelState.Adapter(result);
     }
 
     private ArmResult evaluate(Stage.Evaluate stage) {
-        Arm arm = new Arm(stage.role(), stage.arm(), stage.title(), stage.method(), weights(stage.asked()));
+        Arm arm = new Arm(stage.role(), stage.arm(), stage.title(), stage.method(), weights(stage));
         return new Evaluation(plans.config().evaluate(), plans.task(), data.test())
                 .measure(arm, run.file(folder(stage)), workers.answerer(), watch(stage, "answers"),
                         run.digests());

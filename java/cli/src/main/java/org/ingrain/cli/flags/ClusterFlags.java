@@ -26,6 +26,10 @@ public final class ClusterFlags {
         }
     }
 
+    public boolean given() {
+        return cluster != null;
+    }
+
     /** Refuses a cluster for a command that only measures this machine. */
     public void requireNone(String flag) {
         if (cluster != null) {

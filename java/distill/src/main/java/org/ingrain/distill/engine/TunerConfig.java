@@ -1,12 +1,27 @@
 package org.ingrain.distill.engine;
 
 import org.ingrain.distill.model.TunerSettings;
+import org.ingrain.model.AdapterBank;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
-/** Training settings of {@link EngineTuner}. */
+/**
+ * Training settings of {@link EngineTuner}.
+ *
+ * @param lora settings of the adapter; null if all weights are trained
+ */
 public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) implements TunerSettings {
+    @Override
+    public boolean full() {
+        return lora == null;
+    }
+
+    /** Limits of a generator for the trained adapters; it has no slot if all weights are trained. */
+    public AdapterBank.Limits limits() {
+        return lora == null ? AdapterBank.Limits.of(0, 0) : lora.limits(1);
+    }
+
     @Override
     public int rowsPerStep() {
         return train.batchSize() * train.gradientAccumulation();
