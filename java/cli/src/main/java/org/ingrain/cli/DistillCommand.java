@@ -12,6 +12,7 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.CurationFlags;
+import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
@@ -43,6 +44,7 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -298,7 +300,8 @@ final class DistillCommand implements Callable<Integer> {
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
-                found.warnings().forEach(line -> System.err.println("warning: " + line));
+                CommandSpec flags = CommandSpec.forAnnotatedObject(new DistillCommand());
+                found.warnings().forEach(line -> System.err.println("warning: " + FlagNames.text(line, flags)));
                 if (found.report() != null) {
                     System.err.println("report: " + found.report());
                 }

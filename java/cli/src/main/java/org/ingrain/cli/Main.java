@@ -9,8 +9,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.HelpPage;
@@ -79,8 +77,6 @@ public final class Main implements Callable<Integer> {
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();
-            // Libraries report their own state at level INFO, such as the instruction set of the Parquet reader.
-            Logger.getLogger("").setLevel(Level.WARNING);
             return line.execute(Recipe.expand(RunFlags.expand(arguments), commandLine()));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));

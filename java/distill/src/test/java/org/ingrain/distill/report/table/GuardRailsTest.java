@@ -56,7 +56,7 @@ class GuardRailsTest {
                 null, Map.of(), List.of(), Map.of(), Distribution.of(given), commonest);
     }
 
-    /** Answers of which the first so many are right and the others wrong. */
+    /** Returns answers; the first {@code count} are right, and the others are wrong. */
     private static List<String> right(int count) {
         return IntStream.range(0, TEST).mapToObj(i -> i < count ? gold(i) : wrong(i)).toList();
     }
@@ -107,7 +107,7 @@ class GuardRailsTest {
                 found.get("test-without-answer").text());
         assertEquals("distilled answers yes to 40 of 40 (100.0 %) held-out questions. Always answering yes is right on "
                 + "50.0 %.", found.get("student-constant").text());
-        assertTrue(found.get("nothing-learnt").line().contains("Train on more rows or longer"));
+        assertTrue(found.get("nothing-learnt").line().contains("Train on more rows or for more epochs"));
     }
 
     @Test
