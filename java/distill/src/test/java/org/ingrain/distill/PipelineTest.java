@@ -262,7 +262,8 @@ class PipelineTest {
         }
         assertTrue(lines.stream().anyMatch(line -> line.matches("always \\w+ \\(commonest gold answer\\) .*")),
                 "the baseline of the commonest answer");
-        assertTrue(lines.getLast().startsWith("Distilled 2-step RaR, no filter: kept 20 of 20 examples, labels right "), lines.getLast());
+        assertTrue(lines.getLast().startsWith("Distilled 2-step RaR, no filter: kept 20 of 20 examples, labels right "),
+                lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
         for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, Distilled 2-step RaR",
                 "What counts as an answer: As many letters", "Answers to the held-out questions", "always ",
