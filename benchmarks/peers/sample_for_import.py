@@ -45,6 +45,7 @@ def main():
                 text = tokenizer.decode(ids, skip_special_tokens=True)
                 out.write(json.dumps({"id": row["id"], "sample": sample, "text": text, "tokens": len(ids)},
                                      ensure_ascii=False) + "\n")
+            out.flush()
 
 
 if __name__ == "__main__":
