@@ -17,14 +17,14 @@ import org.ingrain.tensor.Require;
  * @param loraAlpha           alpha of the modules that no expression of alphaPattern matches
  * @param loraDropout         dropout probability in training, in [0, 1)
  * @param targetModules       modules to adapt
- * @param excludeModules      modules that are not adapted although targetModules matches
+ * @param excludeModules      modules that are not adapted even if targetModules matches them
  * @param useRslora           whether the scaling is alpha / √r instead of alpha / r (arXiv:2312.03732)
  * @param rankPattern         regular expressions and their ranks; a module has the rank of the first expression that
  *                            matches the end of the module's path
- * @param alphaPattern        regular expressions and their alphas, which are matched in the same way as those of
+ * @param alphaPattern        regular expressions and their alphas; the expressions are matched like those of
  *                            rankPattern
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules that are stored in full in addition to the adapter
+ * @param modulesToSave       modules whose full weights are stored with the adapter and replace those of the base model
  * @param loraBias            whether lora_B has a bias
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,

@@ -54,13 +54,13 @@ record Devices(Backend backend, ModelOptions options) {
         return lines;
     }
 
-    /** The numbers of the ranks of a copy, among the ranks of all copies. */
+    /** The numbers of the ranks of a copy. Ranks are numbered consecutively over all copies. */
     private static List<Integer> ranks(int copy, Placement placement) {
         int first = copy * placement.tensorParallelSize();
         return IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
     }
 
-    /** Two devices of these ranks that have no peer access, as text. */
+    /** Two devices of these ranks that have no peer access to each other, as text. */
     private Optional<String> apart(List<Integer> ranks) {
         if (options.backend().equals("cpu")) {
             return Optional.empty();
@@ -136,7 +136,7 @@ record Devices(Backend backend, ModelOptions options) {
      * The memory plan of each device.
      *
      * @param weights weights of one rank; not counted for a rank that reads the weights of another copy; null if the
-     *                weights are loaded
+     *                weights are already loaded
      * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,

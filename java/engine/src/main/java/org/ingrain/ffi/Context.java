@@ -132,8 +132,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Runs {@code body}. Returns one line for each kernel launch and each library product that {@code body} caused on
-     * this context.
+     * Runs {@code body}. Returns one line for each kernel launch of {@code body} on this context, and for each matrix
+     * product that a library computed; on the CPU, one line for each op.
      */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);

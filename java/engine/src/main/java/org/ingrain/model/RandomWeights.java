@@ -45,8 +45,8 @@ final class RandomWeights {
     }
 
     /**
-     * Draws a group in slabs of rows and keeps this rank's share of each fused parameter. If {@code only} is not null,
-     * keeps only the share of that parameter.
+     * Draws a group one slab (range of rows) at a time and keeps this rank's share of each fused parameter. If {@code
+     * only} is not null, keeps only the share of that parameter.
      */
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);

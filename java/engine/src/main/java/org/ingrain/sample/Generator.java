@@ -43,8 +43,7 @@ public final class Generator implements AutoCloseable {
     private volatile boolean replaces;
 
     /**
-     * Creates a generator for a model on one device. The calls of {@link #step} execute the computation on the caller's
-     * thread.
+     * Creates a generator for a model on one device. The computation runs on the thread that calls {@link #step}.
      *
      * @param weights  weights of the model, on the device that is to compute
      * @param adapters bank of the adapters that requests may name, or null
@@ -116,7 +115,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Number of calls that a slower fallback kernel computed, over all devices. Each key states op, sizes and reason.
+     * Number of op calls for which a slower kernel replaced the intended kernel, over all devices. Each key states op,
+     * sizes and reason.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();

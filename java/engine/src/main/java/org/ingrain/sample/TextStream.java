@@ -11,7 +11,7 @@ final class TextStream {
     private final StringBuilder text = new StringBuilder();
     private int emitted;
     private boolean stopped;
-    /** Length of the text in which no stop string may end. */
+    /** Length of the leading part of the text in which no stop string may end. */
     private int exempt;
 
     TextStream(List<String> stops) {

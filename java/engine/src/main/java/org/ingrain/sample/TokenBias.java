@@ -68,7 +68,7 @@ final class TokenBias {
      * The bias for a draw of a step, or null if the draw has none.
      *
      * @param draw      index of the draw in its plan
-     * @param generated number of tokens of the sample that are drawn before, including unread tokens
+     * @param generated number of tokens of the sample that precede this draw, including unread tokens
      */
     StepPlan.Bias at(int draw, int generated) {
         Values values = generated < minTokens ? first : later;

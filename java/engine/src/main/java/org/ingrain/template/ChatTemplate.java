@@ -25,7 +25,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
- * messages. Prompts equal the prompts that transformers' apply_chat_template returns without tools. Constructs that
+ * messages. The prompts are the same as those of transformers' apply_chat_template without tools. Constructs that
  * Jinjava would render differently are rejected. The function strftime_now, which returns the current date, is not
  * defined, so that a prompt does not depend on the date. Without this function, Llama 3's templates use a fixed date.
  * Thread-safe.

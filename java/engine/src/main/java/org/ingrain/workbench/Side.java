@@ -65,7 +65,7 @@ final class Side implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's built-in ops, which run all ops of a case except the op to compare. */
+    /** The backend's built-in ops. They run every step of a case except the op to compare. */
     Ops builtIn() {
         return builtIn;
     }

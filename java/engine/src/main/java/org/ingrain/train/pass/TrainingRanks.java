@@ -235,7 +235,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return List.copyOf(parameters.subList(0, shards));
     }
 
-    /** Number of calls that a slower fallback kernel computed, over all ranks. The key describes the call. */
+    /**
+     * Number of op calls for which a slower kernel replaced the intended kernel, over all ranks. The key describes the
+     * call.
+     */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         run(i -> context(i).fallbacks()).forEach(calls -> calls.forEach((what, n) -> all.merge(what, n, Long::sum)));
