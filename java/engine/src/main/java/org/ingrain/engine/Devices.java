@@ -71,9 +71,10 @@ record Devices(Backend backend, ModelOptions options) {
 
     /**
      * Checks that the ranks of each copy can compute collectives. If their devices have no peer access, only NCCL can
-     * compute them, and NCCL has conditions of its own.
+     * compute collectives. NCCL does not fix the order of summation, and it allows only one rank per device.
      *
-     * @throws InputException if results must be deterministic, or if two ranks of such a copy share a device
+     * @throws InputException if a copy needs NCCL although results must be deterministic or two of its ranks share a
+     *         device
      */
     void requireCollectives(Placement placement) {
         for (int copy = 0; copy < placement.dataParallelSize(); copy++) {

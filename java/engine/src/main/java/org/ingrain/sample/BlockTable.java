@@ -80,7 +80,7 @@ final class BlockTable {
     }
 
     /**
-     * Adds the published blocks that match a prefix of the first n ids to this table, and counts their tokens as
+     * Adds to this table the published blocks that match a prefix of the first n ids, and counts their tokens as
      * computed. At least one of the n tokens remains to be computed. The table must be empty.
      */
     void adopt(int[] ids, int n) {

@@ -77,7 +77,7 @@ public final class ChatTemplate {
      * default is used. For a folder without a template, Llama 2's template is used.
      *
      * @param enableThinking value of the template's variable enable_thinking; if empty, the variable is undefined
-     * @throws InputException if enableThinking is given and the template does not mention it
+     * @throws InputException if {@code enableThinking} has a value but the template does not contain the variable
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
         Map<String, Object> variables = new HashMap<>(tokenizer.specialTokens());

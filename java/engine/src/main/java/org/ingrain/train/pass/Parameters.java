@@ -36,8 +36,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     }
 
     /**
-     * Adds the gradients of the trained parameters of the embedding of ids (T). dy (T, D) is the gradient of the
-     * embedding's output.
+     * For the embedding lookup of ids (T), adds the gradients of the trained parameters. dy (T, D) is the gradient of
+     * the embedding's output.
      */
     void embeddingBackward(Tensor dy, Tensor ids);
 
