@@ -21,8 +21,8 @@ import org.ingrain.tensor.Require;
  * @param useRslora           whether the scaling is alpha / √r instead of alpha / r (arXiv:2312.03732)
  * @param rankPattern         regular expressions and their ranks; a module has the rank of the first expression that
  *                            matches the end of the module's path
- * @param alphaPattern        regular expressions and their alphas; the expressions are matched like those of {@code
- *                            rankPattern}
+ * @param alphaPattern        regular expressions and their alphas; the expressions are matched like those of
+ *                            {@code rankPattern}
  * @param layersToTransform   layers to adapt; empty for all
  * @param modulesToSave       modules whose full weights are stored with the adapter and replace those of the base model
  * @param loraBias            whether lora_B has a bias

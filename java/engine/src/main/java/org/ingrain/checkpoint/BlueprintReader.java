@@ -142,8 +142,9 @@ public final class BlueprintReader {
     }
 
     /**
-     * Returns the context length in tokens: {@code positions}, or with YaRN at least the factor times the original
-     * length. A config.json with YaRN may still contain the original length as max_position_embeddings, as in Qwen2.5.
+     * Returns the context length in tokens. With YaRN, this is the larger of {@code positions} and the factor times the
+     * original length; otherwise it is {@code positions}. A config.json with YaRN may still contain the original length
+     * as max_position_embeddings, as in Qwen2.5.
      */
     private static int extended(int positions, RopeConfig rope) {
         return rope.scaling() instanceof RopeScaling.Yarn yarn

@@ -169,7 +169,7 @@ public final class Merge {
         return data;
     }
 
-    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), or the transpose of B·A for the embedding (V, D). */
+    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C). For the embedding (V, D), B·A is transposed. */
     private static MemorySegment merged(MemorySegment data, HostTensor w, DType dtype, LoraModule module) {
         boolean embedding = module.projection() == Projection.EMBED_TOKENS;
         float[] left = embedding ? LoraModule.transposed(module.a(), module.rank()) : module.b();

@@ -15,8 +15,8 @@ import org.ingrain.ffi.KernelLoading;
 import org.ingrain.tensor.InputException;
 
 /**
- * The devices that the options name, in the order of the options. The first devices belong to the first copy of the
- * model, the next devices to the second copy, and so on.
+ * The devices listed in the options, in the same order. The first devices belong to the first copy of the model, the
+ * next devices to the second copy, and so on.
  */
 record Devices(Backend backend, ModelOptions options) {
     /** The name of the i-th device in messages, such as {@code cuda:1}. */

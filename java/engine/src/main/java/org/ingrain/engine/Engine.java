@@ -88,7 +88,7 @@ public final class Engine implements AutoCloseable {
         default void capped(String limit) {
         }
 
-        /** Reports that all ranks have loaded {@code layers} of {@code of} layers. */
+        /** Reports that all ranks have loaded {@code layers} layers out of {@code of}. */
         default void loaded(int layers, int of) {
         }
 
@@ -207,8 +207,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Creates a generator with one slot that is large enough for this adapter. The adapter is not loaded. If {@code
-     * adapter} is null, the generator has no slot.
+     * Creates a generator with one slot that is large enough for this adapter. The adapter is not loaded. If
+     * {@code adapter} is null, the generator has no slot.
      */
     public Generator generator(GeneratorConfig config, Adapter adapter) {
         return generator(config, limits(adapter));

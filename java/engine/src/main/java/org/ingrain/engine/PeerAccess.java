@@ -23,8 +23,8 @@ public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
     }
 
     /**
-     * The numbers of the devices whose memory {@code device} can access, except {@code device} itself. There are {@code
-     * devices} devices, numbered from 0.
+     * The numbers of the devices whose memory {@code device} can access, except {@code device} itself. There are
+     * {@code devices} devices, numbered from 0.
      */
     public List<Integer> peers(int device, int devices) {
         return IntStream.range(0, devices).filter(peer -> peer != device && direct.test(device, peer)).boxed().toList();

@@ -112,8 +112,8 @@ public final class AdapterBank {
     }
 
     /**
-     * Allocates slots for adapters of linear layers of rank at most {@code rank}, for steps of at most {@code
-     * maxTokens} tokens.
+     * Allocates slots for adapters that adapt linear layers with a rank of at most {@code rank}, for steps of at most
+     * {@code maxTokens} tokens.
      */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         this(memory, weights, Limits.of(slots, rank), maxTokens);

@@ -9,8 +9,8 @@ import org.ingrain.sample.step.StepPlan;
 import org.ingrain.tensor.InputException;
 
 /**
- * The values that are added to the logits of a request's samples: {@code logitBias} for every token, and negative
- * infinity for the tokens that end a sample until {@code minTokens} tokens are generated.
+ * The values that are added to the logits of a request's samples: the values of {@code logitBias} and, until
+ * {@code minTokens} tokens are generated, negative infinity for the tokens that end a sample.
  */
 final class TokenBias {
     private final int minTokens;

@@ -24,8 +24,8 @@ import org.ingrain.tensor.InputException;
  * @param addPrefixSpace whether a space is prepended to a text; always true if legacy is true, as in transformers' slow
  *                       tokenizer
  * @param addedTokens    tokens that are matched in a text
- * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token; a
- *                       value is a text, for additional_special_tokens a list of texts
+ * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token;
+ *                       each value is a text, but the value of additional_special_tokens is a list of texts
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, boolean addPrefixSpace,

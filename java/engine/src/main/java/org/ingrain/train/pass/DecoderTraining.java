@@ -173,7 +173,7 @@ public final class DecoderTraining implements AutoCloseable {
         parameters.embeddingBackward(activations.gradients(t).stream(), inputs.ids());
     }
 
-    /** Recomputes the activations of a layer whose memory other layers have reused. */
+    /** Recomputes a layer's activations, because other layers have overwritten them. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();

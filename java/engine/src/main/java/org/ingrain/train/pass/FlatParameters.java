@@ -311,10 +311,7 @@ public final class FlatParameters {
         }
     }
 
-    /**
-     * Returns the summed gradients of the elements from {@code from} to {@code to}, which must be in this replica's
-     * slice.
-     */
+    /** Returns the summed gradients of the elements [from, to), which must be in this replica's slice. */
     private Tensor reduced(long from, long to) {
         return scatters() ? sum.slice(from - begin, to - from) : gradients.slice(from, to - from);
     }
