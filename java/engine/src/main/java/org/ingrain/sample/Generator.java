@@ -131,8 +131,9 @@ public final class Generator implements AutoCloseable {
     /**
      * Checks a request. Any thread may call this method.
      *
-     * @throws InputException if the prompt exceeds the context, a token id is not in the vocabulary, the adapter slot
-     *         does not exist, or {@code minTokens} bans too many tokens
+     * @throws InputException if the prompt fills the context, an id of the prompt or of {@code logitBias} is not in the
+     *         vocabulary, the adapter slot does not exist, the request does not use the loaded adapter although this
+     *         adapter replaces parameters of the model, or {@code minTokens} bans too many tokens
      */
     public void check(Request request) {
         bias(request);
@@ -184,7 +185,7 @@ public final class Generator implements AutoCloseable {
      * flight. An adapter that replaces parameters of the model needs a bank that was created for these parameters;
      * while it is loaded, requests without the adapter are rejected.
      *
-     * @throws InputException if the bank has no room for the adapter
+     * @throws InputException if the adapter is not within the bank's limits
      */
     public void loadAdapter(int slot, Adapter adapter) {
         if (pool != null) {

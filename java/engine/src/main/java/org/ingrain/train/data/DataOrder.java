@@ -48,7 +48,7 @@ public final class DataOrder {
         return split(order);
     }
 
-    /** The maximum numbers of tokens, sequences and targets of a micro-batch. */
+    /** Upper bounds for the numbers of tokens, sequences and targets of a micro-batch. */
     public MicroBatchLimits limits() {
         return new MicroBatchLimits(largest(sequences.stream().map(TrainingSequence::length).toList()),
                 largest(sequences.stream().map(s -> 1).toList()),
