@@ -23,9 +23,9 @@ import org.ingrain.tensor.Tensor;
  * B and all of A. For the output head it stores all rows of B, since every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, the candidates for the u of a row of the step are gathered from the tables of all
- * slots with an adapted embedding; then the candidate from the row's own slot is selected. A bias of B is computed as
- * an update of rank 1 with u = 1.
+ * a row. If there are several slots, then for each row of the step a candidate for u is gathered from every slot with
+ * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed as an update of
+ * rank 1 with u = 1.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
  * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.

@@ -87,8 +87,8 @@ public final class Step {
     }
 
     /**
-     * Creates an object for steps of at most these sizes. {@code staging} must have room for the arrays that {@link
-     * #reserve} reserves.
+     * Creates an object for steps of at most these sizes. {@code staging} must be large enough for the arrays that
+     * {@link #reserve} reserves.
      */
     public Step(Allocator allocator, Limits limits, Staging staging) {
         this.limits = limits;
