@@ -56,8 +56,8 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     }
 
     /**
-     * Describes the first setting that differs as {@code NAME X, now it is Y}. X is the value in {@code made}, Y is the
-     * value in {@code now}.
+     * Describes the first difference between the settings, in the form {@code NAME X, now it is Y}. X is the value in
+     * {@code made}, Y is the value in {@code now}.
      */
     private static Optional<String> difference(String path, JsonNode now, JsonNode made) {
         if (now instanceof ObjectNode a && made instanceof ObjectNode b) {

@@ -61,7 +61,7 @@ final class Sequence {
         drawnRow = row;
     }
 
-    /** Returns {@code count} known ids from position {@code from} on. */
+    /** Returns the ids at positions [from, from + count), which must be known. */
     int[] ids(int from, int count) {
         return Arrays.copyOfRange(ids, from, from + count);
     }
