@@ -135,7 +135,10 @@ class MergeTest {
         }
     }
 
-    /** If one of two tied tensors is replaced, the other keeps its values, as in PEFT, and the result is untied. */
+    /**
+     * If one of two tied tensors is replaced, the other tensor keeps its values, as in PEFT. The two tensors of the
+     * result are then not tied.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"model.embed_tokens.weight", "lm_head.weight"})
     void oneEndOfATieAloneIsReplaced(String end) {

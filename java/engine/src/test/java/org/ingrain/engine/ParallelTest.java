@@ -211,7 +211,10 @@ class ParallelTest {
         }
     }
 
-    /** The remaining numbers of ranks and copies for both models; the lab model has four heads. */
+    /**
+     * Tests both models with the numbers of ranks and copies that the other tests omit. The lab model has four heads,
+     * so it supports at most four ranks.
+     */
     @Test
     @Tag("long")
     void bothModelsOnOtherNumbersOfRanks() {
@@ -275,7 +278,7 @@ class ParallelTest {
         return context.allocate(DType.I32, (context.memoryInfo().free() - rest) / Integer.BYTES - 64);
     }
 
-    /** Callbacks are on the caller's thread, and a sample can be cancelled on any replica. */
+    /** Callbacks run on the caller's thread, and a sample can be cancelled on any replica. */
     @Test
     void aSampleIsCancelledOnItsReplica() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(1, 2)))) {
