@@ -98,7 +98,7 @@ class SampleParityTest extends ParityTest {
 
     /**
      * Tests all settings with all keys. On an emulated GPU there are fewer draws, and only one key is tested with all
-     * settings, because a key changes only the random number, and a setting only the use of this number.
+     * settings, because the key affects only the random number, and the settings affect only how this number is used.
      */
     private static void usualDistribution(ParityCheck lab, Key key) {
         boolean emulated = lab.target().emulated();

@@ -170,7 +170,10 @@ public final class Generation implements AutoCloseable {
             }
         }
 
-        /** Does not report the text of the last possible token. {@link #finished} reports this text with the end. */
+        /**
+         * Does not report the text of the last possible token. {@link #finished} reports this text together with the
+         * end of the choice.
+         */
         @Override
         public void text(int sample, String piece) {
             if (!stream) {

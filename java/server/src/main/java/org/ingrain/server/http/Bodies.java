@@ -18,7 +18,10 @@ import org.ingrain.server.api.ApiException;
 final class Bodies {
     /** Maximum size of a body, in bytes. */
     static final int MAX = 16 << 20;
-    /** Size up to which the rest of a refused body is read, because a client reads the error only after it sent all. */
+    /**
+     * Maximum number of bytes that are read of the rest of a refused body. The rest is read because a client reads the
+     * error only after it has sent the whole body.
+     */
     static final int MAX_SKIPPED = 64 << 20;
     static final String TOO_LARGE = String.format(Locale.ROOT, "request body: expected at most %d bytes", MAX);
     private static final int SMALL = 64 << 10;
