@@ -23,8 +23,8 @@ class MachineCodeTest {
     /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */
     private static final long STATIC_SHARED = 1024;
     /**
-     * Maximum for kernels that use less than 32 KB of dynamic shared memory. For these kernels launch.h does not raise
-     * the limit of 48 KB for static and dynamic memory together.
+     * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
+     * kernels launch.h does not raise the limit of 48 KB for both together.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
