@@ -162,8 +162,9 @@ void sync_block();
 int sync_block_count(bool predicate);  // a barrier that returns the sum of the predicates to every thread
 void sync_warp(unsigned mask);
 // Exchanges a value of at most 64 bytes with the other lanes of mask. Returns `slots`: the value of lane l is at
-// slots + 64·l, until the next call. combine(slots, lanes) runs once, when all lanes have written their values; all
-// lanes can read its result at slots + combined.
+// slots + 64·l, until the next call. combine(slots, lanes) runs when all lanes have written their values; all lanes can
+// read its result at slots + combined. For a whole warp it runs once; for a part of a warp, each lane runs it on a copy
+// of the slots.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);

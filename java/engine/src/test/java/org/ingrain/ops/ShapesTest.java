@@ -35,7 +35,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
-    /** Bytes of memory behind each tensor: large enough for a wrong shape that a check fails to reject. */
+    /**
+     * Bytes of memory behind each tensor. They are enough even if a check fails to reject a wrong shape and the op
+     * runs.
+     */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);
 
