@@ -10,8 +10,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops; it
- * compares the signature tags when it binds them. {@code RuntimeBindings} contains all other functions. The arguments
+ * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops and
+ * compares their signature tags when it binds them. {@code RuntimeBindings} contains all other functions. The arguments
  * are the header and the folder for generated sources.
  */
 class Bindings {

@@ -128,8 +128,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Checks that each drawn id has a positive probability under the settings, and that the log-probability of the id
-     * is that under the whole row.
+     * Checks that each drawn id has a positive probability under the settings, and that the reported log-probability of
+     * the id is its log-probability in the whole row.
      */
     private static void large(ParityCheck lab, int m, int v) {
         ParityCheck.Data logits = lab.normal(3, DType.F32, m, v);

@@ -11,9 +11,9 @@ import java.util.function.Function;
 import org.ingrain.server.api.ApiException;
 
 /**
- * Reads the bodies of requests. The size of a body is limited, and so is the total size of the large bodies that are in
- * memory at one time, so that many clients at once cannot use up the memory. A request waits for its share of this
- * total.
+ * Reads the bodies of requests. The size of a body is limited. The total size of the large bodies in memory is also
+ * limited, so that many clients together cannot use up the memory. A request with a large body waits until the total
+ * allows it.
  */
 final class Bodies {
     /** Maximum size of a body, in bytes. */
