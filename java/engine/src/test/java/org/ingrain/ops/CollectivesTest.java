@@ -217,7 +217,10 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** Tests the same after one completed collective. In this case a kernel waits on a GPU, and not the host. */
+    /**
+     * Tests the same after one completed collective. On a GPU, a kernel then waits, whereas in the first collective the
+     * host waits.
+     */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {

@@ -66,7 +66,7 @@ class HostileTemplatesTest {
                 ("{% " + open + " %}").repeat(5000) + ("{% " + close + " %}").repeat(5000), LIMIT);
     }
 
-    /** Expressions below the limits that still overflow the stack of a small thread. */
+    /** Tests expressions that are below the limits but overflow the stack of a thread with a small stack. */
     @Test
     void aStackOverflowIsRefused() throws InterruptedException {
         Throwable[] thrown = new Throwable[1];
