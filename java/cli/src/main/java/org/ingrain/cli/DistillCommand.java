@@ -230,6 +230,7 @@ final class DistillCommand implements Callable<Integer> {
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
+                found.warnings().forEach(line -> System.err.println("warning: " + line));
                 System.err.println("report: " + found.report());
             });
             return result.isPresent() ? 0 : NOTHING_KEPT;

@@ -143,6 +143,7 @@ final class EvaluateCommand implements Callable<Integer> {
             share(text, "inconsistent", result.judging().inconsistent());
         }
         result.categories().forEach((category, own) -> share(text, category, own.accuracy()));
+        share(text, result.commonest().title(), result.commonest().accuracy());
         return text.toString();
     }
 

@@ -43,8 +43,8 @@ import picocli.CommandLine.ScopeType;
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
         subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
-            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, TokenizeCommand.class,
-            BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
+            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class,
+            TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
             AutoComplete.GenerateCompletion.class})
 public final class Main implements Callable<Integer> {
     /** Width of a help text in columns if the width of the terminal is unknown. */

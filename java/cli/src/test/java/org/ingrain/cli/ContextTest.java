@@ -75,7 +75,7 @@ class ContextTest {
                 "response", "--max-tokens", 4, "--max-steps", 1, "--rank", 2, "--output", temp.resolve("run"));
         succeed(command, "--dry-run");
         Run run = succeed(command);
-        assertTrue(run.out().contains("distilled: kept 3 of 4 examples, prompt too long 1, "), run.out());
+        assertTrue(run.out().contains("Distilled System 1: kept 3 of 4 examples, prompt too long 1, "), run.out());
         assertEquals(3, run.out().lines().filter(line -> line.contains("(prompt too long: 1)")).count(), run.out());
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"prompt-too-long\","
                 + "\"detail\":\"its prompt does not fit into the model's context\""));
@@ -91,7 +91,7 @@ class ContextTest {
         Run run = succeed(words("distill", data, "--test-data", questions("test.jsonl", "Is the wood?"), "--n", 1,
                 "--majority", "all", "--target", "response", "--max-tokens", 60, "--max-steps", 1, "--rank", 2,
                 "--output", temp.resolve("run")));
-        assertTrue(run.out().contains("distilled: kept 1 of 2 examples, training example too long 1, "), run.out());
+        assertTrue(run.out().contains("Distilled System 1: kept 1 of 2 examples, training example too long 1, "), run.out());
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"example-too-long\","
                 + "\"detail\":\"not filtered, 1 of 1 samples, but 1 of 1 too long to train on\""));
         assertEquals(1, Files.readAllLines(temp.resolve("run/train.jsonl")).size());

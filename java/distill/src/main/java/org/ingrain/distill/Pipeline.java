@@ -120,12 +120,13 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
 
     private Outcome publish(Plans plans, StageRunner runner, RunFolder run, Manifest manifest) {
         Task task = plans.task();
-        Report report = new Report(task.name(), config.method().title(), manifest, Report.Sizes.of(data), runner.arms(),
-                byName(runner.ledgers()), byName(runner.trained()));
         Plan plan = plans.sample(Student.main(config), new ModelState.Base());
         List<StudentFiles> taught = runner.ledgers().keySet().stream()
                 .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(),
                         student.folders())).toList();
+        Report report = Report.of(run.path(),
+                new Report.Subject(task.name(), task.rule(), config.method().title(), manifest), Report.Sizes.of(data),
+                new Report.Results(runner.arms(), byName(runner.ledgers()), byName(runner.trained())), taught);
         new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
         return new Outcome.Done(report, run.path());
     }
@@ -140,7 +141,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         List<String> reasons = summary.reasons().entrySet().stream()
                 .map(entry -> entry.getValue() + " " + entry.getKey()).toList();
         String line = "nothing to train on: curation kept none of " + summary.total().examples() + " examples ("
-                + String.join(", ", reasons) + "); see " + run.file("ledger.jsonl");
+                + String.join(", ", reasons) + "; " + summary.total().unanswered() + " of " + summary.total().drawn()
+                + " sampled answers without an answer); see " + run.file("ledger.jsonl");
         run.log().say(line);
         return new Outcome.NothingKept(line);
     }

@@ -39,8 +39,9 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
      *
      * @param table  result table as text for a terminal
      * @param report file of the full report
+     * @param warnings reasons to doubt the result, one line each
      */
-    public record Result(String table, Path report) {
+    public record Result(String table, Path report, List<String> warnings) {
     }
 
     /** The seeds {@code first}, {@code first + 1} and so on. */
@@ -110,11 +111,19 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
 
     private Result result(List<Long> done, List<Report> reports, List<Long> empty) {
         if (runs.size() == 1) {
-            return new Result(reports.getFirst().table(), output.resolve("report.html"));
+            return new Result(reports.getFirst().table(), output.resolve("report.html"), lines(reports.getFirst(), ""));
         }
         SeedsReport report = SeedsReport.of(done, reports, empty);
         report.write(output);
-        return new Result(report.text(), output.resolve("seeds.md"));
+        List<String> warnings = new ArrayList<>();
+        for (int i = 0; i < reports.size(); i++) {
+            warnings.addAll(lines(reports.get(i), "seed " + done.get(i) + ": "));
+        }
+        return new Result(report.text(), output.resolve("seeds.md"), warnings);
+    }
+
+    private static List<String> lines(Report report, String before) {
+        return report.warnings().stream().map(warning -> before + warning.line()).toList();
     }
 
     private Path folder(Run<T> run) {

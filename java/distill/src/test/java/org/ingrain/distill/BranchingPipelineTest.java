@@ -111,7 +111,8 @@ class BranchingPipelineTest {
         List<Entry> entries = read("run/ledger.jsonl", Entry.class);
         assertEquals(List.of("1 of 1 votes for [[A]], the same in 2 orders",
                 "1 of 1 votes for [[B]], the same in 2 orders", "[[A]] as given, B in the order of 000003~1",
-                "none of 1 samples gave an answer", "1 of 1 votes for [[C]], the same in 2 orders"),
+                "none of 1 votes has an answer, 1 of 1 are required, decided after 1 of 2",
+                "1 of 1 votes for [[C]], the same in 2 orders"),
                 entries.stream().map(Entry::detail).toList());
         assertEquals(List.of(true, true, false, false, true), entries.stream().map(Entry::kept).toList());
         assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());

@@ -239,9 +239,12 @@ class PipelineTest {
                 "Distilled 2-step RaR")) {
             assertTrue(lines.stream().anyMatch(line -> line.startsWith(title + " ")), title);
         }
-        assertTrue(lines.getLast().startsWith("unfiltered: kept 20 of 20 examples, labels right "), lines.getLast());
+        assertTrue(lines.stream().anyMatch(line -> line.matches("always \\w+ \\(commonest gold answer\\) .*")),
+                "the baseline of the commonest answer");
+        assertTrue(lines.getLast().startsWith("Distilled 2-step RaR, no filter: kept 20 of 20 examples, labels right "), lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
-        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, distilled",
+        for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, Distilled 2-step RaR",
+                "What counts as an answer: As many letters", "Answers to the held-out questions", "always ",
                 "sample.params.seed: `7`", "model.config.json",
                 "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on",
                 "version: `test`")) {

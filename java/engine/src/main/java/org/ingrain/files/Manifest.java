@@ -30,7 +30,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
      * Reads a manifest. The format version is checked before the other fields; any version but {@link #FORMAT} is
      * rejected.
      */
-    static Manifest read(Path file) {
+    public static Manifest read(Path file) {
         JsonNode node = Json.parse(DurableFile.read(file), file.toString());
         JsonNode format = node.path("format");
         if (!format.isInt() || format.intValue() != FORMAT) {

@@ -11,19 +11,21 @@ public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
                 "more-than-half: the answer of more than half of the samples",
-                "plurality: the answer with the most votes",
+                "plurality: the answer with the most votes, at least 2 and a quarter of all samples",
                 "universal: the response that the model itself selects",
                 "first: the first answer, unfiltered",
                 "all: every answer, unfiltered"})
     String majority;
 
-    @Option(names = "--min-votes", defaultValue = "0", paramLabel = "N",
-            description = "Votes that an answer needs at least (default: ${DEFAULT-VALUE}).")
-    int minVotes;
+    @Option(names = "--min-votes", paramLabel = "N",
+            description = "Votes that an answer needs at least (default: 0; with plurality 2, unless --min-fraction is "
+            + "given).")
+    Integer minVotes;
 
-    @Option(names = "--min-fraction", defaultValue = "0", paramLabel = "X",
-            description = "Share of the samples that an answer needs at least (default: ${DEFAULT-VALUE}).")
-    double minFraction;
+    @Option(names = "--min-fraction", paramLabel = "X",
+            description = "Share of all samples that an answer needs at least; samples without an answer count "
+            + "(default: 0; with plurality 0.25, unless --min-votes is given).")
+    Double minFraction;
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",
             description = "What the student learns: the answer, or the whole response (default: ${DEFAULT-VALUE}).")
@@ -48,7 +50,11 @@ public final class CurationFlags {
 
     /** @param seed seed of the split into training and validation examples */
     public CurationConfig config(long seed) {
-        return new CurationConfig(Words.choose("--majority", majority, Rule.class), minVotes, minFraction, perStage,
-                orders, !allSamples, Words.choose("--target", target, Target.class), validationFraction, seed);
+        Rule rule = Words.choose("--majority", majority, Rule.class);
+        boolean usual = minVotes == null && minFraction == null;
+        int votes = usual ? rule.usualMinVotes() : minVotes == null ? 0 : minVotes;
+        double fraction = usual ? rule.usualMinFraction() : minFraction == null ? 0 : minFraction;
+        return new CurationConfig(rule, votes, fraction, perStage, orders, !allSamples,
+                Words.choose("--target", target, Target.class), validationFraction, seed);
     }
 }

@@ -39,6 +39,15 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         boolean unasked() {
             return Ballot.unasked(ballot.answers());
         }
+
+        static int voters(List<Count> counts) {
+            return counts.stream().mapToInt(count -> count.tally.voters()).sum();
+        }
+
+        /** Number of votes that were not counted, because the verdict was decided before. */
+        static int outstanding(List<Count> counts) {
+            return counts.stream().mapToInt(count -> count.tally.voters() - count.tally.counted()).sum();
+        }
     }
 
     private record Decision(Entry.Reason reason, String detail, String label, List<Entry.TargetText> targets) {
@@ -82,9 +91,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         List<Ballot.Votes> votes = votes(counts);
         int margin = votes.isEmpty() ? 0 : votes.getFirst().votes() - (votes.size() < 2 ? 0 : votes.get(1).votes());
         int tokens = asked.stream().mapToInt(order -> order.answers().tokens()).sum();
+        int drawn = counts.stream().mapToInt(count -> count.ballot().answers().size()).sum();
+        int outstanding = Count.outstanding(counts);
         return new Entry(example.id(), example.question(), example.gold(), example.category(), verdict,
-                decision.reason(), decision.detail(), decision.label(), right, margin, plan.leaves() * asked.size(),
-                tokens, votes, decision.targets(), counts.stream()
+                decision.reason(), decision.detail(), decision.label(), right, margin,
+                Math.max(0, margin - outstanding), outstanding > 0, Count.voters(counts),
+                plan.leaves() * asked.size(), drawn, tokens, votes, decision.targets(), counts.stream()
                 .map(count -> new Entry.Order(count.example().id(), count.ballot().answers())).toList());
     }
 
@@ -131,17 +143,17 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         for (Count count : counts) {
             if (count.tally().winner() == null) {
                 Decision lost = count.unasked() ? Decision.tooLong() : lost(count.tally(), counts);
-                return count.example().isAsGiven() ? lost
-                        : Decision.discard(lost.reason(), lost.detail() + ", in the order of " + count.example().id());
+                String order = count.example().isAsGiven() ? "" : ", in the order of " + count.example().id();
+                return Decision.discard(lost.reason(), lost.detail() + order + early(counts));
             }
             if (!count.tally().winner().equals(winner)) {
                 return Decision.discard(Entry.Reason.ORDER, wording(counts, winner) + " as given, "
-                        + wording(counts, count.tally().winner()) + " in the order of " + count.example().id());
+                        + wording(counts, count.tally().winner()) + " in the order of " + count.example().id()
+                        + early(counts));
             }
         }
-        String detail = first.tally().votes().get(winner) + " of " + first.tally()
-                .voters() + " votes for " + wording(counts, winner)
-                + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders");
+        String detail = votes(first.tally(), winner, counts)
+                + (counts.size() == 1 ? "" : ", the same in " + counts.size() + " orders") + early(counts);
         List<Entry.TargetText> targets = new ArrayList<>();
         for (int order = 0; order < counts.size(); order++) {
             Count count = counts.get(order);
@@ -152,23 +164,38 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), targets);
     }
 
+    /**
+     * The discard of a poll without a winner. The reason is the one that full sampling gives: if no answer can reach
+     * the required number of votes, there are too few votes, even if the leading answers have equally many. A tie is
+     * only decided by the last vote.
+     */
     private Decision lost(Tally tally, List<Count> counts) {
         List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()
                 .sorted(Map.Entry.<String, Integer>comparingByValue().reversed()).toList();
+        String required = ", " + tally.needed() + " of " + tally.voters() + " are required";
         if (votes.isEmpty()) {
-            return Decision.discard(Entry.Reason.NO_ANSWER, "none of " + tally.counted() + " samples gave an answer");
+            return Decision.discard(Entry.Reason.TOO_FEW_VOTES, "none of " + tally.counted()
+                    + (tally.counted() < tally.voters() ? " drawn" : "") + " votes has an answer" + required);
         }
         int most = votes.getFirst().getValue();
-        String count = most + " of " + tally.voters() + " votes for " + wording(counts, votes.getFirst().getKey());
-        if (votes.size() > 1 && votes.get(1).getValue() == most) {
-            return Decision.discard(Entry.Reason.TIE, count + ", equally many for "
-                    + wording(counts, votes.get(1).getKey()));
-        }
-        String asked = config.rule() == Rule.MORE_THAN_HALF && 2 * most <= tally.voters()
-                ? "more than half are required"
-                : most < config.minVotes() ? config.minVotes() + " are required"
-                        : "a share of " + config.minFraction() + " is required";
-        return Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + ", " + asked);
+        String count = votes(tally, votes.getFirst().getKey(), counts) + (votes.size() < 2
+                || votes.get(1).getValue() < most ? "" : ", equally many for "
+                + wording(counts, votes.get(1).getKey()));
+        return most < tally.needed() ? Decision.discard(Entry.Reason.TOO_FEW_VOTES, count + required)
+                : Decision.discard(Entry.Reason.TIE, count);
+    }
+
+    /** States the votes for an answer, such as {@code 5 of 8 votes for yes} or {@code 5 of 5 drawn votes for yes}. */
+    private String votes(Tally tally, String key, List<Count> counts) {
+        return tally.votes().get(key) + " of " + tally.counted() + (tally.counted() < tally.voters() ? " drawn" : "")
+                + " votes for " + wording(counts, key);
+    }
+
+    /** States after how many votes the verdict was decided; empty if all votes were counted. */
+    private static String early(List<Count> counts) {
+        int outstanding = Count.outstanding(counts);
+        int voters = Count.voters(counts);
+        return outstanding == 0 ? "" : ", decided after " + (voters - outstanding) + " of " + voters;
     }
 
     private Decision bySelection(Count count, Selection selection) {

@@ -1,5 +1,6 @@
 package org.ingrain.distill.curate;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.function.Predicate;
@@ -13,11 +14,19 @@ import org.ingrain.tensor.Require;
  * @param verdict  kept or discarded
  * @param reason   reason of the verdict
  * @param detail   explanation of the reason for the user
- * @param label    the answer that was kept, or null
- * @param right    whether the label is right; null if there is no label or no gold answer
+ * @param label    the answer that was kept, or null; the JSON object always has this key
+ * @param right    whether the label is right; null if there is no label or no gold answer; the JSON object always has
+ *                 this key
  * @param margin   number of votes for the first answer in {@code votes} minus the number of votes for the second one; 0
  *                 if there are no votes
+ * @param marginAtLeast the smallest margin that full sampling can give after the counted votes; equal to {@code margin}
+ *                 if all votes were counted
+ * @param decidedEarly whether the verdict was decided before all votes were counted; if so, {@code margin} and
+ *                 {@code votes} contain only the votes before the decision
+ * @param voters   number of votes that full sampling counts, summed over all presentation orders; a sample without an
+ *                 answer counts too. If each stage has its own vote, these are the votes of the first stage
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
+ * @param drawn    number of recorded answers, which are the answers in {@code orders}
  * @param tokens   tokens generated for this example, including intermediate steps
  * @param votes    answers with their numbers of votes, in descending order of votes
  * @param targets  training targets of the student; empty if the example is discarded
@@ -25,8 +34,10 @@ import org.ingrain.tensor.Require;
  *                 order; the first element is the given order
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
-        String detail, String label, Boolean right, int margin, int planned, int tokens, List<Ballot.Votes> votes,
-        List<TargetText> targets, List<Order> orders) {
+        String detail, @JsonInclude(JsonInclude.Include.ALWAYS) String label,
+        @JsonInclude(JsonInclude.Include.ALWAYS) Boolean right, int margin, int marginAtLeast, boolean decidedEarly,
+        int voters, int planned, int drawn, int tokens, List<Ballot.Votes> votes, List<TargetText> targets,
+        List<Order> orders) {
     public Entry {
         Require.present("id", id);
         Require.present("question", question);
@@ -36,6 +47,8 @@ public record Entry(String id, String question, String gold, String category, Ve
         Require.present("votes", votes);
         Require.present("targets", targets);
         Require.present("orders", orders);
+        int answers = orders.stream().mapToInt(order -> order.answers.size()).sum();
+        Require.that(drawn == answers, "drawn", String.valueOf(drawn), "the number of answers in orders, " + answers);
         for (TargetText target : targets) {
             Require.that(target.order >= 0 && target.order < orders.size()
                     && orders.get(target.order).answers.stream().anyMatch(answer -> answer.path().equals(target.path)),
@@ -111,9 +124,9 @@ public record Entry(String id, String question, String gold, String category, Ve
                 + " too long to train on";
         return left.isEmpty()
                 ? new Entry(id, question, gold, category, Verdict.DISCARDED, Reason.EXAMPLE_TOO_LONG, why, null, null,
-                        margin, planned, tokens, votes, left, orders)
-                : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, planned, tokens,
-                        votes, left, orders);
+                        margin, marginAtLeast, decidedEarly, voters, planned, drawn, tokens, votes, left, orders)
+                : new Entry(id, question, gold, category, verdict, reason, why, label, right, margin, marginAtLeast,
+                        decidedEarly, voters, planned, drawn, tokens, votes, left, orders);
     }
 
     public boolean kept() {

@@ -121,13 +121,17 @@ public record Ledger(Path file) {
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();
         Map<Integer, Count> byVotes = new TreeMap<>();
+        List<String> labels = new ArrayList<>();
         JsonLines.forEach(file, Entry.class, entry -> {
             reasons.merge(entry.reason().words(), 1, Integer::sum);
             int votes = entry.votes().isEmpty() ? 0 : entry.votes().getFirst().votes();
             byVotes.merge(votes, Count.of(entry), Count::plus);
+            if (entry.kept() && entry.label() != null) {
+                labels.add(entry.label());
+            }
         });
         Count total = byVotes.values().stream().reduce(Count.NONE, Count::plus);
-        return new Summary(total, reasons, byVotes);
+        return new Summary(total, reasons, byVotes, Distribution.of(labels));
     }
 
     /**
@@ -135,7 +139,7 @@ public record Ledger(Path file) {
      * questions for training and for validation do not depend on how many are kept. At least one kept example remains
      * for training.
      */
-    private Set<String> validationIds(CurationConfig config) {
+    public Set<String> validationIds(CurationConfig config) {
         List<String> asked = new ArrayList<>();
         Set<String> kept = new HashSet<>();
         JsonLines.forEach(file, Entry.class, entry -> {
@@ -159,9 +163,11 @@ public record Ledger(Path file) {
      *
      * @param total   counts of all examples
      * @param reasons number of examples for each reason
-     * @param byVotes counts of the examples, grouped by the number of votes of the answer with the most votes
+     * @param byVotes counts of the examples, grouped by the number of counted votes of the answer with the most votes
+     * @param labels  labels of the kept examples
      */
-    public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes) {
+    public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes,
+            Distribution labels) {
     }
 
     /**
@@ -174,25 +180,29 @@ public record Ledger(Path file) {
      * @param right       examples in {@code known} whose label is right
      * @param planned     answers that full sampling would draw
      * @param drawn       recorded answers; if early stopping is on, only the answers that the verdicts are based on
+     * @param unanswered  recorded answers whose text has no answer
+     * @param early       examples whose verdict was decided before all votes were counted
      * @param tokens      tokens of the recorded answers, including intermediate steps
      * @param savedTokens estimated tokens of the planned answers that were not drawn; each such answer counts as many
      *                    tokens as the average recorded answer of its example
      */
-    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn, long tokens,
-            long savedTokens) {
-        static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0, 0);
+    public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn,
+            long unanswered, int early, long tokens, long savedTokens) {
+        static final Count NONE = new Count(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
         static Count of(Entry entry) {
             boolean known = entry.kept() && entry.right() != null;
-            int drawn = entry.answers().size();
+            int drawn = entry.drawn();
+            long unanswered = entry.answers().stream().filter(answer -> answer.answer() == null).count();
             long saved = drawn == 0 ? 0 : Math.round((double) entry.tokens() * (entry.planned() - drawn) / drawn);
             return new Count(1, entry.kept() ? 1 : 0, entry.targets().size(), known ? 1 : 0, known && entry.right()
-                    ? 1 : 0, entry.planned(), drawn, entry.tokens(), saved);
+                    ? 1 : 0, entry.planned(), drawn, unanswered, entry.decidedEarly() ? 1 : 0, entry.tokens(), saved);
         }
 
         Count plus(Count other) {
             return new Count(examples + other.examples, kept + other.kept, labels + other.labels, known + other.known,
-                    right + other.right, planned + other.planned, drawn + other.drawn, tokens + other.tokens,
+                    right + other.right, planned + other.planned, drawn + other.drawn,
+                    unanswered + other.unanswered, early + other.early, tokens + other.tokens,
                     savedTokens + other.savedTokens);
         }
 

@@ -9,7 +9,11 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 public enum Rule {
     /** The answer that more than half of all samples gave; samples without an answer are included in the total. */
     @JsonProperty("more-than-half") MORE_THAN_HALF,
-    /** The answer that has more votes than any other. */
+    /**
+     * The answer that has more votes than any other. Without a minimum, one vote among several samples without an
+     * answer would be enough, so by default a label needs {@link #usualMinVotes} votes and a share of
+     * {@link #usualMinFraction} of all samples.
+     */
     @JsonProperty("plurality") PLURALITY,
     /**
      * The response that the model itself selects as the most consistent one (universal self-consistency,
@@ -20,6 +24,19 @@ public enum Rule {
     @JsonProperty("first") FIRST,
     /** Every sample gives a training target, without a filter. */
     @JsonProperty("all") ALL;
+
+    /** Minimum number of votes of a label if the user gives no minimum; 0: no minimum. */
+    public int usualMinVotes() {
+        return this == PLURALITY ? 2 : 0;
+    }
+
+    /**
+     * Minimum share of all samples that must vote for a label if the user gives no minimum; samples without an answer
+     * are included in the total; 0: no minimum.
+     */
+    public double usualMinFraction() {
+        return this == PLURALITY ? 0.25 : 0;
+    }
 
     /** Whether this rule selects the label by votes. */
     public boolean votes() {

@@ -35,6 +35,11 @@ final class Tally {
         return voters;
     }
 
+    /** Minimum number of votes of a winner. */
+    int needed() {
+        return needed;
+    }
+
     int counted() {
         return counted;
     }

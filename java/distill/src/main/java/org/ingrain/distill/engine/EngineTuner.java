@@ -14,7 +14,6 @@ import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 import org.ingrain.files.Digest;
 import org.ingrain.model.LoraModule;
-import org.ingrain.template.Message;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.DataConfig;
 import org.ingrain.train.data.ExampleEncoder;
@@ -55,7 +54,7 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
     @Override
     public int tokens(TrainingRow row) {
         TrainingExample example = new TrainingExample.Answer(
-                row.prompt(), List.of(Message.assistant(row.completion())));
+                row.prompt(), row.answer());
         ExampleEncoder encoder = new ExampleEncoder(engine.tokenizer(), engine.template(), Integer.MAX_VALUE, false);
         return encoder.encode(new ExampleReader.Row("row", example)).stream().mapToInt(TrainingSequence::length).max()
                 .orElseThrow();

@@ -13,6 +13,7 @@ import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.curate.Distribution;
 
 /**
  * The result of an arm, which is one row of the result table. Accuracy and tokens are means over the questions. If a
@@ -35,12 +36,16 @@ import org.ingrain.distill.curate.Ballot;
  *                   in ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
  *                   there are not several test files
+ * @param given      the given answers, as keys of the task that are converted to the given order; one for each question
+ *                   in each presentation order, without the questions that got no answer
+ * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
         Judging judging, Map<String, Category> categories,
-                        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes,
-                        @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, ArmResult> sets) {
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Vote> votes,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) Map<String, ArmResult> sets, Distribution given,
+        Commonest commonest) {
     private static final String FIRST = "k = ";
 
     public ArmResult {
@@ -91,19 +96,22 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * Computes the result of an arm.
      *
      * @param scores scores of all questions; the presentation orders of a question are consecutive
+     * @param commonest returns the result of the commonest gold answer on the questions of a test file, or on all
+     *               questions if the name of the file is null
      * @param wider  returns the wider category that contains a category, if there is one
      */
-    static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider) {
+    static ArmResult of(Arm arm, List<Score> scores, Function<String, Commonest> commonest,
+            Function<String, Optional<String>> wider) {
         Map<String, List<Score>> bySet = new LinkedHashMap<>();
         scores.stream().filter(score -> score.set() != null)
                 .forEach(score -> bySet.computeIfAbsent(score.set(), set -> new ArrayList<>()).add(score));
         Map<String, ArmResult> sets = new LinkedHashMap<>();
-        bySet.forEach((set, own) -> sets.put(set, of(arm, own, wider, Map.of())));
-        return of(arm, scores, wider, sets);
+        bySet.forEach((set, own) -> sets.put(set, of(arm, own, commonest.apply(set), wider, Map.of())));
+        return of(arm, scores, commonest.apply(null), wider, sets);
     }
 
-    private static ArmResult of(Arm arm, List<Score> scores, Function<String, Optional<String>> wider,
-            Map<String, ArmResult> sets) {
+    private static ArmResult of(Arm arm, List<Score> scores, Commonest commonest,
+            Function<String, Optional<String>> wider, Map<String, ArmResult> sets) {
         Map<String, List<Score>> byQuestion = new LinkedHashMap<>();
         scores.forEach(score -> byQuestion.computeIfAbsent(score.asked(), id -> new ArrayList<>()).add(score));
         List<List<Score>> questions = List.copyOf(byQuestion.values());
@@ -123,7 +131,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(),
                 all.low(), all.high(), tokens, unanswered, tooLong, judging(scores, questions), categories,
-                votes(questions), sets);
+                votes(questions), sets, Distribution.of(scores.stream().map(Score::verdict).filter(Objects::nonNull)
+                .toList()), commonest);
     }
 
     private static List<Vote> votes(List<List<Score>> questions) {

@@ -65,7 +65,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
                         (example, answers) -> JsonLines.write(out, score(arm, example, answers))));
             }
         });
-        return ArmResult.of(arm, scores(scores, asked), task::wider);
+        return ArmResult.of(arm, scores(scores, asked), set -> Commonest.of(task, asked.stream()
+                .filter(example -> set == null || set.equals(example.set())).toList()), task::wider);
     }
 
     private List<Score> scores(Path file, List<Example> asked) {
@@ -100,8 +101,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
             return new Score.Vote(k, voted, isRight(example, voted));
         }).toList();
         return new Score(example.id(), example.given(), example.question(), example.gold(), example.category(),
-                example.set(), example.references(), answer, answer == null ? null : task.key(answer), isRight(example, answer),
-                answers.tokens(), votes, ballot.answers());
+                example.set(), example.references(), answer, answer == null ? null : task.key(answer),
+                isRight(example, answer), answers.tokens(), votes, ballot.answers());
     }
 
     /** The answer with the most votes; null if there are no votes. */

@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The result of one arm over several seeds, which is one row of the table over seeds.
+ * The result of one arm over several seeds, which is one row of the table over seeds. The last row is the result of the
+ * commonest gold answer.
  *
  * @param accuracies accuracy of each seed, 0 to 1
  * @param mean       mean accuracy
@@ -34,18 +35,29 @@ public record SeedResult(String name, String title, List<Double> accuracies, dou
         Map<String, List<ArmResult>> byName = new LinkedHashMap<>();
         seeds.forEach(
                 arms -> arms.forEach(arm -> byName.computeIfAbsent(arm.name(), name -> new ArrayList<>()).add(arm)));
-        return byName.values().stream().map(SeedResult::row).toList();
+        List<SeedResult> rows = new ArrayList<>(byName.values().stream().map(SeedResult::row).toList());
+        List<Commonest> constants = seeds.stream().filter(arms -> !arms.isEmpty())
+                .map(arms -> arms.getFirst().commonest()).toList();
+        if (!constants.isEmpty()) {
+            rows.add(row("commonest", "always the commonest gold answer",
+                    constants.stream().map(Commonest::accuracy).toList(), 0, Map.of()));
+        }
+        return rows;
     }
 
     private static SeedResult row(List<ArmResult> arms) {
-        List<Double> accuracies = arms.stream().map(ArmResult::accuracy).toList();
+        return row(arms.getFirst().name(), arms.getFirst().title(), arms.stream().map(ArmResult::accuracy).toList(),
+                arms.stream().mapToDouble(ArmResult::tokens).average().orElse(0), shares(arms));
+    }
+
+    private static SeedResult row(String name, String title, List<Double> accuracies, double tokens,
+            Map<String, Double> shares) {
         int n = accuracies.size();
         double mean = accuracies.stream().mapToDouble(Double::doubleValue).sum() / n;
         double squares = accuracies.stream().mapToDouble(x -> (x - mean) * (x - mean)).sum();
         double half = n < 2 ? 0 : (n - 2 < T.length ? T[n - 2] : T_OF_MANY) * Math.sqrt(squares / (n - 1) / n);
-        double tokens = arms.stream().mapToDouble(ArmResult::tokens).sum() / n;
-        return new SeedResult(arms.getFirst().name(), arms.getFirst().title(), accuracies, mean,
-                Math.max(0, mean - half), Math.min(1, mean + half), tokens, shares(arms));
+        return new SeedResult(name, title, accuracies, mean, Math.max(0, mean - half), Math.min(1, mean + half), tokens,
+                shares);
     }
 
     private static Map<String, Double> shares(List<ArmResult> arms) {

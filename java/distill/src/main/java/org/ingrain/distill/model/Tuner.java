@@ -26,7 +26,7 @@ public interface Tuner {
     /**
      * The input and output of one training.
      *
-     * @param train      JSONL file with lines {"prompt": messages, "completion": text}
+     * @param train      JSONL file of {@link TrainingRow}s
      * @param validation file of validation rows in the same format; it may be empty
      * @param folder     folder for checkpoints and the adapter; only this training writes to it
      * @param stage      name of the stage in progress lines

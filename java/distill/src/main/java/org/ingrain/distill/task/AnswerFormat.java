@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 /** The format of the answers to a user's own questions. */
 public enum AnswerFormat {
     /** The whole text is the answer. A comparison ignores case, repeated spaces, and punctuation at both ends. */
-    @JsonProperty("text") TEXT("a text") {
+    @JsonProperty("text") TEXT("a text", "The whole text, compared without case, repeated spaces and punctuation at both ends.") {
         @Override
         Optional<String> extract(String text) {
             return Optional.of(text.strip()).filter(stripped -> !key(stripped).isEmpty());
@@ -23,7 +23,7 @@ public enum AnswerFormat {
      * The answer is the stated yes or no ({@link YesNo#stated}); if no answer is stated, it is the last yes or no in
      * the text.
      */
-    @JsonProperty("yes-no") YES_NO("yes or no") {
+    @JsonProperty("yes-no") YES_NO("yes or no", "A stated yes or no, or the last yes or no in the text.") {
         @Override
         Optional<String> extract(String text) {
             return YesNo.stated(text).or(() -> YesNo.mentioned(text));
@@ -38,7 +38,8 @@ public enum AnswerFormat {
      * The answer is the stated number; if no number is stated, it is the last number in the text ({@link Numbers}).
      * 1,000.0 equals 1000.
      */
-    @JsonProperty("number") NUMBER("a number") {
+    @JsonProperty("number") NUMBER("a number", "The number after ####, in a box or after \"answer is\" or a similar phrase; else the last number in "
+            + "the text (our rule).") {
         @Override
         Optional<String> extract(String text) {
             return Numbers.answer(text);
@@ -58,13 +59,20 @@ public enum AnswerFormat {
             "^[\\s\\p{Punct}“”]+|(?<![\\s\\p{Punct}“”])[\\s\\p{Punct}“”]++$");
 
     private final String shape;
+    private final String rule;
 
-    AnswerFormat(String shape) {
+    AnswerFormat(String shape, String rule) {
         this.shape = shape;
+        this.rule = rule;
     }
 
     String shape() {
         return shape;
+    }
+
+    /** How the answer is found, in words. */
+    String rule() {
+        return rule;
     }
 
     abstract Optional<String> extract(String text);

@@ -58,6 +58,12 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     @Override
+    public String rule() {
+        return "A stated yes or no. If the text states neither, heads in its last sentence counts as yes and "
+                + "tails as no (our rule, not the paper's); otherwise the last yes or no in the text.";
+    }
+
+    @Override
     public String key(String answer) {
         return answer.strip().toLowerCase(Locale.ROOT);
     }

@@ -33,6 +33,11 @@ public record Gsm8k() implements Task {
     }
 
     @Override
+    public String rule() {
+        return AnswerFormat.NUMBER.rule();
+    }
+
+    @Override
     public String key(String answer) {
         return AnswerFormat.NUMBER.key(answer);
     }

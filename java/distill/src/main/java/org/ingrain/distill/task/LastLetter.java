@@ -90,6 +90,13 @@ public record LastLetter(int size) implements Task {
     }
 
     @Override
+    public String rule() {
+        return "As many letters as the question quotes words: those after the last \"answer is\" or a similar "
+                + "phrase, else the last quoted or emphasised ones, else the whole text if it is nothing else "
+                + "(our rule).";
+    }
+
+    @Override
     public String key(String answer) {
         return LowerCase.of(answer.replaceAll("[^\\p{L}]", ""));
     }

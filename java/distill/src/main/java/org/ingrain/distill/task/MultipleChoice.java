@@ -134,6 +134,12 @@ public record MultipleChoice() implements Task {
     }
 
     @Override
+    public String rule() {
+        return "The letter of an option: boxed, after \"answer is\" or a similar phrase, chosen, at the start "
+                + "of the text, or in brackets, in this sequence (our rule).";
+    }
+
+    @Override
     public String key(String answer) {
         return answer.strip().replaceAll("[()]", "").toUpperCase(Locale.ROOT);
     }

@@ -64,6 +64,11 @@ public record Pairwise() implements Task {
     }
 
     @Override
+    public String rule() {
+        return "The last [[A]], [[B]] or [[C]] of the text, where C is a tie, or the letter alone.";
+    }
+
+    @Override
     public String key(String answer) {
         return answer.replaceAll("[^A-Ca-c]", "").toUpperCase(Locale.ROOT);
     }

@@ -40,6 +40,11 @@ public record QuestionAnswer(AnswerFormat format) implements Task {
     }
 
     @Override
+    public String rule() {
+        return format.rule();
+    }
+
+    @Override
     public String key(String answer) {
         return format.key(answer);
     }

@@ -88,6 +88,11 @@ public interface Task {
      */
     Optional<String> extract(Example example, String text);
 
+    /** How {@link #extract} finds the answer, in words for the reader of a report; whole sentences. */
+    default String rule() {
+        return "See the class of task " + name() + ".";
+    }
+
     /** Whether the answer is always the whole text. */
     default boolean takesWholeText() {
         return false;

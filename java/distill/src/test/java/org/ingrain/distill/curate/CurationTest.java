@@ -25,6 +25,7 @@ import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
+import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
@@ -78,9 +79,11 @@ class CurationTest {
         assertEquals(true, kept.right());
         assertEquals(List.of(new Ballot.Votes("yes", 3), new Ballot.Votes("no", 1)), kept.votes());
         assertVerdict(judge(config, "yes", "yes", "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 4 votes for yes, more than half are required");
-        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.NO_ANSWER,
-                "none of 2 samples gave an answer");
+                "2 of 4 votes for yes, 3 of 4 are required");
+        assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 4 votes for no, equally many for yes, 3 of 4 are required");
+        assertVerdict(judge(config, "who", "knows"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "none of 2 votes has an answer, 2 of 2 are required");
     }
 
     @Test
@@ -120,14 +123,65 @@ class CurationTest {
                 "2 of 4 votes for no, equally many for yes");
     }
 
+    /** Returns the entry of the answers of which only the first were drawn. */
+    private static Entry early(CurationConfig config, int planned, String... texts) {
+        List<SampleRecord> samples = new ArrayList<>();
+        for (int i = 0; i < texts.length; i++) {
+            samples.add(new SampleRecord("1", String.valueOf(i), "answer", texts[i], 2, Finish.STOP));
+        }
+        return new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(planned))
+                .judge(List.of(new Curation.Asked(COIN, new Answers(samples))), Selection.NONE);
+    }
+
+    @Test
+    void statesWhatWasDrawnWhenTheVerdictWasDecidedEarly() {
+        CurationConfig config = rule(Rule.MORE_THAN_HALF, 0, 0);
+        Entry kept = early(config, 8, "yes", "yes", "yes", "yes", "yes");
+        assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "5 of 5 drawn votes for yes, decided after 5 of 8");
+        assertEquals(List.of(true, 5, 2, 8, 8, 5), List.of(kept.decidedEarly(), kept.margin(), kept.marginAtLeast(),
+                kept.voters(), kept.planned(), kept.drawn()), "three more votes for no would leave 5 to 3");
+        Entry lost = early(config, 8, "no", "yes", "no", "yes", "hm", "hm");
+        assertVerdict(lost, Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 6 drawn votes for no, equally many for yes, 5 of 8 are required, decided after 6 of 8");
+        assertEquals(0, lost.marginAtLeast());
+        assertVerdict(early(config, 8, "hm", "hm", "hm", "hm"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "none of 4 drawn votes has an answer, 5 of 8 are required, decided after 4 of 8");
+        Entry all = early(config, 5, "yes", "yes", "no", "no", "yes");
+        assertVerdict(all, Verdict.KEPT, Reason.MAJORITY, "3 of 5 votes for yes");
+        assertEquals(List.of(false, 1, 1), List.of(all.decidedEarly(), all.margin(), all.marginAtLeast()));
+    }
+
+    @Test
+    void aRowWithoutALabelSaysSo() {
+        String row = Json.line(judge(rule(Rule.MORE_THAN_HALF, 0, 0), "who", "knows"));
+        assertTrue(row.contains("\"label\":null,\"right\":null,\"margin\":0,\"marginAtLeast\":0,"
+                + "\"decidedEarly\":false,\"voters\":2,\"planned\":2,\"drawn\":2,"), row);
+        assertEquals(row, Json.line(Json.parse(row, Entry.class, "row")));
+    }
+
+    @Test
+    void byDefaultOneVoteIsNoPlurality() {
+        CurationConfig usual = rule(Rule.PLURALITY, Rule.PLURALITY.usualMinVotes(), Rule.PLURALITY.usualMinFraction());
+        String[] one = {"yes", "a", "b", "c", "d", "e", "f", "g"};
+        assertVerdict(judge(usual, one), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "1 of 8 votes for yes, 2 of 8 are required");
+        assertVerdict(judge(rule(Rule.PLURALITY, 1, 0), one), Verdict.KEPT, Reason.MAJORITY, "1 of 8 votes for yes");
+        assertVerdict(judge(usual, "yes", "a", "b", "c", "yes", "e", "f", "no"), Verdict.KEPT, Reason.MAJORITY,
+                "2 of 8 votes for yes");
+        String[] twelve = {"yes", "a", "b", "c", "yes", "e", "f", "g", "h", "i", "j", "k"};
+        assertVerdict(judge(usual, twelve), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
+                "2 of 12 votes for yes, 3 of 12 are required");
+        assertEquals(0, Rule.MORE_THAN_HALF.usualMinVotes());
+    }
+
     @Test
     void thresholds() {
         assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, 3 are required");
+                "2 of 3 votes for no, 3 of 3 are required");
         assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 3 votes for no");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
-                "2 of 3 votes for no, a share of 0.7 is required");
+                "2 of 3 votes for no, 3 of 3 are required");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY,
                 "2 of 2 votes for no");
     }
@@ -208,7 +262,7 @@ class CurationTest {
             boolean kept = i % step == 0;
             examples.add(List.of(new Example("e" + i, "q" + i, null)));
             entries.add(new Entry("e" + i, "q" + i, null, null, kept ? Verdict.KEPT : Verdict.DISCARDED,
-                    Reason.UNFILTERED, "", "yes", null, 0, 1, 2, List.of(), kept
+                    Reason.UNFILTERED, "", "yes", null, 0, 0, false, 1, 1, 1, 2, List.of(), kept
                     ? List.of(new Entry.TargetText(0, "0", "yes")) : List.of(),
                     List.of(new Entry.Order("e" + i, List.of(new Ballot.Answer("0", "yes", "yes", 1, Finish.STOP,
                             List.of()))))));

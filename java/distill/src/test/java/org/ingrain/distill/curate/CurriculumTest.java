@@ -13,8 +13,8 @@ class CurriculumTest {
         Entry.TargetText target = new Entry.TargetText(0, "1", label);
         List<Ballot.Answer> answers = List.of(new Ballot.Answer("0", "5", "Not this one. The answer is 5.", 8,
                 Finish.STOP, List.of()), new Ballot.Answer("1", label, text, 20, Finish.STOP, List.of()));
-        Entry entry = new Entry("1", "?", null, null, Entry.Verdict.KEPT, Entry.Reason.MAJORITY, "", label, null, 1, 2,
-                28, List.of(), List.of(target), List.of(new Entry.Order("1", answers)));
+        Entry entry = new Entry("1", "?", null, null, Entry.Verdict.KEPT, Entry.Reason.MAJORITY, "", label, null, 1, 1,
+                false, 2, 2, 2, 28, List.of(), List.of(target), List.of(new Entry.Order("1", answers)));
         Curriculum curriculum = new Curriculum(Methods.load("cot"), stages);
         return IntStream.rangeClosed(0, stages).mapToObj(stage -> curriculum.text(stage, entry, target)).toList();
     }

@@ -150,13 +150,23 @@ class PollTest {
             assertEquals(full.verdict(), early.verdict(), what);
             assertEquals(full.label(), early.label(), what);
             assertEquals(full.targets(), early.targets(), what);
-            assertEquals(full.reason() == Entry.Reason.ORDER, early.reason() == Entry.Reason.ORDER, what);
+            assertSameBeyondTheVerdict(full, early, what);
             assertEquals(voters * orders, early.planned());
             assertTrue(!early.kept() || recorded.stream().noneMatch(BitSet::isEmpty), what);
             untouched += (int) recorded.stream().filter(BitSet::isEmpty).count();
             kept += early.kept() ? 1 : 0;
         }
         assertTrue(untouched > 500 && kept > 500, untouched + " orders without an answer, " + kept + " kept");
+    }
+
+    /** Compares the reasons, and the margin after all votes with the bound after the drawn votes. */
+    private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {
+        assertEquals(full.reason(), early.reason(), what);
+        assertEquals(full.voters(), early.voters(), what);
+        assertEquals(full.margin(), full.marginAtLeast(), what);
+        assertTrue(early.marginAtLeast() <= full.margin(), what);
+        assertTrue(early.decidedEarly() || early.margin() == full.margin(), what);
+        assertEquals(early.decidedEarly(), early.detail().contains(", decided after "), what);
     }
 
     private static void assertVerdictsEqualFullSamplings(Rule rule, boolean perStage) {
@@ -167,8 +177,11 @@ class PollTest {
             int outer = 1 + random.nextInt(8);
             int inner = 1 + random.nextInt(4);
             int most = perStage ? outer : outer * inner;
-            int minVotes = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(most + 1) : 0;
-            double minFraction = rule.votes() && random.nextInt(3) == 0 ? random.nextInt(11) / 10.0 : 0;
+            boolean usual = most > 1 && random.nextBoolean();
+            int minVotes = usual ? rule.usualMinVotes() : rule.votes() && random.nextInt(3) == 0
+                    ? random.nextInt(most + 1) : 0;
+            double minFraction = usual ? rule.usualMinFraction() : rule.votes() && random.nextInt(3) == 0
+                    ? random.nextInt(11) / 10.0 : 0;
             CurationConfig config = new CurationConfig(rule, minVotes, minFraction, perStage, 1, true, Target.ANSWER, 0,
                     1);
             SampleConfig sampling = new SampleConfig(List.of(outer, inner), SamplingParams.sampled(1, 1, 8, 1));
@@ -189,6 +202,9 @@ class PollTest {
             assertEquals(full.verdict(), early.verdict(), what);
             assertEquals(full.label(), early.label(), what);
             assertEquals(full.targets(), early.targets(), what);
+            if (rule.votes()) {
+                assertSameBeyondTheVerdict(full, early, what);
+            }
             drawn += recorded.cardinality();
             planned += outer * inner;
         }

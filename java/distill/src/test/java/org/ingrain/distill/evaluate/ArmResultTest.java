@@ -20,7 +20,7 @@ class ArmResultTest {
     }
 
     private static ArmResult of(List<Score> scores) {
-        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores,
+        return ArmResult.of(Arm.single("a", "A", Methods.direct(), new ModelState.Base()), scores, set -> null,
                 new Sycophancy()::wider);
     }
 
@@ -110,7 +110,8 @@ class ArmResultTest {
         assertEquals(
                 "{\"role\":\"single\",\"name\":\"a\",\"title\":\"A\",\"questions\":3,\"right\":2,"
                         + "\"accuracy\":0.6666666666666666,\"low\":0.20765960080204765,"
-                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{}}",
+                + "\"high\":0.9385080552796037,\"tokens\":7.333333333333333,\"unanswered\":1,\"categories\":{},"
+                + "\"given\":{\"total\":2,\"distinct\":1,\"commonest\":[{\"answer\":\"A\",\"votes\":2}]}}",
                         Json.line(result));
     }
 

@@ -38,14 +38,12 @@ record Headline(List<ArmResult> arms) {
 
     /** A sentence about the paired test of the student against System 1. */
     static String judgement(Paired paired) {
-        double p = paired.p();
         return "The distilled model is better than System 1 on "
                 + Figures.count(paired.gained(), "question", "questions") + " and worse on "
                 + Figures.count(paired.lost()) + ": " + (!paired.significant()
                         ? "the difference is not significant" : paired.gained() > paired.lost()
                 ? "a significant gain" : "a significant loss")
-                + " (McNemar's exact test, " + (p < 0.001 ? "p < 0.001" : String.format(Locale.ROOT, "p = %.3f", p))
-                        + ").";
+                + " (McNemar's exact test, " + Figures.p(paired.p()) + ").";
     }
 
     private static String cheaper(ArmResult two, ArmResult student) {

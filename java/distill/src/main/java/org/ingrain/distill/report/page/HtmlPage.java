@@ -93,6 +93,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     }
 
     private void result(Markup page) {
+        warnings(page);
         open(page, "result", "Result");
         Headline story = new Headline(report.arms());
         if (!story.main().isEmpty()) {
@@ -104,7 +105,8 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("div", "class", "pair beside");
         if (!report.arms().isEmpty()) {
             figure(page, new AccuracyPlot(report.arms()).draw(),
-                    "Up is right, left is cheap. Bars are 95 % intervals (Wilson's).");
+                    "Up is right, left is cheap. Bars are 95 % intervals (Wilson's). Dotted: "
+                    + report.arms().getFirst().commonest().title() + ".");
         }
         page.open("div");
         if (report.arms().isEmpty()) {
@@ -117,9 +119,30 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
             });
             page.leaf(
                     "p", "#Tokens: mean number of generated tokens per question, including intermediate steps. A text "
-                    + "without an answer counts as wrong." + report.aboutVotes(), "class", "note");
+                    + "without an answer counts as wrong." + report.aboutVotes() + Tables.ABOUT_CONSTANT, "class",
+                    "note");
         }
-        page.close("div").close("div").close("section");
+        page.close("div").close("div");
+        page.open("p").leaf("b", "What counts as an answer").text(" (" + report.task() + "): " + report.rule())
+                .close("p");
+        if (!report.arms().isEmpty()) {
+            page.open("details", "open", "").leaf("summary", "Answers to the held-out questions");
+            table(page, Tables.given(report.arms()), List.of());
+            page.close("details");
+        }
+        page.close("section");
+    }
+
+    private void warnings(Markup page) {
+        if (report.warnings().isEmpty()) {
+            return;
+        }
+        page.open("section", "id", "warnings", "class", "warnings", "aria-labelledby", "warnings-h")
+                .leaf("h2", Figures.count(report.warnings().size(), "warning", "warnings"), "id", "warnings-h")
+                .open("ul");
+        report.warnings().forEach(warning -> page.open("li").leaf("b", warning.text()).text(" " + warning.next())
+                .close("li"));
+        page.close("ul").close("section");
     }
 
     private static void card(Markup page, ArmResult arm, double mostTokens) {
@@ -149,24 +172,28 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.leaf(
                 "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
                 + "the samples. Gold answers are only compared afterwards, for this page.");
-        table(page, Tables.ledgers(report.ledgers()), roles(report.ledgers().keySet()));
+        table(page, Tables.ledgers(report.ledgers(), report.titles()), roles(report.ledgers().keySet()));
         page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
         for (LedgerPart ledger : ledgers) {
-            page.leaf("h3", ledger.student().title());
+            boolean folded = ledger.student().role() != Role.DISTILLED;
+            page.open(folded ? "details" : "div");
+            page.leaf(folded ? "summary" : "h3", ledger.student().title());
+            String early = ledger.counts().early() ? " Striped: decided early, so that the value is at least this."
+                    : "";
             page.open("div", "class", "pair");
             figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(),
-                    "Examples by the votes of the first answer.");
-            figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(), "Examples by their margin.");
-            page.close("div");
+                    "Examples by the votes for the most frequent answer." + early);
+            figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(),
+                    "Examples by the margin of the most frequent answer over the second." + early);
+            page.close("div").close(folded ? "details" : "div");
         }
         page.close("section");
     }
 
     private void training(Markup page) {
         open(page, "training", "Training");
-        report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
-                .forEach(student -> page.leaf("p", "Curation kept nothing for " + student
-                        + ", so it was not trained."));
+        report.untrained().forEach(student -> page.leaf("p", "Curation kept nothing for " + student
+                + ", so it was not trained."));
         page.open("div", "class", "pair");
         if (!curves.isEmpty()) {
             boolean watched = curves.stream().anyMatch(curve -> !curve.checks().isEmpty());
@@ -176,7 +203,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                     + (thinned ? " Each point is the mean of neighbouring steps." : ""));
         }
         page.open("div");
-        table(page, Tables.training(report.training()), roles(report.training().keySet()));
+        table(page, Tables.training(report.training(), report.titles()), roles(report.training().keySet()));
         page.close("div").close("div").close("section");
     }
 
@@ -277,16 +304,16 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
-    /** @param roles the role of each row, which determines its colour; empty for a table without colours */
+    /** @param roles the roles of the first rows, which determine their colours */
     private static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));
         page.close("tr").close("thead").open("tbody");
         for (int i = 0; i < table.rows().size(); i++) {
             List<String> row = table.rows().get(i);
-            page.open("tr", "class", !roles.isEmpty() && roles.get(i) == Role.DISTILLED ? "marked" : null);
+            page.open("tr", "class", i < roles.size() && roles.get(i) == Role.DISTILLED ? "marked" : null);
             page.open("th", "scope", "row");
-            if (!roles.isEmpty()) {
+            if (i < roles.size()) {
                 page.leaf("i", "", "class", "swatch", "style", "background: " + Colour.of(roles.get(i)).themed());
             }
             page.text(row.getFirst()).close("th");

@@ -23,16 +23,17 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
 
     /** The fields of an entry that are stored in the index. */
     public record Row(String id, String question, String gold, String category, Entry.Verdict verdict,
-            Entry.Reason reason, String detail, String label, Boolean right, int margin, int planned, int tokens) {
+            Entry.Reason reason, String detail, String label, Boolean right, int marginAtLeast, boolean decidedEarly,
+            int planned, int drawn, int tokens) {
         static Row of(Entry entry) {
             return new Row(entry.id(), cut(entry.question()), entry.gold(), entry.category(), entry.verdict(),
-                    entry.reason(), entry.detail(), entry.label(), entry.right(), entry.margin(), entry.planned(),
-                    entry.tokens());
+                    entry.reason(), entry.detail(), entry.label(), entry.right(), entry.marginAtLeast(),
+                    entry.decidedEarly(), entry.planned(), entry.drawn(), entry.tokens());
         }
     }
 
     /** An entry in the index. */
-    public record Item(Row row, List<Ballot.Votes> votes, int drawn, Integer piece) {
+    public record Item(Row row, List<Ballot.Votes> votes, Integer piece) {
     }
 
     /** The texts of an entry, which the page shows when the reader opens the entry. */
@@ -45,7 +46,7 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
         VoteCounts counts = new VoteCounts();
         JsonLines.forEach(folder.resolve(file), Entry.class, entry -> {
             counts.add(entry);
-            packs.add(piece -> new Item(Row.of(entry), entry.votes(), entry.answers().size(), piece),
+            packs.add(piece -> new Item(Row.of(entry), entry.votes(), piece),
                     new Texts(entry.question(), entry.targets(), entry.orders()));
         });
         return new LedgerPart(student, file, packs, counts);

@@ -11,22 +11,28 @@ import org.ingrain.distill.sample.Plan;
 public record MarkdownPage(Report report, Prompts prompts) {
     public String text() {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
+        report.warnings().forEach(warning -> page.append("> **Warning.** ").append(warning.line()).append("\n>\n"));
+        page.append(report.warnings().isEmpty() ? "" : "\n");
         page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
                 : Tables.arms(report.arms()).markdown());
         ArmResult.bySet(report.arms()).forEach((set, own) -> page.append("\nQuestions of `").append(quotable(set))
                 .append("`:\n\n").append(Tables.arms(own).markdown()));
         page.append(
                 "\n#Tokens: mean number of generated tokens per question, including intermediate steps. Intervals are "
-                + "Wilson's. A text without an answer counts as wrong." + report.aboutVotes() + "\n");
-        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers()).markdown())
+                + "Wilson's. A text without an answer counts as wrong." + report.aboutVotes() + Tables.ABOUT_CONSTANT
+                + "\n\nWhat counts as an answer: " + report.rule() + "\n");
+        if (!report.arms().isEmpty()) {
+            page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
+        }
+        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
                 .append('\n').append(Tables.ABOUT_SAVED).append('\n');
-        report.ledgers().keySet().stream().filter(student -> !report.training().containsKey(student))
-                .forEach(student -> page.append("\nCuration kept nothing for ").append(student)
+        report.untrained().forEach(student -> page.append("\nCuration kept nothing for ").append(student)
                 .append(", so it was not trained.\n"));
         report.ledgers().forEach((student, summary) ->
-                page.append("\nVotes, ").append(student).append(":\n\n").append(Tables.votes(summary).markdown()));
+                page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n").append(Tables.votes(summary).markdown()));
+        page.append("\nAn example that was decided early is counted with the votes that were drawn.\n");
         page.append("\n\"labels right\" compares with gold answers. They are used for this page only.\n");
-        page.append("\n## Training\n\n").append(Tables.training(report.training()).markdown());
+        page.append("\n## Training\n\n").append(Tables.training(report.training(), report.titles()).markdown());
         page.append("\n## Settings\n\n");
         page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())
                 .append(" held out, ").append(report.sizes().dropped())

@@ -9,7 +9,10 @@ import org.ingrain.distill.report.table.Figures;
 
 /**
  * A plot of the accuracy of each arm (y axis) over the arm's mean number of generated tokens (x axis). After a good
- * distillation the student's point is left of System 2's point and at about the same height.
+ * distillation the student's point is left of System 2's point and at about the same height. A dotted line shows the
+ * accuracy of the commonest gold answer.
+ *
+ * @param arms results of the arms; at least one
  */
 public record AccuracyPlot(List<ArmResult> arms) {
     private static final double LABEL_HEIGHT = 15;
@@ -48,7 +51,9 @@ public record AccuracyPlot(List<ArmResult> arms) {
 
     public Plot.Words words() {
         return new Plot.Words("accuracy-tokens", "Accuracy against #Tokens",
-                String.join("; ", arms.stream().map(AccuracyPlot::description).toList()));
+                String.join("; ", arms.stream().map(AccuracyPlot::description).toList()) + "; "
+                + arms.getFirst().commonest().title() + ": "
+                + Figures.percent(arms.getFirst().commonest().accuracy()) + " % right");
     }
 
     public Plot draw() {
@@ -59,6 +64,9 @@ public record AccuracyPlot(List<ArmResult> arms) {
         Axis y = new Axis(0, 100, Plot.BOTTOM, Plot.TOP, false);
         plot.yAxis(y, "accuracy %");
         plot.xAxis(x, "#Tokens generated per question (log scale)");
+        double constant = y.at(100 * arms.getFirst().commonest().accuracy());
+        plot.path(List.of(new Plot.Point(Plot.LEFT, constant), new Plot.Point(Plot.RIGHT, constant)), Colour.MUTED, 1,
+                2);
         List<Plot.Point> taken = new ArrayList<>(arrow(plot, x, y));
         arms.forEach(arm -> taken.add(point(arm, x, y)));
         for (ArmResult arm : arms) {

@@ -1,14 +1,23 @@
 package org.ingrain.distill.report.plot;
 
+import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
+import java.util.stream.DoubleStream;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.report.table.Figures;
 
 /**
  * A plot of the loss per target token at each optimizer step. The loss on the training rows is a solid line; the loss
- * on the validation rows is a dashed line with dots.
+ * on the validation rows is a dashed line with dots. The main student's lines are drawn last, so that no other line
+ * covers them. If the losses differ by a factor of {@link #WIDE} or more, the y axis is logarithmic, because most steps
+ * would otherwise be drawn at its lower end.
  */
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;
+    private static final double WIDE = 10;
+    /** Lower end of a logarithmic axis; smaller losses are drawn there. */
+    private static final double LEAST = 1e-3;
 
     public Plot.Words words() {
         return new Plot.Words("loss", "Training loss",
@@ -22,16 +31,18 @@ public record LossPlot(List<TrainingCurve> curves) {
     public Plot draw() {
         Plot plot = new Plot(words());
         double steps = curves.stream().mapToInt(curve -> curve.steps().getLast().step()).max().orElse(1);
-        double most = curves.stream().flatMap(curve -> curve.losses(POINTS).stream()).mapToDouble(point -> point[1])
-                .max().orElse(1);
-        double watched = curves.stream().flatMap(curve -> curve.checks().stream())
-                .mapToDouble(TrainingCurve.Check::loss).max().orElse(0);
+        DoubleSummaryStatistics losses = curves.stream().flatMapToDouble(curve -> DoubleStream.concat(
+                curve.losses(POINTS).stream().mapToDouble(point -> point[1]),
+                curve.checks().stream().mapToDouble(TrainingCurve.Check::loss))).summaryStatistics();
+        double least = Math.max(LEAST, losses.getMin());
+        double top = Plot.TOP + 16 * (curves.size() - 1);
+        boolean log = losses.getMax() >= WIDE * least;
         Axis x = new Axis(0, Math.max(1, steps), Plot.LEFT, Plot.RIGHT, false);
-        Axis y = Axis.fromZero(Math.max(most, watched), Plot.BOTTOM, Plot.TOP + 16 * (curves.size() - 1));
-        plot.yAxis(y, "loss");
+        Axis y = log ? Axis.logarithmic(least, losses.getMax(), Plot.BOTTOM, top)
+                : Axis.fromZero(losses.getMax(), Plot.BOTTOM, top);
+        plot.yAxis(y, log ? "loss (log scale)" : "loss");
         plot.xAxis(x, "optimizer step");
-        for (int i = 0; i < curves.size(); i++) {
-            TrainingCurve curve = curves.get(i);
+        for (TrainingCurve curve : mainLast()) {
             Colour ink = Colour.of(curve.role());
             plot.path(place(curve.losses(POINTS), x, y), ink, 2, 0);
             List<Plot.Point> checks = place(curve.checks().stream()
@@ -43,9 +54,14 @@ public record LossPlot(List<TrainingCurve> curves) {
                 plot.dot(checks.get(k), 3, ink, curve.title() + ", step " + curve.checks().get(k).step()
                         + ": validation loss " + Figures.loss(curve.checks().get(k).loss()));
             }
-            plot.strong(new Plot.Point(Plot.RIGHT, 14 + 16 * i), curve.title(), ink, Plot.Anchor.END);
+            plot.strong(new Plot.Point(Plot.RIGHT, 14 + 16 * curves.indexOf(curve)), curve.title(), ink,
+                    Plot.Anchor.END);
         }
         return plot;
+    }
+
+    private List<TrainingCurve> mainLast() {
+        return curves.stream().sorted(Comparator.comparing(curve -> curve.role() == Role.DISTILLED)).toList();
     }
 
     private static List<Plot.Point> place(List<double[]> points, Axis x, Axis y) {

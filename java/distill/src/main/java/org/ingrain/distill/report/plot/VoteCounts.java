@@ -8,6 +8,8 @@ import org.ingrain.distill.curate.Entry;
 public final class VoteCounts {
     private final TreeMap<Integer, int[]> byVotes = new TreeMap<>();
     private final TreeMap<Integer, int[]> byMargin = new TreeMap<>();
+    private int voters;
+    private boolean early;
 
     /**
      * The verdict on an example and the comparison of the example's label with the gold answer. The constants are in
@@ -41,26 +43,44 @@ public final class VoteCounts {
     public void add(Entry entry) {
         int votes = entry.votes().isEmpty() ? 0 : entry.votes().getFirst().votes();
         count(byVotes, votes, entry);
-        count(byMargin, entry.margin(), entry);
+        count(byMargin, entry.marginAtLeast(), entry);
+        voters = Math.max(voters, entry.voters());
+        early |= entry.decidedEarly();
+    }
+
+    /** The largest number of votes that full sampling counts for an example. */
+    int voters() {
+        return voters;
+    }
+
+    /** Whether some verdicts were decided before all votes were counted. */
+    public boolean early() {
+        return early;
+    }
+
+    /** Index of the examples with this verdict into the arrays of {@link #byVotes} and {@link #byMargin}. */
+    static int index(Fate fate, boolean early) {
+        return 2 * fate.ordinal() + (early ? 1 : 0);
     }
 
     /**
-     * Returns the numbers of examples. The key is the number of votes of the answer with the most votes; the index into
-     * an array is the ordinal of a {@link Fate}.
+     * Returns the numbers of examples. The key is the number of counted votes of the answer with the most votes; for
+     * the index into an array see {@link #index}.
      */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
     /**
-     * Returns the numbers of examples. The key is the margin (see {@link Entry#margin()}); the index into an array is
-     * the ordinal of a {@link Fate}.
+     * Returns the numbers of examples. The key is the smallest margin that full sampling can give (see
+     * {@link Entry#marginAtLeast()}); for the index into an array see {@link #index}.
      */
     public Map<Integer, int[]> byMargin() {
         return byMargin;
     }
 
     private static void count(Map<Integer, int[]> counts, int value, Entry entry) {
-        counts.computeIfAbsent(value, v -> new int[Fate.values().length])[Fate.of(entry).ordinal()]++;
+        counts.computeIfAbsent(value, v -> new int[2 * Fate.values().length])[index(Fate.of(entry),
+                entry.decidedEarly())]++;
     }
 }

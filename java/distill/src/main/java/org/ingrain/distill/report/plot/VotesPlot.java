@@ -8,25 +8,32 @@ import java.util.TreeMap;
 import org.ingrain.distill.report.table.StudentFiles;
 
 /**
- * Histogram of the examples by votes or by margin. Each bar is stacked by verdict.
+ * Histogram of the examples by votes or by margin. Each bar is stacked by verdict. The x axis has all possible values.
+ * The part of a bar with examples whose verdict was decided early is striped, because the values of these examples are
+ * lower bounds.
  *
  * @param words  name, title and description of this histogram
  * @param xName  name of the x axis
- * @param counts numbers of examples by value on the x axis; the index into each array is the ordinal of a
- *               {@link VoteCounts.Fate}; not empty
+ * @param last   largest possible value on the x axis
+ * @param counts numbers of examples by value on the x axis; see {@link VoteCounts#index} for the index into each array
  */
-public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> counts) {
+public record VotesPlot(Plot.Words words, String xName, int last, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;
     private static final double WIDEST = 60;
+    private static final double STRIPE = 5;
 
     public static VotesPlot votes(StudentFiles student, VoteCounts counted) {
-        return new VotesPlot(words("votes-", "Votes of the first answer", student, counted.byVotes()),
-                "votes of the first answer", counted.byVotes());
+        return new VotesPlot(words("votes-", "Votes for the most frequent answer", student, counted.byVotes()),
+                "votes for the most frequent answer" + bound(counted), counted.voters(), counted.byVotes());
     }
 
     public static VotesPlot margins(StudentFiles student, VoteCounts counted) {
         return new VotesPlot(words("margins-", "Margin", student, counted.byMargin()),
-                "margin: votes of the first answer minus votes of the second", counted.byMargin());
+                "margin over the second answer" + bound(counted), counted.voters(), counted.byMargin());
+    }
+
+    private static String bound(VoteCounts counted) {
+        return counted.early() ? "; striped: early, at least" : "";
     }
 
     private static Plot.Words words(String prefix, String title, StudentFiles student, Map<Integer, int[]> counts) {
@@ -37,30 +44,27 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
 
     public Plot draw() {
         Plot plot = new Plot(words);
-        int first = counts.keySet().stream().mapToInt(Integer::intValue).min().orElseThrow();
-        int last = counts.keySet().stream().mapToInt(Integer::intValue).max().orElseThrow();
-        int together = Math.ceilDiv(last - first + 1, MOST_BARS);
-        Map<Integer, int[]> bars = bars(first, together);
+        int together = Math.ceilDiv(last + 1, MOST_BARS);
+        Map<Integer, int[]> bars = bars(together);
         int most = bars.values().stream().mapToInt(fates -> Arrays.stream(fates).sum()).max().orElse(1);
         Axis y = Axis.fromZero(Math.max(4, most), Plot.BOTTOM, Plot.TOP);
         plot.yAxis(y, "examples");
         plot.xName(xName);
-        int all = Math.ceilDiv(last - first + 1, together);
+        int all = Math.ceilDiv(last + 1, together);
         double width = Math.min(WIDEST, (Plot.RIGHT - Plot.LEFT) / all);
         double left = (Plot.LEFT + Plot.RIGHT - all * width) / 2;
         int every = Math.ceilDiv(all, together == 1 ? 17 : 9);
         for (int bar = 0; bar < all; bar++) {
             double x = left + bar * width;
-            String values = together == 1 ? String.valueOf(first + bar)
-                    : first + bar * together + "-" + (first + bar * together + together - 1);
-            stack(plot, new double[] {x, width}, y, bars.getOrDefault(bar, new int[VoteCounts.Fate.values().length]),
-                    values);
+            String values = together == 1 ? String.valueOf(bar) : bar * together + "-" + (bar * together + together - 1);
+            stack(plot, new double[] {x, width}, y,
+                    bars.getOrDefault(bar, new int[2 * VoteCounts.Fate.values().length]), values);
             if (bar % every == 0) {
                 plot.tick(x + width / 2, values);
             }
         }
         plot.legend(Arrays.stream(VoteCounts.Fate.values())
-                .filter(fate -> counts.values().stream().anyMatch(fates -> fates[fate.ordinal()] > 0))
+                .filter(fate -> counts.values().stream().anyMatch(fates -> of(fates, fate) > 0))
                 .map(fate -> new Plot.LegendEntry(fate.words(), fate.ink())).toList());
         return plot;
     }
@@ -70,20 +74,30 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
         int below = 0;
         double gap = Math.min(4, column[1] * 0.12);
         for (VoteCounts.Fate fate : VoteCounts.Fate.values()) {
-            int n = fates[fate.ordinal()];
-            if (n > 0) {
-                double top = y.at(below + n);
-                plot.bar(column[0] + gap, top, new double[] {column[1] - 2 * gap, y.at(below) - top}, fate.ink(),
-                        values + ": " + n + " " + fate.words());
-                below += n;
+            for (boolean early : new boolean[] {false, true}) {
+                int n = fates[VoteCounts.index(fate, early)];
+                if (n > 0) {
+                    double top = y.at(below + n);
+                    plot.bar(column[0] + gap, top, new double[] {column[1] - 2 * gap, y.at(below) - top}, fate.ink(),
+                            values + ": " + n + " " + fate.words() + (early ? ", decided early" : ""));
+                    for (double stripe = y.at(below) - STRIPE; early && stripe > top; stripe -= STRIPE) {
+                        plot.path(List.of(new Plot.Point(column[0] + gap, stripe),
+                                new Plot.Point(column[0] + column[1] - gap, stripe)), Colour.SURFACE, 1.2, 0);
+                    }
+                    below += n;
+                }
             }
         }
     }
 
-    private Map<Integer, int[]> bars(int first, int together) {
+    private static int of(int[] fates, VoteCounts.Fate fate) {
+        return fates[VoteCounts.index(fate, false)] + fates[VoteCounts.index(fate, true)];
+    }
+
+    private Map<Integer, int[]> bars(int together) {
         Map<Integer, int[]> bars = new TreeMap<>();
         counts.forEach((value, fates) -> {
-            int[] bar = bars.computeIfAbsent((value - first) / together, n -> new int[fates.length]);
+            int[] bar = bars.computeIfAbsent(value / together, n -> new int[fates.length]);
             Arrays.setAll(bar, fate -> bar[fate] + fates[fate]);
         });
         return bars;
@@ -92,8 +106,9 @@ public record VotesPlot(Plot.Words words, String xName, Map<Integer, int[]> coun
     private static String description(int[] fates) {
         List<String> parts = new ArrayList<>();
         for (VoteCounts.Fate fate : VoteCounts.Fate.values()) {
-            if (fates[fate.ordinal()] > 0) {
-                parts.add(fates[fate.ordinal()] + " " + fate.words());
+            if (of(fates, fate) > 0) {
+                int early = fates[VoteCounts.index(fate, true)];
+                parts.add(of(fates, fate) + " " + fate.words() + (early == 0 ? "" : " (" + early + " early)"));
             }
         }
         return String.join(", ", parts);

@@ -20,6 +20,11 @@ public final class Figures {
         return of("%.4f", loss);
     }
 
+    /** Formats a p-value, such as {@code p = 0.003}. */
+    public static String p(double p) {
+        return p < 0.001 ? "p < 0.001" : of("p = %.3f", p);
+    }
+
     public static String count(long n) {
         return of("%,d", n);
     }

@@ -1,5 +1,7 @@
 package org.ingrain.distill.report.table;
 
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
@@ -13,15 +15,41 @@ import org.ingrain.files.Manifest;
  * write equal bytes.
  *
  * @param task     name of the task
+ * @param rule     how the task finds an answer in a text, in words
  * @param method   title of the System 2 method
  * @param manifest settings of the run and digests of the run's files
+ * @param warnings reasons to doubt the result
  * @param arms     results of the evaluated arms; empty if the data has no test questions
+ * @param titles   title of each student, by name
  * @param ledgers  summary of the ledger of each student, by name
  * @param training result of the last training of each student, by name; students for which curation kept no example are
  *                 missing
  */
-public record Report(String task, String method, Manifest manifest, Sizes sizes, List<ArmResult> arms,
-                     Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
+public record Report(String task, String rule, String method, Manifest manifest, Sizes sizes, List<Warning> warnings,
+        List<ArmResult> arms, Map<String, String> titles, Map<String, Ledger.Summary> ledgers,
+        Map<String, Tuner.Tuned> training) {
+    /** The names of a run's task and method, and the settings of the run. */
+    public record Subject(String task, String rule, String method, Manifest manifest) {
+    }
+
+    /** The results of a run, as in {@link Report}. */
+    public record Results(List<ArmResult> arms, Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
+    }
+
+    /**
+     * Makes the report of a run. Reads the scores of all arms to find the warnings.
+     *
+     * @param folder   run folder
+     * @param students all students, including those for which curation kept no example
+     */
+    public static Report of(Path folder, Subject subject, Sizes sizes, Results results, List<StudentFiles> students) {
+        Map<String, String> titles = new LinkedHashMap<>();
+        students.forEach(student -> titles.put(student.name(), student.title()));
+        return new Report(subject.task(), subject.rule(), subject.method(), subject.manifest(), sizes,
+                GuardRails.check(folder, results.arms(), students, results.ledgers()), results.arms(), titles,
+                results.ledgers(), results.training());
+    }
+
     /**
      * Counts of the questions in the data.
      *
@@ -42,9 +70,14 @@ public record Report(String task, String method, Manifest manifest, Sizes sizes,
                 .append('\n');
         ArmResult.bySet(arms).forEach((set, own) -> text.append(set).append(":\n").append(Tables.arms(own).text())
                 .append('\n'));
-        ledgers.forEach((student, summary) -> text.append(student).append(": ").append(Tables.kept(summary))
-                .append('\n'));
+        ledgers.forEach((student, summary) -> text.append(titles.get(student)).append(": ")
+                .append(Tables.kept(summary)).append('\n'));
         return text.toString();
+    }
+
+    /** The titles of the students for which curation kept no example. */
+    public List<String> untrained() {
+        return ledgers.keySet().stream().filter(student -> !training.containsKey(student)).map(titles::get).toList();
     }
 
     /**

@@ -1,14 +1,17 @@
 package org.ingrain.distill.report.table;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.ingrain.distill.curate.Distribution;
 import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Commonest;
 import org.ingrain.distill.evaluate.SeedResult;
 import org.ingrain.distill.model.Tuner;
 
@@ -20,12 +23,18 @@ public final class Tables {
             + "were,"
             + " on average.";
 
+    /** A note for the text below the table of {@link #arms}. */
+    public static final String ABOUT_CONSTANT = " The last row gives one answer to every question, the commonest gold "
+            + "answer; it is chosen with the gold answers.";
+    private static final int LISTED = 3;
+
     private Tables() {
     }
 
     /**
      * The result table of the paper, with intervals. The table has further columns for the majority votes, the results
-     * as a judge and the categories that occur in at least one row.
+     * as a judge and the categories that occur in at least one row. The last row is the result of the commonest gold
+     * answer.
      */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
@@ -36,7 +45,8 @@ public final class Tables {
             head.add("questions");
         }
         shares.forEach(share -> head.add(share + " %"));
-        return new Table(head, arms.stream().map(arm -> {
+        List<List<String>> rows = new ArrayList<>();
+        arms.forEach(arm -> {
             List<String> row = new ArrayList<>(List.of(arm.title(), Figures.percent(arm.accuracy()),
                     Figures.percent(arm.low()) + " - " + Figures.percent(arm.high()), Figures.tokens(arm.tokens()),
                     arm.right() + " of " + arm.answers(), String.valueOf(arm.unanswered())
@@ -45,8 +55,37 @@ public final class Tables {
                 row.add(String.valueOf(arm.questions()));
             }
             row.addAll(cells(shares, arm.shares()));
-            return List.copyOf(row);
-        }).toList());
+            rows.add(List.copyOf(row));
+        });
+        rows.add(constant(arms.getFirst().commonest(), head.size()));
+        return new Table(head, rows);
+    }
+
+    private static List<String> constant(Commonest constant, int columns) {
+        List<String> row = new ArrayList<>(List.of(constant.title(), Figures.percent(constant.accuracy()),
+                Figures.percent(constant.low()) + " - " + Figures.percent(constant.high()), "-",
+                constant.right() + " of " + constant.questions(), "-"));
+        row.addAll(Collections.nCopies(columns - row.size(), "-"));
+        return row;
+    }
+
+    /** The answers that each arm gives, in the sequence of the arms, after the gold answers. */
+    public static Table given(List<ArmResult> arms) {
+        List<List<String>> rows = new ArrayList<>();
+        rows.add(distribution("gold answers", arms.getFirst().commonest().gold(), 0));
+        arms.forEach(arm -> rows.add(distribution(arm.title(), arm.given(), arm.answers() - arm.given().total())));
+        return new Table(List.of("", "different answers", "without answer", "most frequent"), rows);
+    }
+
+    private static List<String> distribution(String title, Distribution answers, int without) {
+        return List.of(title, Figures.count(answers.distinct()), Figures.count(without), listed(answers));
+    }
+
+    /** The most frequent answers with their numbers, such as {@code yes 12, no 8}. */
+    private static String listed(Distribution answers) {
+        return answers.total() == 0 ? "-" : answers.commonest().stream().limit(LISTED)
+                .map(answer -> answer.answer() + " " + Figures.count(answer.votes())).collect(Collectors.joining(", "))
+                + (answers.distinct() > LISTED ? ", \u2026" : "");
     }
 
     /** The result table over several seeds. */
@@ -89,18 +128,20 @@ public final class Tables {
                 + k + ".").orElse("");
     }
 
-    public static Table ledgers(Map<String, Ledger.Summary> ledgers) {
+    /** @param titles title of each student, by name */
+    public static Table ledgers(Map<String, Ledger.Summary> ledgers, Map<String, String> titles) {
         List<List<String>> rows = new ArrayList<>();
         ledgers.forEach((student, summary) -> {
             Ledger.Count total = summary.total();
             List<String> reasons = summary.reasons().entrySet().stream()
                     .map(entry -> entry.getKey() + " " + entry.getValue()).toList();
-            rows.add(List.of(student, String.valueOf(total.examples()), String.valueOf(total.kept()),
+            rows.add(List.of(titles.get(student), String.valueOf(total.examples()), String.valueOf(total.kept()),
                     String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
-                    Figures.count(total.savedTokens()), String.join(", ", reasons)));
+                    Figures.count(total.savedTokens()), Figures.count(total.early()), listed(summary.labels()),
+                    String.join(", ", reasons)));
         });
         return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn",
-                "tokens saved", "reasons"), rows);
+                "tokens saved", "decided early", "labels", "reasons"), rows);
     }
 
     /**
@@ -128,7 +169,7 @@ public final class Tables {
     }
 
     public static Table votes(Ledger.Summary summary) {
-        return new Table(List.of("votes of the first answer", "examples", "kept", "labels right"),
+        return new Table(List.of("votes for the most frequent answer", "examples", "kept", "labels right"),
                 summary.byVotes().entrySet().stream()
                 .map(entry -> List.of(String.valueOf(entry.getKey()), String.valueOf(entry.getValue().examples()),
                         String.valueOf(entry.getValue().kept()),
@@ -136,10 +177,11 @@ public final class Tables {
                 .toList());
     }
 
-    public static Table training(Map<String, Tuner.Tuned> training) {
+    /** @param titles title of each student, by name */
+    public static Table training(Map<String, Tuner.Tuned> training, Map<String, String> titles) {
         List<List<String>> rows = new ArrayList<>();
         training.forEach((student, tuned) -> rows.add(
-                List.of(student, String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
+                List.of(titles.get(student), String.valueOf(tuned.rows()), String.valueOf(tuned.steps()),
                         Figures.loss(tuned.firstLoss()), Figures.loss(tuned.lastLoss()), tuned.validationLoss() == null
                         ? "-" : Figures.loss(tuned.validationLoss()))));
         return new Table(List.of("student", "rows", "steps", "first loss", "last loss", "validation loss"), rows);

@@ -48,8 +48,9 @@ const ledger = {
     {name: "Reason", of: item => item.row.reason, values: distinct(items.map(item => item.row.reason))},
     {name: "Label", of: item => item.row.right === undefined ? "gold unknown or no label" : item.row.right ? "right" : "wrong",
       values: ["right", "wrong", "gold unknown or no label"]},
+    {name: "Decided", of: item => item.row.decidedEarly ? "early" : "by all votes", values: distinct(items.map(item => item.row.decidedEarly ? "early" : "by all votes"))},
     {name: "Category", of: item => item.row.category, values: distinct(items.map(item => item.row.category))}],
-  orders: [["as in the file", () => 0], ["smallest margin", (a, b) => a.row.margin - b.row.margin], ["largest margin", (a, b) => b.row.margin - a.row.margin],
+  orders: [["as in the file", () => 0], ["smallest margin", (a, b) => a.row.marginAtLeast - b.row.marginAtLeast], ["largest margin", (a, b) => b.row.marginAtLeast - a.row.marginAtLeast],
     ["most tokens", (a, b) => b.row.tokens - a.row.tokens]],
   words: item => [item.row.id, item.row.question, item.row.gold, item.row.label, item.row.detail, ...item.votes.map(vote => vote.answer)],
   line: item => [element("span", {class: "q"}, item.row.question), element("span", {class: "tags"},
@@ -58,8 +59,8 @@ const ledger = {
     element("span", {class: "sub"}, `${item.row.reason}: ${item.row.detail}`)],
   open: (item, texts) => [
     element("p", {class: "note"}, `id ${item.row.id}` + (item.row.gold === undefined ? "" : ` \u00b7 gold answer: ${item.row.gold}`)
-      + ` \u00b7 margin ${item.row.margin} \u00b7 ${item.drawn} of ${count(item.row.planned, "answer", "answers")} drawn \u00b7 ${count(item.row.tokens, "token", "tokens")}`),
-    item.votes.length ? [element("h4", {}, "Votes"), votes(item.votes)] : null,
+      + ` \u00b7 margin ${item.row.decidedEarly ? "at least " : ""}${item.row.marginAtLeast} \u00b7 ${item.row.drawn} of ${count(item.row.planned, "answer", "answers")} drawn \u00b7 ${count(item.row.tokens, "token", "tokens")}`),
+    item.votes.length ? [element("h4", {}, item.row.decidedEarly ? "Votes when decided" : "Votes"), votes(item.votes)] : null,
     texts ? [texts.question !== item.row.question ? [element("h4", {}, "Question"), element("pre", {}, texts.question)] : null,
       texts.orders.map((order, number) => [element("h4", {}, texts.orders.length === 1 ? "Samples" : "Samples, order " + order.id),
         order.answers.map(answer => sample(answer, answer.path, texts.targets.some(target => target.order === number && target.path === answer.path)))])] : null]
@@ -157,7 +158,8 @@ class Browser {
     const from = page * PER_PAGE, shown = this.selected.slice(from, from + PER_PAGE);
     this.found.replaceChildren(`${count(this.selected.length, "item", "items")} of ${this.items.length.toLocaleString("en")}`
       + (shown.length ? `, ${from + 1} to ${from + shown.length} shown` : ""));
-    this.list.replaceChildren(...shown.map(item => this.entry(item)));
+    this.list.replaceChildren(...shown.length ? shown.map(item => this.entry(item))
+      : [element("li", {class: "none"}, "Nothing matches. Remove words from the search, or choose \u201cany\u201d in the filters.")]);
     const turn = (text, to, off) => {
       const button = element("button", {type: "button", disabled: off}, text);
       button.addEventListener("click", () => { this.show(to); this.root.scrollIntoView(); });

@@ -6,8 +6,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.ingrain.distill.curate.Distribution;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Commonest;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
@@ -19,7 +21,8 @@ class OrdersInWordsTest {
         return Stream.of(Role.SYSTEM_1, Role.SYSTEM_2, Role.DISTILLED)
                 .map(role -> role.name().toLowerCase(Locale.ROOT).replace('_', '-').transform(
                 name -> new ArmResult(role, name, name, 480, 240, 0.25, 0.2, 0.3, 4, 3, 0, judging, Map.of(),
-                        List.of(), Map.of()))).toList();
+                        List.of(), Map.of(), Distribution.of(List.of("yes", "no", "yes")), new Commonest("yes", 480,
+                                120, 0.25, 0.21, 0.29, Distribution.of(List.of("yes")))))).toList();
     }
 
     @Test

@@ -1,0 +1,164 @@
+package org.ingrain.distill.report.table;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.ingrain.distill.curate.Ballot;
+import org.ingrain.distill.curate.Distribution;
+import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.evaluate.Arm.Role;
+import org.ingrain.distill.evaluate.ArmResult;
+import org.ingrain.distill.evaluate.Commonest;
+import org.ingrain.distill.evaluate.Paired;
+import org.ingrain.distill.evaluate.Score;
+import org.ingrain.files.JsonLines;
+
+/**
+ * Checks whether the result of a run shows what a reader would take it for: whether the teacher is better than System
+ * 1, whether the labels differ, whether the student answers more than one thing, and whether it is better than System 1
+ * and than the controls. Two arms are compared by {@link Paired}; an arm counts as better only if the gain is
+ * significant.
+ */
+final class GuardRails {
+    /** Share of equal labels from which the labels count as one-sided. */
+    private static final double ONE_SIDED = 0.9;
+    /** Share of equal answers from which a student counts as a constant. */
+    private static final double CONSTANT = 0.95;
+    /** Share of texts without an answer from which a warning is given. */
+    private static final double SILENT = 0.25;
+    /** With fewer labels or answers than this, equal ones are likely by chance. */
+    private static final int FEWEST = 5;
+    private static final int FEW_KEPT = 50;
+    private static final double FEW_KEPT_SHARE = 0.1;
+
+    private final List<ArmResult> arms;
+    private final Map<ArmResult, List<Score>> scores = new LinkedHashMap<>();
+    private final List<Warning> warnings = new ArrayList<>();
+
+    private GuardRails(Path folder, List<ArmResult> arms) {
+        this.arms = arms;
+        arms.forEach(arm -> scores.put(arm, JsonLines.read(folder.resolve(scores(arm.name())), Score.class)));
+    }
+
+    /** The file with the scores of an arm, relative to the run folder. */
+    static String scores(String arm) {
+        return "evaluation/" + arm + "/scores.jsonl";
+    }
+
+    /**
+     * Returns the warnings of a run in the order of its stages.
+     *
+     * @param folder  run folder
+     * @param ledgers summaries of the ledgers, by the student's name
+     */
+    static List<Warning> check(Path folder, List<ArmResult> arms, List<StudentFiles> students,
+            Map<String, Ledger.Summary> ledgers) {
+        GuardRails rails = new GuardRails(folder, arms);
+        rails.teacher();
+        students.stream().filter(student -> student.role() == Role.DISTILLED)
+                .forEach(student -> rails.curation(student, ledgers.get(student.name())));
+        rails.silence();
+        arms.stream().filter(arm -> arm.role() == Role.DISTILLED).forEach(rails::student);
+        return List.copyOf(rails.warnings);
+    }
+
+    private void teacher() {
+        notBetter(first(Role.SYSTEM_1), first(Role.SYSTEM_2)).ifPresent(figures -> warn("teacher-not-better",
+                "The teacher is not shown to be better than System 1: " + figures,
+                "A student learns its teacher's answers: try another method, longer texts (--max-tokens), a stronger "
+                + "model, or more test questions."));
+    }
+
+    private void curation(StudentFiles student, Ledger.Summary summary) {
+        Ledger.Count total = summary.total();
+        if (total.unanswered() >= SILENT * total.drawn() && total.drawn() > 0) {
+            warn("samples-without-answer", share(total.unanswered(), total.drawn())
+                    + " sampled answers for " + student.title() + " have no answer that the task finds.",
+                    "Read some of them in " + student.folder() + "ledger.jsonl: raise --max-tokens if they are cut off, "
+                    + "or use a method that asks for the form of the answer.");
+        }
+        if (total.kept() < FEW_KEPT || total.kept() < FEW_KEPT_SHARE * total.examples()) {
+            warn("few-kept", "Curation kept " + share(total.kept(), total.examples()) + " questions for "
+                    + student.title() + ".", "Fewer than " + FEW_KEPT
+                    + " rows rarely teach a rule: distil on more questions (--limit, --generate), or read why the "
+                    + "others were discarded in " + student.folder() + "ledger.jsonl.");
+        }
+        Distribution labels = summary.labels();
+        Commonest constant = arms.isEmpty() ? null : arms.getFirst().commonest();
+        if (labels.total() >= FEWEST && labels.largest() >= ONE_SIDED
+                && (constant == null || !constant.isOneSided(ONE_SIDED))) {
+            Ballot.Votes most = labels.commonest().getFirst();
+            warn("labels-one-sided", share(most.votes(), labels.total()) + " labels for " + student.title() + " are "
+                    + most.answer() + (constant == null ? "." : "; of the gold answers of the test, "
+                    + percent(constant.gold().largest()) + " are " + constant.answer() + "."),
+                    "Such a student learns to say " + most.answer() + ": require more votes (--min-votes, "
+                    + "--min-fraction), or sample with another method or model.");
+        }
+    }
+
+    private void silence() {
+        arms.stream().filter(arm -> arm.role() != Role.BASELINE && arm.unanswered() >= SILENT * arm.answers())
+                .forEach(arm -> warn("test-without-answer", arm.title() + " gives no answer that the task finds to "
+                        + share(arm.unanswered(), arm.answers()) + " held-out questions.",
+                        "They count as wrong: read some of them in " + scores(arm.name())
+                        + " before you compare accuracies."));
+    }
+
+    private void student(ArmResult student) {
+        Distribution given = student.given();
+        if (given.total() >= FEWEST && !student.commonest().isOneSided(ONE_SIDED)
+                && given.commonest().getFirst().votes() >= CONSTANT * student.answers()) {
+            Ballot.Votes most = given.commonest().getFirst();
+            warn("student-constant", student.title() + " answers " + most.answer() + " to "
+                    + share(most.votes(), student.answers()) + " held-out questions. Always answering "
+                    + student.commonest().answer() + " is right on " + percent(student.commonest().accuracy()) + ".",
+                    "Its accuracy does not show that it reads the questions: look at the labels that it was trained "
+                    + "on.");
+        }
+        notBetter(first(Role.SYSTEM_1), student).ifPresent(figures -> warn("nothing-learnt",
+                student.title() + " is not shown to be better than System 1: " + figures,
+                "Train on more rows or longer (--epochs, --learning-rate), or test on more questions."));
+        notBetter(first(Role.DISTILLED_SYSTEM_1), student).ifPresent(figures -> warn("control-as-good",
+                student.title() + " is not shown to be better than the control that learns System 1's own answers: "
+                + figures, "The gain, if there is one, need not come from System 2."));
+        notBetter(first(Role.UNFILTERED), student).ifPresent(figures -> warn("filter-not-needed",
+                student.title() + " is not shown to be better than the control without a filter: " + figures,
+                "The filter is not shown to help."));
+    }
+
+    /** Compares two arms; empty if one of them was not evaluated or the second arm is significantly better. */
+    private Optional<String> notBetter(ArmResult first, ArmResult second) {
+        if (first == null || second == null) {
+            return Optional.empty();
+        }
+        Paired paired = Paired.of(scores.get(first), scores.get(second));
+        return paired.significant() && paired.gained() > paired.lost() ? Optional.empty()
+                : Optional.of(figures(first, second, paired));
+    }
+
+    private static String figures(ArmResult first, ArmResult second, Paired paired) {
+        return percent(second.accuracy()) + " against " + percent(first.accuracy()) + ", better on "
+                + paired.gained() + " and worse on " + paired.lost() + " of "
+                + Figures.count(second.questions(), "question", "questions") + " (McNemar's exact test, "
+                + Figures.p(paired.p()) + ").";
+    }
+
+    private ArmResult first(Role role) {
+        return ArmResult.first(arms, role);
+    }
+
+    private void warn(String kind, String text, String next) {
+        warnings.add(new Warning(kind, text, next));
+    }
+
+    private static String share(long some, long all) {
+        return Figures.count(some) + " of " + Figures.count(all) + " (" + percent((double) some / all) + ")";
+    }
+
+    private static String percent(double share) {
+        return Figures.percent(share) + " %";
+    }
+}

@@ -1,0 +1,41 @@
+package org.ingrain.distill.remote;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+/** The starts of requests, with a clock that only moves when a request waits. */
+class PaceTest {
+    private long now;
+
+    private Pace pace(int perMinute) {
+        return new Pace(perMinute, () -> now, nanos -> now += nanos);
+    }
+
+    @Test
+    void requestsStartAtTheirRate() throws InterruptedException {
+        Pace pace = pace(30);
+        for (int i = 0; i < 5; i++) {
+            pace.take();
+            assertEquals(Duration.ofSeconds(2 * i).toNanos(), now);
+        }
+        now += Duration.ofMinutes(1).toNanos();
+        long before = now;
+        pace.take();
+        assertEquals(before, now, "a pause saves no requests for later, but the next one starts at once");
+    }
+
+    @Test
+    void aHoldDelaysAllRequests() throws InterruptedException {
+        Pace pace = pace(0);
+        pace.take();
+        pace.take();
+        assertEquals(0, now);
+        pace.hold(Duration.ofSeconds(9));
+        pace.hold(Duration.ofSeconds(4));
+        pace.take();
+        pace.take();
+        assertEquals(Duration.ofSeconds(9).toNanos(), now);
+    }
+}
