@@ -218,8 +218,9 @@ inline void __threadfence_system() {
 }
 void __nanosleep(unsigned);  // lets other host threads run; ends a kernel whose device has failed
 
-// A lane reads the value of a lane in its segment of `width` lanes. If the source is outside the segment, the lane gets
-// its own value.
+// A lane reads the value of another lane in its segment of `width` lanes. __shfl_sync takes the source modulo width.
+// With up and down, a lane whose source would be outside its segment gets its own value; with xor, only if the source
+// would be in a later segment.
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const int lane = simt::self().lane;
   return simt::from_lane(mask, value, (lane & ~(width - 1)) + (source & (width - 1)));
