@@ -57,8 +57,8 @@ class ShapesTest {
      * An op and its tensors.
      *
      * @param op        method of {@link Ops}
-     * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or size
-     *                  there. A ~ after a name means that only the number of elements is checked.
+     * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or
+     *                  size there. A ~ after a name means that only the number of elements is checked.
      * @param call      calls the op with the tensors in that order
      */
     private record Trial(String op, String arguments, Call call) {
