@@ -39,7 +39,10 @@ class Repack {
             + "|org/ingrain/native/.*");
     private static final Pattern PRUNED = Pattern.compile("(guava|commons-lang3|commons-net|snakeyaml)-\\d.*");
     private static final String CLASS = ".class";
-    /** The name of a class: in a descriptor or signature, or alone with slashes or dots between the packages. */
+    /**
+     * Matches the name of a class. The name is part of a descriptor or signature, or it is the whole text. In the
+     * second case, slashes or dots separate the packages.
+     */
     private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
             + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");
 

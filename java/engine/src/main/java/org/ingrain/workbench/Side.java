@@ -137,7 +137,7 @@ final class Side implements AutoCloseable {
         return ints(random.ints(n, from, to).toArray());
     }
 
-    /** A weight (rows, columns) of normal values, packed by the built-in op. */
+    /** A weight (rows, columns) of normally distributed values, packed by the built-in op. */
     Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Weight weight = context.weight(dtype, layout, rows, columns, chunk);
         builtIn.pack(weight, normal(dtype, rows, columns), 0);

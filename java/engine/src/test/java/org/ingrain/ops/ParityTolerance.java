@@ -34,7 +34,7 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }
 
-    /** This tolerance, for terms of size m that cancel. */
+    /** This tolerance, changed for a sum whose terms have magnitude m and may cancel each other. */
     ParityTolerance magnitude(double m) {
         return new ParityTolerance(unit, terms, inner, m);
     }
