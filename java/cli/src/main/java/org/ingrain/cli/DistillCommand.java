@@ -236,6 +236,7 @@ final class DistillCommand implements Callable<Integer> {
             throw new InputException("--output: none, expected the run folder");
         }
         cluster.check();
+        curation.remark().ifPresent(line -> System.err.println("ingrain: warning: " + line));
         teacher.check();
         if (dryRun) {
             cluster.requireNone("--dry-run");

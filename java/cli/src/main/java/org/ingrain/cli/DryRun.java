@@ -50,7 +50,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
                 .map(plan -> plan.with(training)).toList();
         System.out.print(head(config, run.data()) + "\nnothing tried: " + engine.options().model()
                 + " has no weights. Calls and tokens are upper bounds: no vote stops early, every text has its maximum "
-                + "length, and a training row has at most a token per byte\n\n" + table(Forecast.bounds(config, run.data())) + '\n'
+                + "length, and a training row has at most a token per byte\n\n"
+                + table(Forecast.bounds(config, run.data())) + '\n'
                 + PlacementText.of(engine, plans));
         PlacementText.requireRoom(engine, plans);
         return 0;
@@ -72,8 +73,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             List<MemoryPlan> plans = engine.memoryPlans().stream().map(plan -> plan.with(room)).toList();
             PlacementText.requireRoom(engine, plans);
             System.out.print(head(config, run.data()) + '\n' + table(forecast)
-                    + "\nfrom trials on this machine: few questions, texts cut short. Texts that were cut are assumed to "
-                    + "end at the rate at which others ended\n"
+                    + "\nfrom trials on this machine: few questions, texts cut short. Texts that were cut are assumed "
+                    + "to end at the rate at which others ended\n"
                     + tooLong(forecast, run.data(), tuner.longest()) + '\n'
                     + PlacementText.of(engine, plans));
         }

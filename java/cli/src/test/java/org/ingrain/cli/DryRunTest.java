@@ -78,7 +78,8 @@ class DryRunTest {
                 "--epochs", 3, "--batch-size", 4, "--output", output);
         Run dry = succeed(command, "--dry-run");
         assertFalse(Files.exists(output));
-        assertTrue(dry.err().contains("\ntrying sample (2 of 7)\ntrying sample distilled-system-1 (3 of 7)\n"), dry.err());
+        assertTrue(dry.err().contains("\ntrying sample (2 of 7)\ntrying sample distilled-system-1 (3 of 7)\n"),
+                dry.err());
         Map<String, Planned> plan = plan(dry);
         succeed(command);
         Map<String, Long> real = new LinkedHashMap<>();
@@ -108,7 +109,8 @@ class DryRunTest {
         assertEquals(
                 "ingrain: --output: " + output
                 + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another "
-                + "folder, which takes over equal stages with --from " + output, Run.of(with(command, "--rounds", 3)).complaint());
+                + "folder, which takes over equal stages with --from " + output,
+                Run.of(with(command, "--rounds", 3)).complaint());
     }
 
     private static Object[] with(List<Object> command, String flag, Object value) {
@@ -246,13 +248,13 @@ class DryRunTest {
     @Test
     void aConfigAlone() throws IOException {
         Path config = Files.writeString(temp.resolve("config.json"), TinyModelFolder.config());
-        Run run = succeed(List.of("distill", "--model", config, "--task", "last-letter", "--generate", 12, "--test-size",
-                4, "--n", "3,2", "--max-tokens", 4, "--rank", 2, "--epochs", 3, "--batch-size", 4, "--dry-run"));
+        Run run = succeed(List.of("distill", "--model", config, "--task", "last-letter", "--generate", 12,
+                "--test-size", 4, "--n", "3,2", "--max-tokens", 4, "--rank", 2, "--epochs", 3, "--batch-size", 4, "--dry-run"));
         assertTrue(run.out().contains("nothing tried: " + config + " has no weights."), run.out());
-        assertTrue(Pattern.compile("(?m)^sample +72 +72 +288 +-$").matcher(run.out()).find(), run.out());
-        assertTrue(Pattern.compile("(?m)^train +6 +6 +- +-$").matcher(run.out()).find(), run.out());
-        assertTrue(Pattern.compile("(?m)^evaluate system-1 and 1 more +8 +8 +32 +-$").matcher(run.out()).find(), run.out());
-        assertTrue(Pattern.compile("(?m)^memory: needs .*training .* free$").matcher(run.out()).find(), run.out());
+        for (String line : List.of("sample +72 +72 +288 +-", "train +6 +6 +- +-",
+                "evaluate system-1 and 1 more +8 +8 +32 +-", "memory: needs .*training .* free")) {
+            assertTrue(Pattern.compile("(?m)^" + line + "$").matcher(run.out()).find(), run.out());
+        }
         assertFalse(run.err().contains("trying"), run.err());
     }
 

@@ -25,8 +25,8 @@ import tools.jackson.databind.JsonNode;
  */
 class RecipeRunsTest {
     private static final String ANSWER = "3\n3\nThe answer is \"no\". Response 0 [[C]]";
-    private static final List<Object> SMALL = List.of("--max-tokens", 4, "--rank", 2, "--epochs", 1, "--warmup-steps", 0,
-            "--batch-size", 2);
+    private static final List<Object> SMALL = List.of("--max-tokens", 4, "--rank", 2, "--epochs", 1,
+            "--warmup-steps", 0, "--batch-size", 2);
 
     @TempDir
     private static Path temp;
@@ -94,9 +94,11 @@ class RecipeRunsTest {
                 lines("rar-coin-flip/validation.jsonl")));
     }
 
+    /** All weights are trained, not adapters. */
     @Test
     void coinsWithTheSuffix() throws IOException {
-        run("rar-coin-flip-suffix", "--generate", 10, "--test-size", 2, "--n", "2,2");
+        assertEquals(TABLE_1, arms(run("rar-coin-flip-suffix", "--generate", 10, "--test-size", 2, "--n", "2,2", "--full",
+                "--learning-rate", "5.5e-6")));
         assertTrue(Files.readString(temp.resolve("runs/rar-coin-flip-suffix/train.jsonl"))
                 .contains("still heads up? Flip means reverse.\""));
     }
@@ -106,6 +108,8 @@ class RecipeRunsTest {
         JsonNode report = run("s2a-sycophancy", "--data", resource("answer.jsonl"), "--test-size", 8, "--n", "2,1",
                 "--seeds", 2);
         assertEquals(List.of("System 1", "S2A", "Distilled S2A, no filter", "Distilled S2A"), arms(report));
+        String page = Files.readString(temp.resolve("runs/s2a-sycophancy/seed-1/report.md"));
+        assertTrue(page.contains("\n| biased: S2A | 0.0 | 0.0 - 39.0 | 4.0 | 6 |\n"), page);
         JsonNode categories = report.path("arms").path(0).path("categories");
         assertEquals(List.of(6, 2), List.of(categories.path("biased").path("questions").asInt(),
                 categories.path("unbiased").path("questions").asInt()));

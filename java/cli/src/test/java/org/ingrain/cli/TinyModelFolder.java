@@ -47,7 +47,8 @@ public final class TinyModelFolder {
         Path tokenizer = folder.resolve("tokenizer.json");
         Files.writeString(tokenizer, Files.readString(tokenizer).replaceFirst("\"added_tokens\":\\[",
                 Matcher.quoteReplacement("\"added_tokens\":[{\"id\":" + VOCABULARY + ",\"content\":" + Json.line(answer)
-                + ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":false},")));
+                + ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+                + "\"special\":false},")));
         Files.writeString(folder.resolve("config.json"), config().replace("259", String.valueOf(VOCABULARY + 1))
                 .replace("192", String.valueOf(context)));
         List<TensorOutput> constant = new ArrayList<>();

@@ -79,8 +79,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
 
         /**
          * Expected number of tokens if no text had been cut. Cut texts are assumed to end at the same rate per token as
-         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text ended,
-         * they have the maximum length.
+         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text
+         * ended, they have the maximum length.
          */
         private double tokens(List<SampleRecord> samples) {
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
@@ -126,7 +126,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         /** Measures the speed of a full batch of one question. */
         void warm(Plan direct, Example example) {
             begin("speed");
-            Tried tried = time(direct.samples(trial.sequences()).cut(FEWEST_TOKENS / 2), Stopping.NEVER, List.of(example));
+            Tried tried = time(direct.samples(trial.sequences()).cut(FEWEST_TOKENS / 2), Stopping.NEVER,
+                    List.of(example));
             rate = JsonLines.read(tried.file(), SampleRecord.class).stream().mapToLong(SampleRecord::tokens).sum()
                     / tried.seconds();
         }
@@ -135,8 +136,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
          * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
          * previous trial, but at most all questions, and cuts texts at twice as many tokens. A trial begins with the
          * question after the last question of the previous trial, because prompts that are already in the prefix cache
-         * cost less. The last trial is the first one that is complete, or after which the next one would probably exceed
-         * the stage's share of the time.
+         * cost less. The last trial is the first one that is complete, or after which the next one would probably
+         * exceed the stage's share of the time.
          *
          * @param orders maps a question to all its presentation orders
          * @param whole  number of questions of the whole stage; each presentation order counts as one question

@@ -67,7 +67,10 @@ final class BranchSolveMerge {
         return criteria.subList(0, Math.min(criteria.size(), MOST_CRITERIA));
     }
 
-    /** The name of a criterion, which is the text before its description: {@code Depth} in {@code Depth: is it deep?} */
+    /**
+     * The name of a criterion, which is the text before its description, such as {@code Depth} in {@code Depth: is it
+     * deep?}
+     */
     static String name(String criterion) {
         String plain = criterion.replace("*", "").strip();
         String name = plain.split(":|\\s[-–—]\\s", 2)[0].strip();

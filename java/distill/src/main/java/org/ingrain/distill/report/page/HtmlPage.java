@@ -127,6 +127,12 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("p").leaf("b", "What counts as an answer").text(" (" + report.task() + "): " + report.rule())
                 .close("p");
         if (!report.arms().isEmpty()) {
+            Table categories = Tables.categories(report.arms());
+            if (!categories.rows().isEmpty()) {
+                page.open("details").leaf("summary", "Categories of questions");
+                table(page, categories, List.of());
+                page.close("details");
+            }
             page.open("details", "open", "").leaf("summary", "Answers to the held-out questions");
             table(page, Tables.given(report.arms()), List.of());
             page.close("details");

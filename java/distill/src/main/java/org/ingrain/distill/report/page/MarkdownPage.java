@@ -4,6 +4,7 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Prompts;
 import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.SettingsList;
+import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
 import org.ingrain.distill.sample.Plan;
 
@@ -21,6 +22,8 @@ public record MarkdownPage(Report report, Prompts prompts) {
                 "\n#Tokens: mean number of generated tokens per question, including intermediate steps. Intervals are "
                 + "Wilson's. A text without an answer counts as wrong." + report.aboutVotes() + Tables.ABOUT_CONSTANT
                 + "\n\nWhat counts as an answer: " + report.rule() + "\n");
+        Table categories = Tables.categories(report.arms());
+        page.append(categories.rows().isEmpty() ? "" : "\nCategories of questions:\n\n" + categories.markdown());
         if (!report.arms().isEmpty()) {
             page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
         }

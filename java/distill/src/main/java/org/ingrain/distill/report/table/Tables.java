@@ -69,6 +69,19 @@ public final class Tables {
         return row;
     }
 
+    /** The results of each category, in the sequence of the arms; no rows if the questions have no categories. */
+    public static Table categories(List<ArmResult> arms) {
+        List<List<String>> rows = new ArrayList<>();
+        arms.stream().flatMap(arm -> arm.categories().keySet().stream()).distinct().forEach(category ->
+                arms.stream().filter(arm -> arm.categories().containsKey(category)).forEach(arm -> {
+                    ArmResult.Category own = arm.categories().get(category);
+                    rows.add(List.of(category + ": " + arm.title(), Figures.percent(own.accuracy()),
+                            Figures.percent(own.low()) + " - " + Figures.percent(own.high()),
+                            Figures.tokens(own.tokens()), String.valueOf(own.questions())));
+                }));
+        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "questions"), rows);
+    }
+
     /** The answers that each arm gives, in the sequence of the arms, after the gold answers. */
     public static Table given(List<ArmResult> arms) {
         List<List<String>> rows = new ArrayList<>();
