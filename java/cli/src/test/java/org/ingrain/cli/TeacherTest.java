@@ -62,7 +62,8 @@ class TeacherTest {
         }
         assertEquals(text("own/evaluation/system-1/samples.jsonl"),
                 text("taught/evaluation/teacher-system-1/samples.jsonl"));
-        assertNotEquals(text("own/evaluation/system-1/samples.jsonl"), text("taught/evaluation/system-1/samples.jsonl"));
+        assertNotEquals(text("own/evaluation/system-1/samples.jsonl"),
+                text("taught/evaluation/system-1/samples.jsonl"));
         JsonNode manifest = Json.parse(text("taught/run.json"), "run.json");
         assertTrue(manifest.path("settings").path("teacher").has("teacher config.json"), manifest.toString());
         assertTrue(text("taught/training/adapter/adapter_config.json").contains("student"));

@@ -126,8 +126,8 @@ public final class TeacherFlags {
         if (RemoteConfig.isUrl(teacher)) {
             RemoteAnswerer server = RemoteAnswerer.connect(config(), key(), notice);
             SortedMap<String, String> identity = server.identity();
-            return new OpenTeacher(new Provenance.Teacher(identity.get("model") + " at " + identity.get("url"), identity),
-                    server, new ModelState.Teacher(), none);
+            String name = identity.get("model") + " at " + identity.get("url");
+            return new OpenTeacher(new Provenance.Teacher(name, identity), server, new ModelState.Teacher(), none);
         }
         Path folder = Path.of(teacher);
         SortedMap<String, String> identity = new TreeMap<>(properties);
