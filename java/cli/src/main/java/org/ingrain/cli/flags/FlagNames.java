@@ -29,11 +29,19 @@ public final class FlagNames {
         if (field == null) {
             return message;
         }
-        Map<String, String> flags = command.options().stream().filter(option -> option.userObject() instanceof Field)
-                .collect(Collectors.toMap(FlagNames::setting, OptionSpec::longestName, (first, second) -> first));
-        String text = CAMEL_CASE.matcher(message.substring(field.length()))
+        return flags(command).getOrDefault(field, field) + text(message.substring(field.length()), command);
+    }
+
+    /** A text with flags in place of the names in camel case, if the command has a flag for them. */
+    public static String text(String text, CommandSpec command) {
+        Map<String, String> flags = flags(command);
+        return CAMEL_CASE.matcher(text)
                 .replaceAll(found -> Matcher.quoteReplacement(flags.getOrDefault(found.group(), found.group())));
-        return flags.getOrDefault(field, field) + text;
+    }
+
+    private static Map<String, String> flags(CommandSpec command) {
+        return command.options().stream().filter(option -> option.userObject() instanceof Field)
+                .collect(Collectors.toMap(FlagNames::setting, OptionSpec::longestName, (first, second) -> first));
     }
 
     private static String setting(OptionSpec option) {
