@@ -114,7 +114,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 why = why.or(() -> different);
             }
         }
-        throw InputException.field("fromRun", goal.from() + ": nothing can be taken over, because it was made with "
+        throw InputException.field("fromRun", goal.from() + ": nothing can be taken over: "
                 + why.orElseThrow());
     }
 
