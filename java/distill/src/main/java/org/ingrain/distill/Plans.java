@@ -23,9 +23,18 @@ record Plans(DistillConfig<?> config, Task task) {
         if (student.method().equals(config.method())) {
             return student.method().plan(task, config.sample(), purpose, teacher);
         }
-        // The control draws as many direct answers as System 2 draws answers.
-        int answers = config.method().plan(task, config.sample(), purpose, teacher).leaves();
-        return student.method().plan(task, samples(answers), purpose, teacher);
+        return student.method().plan(task, samples(controlSamples(purpose, teacher)), purpose, teacher);
+    }
+
+    /**
+     * Number of direct answers per question for the control that learns System 1's answers. By default, it is the
+     * number of votes on System 2's label, so that the same rule applies to both. If each stage has its own vote, these
+     * are the votes of the first stage.
+     */
+    private int controlSamples(String purpose, ModelState teacher) {
+        int own = config.evaluate().controlSamples();
+        Plan plan = config.method().plan(task, config.sample(), purpose, teacher);
+        return own > 0 ? own : new Curation(config.curation(), task, config.method(), plan).voters();
     }
 
     /** The weights of the teacher of the first round. */
@@ -62,12 +71,16 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     Plan selection(Student student, ModelState teacher) {
-        return new UniversalSelfConsistency(task, student.method()).plan(config.sample(), teacher);
+        return universal(student).plan(config.sample(), teacher);
     }
 
     /** For each example, the question that lists the responses in a file of samples. */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
-        return new UniversalSelfConsistency(task, student.method()).questions(samples, examples);
+        return universal(student).questions(samples, examples);
+    }
+
+    private UniversalSelfConsistency universal(Student student) {
+        return new UniversalSelfConsistency(task, student.method(), config.curation().selector());
     }
 
     /** Whether students are trained on whole texts. */
