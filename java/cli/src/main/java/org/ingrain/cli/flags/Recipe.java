@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -76,15 +77,16 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /**
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param line the parser of all commands
+     * @param parser makes a parser of all commands
      * @throws InputException if there is no such recipe, or if it is for another command, or has a flag or a value that
      *         its command does not accept
      */
-    public static String[] expand(String[] arguments, CommandLine line) {
+    public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);
         if (name == null) {
             return arguments;
         }
+        CommandLine line = parser.get();
         Recipe recipe = load(name);
         Arrays.stream(arguments).filter(line.getSubcommands()::containsKey).findFirst()
                 .filter(given -> !given.equals(recipe.command)).ifPresent(given -> {

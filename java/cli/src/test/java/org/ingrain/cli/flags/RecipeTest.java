@@ -30,7 +30,7 @@ class RecipeTest {
     private Path temp;
 
     private static List<String> expand(String... arguments) {
-        return List.of(Recipe.expand(arguments, Main.commandLine()));
+        return List.of(Recipe.expand(arguments, Main::commandLine));
     }
 
     static Stream<String> shipped() throws IOException {
