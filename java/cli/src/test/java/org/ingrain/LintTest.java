@@ -139,7 +139,7 @@ class LintTest {
     @Test
     void onlyTheCommandLineKnowsFlags() {
         List<String> others = List.of("workbench/KernelCompiler.java", "report/page/HtmlPage.java",
-                "lab/LabReadme.java", "tokenizer/EncoderProcess.java");
+                "lab/LabReadme.java", "tokenizer/EncoderProcess.java", "verify/VerifierProcess.java");
         assertNone((path, lines) -> path.matches("java/(engine|distill)/src/main/.*")
                 && others.stream().noneMatch(path::endsWith) ? firstLine(lines, FLAG) : null);
     }

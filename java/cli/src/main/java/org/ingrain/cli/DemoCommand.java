@@ -89,7 +89,8 @@ final class DemoCommand implements Callable<Integer> {
             Seeds<TunerConfig> runs = Seeds.of(output.resolve(kind.task().name()), all,
                     seed -> config(kind, questions, seed));
             try (Engine engine = Engine.open(options, new LoadProgress(model))) {
-                status = Math.max(status, DistillCommand.distil(engine, batch.config(engine), runs, cluster));
+                status = Math.max(status, DistillCommand.distil(DistillWorkers.of(engine, batch, cluster, null,
+                        runs.runs().getFirst().config().train()), runs));
             }
             System.out.println();
         }

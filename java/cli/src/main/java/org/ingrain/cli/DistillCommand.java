@@ -1,19 +1,25 @@
 package org.ingrain.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.SortedMap;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.CurationFlags;
+import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
 import org.ingrain.cli.flags.Recipe;
+import org.ingrain.cli.flags.RunFlags;
+import org.ingrain.cli.flags.TeacherFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.flags.Words;
@@ -22,25 +28,28 @@ import org.ingrain.cli.progress.StageProgress;
 import org.ingrain.distill.DistillConfig;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.Seeds;
+import org.ingrain.distill.StageKind;
 import org.ingrain.distill.TeachConfig;
-
-import org.ingrain.distill.engine.EngineTuner;
 import org.ingrain.distill.engine.TunerConfig;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.engine.Engine;
-import org.ingrain.engine.Fingerprint;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.InputFile;
-import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
 
 @Command(name = "distill", description = {
     "Distils a System 2 method into a model (arXiv:2407.06023).",
@@ -58,11 +67,26 @@ final class DistillCommand implements Callable<Integer> {
     private static final int NOTHING_KEPT = 3;
     private static final double VOTING_TEMPERATURE = 0.7;
 
+    @Parameters(index = "0", arity = "0..1", paramLabel = "STAGE", completionCandidates = Candidates.Stages.class,
+            description = "Last stage to execute: ${COMPLETION-CANDIDATES} (default: report). Finished stages are not "
+            + "repeated.")
+    private String stage = "report";
+
+    @Parameters(index = "1", arity = "0..1", paramLabel = "RUN",
+            description = "Run folder to continue with the flags that are kept in its recipe.json.")
+    private Path run;
+
+    @Spec
+    private CommandSpec spec;
+
     @Mixin
     private ModelFlags modelFlags;
 
     @Mixin
     private TemplateFlags templateFlags;
+
+    @Mixin
+    private TeacherFlags teacher;
 
     @Mixin
     private QuestionFlags questions;
@@ -75,8 +99,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each --test-data, "
-            + "0 means all (default: ${DEFAULT-VALUE}).")
+            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each "
+            + "--test-data, 0 means all (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
     @Under(Heading.DATA)
@@ -97,6 +121,12 @@ final class DistillCommand implements Callable<Integer> {
     private List<Integer> samples = List.of();
 
     @Under(Heading.SAMPLING)
+    @Option(names = "--samples", paramLabel = "FILE",
+            description = "Answers sampled elsewhere, in place of those of the method: JSON Lines with id or question, "
+            + "sample, text or texts; or a batch output of OpenAI or vLLM.")
+    private Path importedSamples;
+
+    @Under(Heading.SAMPLING)
     @Option(names = "--temperature", defaultValue = "0.7", paramLabel = "T",
             description = "Sampling temperature; not stated in the paper (default: ${DEFAULT-VALUE}).")
     private double temperature;
@@ -110,6 +140,11 @@ final class DistillCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "1", paramLabel = "S",
             description = "Seed of sampling and training (default: ${DEFAULT-VALUE}).")
     private long seed;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--train-seed", paramLabel = "S",
+            description = "Seed of training alone; with --seeds, that of the first run (default: that of --seed).")
+    private Long trainSeed;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--seeds", defaultValue = "1", paramLabel = "N",
@@ -136,6 +171,10 @@ final class DistillCommand implements Callable<Integer> {
 
     @Mixin
     private CurationFlags curation;
+
+    @Under(Heading.TRAINING)
+    @Option(names = "--full", description = "Train all weights of the students instead of adapters.")
+    private boolean full;
 
     @Mixin
     private TrainingFlags training;
@@ -164,6 +203,18 @@ final class DistillCommand implements Callable<Integer> {
     private List<String> controls = List.of();
 
     @Under(Heading.EVALUATION)
+    @Option(names = "--control-n", paramLabel = "N",
+            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
+            + "vote on a label: the product of --n, or with --per-stage its first number).")
+    private int controlSamples;
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--test-system-2-after",
+            description = "Evaluate the System 2 method with the distilled model too: does it still reason when asked "
+            + "to? Costs as much as evaluating System 2 (default: no).")
+    private boolean systemTwoAfter;
+
+    @Under(Heading.EVALUATION)
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
             description = "Majority vote of K answers per held-out question, such as 1,5,10: draws the largest K and "
             + "reports the vote of the first k answers for each k (default: 1).")
@@ -181,57 +232,80 @@ final class DistillCommand implements Callable<Integer> {
     private Path output;
 
     @Under(Heading.OUTPUT)
+    @Option(names = "--from", paramLabel = "RUN",
+            description = "Take over the stages of another run that do not depend on the changed flags, such as its "
+            + "samples for another training.")
+    private Path fromRun;
+
+    @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
-            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop.")
+            description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
+            + "config file of models/, print upper bounds without trying.")
     private boolean dryRun;
 
     @Override
     public Integer call() {
+        StageKind until = Words.choose("STAGE", stage, StageKind.class);
         if (output == null && recipe == null && !dryRun) {
             throw new InputException("--output: none, expected the run folder");
         }
         cluster.check();
+        curation.remark().ifPresent(line -> System.err.println("ingrain: warning: " + line));
+        teacher.check();
         if (dryRun) {
             cluster.requireNone("--dry-run");
+            teacher.requireNone("--dry-run");
         }
+        if (full && dryRun) {
+            throw new InputException("--full: given with --dry-run, expected one of the two: the estimate is that of "
+                    + "adapters");
+        }
+        if ((full || teacher.isFolder()) && cluster.given()) {
+            throw new InputException("--cluster: given with " + (full ? "--full" : "a model folder as --teacher")
+                    + ", expected one of the two: a cluster has one whole model");
+        }
+        importedSamples = InputFile.rereadable(importedSamples);
         testData = testData.stream().map(InputFile::rereadable).toList();
-        Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config);
-        ModelOptions options = templateFlags.apply(modelFlags.options());
+        Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
+                .keeping(this::flags);
+        ModelOptions given = templateFlags.apply(modelFlags.options());
+        ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
-            GeneratorConfig sizes = batch.config(engine);
+            TunerConfig train = runs.runs().getFirst().config().train();
             if (!dryRun) {
-                return distil(engine, sizes, runs, cluster);
+                return distil(DistillWorkers.of(engine, batch, cluster, teacher.open(engine,
+                        DistillWorkers.properties(engine, batch), line -> System.err.println("ingrain: " + line)),
+                        train), runs);
             }
-            runs.check(provenance(engine, sizes));
+            if (options.randomWeights()) {
+                new Seeds<>(runs.runs(), null).check(null);
+            } else {
+                runs.check(DistillWorkers.provenance(engine, batch));
+            }
             Recipe from = recipe == null ? null : Recipe.load(recipe);
-            return new DryRun(engine, sizes, from, seeds).print(runs.runs().getFirst());
+            return new DryRun(engine, batch.config(engine), from, seeds).print(runs.runs().getFirst());
         }
-    }
-
-    /** Provenance of the answers, with the engine's fingerprint and the context length. */
-    static Provenance provenance(Engine engine, GeneratorConfig sizes) {
-        SortedMap<String, String> all = engine.fingerprint();
-        all.put("context", String.valueOf(sizes.contextLength()));
-        return new Provenance(Fingerprint.version(), engine.options().model(), all);
     }
 
     /** Distils one model with all seeds and prints the result table. Returns the exit status. */
-    static int distil(Engine engine, GeneratorConfig sizes, Seeds<TunerConfig> runs, ClusterFlags cluster) {
-        Provenance provenance = provenance(engine, sizes);
+    static int distil(DistillWorkers workers, Seeds<TunerConfig> runs) {
+        Provenance provenance = workers.provenance();
         runs.check(provenance);
         TunerConfig train = runs.runs().getFirst().config().train();
-        try (Answerer answerer = cluster.answerer(engine, sizes, train.lora().limits(1));
+        try (Answerer answerer = workers.answerer(train);
                 StageProgress progress = new StageProgress(train.optimizer().warmupSteps())) {
-            Optional<Seeds.Result> result = runs.run(provenance, answerer,
-                    own -> new EngineTuner(engine, own, provenance.engine()), progress, line -> {
-                        progress.close();
-                        System.err.println("ingrain: " + line);
-                    });
+            Optional<Seeds.Result> result = runs.run(provenance, answerer, workers::tuner, progress, line -> {
+                progress.close();
+                System.err.println("ingrain: " + line);
+            });
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
-                found.warnings().forEach(line -> System.err.println("warning: " + line));
-                System.err.println("report: " + found.report());
+                CommandSpec flags = CommandSpec.forAnnotatedObject(new DistillCommand());
+                found.warnings().forEach(line -> System.err.println("warning: " + FlagNames.text(line, flags)));
+                if (found.report() != null) {
+                    System.err.println("report: " + found.report());
+                }
             });
             return result.isPresent() ? 0 : NOTHING_KEPT;
         }
@@ -246,9 +320,29 @@ final class DistillCommand implements Callable<Integer> {
     private DistillConfig<TunerConfig> config(long own) {
         SamplingParams params = SamplingParams.sampled(temperature, topP, maxTokens, own).withTopK(topK);
         return new DistillConfig<>(questions.config(testData, testSize), Methods.load(method),
-                new SampleConfig(samples, params), curation.config(own),
-                new TunerConfig(training.lora(), training.optimizer(), training.train(own)), evaluation(own),
-                new TeachConfig(rounds, stages));
+                new SampleConfig(numbers(), params), curation.config(own),
+                new TunerConfig(full ? null : training.lora(), training.optimizer(),
+                        training.train(trainSeed(own))),
+                evaluation(own), new TeachConfig(rounds, stages, teacher.given()), importedSamples);
+    }
+
+    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    private List<Integer> numbers() {
+        return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
+    }
+
+    /** The flags of the run with seed {@code own}. */
+    private JsonNode flags(long own) {
+        Map<String, Object> instead = new LinkedHashMap<>(Map.of("seed", own, "train-seed", trainSeed(own)));
+        if (teacher.given()) {
+            instead.put("teacher", teacher.value());
+        }
+        return RunFlags.of(spec.commandLine().getParseResult(), instead, Set.of("seeds"));
+    }
+
+    /** Seed of the training of the run with seed {@code own}. */
+    private long trainSeed(long own) {
+        return trainSeed == null ? own : trainSeed + (own - seed);
     }
 
     private EvaluateConfig evaluation(long own) {
@@ -259,7 +353,8 @@ final class DistillCommand implements Callable<Integer> {
         return new EvaluateConfig(params, List.of(), questions.testOrders(),
                 named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(),
                 testVotes,
-                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList(), controlSamples,
+                systemTwoAfter);
     }
 
     private static List<String> named(List<String> words) {

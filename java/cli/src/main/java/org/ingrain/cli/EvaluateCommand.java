@@ -11,6 +11,7 @@ import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.flags.RecipeFlag;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
@@ -41,6 +42,9 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private RecipeFlag recipe;
 
     @Mixin
     private TemplateFlags templateFlags;
@@ -109,7 +113,7 @@ final class EvaluateCommand implements Callable<Integer> {
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()));
                 StageProgress progress = new StageProgress(0)) {
             GeneratorConfig sizes = batch.config(engine);
-            Provenance provenance = DistillCommand.provenance(engine, sizes);
+            Provenance provenance = DistillWorkers.provenance(engine, batch);
             EvaluationRun.check(config, provenance, output);
             ArmResult result;
             try (Answerer answerer = cluster.answerer(engine, sizes, adapters(engine))) {

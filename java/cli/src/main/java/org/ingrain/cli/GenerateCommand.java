@@ -1,8 +1,5 @@
 package org.ingrain.cli;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -11,10 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.ingrain.cli.PromptFile.Prompt;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.RecipeFlag;
 import org.ingrain.cli.flags.SamplingFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
@@ -23,7 +22,6 @@ import org.ingrain.engine.AdapterSlots;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.files.DurableFile;
-import org.ingrain.files.LineReader;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.GenerationListener;
 import org.ingrain.sample.Generator;
@@ -57,6 +55,9 @@ final class GenerateCommand implements Callable<Integer> {
     private ModelFlags modelFlags;
 
     @Mixin
+    private RecipeFlag recipe;
+
+    @Mixin
     private TemplateFlags templateFlags;
 
     @Under(Heading.MODEL)
@@ -86,11 +87,13 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--prompts", paramLabel = "FILE",
-            description = "File with one prompt per line; - reads standard input.")
+            description = "File with one prompt per line, or rows (.json, .jsonl, .csv, .parquet) with prompt, "
+            + "question, text or messages; - reads lines from standard input.")
     private Path promptFile;
 
     @Under(Heading.DATA)
-    @Option(names = "--system", paramLabel = "TEXT", description = "System message before each prompt.")
+    @Option(names = "--system", paramLabel = "TEXT",
+            description = "System message before each prompt (default: that of a row's messages).")
     private String system;
 
     @Under(Heading.DATA)
@@ -99,7 +102,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--json",
-            description = "Print one JSON object per completion: text, ids, log_probabilities, finish_reason. "
+            description = "Print one JSON object per completion: prompt, prompt_text, text, ids, log_probabilities, "
+            + "finish_reason. "
             + "Log-probabilities are the model's, before temperature, --top-p and --top-k.")
     private boolean json;
 
@@ -120,8 +124,8 @@ final class GenerateCommand implements Callable<Integer> {
     private Path output;
 
     @Override
-    public Integer call() throws IOException {
-        List<String> questions = questions();
+    public Integer call() {
+        List<Prompt> questions = questions();
         if (questions.isEmpty()) {
             throw new InputException("--prompt: none given, expected --prompt TEXT or --prompts FILE");
         }
@@ -136,6 +140,10 @@ final class GenerateCommand implements Callable<Integer> {
         if (raw && templateFlags.given()) {
             throw new InputException("--enable-thinking: given with --raw, which renders no chat template");
         }
+        if (raw && (system != null || questions.stream().anyMatch(prompt -> !prompt.before().isEmpty()))) {
+            throw new InputException(system != null ? "--system: given with --raw, which renders no messages"
+                    : "--raw: given with prompts of several messages, expected none");
+        }
         sampling.params();
         ModelOptions options = templateFlags.apply(modelFlags.options());
         if (output != null) {
@@ -144,38 +152,43 @@ final class GenerateCommand implements Callable<Integer> {
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             Generator generator = engine.generator(batch.config(engine),
                     adapter == null ? null : engine.adapter(adapter));
+            if (!raw && engine.template().isDefault()) {
+                System.err.println("chat template: none in " + options.model() + ", so Llama 2's is used; --raw "
+                        + "continues the prompt without a template");
+            }
             int slot = adapter == null ? -1 : new AdapterSlots(generator, engine).load(adapter);
             List<Request> requests = questions.stream().map(question -> request(engine, question, slot)).toList();
             boolean stream = requests.size() == 1 && samples == 1 && !json && output == null;
             Instant start = Instant.now();
-            List<List<Completion>> results = stream ? stream(generator, requests.getFirst()) : all(generator, requests);
+            List<List<Completion>> results = stream ? stream(generator, requests.getFirst())
+                    : all(generator, requests, questions);
             report(requests, results, Duration.between(start, Instant.now()), generator.stats());
         }
         return 0;
     }
 
-    private List<String> questions() {
-        List<String> questions = new ArrayList<>(prompts);
+    private List<Prompt> questions() {
+        List<Prompt> questions = new ArrayList<>(prompts.stream().map(Prompt::of).toList());
         if (promptFile != null) {
-            boolean standard = promptFile.toString().equals("-");
-            try (InputStream in = standard ? System.in : Files.newInputStream(promptFile)) {
-                questions.addAll(LineReader.lines(in, standard ? "standard input" : promptFile.toString()));
-            } catch (IOException e) {
-                throw DurableFile.unreadable(standard ? Path.of("standard input") : promptFile, e);
-            }
+            questions.addAll(PromptFile.read(promptFile));
         }
         return questions;
     }
 
-    private Request request(Engine engine, String question, int slot) {
-        int[] ids = raw ? engine.tokenizer().encodeBegin(question) : engine.encode(messages(question));
+    private Request request(Engine engine, Prompt question, int slot) {
+        int[] ids = raw ? engine.tokenizer().encodeBegin(question.text()) : engine.encode(messages(question));
         return new Request(ids, samples, firstSample, sampling.params(), slot, promptLogProbabilities)
                 .withContinuesText(raw).withTopTokens(topTokens);
     }
 
-    private List<Message> messages(String question) {
-        Message user = new Message("user", question);
-        return system == null ? List.of(user) : List.of(new Message("system", system), user);
+    private List<Message> messages(Prompt question) {
+        List<Message> messages = new ArrayList<>(question.before());
+        if (system != null) {
+            messages.removeIf(message -> message.role().equals("system"));
+            messages.addFirst(Message.system(system));
+        }
+        messages.add(Message.user(question.text()));
+        return messages;
     }
 
     private List<List<Completion>> stream(Generator generator, Request request) {
@@ -198,12 +211,12 @@ final class GenerateCommand implements Callable<Integer> {
         return List.of(completions);
     }
 
-    private List<List<Completion>> all(Generator generator, List<Request> requests) throws IOException {
+    private List<List<Completion>> all(Generator generator, List<Request> requests, List<Prompt> questions) {
         List<List<Completion>> results = run(generator, requests);
         StringBuilder text = new StringBuilder();
         for (int p = 0; p < results.size(); p++) {
             for (Completion completion : results.get(p)) {
-                text.append(json ? toJson(p, completion) : completion.text()).append('\n');
+                text.append(json ? toJson(p, questions.get(p).text(), completion) : completion.text()).append('\n');
             }
         }
         if (output == null) {
@@ -238,9 +251,10 @@ final class GenerateCommand implements Callable<Integer> {
         return results;
     }
 
-    private String toJson(int prompt, Completion completion) {
+    private String toJson(int prompt, String promptText, Completion completion) {
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("prompt", prompt);
+        node.put("prompt_text", promptText);
         node.put("sample", completion.sample());
         node.put("text", completion.text());
         node.put("finish_reason", completion.reason().name().toLowerCase(Locale.ROOT));

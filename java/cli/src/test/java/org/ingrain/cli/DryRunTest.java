@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The plan of a dry run has the numbers of calls and of training steps that the run then has, and upper limits. */
 class DryRunTest {
     private static final Pattern ROW = Pattern.compile(
-            "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)$");
+            "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)(?:  .*)?$");
 
     @TempDir
     private Path temp;
@@ -78,6 +78,8 @@ class DryRunTest {
                 "--epochs", 3, "--batch-size", 4, "--output", output);
         Run dry = succeed(command, "--dry-run");
         assertFalse(Files.exists(output));
+        assertTrue(dry.err().contains("\ntrying sample (2 of 7)\ntrying sample distilled-system-1 (3 of 7)\n"),
+                dry.err());
         Map<String, Planned> plan = plan(dry);
         succeed(command);
         Map<String, Long> real = new LinkedHashMap<>();
@@ -105,9 +107,10 @@ class DryRunTest {
                         + "training \\S+\\),"
                 + " \\S+ GiB free"), memory);
         assertEquals(
-                "ingrain: " + output
+                "ingrain: --output: " + output
                 + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another "
-                + "folder", Run.of(with(command, "--rounds", 3)).complaint());
+                + "folder, which takes over equal stages with --from " + output,
+                Run.of(with(command, "--rounds", 3)).complaint());
     }
 
     private static Object[] with(List<Object> command, String flag, Object value) {
@@ -239,6 +242,20 @@ class DryRunTest {
         Matcher tokens = Pattern.compile("(?m)^train +[\\d,]+ +[\\d,]+ +([\\d,]+)").matcher(dry.out());
         assertTrue(tokens.find(), dry.out());
         assertEquals(1, Double.parseDouble(tokens.group(1).replace(",", "")) / trained, 0.2, dry.out() + trained);
+    }
+
+    /** Without weights, the plan has the largest number of calls and tokens, and no time. */
+    @Test
+    void aConfigAlone() throws IOException {
+        Path config = Files.writeString(temp.resolve("config.json"), TinyModelFolder.config());
+        Run run = succeed(List.of("distill", "--model", config, "--task", "last-letter", "--generate", 12,
+                "--test-size", 4, "--n", "3,2", "--max-tokens", 4, "--rank", 2, "--epochs", 3, "--batch-size", 4, "--dry-run"));
+        assertTrue(run.out().contains("nothing tried: " + config + " has no weights."), run.out());
+        for (String line : List.of("sample +72 +72 +288 +-", "train +6 +6 +- +-",
+                "evaluate system-1 and 1 more +8 +8 +32 +-", "memory: needs .*training .* free")) {
+            assertTrue(Pattern.compile("(?m)^" + line + "$").matcher(run.out()).find(), run.out());
+        }
+        assertFalse(run.err().contains("trying"), run.err());
     }
 
     @Test

@@ -8,8 +8,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Matcher;
 import org.ingrain.checkpoint.SafetensorsWriter;
 import org.ingrain.checkpoint.TensorOutput;
+import org.ingrain.files.Json;
 import org.ingrain.tokenizer.TinyTokenizers;
 
 /** A random Llama of 30,000 parameters with a byte-level tokenizer, as a Hugging Face folder. */
@@ -33,6 +35,41 @@ public final class TinyModelFolder {
         write(folder);
         Files.delete(folder.resolve("model.safetensors"));
         SafetensorsWriter.writeModel(folder, tensors(), 30_000);
+        return folder;
+    }
+
+    /**
+     * Writes a model that gives the same answer to every prompt: the answer is one token, which follows every token but
+     * itself, and the end of the sequence follows the answer. Layers are without effect.
+     */
+    static Path writeConstant(Path folder, String answer, int context) throws IOException {
+        write(folder);
+        Path tokenizer = folder.resolve("tokenizer.json");
+        Files.writeString(tokenizer, Files.readString(tokenizer).replaceFirst("\"added_tokens\":\\[",
+                Matcher.quoteReplacement("\"added_tokens\":[{\"id\":" + VOCABULARY + ",\"content\":" + Json.line(answer)
+                + ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+                + "\"special\":false},")));
+        Files.writeString(folder.resolve("config.json"), config().replace("259", String.valueOf(VOCABULARY + 1))
+                .replace("192", String.valueOf(context)));
+        List<TensorOutput> constant = new ArrayList<>();
+        tensors().forEach(tensor -> {
+            boolean head = tensor.name().equals("lm_head.weight");
+            if (head || tensor.name().equals("model.embed_tokens.weight")) {
+                float[] values = new float[(VOCABULARY + 1) * 32];
+                for (int token = 0; token <= VOCABULARY && !head; token++) {
+                    values[token * 32 + (token == VOCABULARY ? 1 : 0)] = 1;
+                }
+                values[head ? VOCABULARY * 32 : 0] = head ? 9 : 1;
+                values[32 + 1] = head ? 9 : 0;
+                constant.add(TensorOutput.of(tensor.name(), values, VOCABULARY + 1, 32));
+            } else if (tensor.name().contains("o_proj") || tensor.name().contains("down_proj")) {
+                long[] shape = tensor.name().contains("o_proj") ? new long[] {32, 32} : new long[] {32, 64};
+                constant.add(TensorOutput.of(tensor.name(), new float[(int) (shape[0] * shape[1])], shape));
+            } else {
+                constant.add(tensor);
+            }
+        });
+        SafetensorsWriter.writeModel(folder, constant, Long.MAX_VALUE);
         return folder;
     }
 

@@ -154,6 +154,11 @@ final class PipelineTargets {
         }
 
         @Override
+        public int tokens(String text) {
+            return text.length() / 4 + 1;
+        }
+
+        @Override
         public int tokens(TrainingRow row) {
             return row.completion().getBytes(StandardCharsets.UTF_8).length;
         }

@@ -1,5 +1,6 @@
 package org.ingrain.distill;
 
+import java.nio.file.Path;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.method.Method;
@@ -12,12 +13,28 @@ import org.ingrain.tensor.InputException;
 /**
  * All settings of one run.
  *
- * @param method the System 2 method to distil
- * @param <T>    type of the tuner's settings
+ * @param method   the System 2 method to distil
+ * @param imported file of answers that were sampled elsewhere, in place of the samples of the method in the first
+ *                 round; or null
+ * @param <T>      type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,
-        CurationConfig curation, T train, EvaluateConfig evaluate, TeachConfig teach) {
+        CurationConfig curation, T train, EvaluateConfig evaluate, TeachConfig teach, Path imported) {
+    /** Settings without imported answers. */
+    public DistillConfig(QuestionConfig data, Method method, SampleConfig sample, CurationConfig curation, T train,
+            EvaluateConfig evaluate, TeachConfig teach) {
+        this(data, method, sample, curation, train, evaluate, teach, null);
+    }
+
     public DistillConfig {
+        if (imported != null && sample.samples().size() != 1) {
+            throw InputException.field("samples", sample.samples() + " with importedSamples, expected one number: the "
+                    + "most answers to a question");
+        }
+        if (imported != null && curation.orders() != 1) {
+            throw InputException.field("orders", curation.orders() + " with importedSamples, expected 1: the file has "
+                    + "answers to the questions as given");
+        }
         for (Method baseline : evaluate.baselines()) {
             if (baseline.name().equals(method.name()) || baseline.equals(Methods.direct())) {
                 throw InputException.field("baselines", baseline.name() + ", expected methods other than direct and "

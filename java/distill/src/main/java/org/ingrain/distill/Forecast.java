@@ -2,40 +2,40 @@ package org.ingrain.distill;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.ingrain.distill.curate.Rule;
-import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.TrainingRow;
+import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.RunFolder;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
-import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Estimated work and time of a run. The estimate comes from a trial on this machine with a few of the run's own
- * questions. If several {@link Stage}s do the same work, the trial executes only the first of these stages, and uses
- * the result for all of them.
+ * Estimated work and time of a run. If several {@link Stage}s do the same work, they have one row.
  *
  * @param rows     one row for each kind of work, in the order of the stages
- * @param tried    number of pool questions that were sampled in the trial
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan; it contains the rows of the trial, then one row for each
- *                 question that curation may keep
+ * @param training file of training rows for the memory plan; it contains the rows of the trial, then the longest rows
+ *                 that curation may keep, as many as a step has; null if nothing was tried
  */
-public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
+public record Forecast(List<Row> rows, int tooLong, Path training) {
+    /** Tokens that a chat template adds to a question and its answer, at most in the templates of known models. */
+    private static final int TEMPLATE_TOKENS = 64;
+
     /**
      * Estimate for one or more stages that do the same work.
      *
@@ -43,23 +43,53 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
      * @param calls   expected number of generated texts, or of optimizer steps
      * @param most    number of generated texts if no vote stops early and each text is split into the maximum number of
      *                parts; for training, equal to {@code calls}
-     * @param tokens  expected number of generated tokens, or of tokens in the training batches
-     * @param seconds estimated time in seconds
+     * @param tokens  expected number of generated tokens, or of tokens in the training batches; NaN if unknown
+     * @param seconds estimated time in seconds; NaN if unknown
+     * @param basis   what was tried; empty if nothing was
      */
-    public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds) {
+    public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds, String basis) {
         /** This row multiplied by the number of stages that do the same work. */
         private Row times(int stages) {
             return new Row(Forecast.name(name, stages), asks, calls * stages, most * stages, tokens * stages,
-                    seconds * stages);
+                    seconds * stages, basis);
         }
     }
 
-    /** Samples each method on some questions, then trains a few steps on the sampled answers. */
+    /** An estimate from trials on this machine: samples each method on some questions, then trains some answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
+        Plans plans = new Plans(config, config.data().makeTask());
+        List<List<Stage>> work = work(config, data);
         try (RunFolder run = RunFolder.open(trial.folder().resolve("run"), Manifest.of(List.of(), List.of()))) {
-            return new Maker(new Plans(config, config.data().makeTask()), data, trial, trial.begin(run),
-                    run.file("rows.jsonl")).forecast();
+            Trial.Measure measure = trial.begin(run, 1 + (int) work.stream()
+                    .filter(same -> same.getFirst().usesModel()).count());
+            return new Maker(plans, plans.direct(), data, trial, measure, run.file("rows.jsonl")).forecast(work);
         }
+    }
+
+    /** Upper bounds from the settings and the questions alone. No model is needed, and no time is estimated. */
+    public static Forecast bounds(DistillConfig<?> config, Dataset data) {
+        Plans plans = new Plans(config, config.data().makeTask());
+        Bounds bounds = new Bounds(plans, data);
+        List<Row> rows = work(config, data).stream().filter(same -> same.getFirst().usesModel()).map(bounds::row)
+                .toList();
+        return new Forecast(rows, 0, null);
+    }
+
+    /** An upper bound of the tokens of a training row: one token per byte of UTF-8, and those of the template. */
+    public static int longestRow(DistillConfig<?> config, Dataset data) {
+        Plans plans = new Plans(config, config.data().makeTask());
+        int response = plans.wholeResponses() ? plans.sample(Student.main(config), Bounds.BASE).steps().getLast()
+                .params().maxTokens() : 0;
+        Plan direct = plans.direct();
+        return TEMPLATE_TOKENS + data.pool().stream().map(direct::firstPrompt).mapToInt(prompt -> response
+                + new TrainingRow(prompt, "").bytes()).max().orElse(0) + data.pool().stream().map(plans::known)
+                .mapToInt(String::length).max().orElse(0);
+    }
+
+    /** The stages of a run; those with the same work are in one list. */
+    private static List<List<Stage>> work(DistillConfig<?> config, Dataset data) {
+        return List.copyOf(Stage.of(config, !data.test().isEmpty()).stream()
+                .collect(Collectors.groupingBy(Work::of, LinkedHashMap::new, Collectors.toList())).values());
     }
 
     private static String name(String first, int stages) {
@@ -77,97 +107,70 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
         }
     }
 
-    private record Maker(Plans plans, Dataset data, Trial trial, Trial.Measure measure, Path training) {
+    /** Upper bounds of the work of stages. */
+    private record Bounds(Plans plans, Dataset data) {
         private static final ModelState BASE = new ModelState.Base();
 
-        Forecast forecast() {
-            List<Example> fitting = data.pool().stream()
-                    .filter(example -> trial.tuner().fits(row(example, known(example)))).toList();
-            if (fitting.isEmpty()) {
-                throw new InputException(data.pool().size()
-                        + " questions to distil on: none fits into the model's context with its answer");
-            }
-            Map<Method, Trial.Tried> sampled = new LinkedHashMap<>();
-            List<Row> rows = new ArrayList<>();
-            Map<Work, List<Stage>> work = Stage.of(config(), !data.test().isEmpty()).stream()
-                    .collect(Collectors.groupingBy(Work::of, LinkedHashMap::new, Collectors.toList()));
-            for (List<Stage> same : work.values()) {
-                String name = same.getFirst().name();
-                switch (same.getFirst()) {
-                    case Stage.Sample(Student student) -> {
-                        sampled.put(student.method(), sample(student));
-                        rows.add(sampled.get(student.method()).row(
-                                name, texts(student.method(), plans.sample(student, BASE))).times(same.size()));
-                    }
-                    case Stage.Select(Student student) -> rows.add(
-                            select(student, sampled.get(student.method())).row(name, 1).times(same.size()));
-                    case Stage.Curate curate -> { }
-                    case Stage.Train train ->
-                            rows.add(train(same, examples(sampled.get(config().method()), fitting), fitting));
-                    case Stage.Evaluate(var role, String arm, String title, Method method, Student student) ->
-                            rows.add(evaluate(name, method).times(same.size()));
+        Row row(List<Stage> same) {
+            Row row = switch (same.getFirst()) {
+                case Stage.Sample(Student student) -> texts(same, student.method(), plans.sample(student, BASE),
+                        pool());
+                case Stage.Select(Student student) -> texts(same, student.method(), plans.selection(student, BASE),
+                        data.pool().size());
+                case Stage.Evaluate evaluate -> texts(same, evaluate.method(), evaluation(evaluate.method()), test());
+                case Stage.Train train -> {
+                    long steps = steps(same, data.pool());
+                    yield new Row(name(train.name(), same.size()), false, steps, steps, Double.NaN, Double.NaN, "");
                 }
+                case Stage stage -> throw new IllegalArgumentException(stage.name());
+            };
+            return row;
+        }
+
+        private Row texts(List<Stage> same, Method method, Plan plan, long questions) {
+            long tokens = 0;
+            List<Long> levels = levels(method, plan);
+            for (int i = 0; i < levels.size(); i++) {
+                tokens += levels.get(i) * plan.steps().get(i).params().maxTokens();
             }
-            int tried = (int) sampled.get(config().method()).asked().stream().filter(Example::isAsGiven).count();
-            return new Forecast(rows, tried, data.pool().size() - fitting.size(), training);
+            long texts = questions * levels.stream().mapToLong(Long::longValue).sum();
+            return new Row(same.getFirst().name(), true, texts, texts, (double) tokens * questions, Double.NaN, "")
+                    .times(same.size());
         }
 
-        private DistillConfig<?> config() {
-            return plans.config();
+        /** Number of pool questions; each presentation order counts as one question. */
+        long pool() {
+            return data.pool().stream().mapToLong(example -> plans.poolOrders(example).size()).sum();
         }
 
-        private Task task() {
-            return plans.task();
+        /** Number of test questions; each presentation order counts as one question. */
+        long test() {
+            return data.test().stream().mapToLong(example -> plans.testOrders(example).size()).sum();
         }
 
-        private Trial.Tried sample(Student student) {
-            Plan plan = plans.sample(student, BASE);
-            return measure.ask(plan, plans.stopping(student, plan), data.pool(),
-                    example -> task().orders(example, config().curation().orders()));
+        Plan evaluation(Method method) {
+            return new Evaluation(plans.config().evaluate(), plans.task(), data.test()).plan(method, BASE);
         }
 
-        private Trial.Tried select(Student student, Trial.Tried sampled) {
-            List<Example> asked = sampled.asked();
-            return measure.time(plans.selection(student, BASE, trial.answerer(), sampled.file(), asked), asked,
-                    data.pool().size());
-        }
-
-        private Row evaluate(String name, Method method) {
-            Plan plan = new Evaluation(config().evaluate(), task(), data.test()).plan(method, BASE);
-            return measure.ask(plan, Stopping.NEVER, data.test(),
-                    example -> task().orders(example, config().evaluate().orders()))
-                    .row(name, texts(method, plan));
-        }
-
-        /** The maximum number of generated texts for one question in one presentation order. */
-        private static long texts(Method method, Plan plan) {
-            long texts = 0;
+        /** The maximum number of generated texts for one question in one presentation order, for each step. */
+        static List<Long> levels(Method method, Plan plan) {
+            List<Long> levels = new ArrayList<>();
             long level = 1;
             for (Plan.PlannedStep step : plan.steps()) {
                 level *= step.each() == null ? step.samples() : method.branching().mostParts();
-                texts += level;
+                levels.add(level);
             }
-            return texts;
+            return levels;
         }
 
-        /**
-         * Returns the row of all training stages, under the assumption that curation keeps every question that is short
-         * enough for training.
-         */
-        private Row train(List<Stage> trainings, List<TrainingRow> examples, List<Example> fitting) {
-            int batch = config().train().rowsPerStep();
-            List<TrainingRow> rows = new ArrayList<>();
-            for (int i = 0; i < batch * Trial.STEPS; i++) {
-                rows.add(examples.get(i % examples.size()));
-            }
-            double tokens = rows.stream().mapToInt(trial.tuner()::tokens).average().orElseThrow() * batch;
-            double seconds = measure.step(rows);
-            fitting.forEach(example -> rows.add(row(example, known(example))));
-            JsonLines.write(training, rows);
-            long steps = trainings.stream().mapToLong(stage -> config().train().steps(rows(stage.student(), fitting)))
+        static long most(Method method, Plan plan) {
+            return levels(method, plan).stream().mapToLong(Long::longValue).sum();
+        }
+
+        /** Number of optimizer steps of all trainings if curation keeps all of these questions. */
+        long steps(List<Stage> trainings, List<Example> kept) {
+            return trainings.stream().mapToLong(stage -> plans.config().train().steps(rows(stage.student(), kept)))
                     .sum();
-            return new Row(name(trainings.getFirst().name(), trainings.size()), false, steps, steps, tokens * steps,
-                    seconds * steps);
         }
 
         /**
@@ -175,14 +178,91 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
          * has one row for each presentation order. If the rule is {@code all}, a question has one row for each sample.
          * Otherwise a question has one row.
          */
-        private long rows(Student student, List<Example> fitting) {
-            int size = fitting.size();
-            long kept = size - (int) (size * config().curation().validationFraction());
+        private long rows(Student student, List<Example> questions) {
+            int size = questions.size();
+            long kept = size - (int) (size * plans.config().curation().validationFraction());
             Rule rule = student.curation().rule();
-            long asked = fitting.stream().mapToLong(example -> task().orders(example, config().curation().orders())
-                    .size()).sum();
+            long asked = questions.stream().mapToLong(example -> plans.poolOrders(example).size()).sum();
             return rule == Rule.ALL ? kept * plans.sample(student, BASE).leaves() : rule.votes()
                     ? kept * asked / size : kept;
+        }
+    }
+
+    private record Maker(Plans plans, Plan direct, Dataset data, Trial trial, Trial.Measure measure, Path training) {
+        Forecast forecast(List<List<Stage>> work) {
+            Tuner tuner = trial.tuner().apply(1);
+            List<Example> fitting = data.pool().stream().filter(example -> fits(tuner, example)).toList();
+            if (fitting.isEmpty()) {
+                throw new InputException(data.pool().size()
+                        + " questions to distil on: none fits into the model's context with its answer");
+            }
+            measure.warm(direct, fitting.getFirst());
+            Map<Method, Trial.Tried> sampled = new LinkedHashMap<>();
+            List<Row> rows = new ArrayList<>();
+            Bounds bounds = new Bounds(plans, data);
+            for (List<Stage> same : work) {
+                String name = same.getFirst().name();
+                switch (same.getFirst()) {
+                    case Stage.Sample(Student student) -> {
+                        sampled.put(student.method(), sample(name, student, bounds));
+                        rows.add(sampled.get(student.method()).row(name, Bounds.most(student.method(),
+                                plans.sample(student, Bounds.BASE))).times(same.size()));
+                    }
+                    case Stage.Select(Student student) -> rows.add(
+                            select(name, student, sampled.get(student.method())).row(name, 1).times(same.size()));
+                    case Stage.Verify verify -> { }
+                    case Stage.Curate curate -> { }
+                    case Stage.Train train -> rows.add(train(same, examples(sampled.get(config().method()), fitting),
+                            fitting, bounds.steps(same, fitting)));
+                    case Stage.Evaluate evaluate ->
+                            rows.add(evaluate(name, evaluate.method(), bounds).times(same.size()));
+                }
+            }
+            return new Forecast(rows, data.pool().size() - fitting.size(), training);
+        }
+
+        private DistillConfig<?> config() {
+            return plans.config();
+        }
+
+        /** Whether a question with its answer is short enough for training. Only long texts are tokenized. */
+        private boolean fits(Tuner tuner, Example example) {
+            TrainingRow row = row(example, plans.known(example));
+            return row.bytes() + TEMPLATE_TOKENS <= tuner.longest() || tuner.fits(row);
+        }
+
+        private Trial.Tried sample(String name, Student student, Bounds bounds) {
+            Plan plan = plans.sample(student, Bounds.BASE);
+            return measure.ask(name, plan, plans.stopping(student, plan), data.pool(), plans::poolOrders,
+                    bounds.pool());
+        }
+
+        private Trial.Tried select(String name, Student student, Trial.Tried sampled) {
+            return measure.ask(name, plans.selection(student, Bounds.BASE), Stopping.NEVER,
+                    plans.selectionQuestions(student, sampled.file(), sampled.asked()), List::of, data.pool().size());
+        }
+
+        private Row evaluate(String name, Method method, Bounds bounds) {
+            Plan plan = bounds.evaluation(method);
+            return measure.ask(name, plan, Stopping.NEVER, data.test(), plans::testOrders, bounds.test())
+                    .row(name, Bounds.most(method, plan));
+        }
+
+        /**
+         * Returns the row of all training stages, under the assumption that curation keeps every question that is short
+         * enough for training.
+         */
+        private Row train(List<Stage> trainings, List<TrainingRow> examples, List<Example> fitting, long steps) {
+            String name = name(trainings.getFirst().name(), trainings.size());
+            int batch = config().train().rowsPerStep();
+            Trial.Measure.Speed speed = measure.step(trainings.getFirst().name(), examples, batch);
+            double tokens = batch * examples.stream().mapToInt(trial.tuner().apply(batch)::tokens).average()
+                    .orElseThrow();
+            List<TrainingRow> rows = new ArrayList<>(examples);
+            fitting.stream().map(example -> row(example, plans.known(example)))
+                    .sorted(Comparator.comparingInt(TrainingRow::bytes).reversed()).limit(batch).forEach(rows::add);
+            JsonLines.write(training, rows);
+            return new Row(name, false, steps, steps, tokens * steps, speed.seconds() * tokens * steps, speed.basis());
         }
 
         /**
@@ -191,25 +271,20 @@ public record Forecast(List<Row> rows, int tried, int tooLong, Path training) {
          * that are too long for training are removed. If no row remains, one row with a gold answer is returned.
          */
         private List<TrainingRow> examples(Trial.Tried tried, List<Example> fitting) {
-            boolean whole = config().curation().target() == Target.RESPONSE || config().teach().stages() > 0;
+            boolean whole = plans.wholeResponses();
             Method method = config().method();
             List<TrainingRow> rows = new ArrayList<>();
             Answers.forEach(tried.file(), tried.asked(), (example, answers) -> {
                 List<Answers.Chain> chains = answers.chains(method.depth());
                 String text = whole && !chains.isEmpty() ? method.lastWord(chains.getFirst()).strip() : "";
-                rows.add(row(example, text.isEmpty() ? known(example) : text));
+                rows.add(row(example, text.isEmpty() ? plans.known(example) : text));
             });
-            rows.removeIf(row -> !trial.tuner().fits(row));
-            return rows.isEmpty() ? List.of(row(fitting.getFirst(), known(fitting.getFirst()))) : rows;
+            rows.removeIf(row -> !trial.tuner().apply(1).fits(row));
+            return rows.isEmpty() ? List.of(row(fitting.getFirst(), plans.known(fitting.getFirst()))) : rows;
         }
 
         private TrainingRow row(Example example, String completion) {
-            return new TrainingRow(plans.direct().firstPrompt(example), completion);
-        }
-
-        /** The gold answer in the form of a training target; {@code yes} if the question has no gold answer. */
-        private String known(Example example) {
-            return example.known().flatMap(gold -> task().extract(example, gold)).or(example::known).orElse("yes");
+            return new TrainingRow(direct.firstPrompt(example), completion);
         }
     }
 }

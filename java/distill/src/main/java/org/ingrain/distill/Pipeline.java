@@ -5,7 +5,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
@@ -18,13 +20,17 @@ import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.run.RunFolder;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Task;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.files.Manifest;
 import org.ingrain.files.RunLock;
 import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Distils System 2 into System 1 (arXiv:2407.06023). {@link #run} executes the {@link Stage}s of a run in one run
@@ -39,6 +45,24 @@ import org.ingrain.tensor.InputException;
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
+    /** File of the run folder with the flags that made the run, in the format of a recipe. */
+    public static final String RECIPE = "recipe.json";
+
+    /**
+     * What a call of {@link #run} executes.
+     *
+     * @param folder run folder
+     * @param until  the last kind of stage to execute
+     * @param from   run folder of another run, whose stages are taken over where their inputs are equal; or null
+     * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
+     */
+    public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
+        /** All stages, without another run. */
+        public static Goal all(Path folder) {
+            return new Goal(folder, StageKind.REPORT, null, null);
+        }
+    }
+
     /** The model that answers, and the tuner that trains the students. */
     public record Workers(Answerer answerer, Tuner tuner) {
     }
@@ -50,9 +74,48 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
      *         with other settings
      */
-    public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Path folder) {
+    public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Goal goal) {
         check(config, data);
-        RunLock.check(folder, Settings.of(config, provenance));
+        Manifest manifest = Settings.of(config, provenance);
+        RunLock.difference(goal.folder(), manifest).ifPresent(different -> {
+            throw InputException.field("output", goal.folder() + ": this run folder was made with " + different
+                    + "; take the same settings or another folder, which takes over equal stages with fromRun "
+                    + goal.folder());
+        });
+        RunLock.check(goal.folder(), manifest);
+        if (goal.from() != null) {
+            requireReusable(config, data, manifest, goal);
+        }
+    }
+
+    /** Requires that a stage of the other run, which depends on no other stage, can be taken over. */
+    private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
+        if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {
+            throw InputException.field("fromRun", goal.from() + ": is also the output, expected another run folder");
+        }
+        OtherRun other = OtherRun.open(goal.from());
+        StageInputs inputs = new StageInputs(manifest, data, new Plans(config, config.data().makeTask())::imports);
+        ModelState base = new ModelState.Base();
+        ModelState teacher = new Plans(config, config.data().makeTask()).teacher();
+        Optional<String> why = Optional.empty();
+        for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
+            Optional<String> different = switch (stage) {
+                case Stage.Sample(Student student) when student.teacher() == null ->
+                        other.textsDifference(stage.name(), inputs.drawn(student, teacher));
+                case Stage.Evaluate evaluate when evaluate.asked() == null ->
+                        other.difference(stage.name(), inputs.evaluate(evaluate,
+                                evaluate.ofTeacher() ? teacher : base));
+                default -> null;
+            };
+            if (different != null) {
+                if (different.isEmpty()) {
+                    return;
+                }
+                why = why.or(() -> different);
+            }
+        }
+        throw InputException.field("fromRun", goal.from() + ": nothing can be taken over: "
+                + why.orElseThrow());
     }
 
     /**
@@ -72,6 +135,12 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
         Plans plans = new Plans(config, task);
         Student.first(config).forEach(student -> plans.curation(student, new ModelState.Base()).check());
+        if (config.imported() != null) {
+            ImportedAnswers.read(config.imported(), data, plans.sample(Student.main(config), new ModelState.Base()));
+        }
+        if (config.curation().rule() == Rule.UNIVERSAL) {
+            plans.selection(Student.main(config), new ModelState.Base());
+        }
         task.requireOrders("orders", config.curation().orders(), data.pool());
         if (!data.test().isEmpty()) {
             Evaluation evaluation = new Evaluation(config.evaluate(), task, data.test());
@@ -80,17 +149,25 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
+    /** Starts or resumes a run and executes all stages. */
+    public Outcome run(Path folder) {
+        return run(Goal.all(folder));
+    }
+
     /**
-     * Starts or resumes a run.
+     * Starts or resumes a run and executes its stages up to those of {@code goal}. Finished stages are not repeated.
      *
      * @throws InputException in the same cases as {@link #check}
      */
-    public Outcome run(Path folder) {
-        check(config, data);
+    public Outcome run(Goal goal) {
+        check(config, data, provenance, goal);
         Manifest manifest = Settings.of(config, provenance);
-        try (RunFolder run = RunFolder.open(folder, manifest)) {
+        try (RunFolder run = RunFolder.open(goal.folder(), manifest)) {
             run.log().say("started or resumed");
-            Outcome outcome = run(run, manifest);
+            if (goal.recipe() != null && !Files.exists(run.file(RECIPE))) {
+                DurableFile.write(run.file(RECIPE), Json.pretty(goal.recipe()));
+            }
+            Outcome outcome = run(run, manifest, goal);
             workers.answerer().fallbacks().forEach((what, calls) -> run.log()
                     .say("fallback, " + calls + " calls: " + what));
             run.log().say("ended");
@@ -98,14 +175,19 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
-    private Outcome run(RunFolder run, Manifest manifest) {
+    private Outcome run(RunFolder run, Manifest manifest, Goal goal) {
         if (!Files.exists(run.file("data/test.jsonl"))) {
             JsonLines.write(run.file("data/pool.jsonl"), data.pool());
             JsonLines.write(run.file("data/test.jsonl"), data.test());
         }
         Plans plans = new Plans(config, config.data().makeTask());
-        StageRunner runner = new StageRunner(plans, data, run, workers, progress);
+        OtherRun other = goal.from() == null ? null : OtherRun.open(goal.from());
+        StageRunner runner = new StageRunner(plans, data, run, new StageInputs(manifest, data, plans::imports), other,
+                workers, progress);
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
+            if (stage.kind().compareTo(goal.until()) > 0) {
+                continue;
+            }
             runner.run(stage);
             if (stage instanceof Stage.Curate(Student student) && runner.ledgers().containsKey(student)
                     && !runner.kept(student)) {
@@ -115,7 +197,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 run.log().say(student.name() + ": curation kept nothing; this student and later rounds are skipped");
             }
         }
-        return publish(plans, runner, run, manifest);
+        return goal.until() == StageKind.REPORT ? publish(plans, runner, run, manifest)
+                : new Outcome.Paused(goal.until(), byName(runner.ledgers()), run.path());
     }
 
     private Outcome publish(Plans plans, StageRunner runner, RunFolder run, Manifest manifest) {
@@ -125,10 +208,17 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 .map(student -> new StudentFiles(student.role(), student.name(), student.title(), student.folder(),
                         student.folders())).toList();
         Report report = Report.of(run.path(),
-                new Report.Subject(task.name(), task.rule(), config.method().title(), manifest), Report.Sizes.of(data),
+                new Report.Subject(task.name(), task.rule(), config.method().title(), manifest,
+                        origin(run)), Report.Sizes.of(data),
                 new Report.Results(runner.arms(), byName(runner.ledgers()), byName(runner.trained())), taught);
-        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task.name())), taught).write();
+        new Publication(run.path(), report, new Prompts(plan, config.method().marks(task)), taught).write();
         return new Outcome.Done(report, run.path());
+    }
+
+    private ImportedAnswers.Source origin(RunFolder run) {
+        Path file = run.file(ImportedAnswers.ORIGIN);
+        return config.imported() == null ? null
+                : Json.parse(DurableFile.read(file), ImportedAnswers.Source.class, file.toString());
     }
 
     private static <V> Map<String, V> byName(Map<Student, V> values) {

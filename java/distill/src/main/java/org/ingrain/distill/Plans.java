@@ -3,6 +3,7 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Curation;
+import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
 import org.ingrain.distill.model.Answerer;
@@ -22,9 +23,28 @@ record Plans(DistillConfig<?> config, Task task) {
         if (student.method().equals(config.method())) {
             return student.method().plan(task, config.sample(), purpose, teacher);
         }
-        // The control draws as many direct answers as System 2 draws answers.
-        int answers = config.method().plan(task, config.sample(), purpose, teacher).leaves();
-        return student.method().plan(task, samples(answers), purpose, teacher);
+        return student.method().plan(task, samples(controlSamples(purpose, teacher)), purpose, teacher);
+    }
+
+    /**
+     * Number of direct answers per question for the control that learns System 1's answers. By default, it is the
+     * number of votes on System 2's label, so that the same rule applies to both. If each stage has its own vote, these
+     * are the votes of the first stage.
+     */
+    private int controlSamples(String purpose, ModelState teacher) {
+        int own = config.evaluate().controlSamples();
+        Plan plan = config.method().plan(task, config.sample(), purpose, teacher);
+        return own > 0 ? own : new Curation(config.curation(), task, config.method(), plan).voters();
+    }
+
+    /** The weights of the teacher of the first round. */
+    ModelState teacher() {
+        return config.teach().otherTeacher() ? new ModelState.Teacher() : new ModelState.Base();
+    }
+
+    /** Whether the student's samples are imported, not drawn. */
+    boolean imports(Student student) {
+        return config.imported() != null && student.round() == 1 && student.method().equals(config.method());
     }
 
     /** Plan of the method {@code direct}. Students are trained and evaluated with the prompt of this plan. */
@@ -46,9 +66,41 @@ record Plans(DistillConfig<?> config, Task task) {
 
     /** The sampling in which the teacher selects the most consistent of its own responses. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
-        UniversalSelfConsistency universal = new UniversalSelfConsistency(task, student.method());
-        return new Sampling(universal.plan(config.sample(), teacher), Stopping.NEVER,
-                universal.questions(samples, examples), answerer);
+        return new Sampling(selection(student, teacher), Stopping.NEVER,
+                selectionQuestions(student, samples, examples), answerer);
+    }
+
+    Plan selection(Student student, ModelState teacher) {
+        return universal(student).plan(config.sample(), teacher);
+    }
+
+    /** For each example, the question that lists the responses in a file of samples. */
+    List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
+        return universal(student).questions(samples, examples);
+    }
+
+    private UniversalSelfConsistency universal(Student student) {
+        return new UniversalSelfConsistency(task, student.method(), config.curation().selector());
+    }
+
+    /** Whether students are trained on whole texts. */
+    boolean wholeResponses() {
+        return config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
+    }
+
+    /** The gold answer in the form of a training target; {@code yes} if the question has no gold answer. */
+    String known(Example example) {
+        return example.known().flatMap(gold -> task.extract(example, gold)).or(example::known).orElse("yes");
+    }
+
+    /** The presentation orders in which a question of the pool is asked. */
+    List<Example> poolOrders(Example example) {
+        return task.orders(example, config.curation().orders());
+    }
+
+    /** The presentation orders in which a question of the test is asked. */
+    List<Example> testOrders(Example example) {
+        return task.orders(example, config.evaluate().orders());
     }
 
     private SampleConfig samples(int samples) {

@@ -20,28 +20,48 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.tensor.InputException;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Runs the same distillation with several seeds, one after another, on one loaded model.
  *
  * @param runs   the runs, one for each seed; at least one run
+ * @param until  the last kind of stage to execute
+ * @param from   run folder, or folder of the run folders of several seeds, from which stages are taken over; or null
  * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
  *               folder {@code seed-K} for each seed, and the table over all seeds
  */
-public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
+public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, StageKind until, Path from) {
     private static final int MOST = 1000;
 
-    public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data) {
+    /** @param recipe flags of the run as a recipe, or null; see {@link Pipeline.Goal} */
+    public record Run<T extends TunerSettings>(long seed, DistillConfig<T> config, Dataset data, JsonNode recipe) {
     }
 
     /**
      * The combined result of the runs.
      *
-     * @param table  result table as text for a terminal
-     * @param report file of the full report
+     * @param table    result as text for a terminal
+     * @param report   file of the full report; null if the report stage was not executed
      * @param warnings reasons to doubt the result, one line each
      */
     public record Result(String table, Path report, List<String> warnings) {
+    }
+
+    /** All stages of these runs, without another run. */
+    public Seeds(List<Run<T>> runs, Path output) {
+        this(runs, output, StageKind.REPORT, null);
+    }
+
+    /** These runs up to a kind of stage, with stages taken over from another run, if it is not null. */
+    public Seeds<T> with(StageKind last, Path other) {
+        return new Seeds<>(runs, output, last, other);
+    }
+
+    /** These runs with the flags of each seed as a recipe. */
+    public Seeds<T> keeping(LongFunction<JsonNode> recipes) {
+        return new Seeds<>(runs.stream().map(run -> new Run<>(run.seed(), run.config(), run.data(),
+                recipes.apply(run.seed()))).toList(), output, until, from);
     }
 
     /** The seeds {@code first}, {@code first + 1} and so on. */
@@ -63,7 +83,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         List<Run<T>> runs = new ArrayList<>();
         for (long seed : seeds) {
             DistillConfig<T> config = settings.apply(seed);
-            runs.add(new Run<>(seed, config, read.computeIfAbsent(config.data(), Dataset::load)));
+            runs.add(new Run<>(seed, config, read.computeIfAbsent(config.data(), Dataset::load), null));
         }
         return new Seeds<>(runs, output);
     }
@@ -78,7 +98,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
             throw new InputException(output + ": a file or the folder of one run, expected a folder for the runs of "
                     + runs.size() + " seeds");
         }
-        runs.forEach(run -> Pipeline.check(run.config(), run.data(), provenance, folder(run)));
+        runs.forEach(run -> Pipeline.check(run.config(), run.data(), provenance, goal(run)));
     }
 
     /**
@@ -93,18 +113,23 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         List<Long> done = new ArrayList<>();
         List<Long> empty = new ArrayList<>();
         List<Report> reports = new ArrayList<>();
+        StringBuilder paused = new StringBuilder();
         for (Run<T> run : runs) {
             Pipeline.Workers workers = new Pipeline.Workers(answerer, tuner.apply(run.config().train()));
-            switch (new Pipeline(run.config(), run.data(), provenance, workers, progress).run(folder(run))) {
+            switch (new Pipeline(run.config(), run.data(), provenance, workers, progress).run(goal(run))) {
                 case Outcome.Done ended -> {
                     done.add(run.seed());
                     reports.add(ended.report());
                 }
                 case Outcome.NothingKept nothing -> {
                     empty.add(run.seed());
-                    nothingKept.accept((runs.size() == 1 ? "" : "seed " + run.seed() + ": ") + nothing.line());
+                    nothingKept.accept(named(run) + nothing.line());
                 }
+                case Outcome.Paused stage -> paused.append(named(run)).append(stage.line()).append('\n');
             }
+        }
+        if (!paused.isEmpty()) {
+            return Optional.of(new Result(paused.toString(), null, List.of()));
         }
         return reports.isEmpty() ? Optional.empty() : Optional.of(result(done, reports, empty));
     }
@@ -126,7 +151,13 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output) {
         return report.warnings().stream().map(warning -> before + warning.line()).toList();
     }
 
-    private Path folder(Run<T> run) {
-        return runs.size() == 1 ? output : output.resolve("seed-" + run.seed());
+    private String named(Run<T> run) {
+        return runs.size() == 1 ? "" : "seed " + run.seed() + ": ";
+    }
+
+    private Pipeline.Goal goal(Run<T> run) {
+        String name = "seed-" + run.seed();
+        Path other = from != null && Files.exists(from.resolve(name)) ? from.resolve(name) : from;
+        return new Pipeline.Goal(runs.size() == 1 ? output : output.resolve(name), until, other, run.recipe());
     }
 }

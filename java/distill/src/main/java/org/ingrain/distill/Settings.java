@@ -20,7 +20,7 @@ final class Settings {
     private Settings() {
     }
 
-    private record Notes(String model, List<String> data) {
+    private record Notes(String model, String teacher, List<String> data) {
     }
 
     private record Data(TaskConfig task, String data, List<String> testData, int limit, int testSize, int generate,
@@ -28,7 +28,8 @@ final class Settings {
     }
 
     private record Distill(String version, Data data, Method method, Method direct, Object sample, Object curation,
-            JsonNode train, Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine) {
+            JsonNode train, Object evaluate, TeachConfig teach, Map<String, String> model, Map<String, String> engine,
+            Map<String, String> teacher, String imported) {
     }
 
     private record Evaluate(String version, Data data, Method method, Object evaluate, Map<String, String> model,
@@ -36,22 +37,25 @@ final class Settings {
     }
 
     static Manifest of(DistillConfig config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance),
+        return Manifest.of(notes(config.data(), config.imported(), provenance),
                 new Distill(provenance.version(), data(config.data()), config.method(), Methods.direct(),
                         config.sample(), config.curation(), Json.tree(config.train()), config.evaluate(),
-                        config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine())));
+                        config.teach(), Digest.model(provenance.model()), new TreeMap<>(provenance.engine()),
+                        provenance.teacher() == null ? null : provenance.teacher().identity(),
+                        config.imported() == null ? null : Digest.content(config.imported())));
     }
 
     static Manifest of(EvaluationRun.Config config, Provenance provenance) {
-        return Manifest.of(notes(config.data(), provenance),
+        return Manifest.of(notes(config.data(), null, provenance),
                 new Evaluate(provenance.version(), data(config.data()), config.method(), config.evaluate(),
                         Digest.model(provenance.model()), config.adapter() == null
                         ? null : Digest.model(config.adapter()), new TreeMap<>(provenance.engine())));
     }
 
-    private static Notes notes(QuestionConfig data, Provenance provenance) {
-        return new Notes(name(provenance.model()), Stream.of(Stream.of(data.data()), data.testData().stream(),
-                Stream.of(data.names())).flatMap(files -> files).filter(Objects::nonNull).map(Settings::name).toList());
+    private static Notes notes(QuestionConfig data, Path imported, Provenance provenance) {
+        return new Notes(name(provenance.model()), provenance.teacher() == null ? null : provenance.teacher().name(),
+                Stream.of(Stream.of(data.data()), data.testData().stream(), Stream.of(data.names(), imported))
+                        .flatMap(files -> files).filter(Objects::nonNull).map(Settings::name).toList());
     }
 
     /** Returns the data settings with the hash of each file's content in place of the path of the file. */

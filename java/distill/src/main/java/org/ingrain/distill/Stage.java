@@ -18,6 +18,13 @@ sealed interface Stage {
     /** Name of the stage in progress lines, timings and forecasts. */
     String name();
 
+    StageKind kind();
+
+    /** Whether the stage samples or trains a model. */
+    default boolean usesModel() {
+        return !(this instanceof Curate || this instanceof Verify);
+    }
+
     /** The student that the stage belongs to; null for an evaluation that belongs to no student. */
     Student student();
 
@@ -27,6 +34,11 @@ sealed interface Stage {
         public String name() {
             return student.stage("sample");
         }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.SAMPLE;
+        }
     }
 
     /** Lets the student's teacher select the most consistent of its own responses. */
@@ -35,6 +47,24 @@ sealed interface Stage {
         public String name() {
             return student.stage("select");
         }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.SAMPLE;
+        }
+    }
+
+    /** Verifies the answers with the user's program. */
+    record Verify(Student student) implements Stage {
+        @Override
+        public String name() {
+            return student.stage("verify");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
+        }
     }
 
     /** Writes the ledger and the training rows. */
@@ -42,6 +72,11 @@ sealed interface Stage {
         @Override
         public String name() {
             return student.stage("curate");
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.CURATE;
         }
     }
 
@@ -55,19 +90,36 @@ sealed interface Stage {
         public String name() {
             return student.stage(part == student.parts() ? "train" : "train stage " + part);
         }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.TRAIN;
+        }
     }
 
     /**
      * Evaluates one arm.
      *
      * @param arm     name of the arm
-     * @param student the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
-     *                and the baselines, which use the base model
+     * @param student   the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
+     *                  and the baselines, which use the base model or the teacher of the first round
+     * @param ofTeacher whether the teacher of the first round is evaluated
      */
-    record Evaluate(Role role, String arm, String title, Method method, Student student) implements Stage {
+    record Evaluate(Role role, String arm, String title, Method method, Student student, boolean ofTeacher)
+            implements Stage {
+        /** The evaluation of the base model or of a student. */
+        Evaluate(Role role, String arm, String title, Method method, Student student) {
+            this(role, arm, title, method, student, false);
+        }
+
         @Override
         public String name() {
             return "evaluate " + arm;
+        }
+
+        @Override
+        public StageKind kind() {
+            return StageKind.EVALUATE;
         }
 
         /** The student whose weights are evaluated; null if the base model is evaluated. */
@@ -105,6 +157,9 @@ sealed interface Stage {
         if (student.curation().rule() == Rule.UNIVERSAL) {
             stages.add(new Select(student));
         }
+        if (student.curation().verifier() != null) {
+            stages.add(new Verify(student));
+        }
         stages.add(new Curate(student));
     }
 
@@ -122,8 +177,15 @@ sealed interface Stage {
             List<Stage> stages) {
         Method direct = Methods.direct();
         Method method = config.method();
-        stages.add(new Evaluate(Role.SYSTEM_1, "system-1", direct.title(), direct, null));
-        stages.add(new Evaluate(Role.SYSTEM_2, "system-2", method.title(), method, mains.getFirst()));
+        boolean other = config.teach().otherTeacher();
+        stages.add(new Evaluate(Role.SYSTEM_1, "system-1", direct.title() + (other ? " of the student" : ""), direct,
+                null));
+        if (other) {
+            stages.add(new Evaluate(Role.BASELINE, "teacher-system-1", direct.title() + " of the teacher", direct, null,
+                    true));
+        }
+        stages.add(new Evaluate(Role.SYSTEM_2, "system-2", method.title() + (other ? " of the teacher" : ""), method,
+                mains.getFirst(), true));
         config.evaluate().baselines().forEach(baseline ->
                 stages.add(new Evaluate(Role.BASELINE, "baseline-" + baseline.name(), baseline.title(), baseline,
                         null)));
@@ -134,6 +196,10 @@ sealed interface Stage {
                         method.title() + ", round " + main.round(), method, main));
             }
             stages.add(distilled(main));
+        }
+        if (config.evaluate().systemTwoAfter()) {
+            stages.add(new Evaluate(Role.SYSTEM_2_DISTILLED, "system-2-distilled",
+                    method.title() + " by the distilled model", method, mains.getLast()));
         }
     }
 

@@ -88,6 +88,10 @@ record Student(Role role, String name, String title, String folder, String sampl
         return folder + "selections.jsonl";
     }
 
+    String verdicts() {
+        return folder + "verdicts.jsonl";
+    }
+
     /** Folder of one training, relative to the run folder; the last training uses the student's own folder. */
     String folder(int part) {
         return part == parts ? folder : folder + "stages/" + part + "/";

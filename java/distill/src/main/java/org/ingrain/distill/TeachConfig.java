@@ -1,16 +1,19 @@
 package org.ingrain.distill;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import org.ingrain.tensor.InputException;
 
 /**
- * Settings of the distillation rounds and of the training stages in each round.
+ * Settings of the teacher, of the distillation rounds and of the training stages in each round.
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
  * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838); the
  *               student is trained before the first stage and after each stage; 0: a single training on the answer
  *               alone
+ * @param otherTeacher whether the teacher of the first round is another model than the base model of the students
  */
-public record TeachConfig(int rounds, int stages) {
+public record TeachConfig(int rounds, int stages,
+        @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean otherTeacher) {
     private static final int MOST = 1000;
 
     public TeachConfig {
@@ -20,6 +23,11 @@ public record TeachConfig(int rounds, int stages) {
         if (stages < 0 || stages > MOST) {
             throw InputException.field("stages", stages + ", expected 0 (train on the answer alone) to " + MOST);
         }
+    }
+
+    /** Rounds and stages in which the base model is the teacher of the first round. */
+    public TeachConfig(int rounds, int stages) {
+        this(rounds, stages, false);
     }
 
     /** One round with a single training on the answer alone. */

@@ -2,10 +2,15 @@ package org.ingrain.distill;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.model.Tuner;
 import org.ingrain.distill.run.Progress;
@@ -19,48 +24,80 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
 
 /**
- * Model, tuner and folder for the measurements of a {@link Forecast}.
+ * Model, tuner and folder for the measurements of a {@link Forecast}, and their time limit.
  *
- * @param tuner     a tuner that trains exactly {@link #STEPS} steps with the run's batch size
+ * @param tuner     makes a tuner that trains exactly {@link #STEPS} steps of this number of rows
  * @param folder    temporary folder
- * @param sequences number of sequences that the answerer computes at once; a trial draws at least this number of
- *                  samples, if there are enough questions
+ * @param sequences number of sequences that the answerer computes at once
+ * @param seconds   time for all trials together. Trials grow until their share of this time is used; the first and
+ *                  smallest trial of each stage is always made
+ * @param progress  receives the name of each stage before its trials, with the number of finished stages
  */
-public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) {
+public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, int sequences, double seconds,
+        Progress progress) {
     /**
      * Number of optimizer steps in a trial. Only the steps between the first and the last are timed, because the first
      * step is slow and the last step writes a checkpoint.
      */
-    public static final int STEPS = 4;
+    public static final int STEPS = 3;
 
-    /** Warm-up time in seconds. During this time the JVM still compiles, so that a measured speed would be too low. */
-    private static final double WARM_SECONDS = 3;
-    /**
-     * Minimum duration, in seconds, of a trial that an estimate is based on. The duration may be shorter if there are
-     * too few questions.
-     */
-    private static final double LONG_SECONDS = 1;
-    private static final int FEWEST_QUESTIONS = 4;
+    private static final int FEWEST_TOKENS = 16;
+    /** Expected growth of the duration from one trial to the next: twice the questions, twice the tokens. */
+    private static final double GROWTH = 4;
 
-    Measure begin(RunFolder run) {
-        return new Measure(this, run);
+    Measure begin(RunFolder run, int stages) {
+        return new Measure(this, run, stages);
     }
 
     /**
      * The result of a trial of one stage.
      *
+     * @param plan    the plan of the stage
+     * @param cut     the plan of the trial, whose texts are cut
      * @param file    file of the samples that the trial drew
      * @param asked   questions of the trial; each is asked in all its presentation orders
      * @param whole   number of questions of the whole stage; each presentation order counts as one question
      * @param seconds duration of the trial in seconds
+     * @param rate    tokens per second of a full batch of short prompts
      */
-    record Tried(Path file, List<Example> asked, long whole, double seconds) {
-        /** The estimate for the whole stage. */
+    record Tried(Plan plan, Plan cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
+        /** The estimate for the whole stage. The tokens that were cut off are generated at {@code rate}. */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
             double share = (double) whole / asked.size();
-            return new Forecast.Row(name, true, Math.round(samples.size() * share), whole * mostTexts,
-                    samples.stream().mapToLong(SampleRecord::tokens).sum() * share, seconds * share);
+            long drawn = samples.stream().mapToLong(SampleRecord::tokens).sum();
+            double tokens = Math.max(drawn, tokens(samples));
+            return new Forecast.Row(name, true, Math.round(samples.size() * share), whole * mostTexts, tokens * share,
+                    (seconds + (tokens - drawn) / rate) * share, basis());
+        }
+
+        private String basis() {
+            long questions = asked.stream().filter(Example::isAsGiven).count();
+            return questions + (questions == 1 ? " question" : " questions")
+                    + (cut.equals(plan) ? "" : ", cut at " + cut.steps().getLast().params().maxTokens() + " tokens");
+        }
+
+        /**
+         * Expected number of tokens if no text had been cut. Cut texts are assumed to end at the same rate per token as
+         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text
+         * ended, they have the maximum length.
+         */
+        private double tokens(List<SampleRecord> samples) {
+            Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
+            samples.forEach(sample -> steps.computeIfAbsent(sample.step(), step -> new ArrayList<>()).add(sample));
+            double tokens = 0;
+            for (int i = 0; i < plan.steps().size(); i++) {
+                List<SampleRecord> own = steps.getOrDefault(plan.steps().get(i).name(), List.of());
+                long drawn = own.stream().mapToLong(SampleRecord::tokens).sum();
+                int most = plan.steps().get(i).params().maxTokens();
+                int cutAt = cut.steps().get(i).params().maxTokens();
+                long ended = cutAt == most ? own.size()
+                        : own.stream().filter(sample -> sample.finish() != Finish.LENGTH).count();
+                double rest = ended == 0 ? most - cutAt
+                        : (1 - Math.exp(-(double) ended / drawn * (most - cutAt))) * drawn / ended;
+                tokens += drawn + (own.size() - ended) * rest;
+            }
+            return tokens;
         }
     }
 
@@ -69,64 +106,105 @@ public record Trial(Answerer answerer, Tuner tuner, Path folder, int sequences) 
         private final Trial trial;
         private final RunFolder run;
         private final long begun = System.nanoTime();
+        private final int stages;
+        private int stage;
         private int files;
+        private double rate;
 
-        private Measure(Trial trial, RunFolder run) {
+        private Measure(Trial trial, RunFolder run, int stages) {
             this.trial = trial;
             this.run = run;
+            this.stages = stages;
+        }
+
+        /** Reports the stage that is tried next, and returns the seconds for its trials. */
+        private double begin(String name) {
+            trial.progress().at(new Progress.State(name, stage, stages, "stages", 0));
+            return Math.max(0, trial.seconds() - since(begun)) / Math.max(1, stages - stage++);
+        }
+
+        /** Measures the speed of a full batch of one question. */
+        void warm(Plan direct, Example example) {
+            begin("speed");
+            Tried tried = time(direct.samples(trial.sequences()).cut(FEWEST_TOKENS / 2), Stopping.NEVER,
+                    List.of(example));
+            rate = JsonLines.read(tried.file(), SampleRecord.class).stream().mapToLong(SampleRecord::tokens).sum()
+                    / tried.seconds();
         }
 
         /**
          * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
-         * previous trial, but at most all questions. A trial begins with the question after the last question of the
-         * previous trial, because prompts that are already in the prefix cache cost less. The last trial is the first
-         * trial that contains all questions, or that ends after the warm-up time and takes at least
-         * {@link #LONG_SECONDS}.
+         * previous trial, but at most all questions, and cuts texts at twice as many tokens. A trial begins with the
+         * question after the last question of the previous trial, because prompts that are already in the prefix cache
+         * cost less. The last trial is the first one that is complete, or after which the next one would probably
+         * exceed the stage's share of the time.
          *
          * @param orders maps a question to all its presentation orders
+         * @param whole  number of questions of the whole stage; each presentation order counts as one question
          */
-        Tried ask(Plan plan, Stopping stopping, List<Example> questions, Function<Example, List<Example>> orders) {
+        Tried ask(String name, Plan plan, Stopping stopping, List<Example> questions,
+                Function<Example, List<Example>> orders, long whole) {
+            double seconds = begin(name);
+            long start = System.nanoTime();
             int all = questions.size();
-            List<Example> whole = questions.stream().flatMap(example -> orders.apply(example).stream()).toList();
             int first = 0;
-            int some = Math.min(all, Math.max(FEWEST_QUESTIONS,
-                    Math.ceilDiv(trial.sequences() * all, plan.steps().getFirst().samples() * whole.size())));
+            int some = 1;
+            int cut = Math.min(FEWEST_TOKENS, plan.longest());
             while (true) {
                 List<Example> asked = IntStream.range(first, first + some).mapToObj(i -> questions.get(i % all))
                         .flatMap(example -> orders.apply(example).stream()).toList();
-                Tried tried = time(new Sampling(plan, stopping, asked, trial.answerer()), asked, whole.size());
-                if (some == all || since(begun) >= WARM_SECONDS && tried.seconds() >= LONG_SECONDS) {
-                    return tried;
+                Tried tried = time(plan.cut(cut), stopping, asked);
+                if (some == all && cut >= plan.longest() || since(start) + GROWTH * tried.seconds() > seconds) {
+                    return new Tried(plan, tried.cut(), tried.file(), asked, whole, tried.seconds(), rate);
                 }
                 first += some;
                 some = Math.min(all, 2 * some);
+                cut = Math.min(plan.longest(), 2 * cut);
             }
         }
 
-        /** @param whole number of questions of the whole stage; each presentation order counts as one question */
-        Tried time(Sampling sampling, List<Example> asked, long whole) {
+        private Tried time(Plan plan, Stopping stopping, List<Example> asked) {
             Path file = file("samples");
             long start = System.nanoTime();
-            sampling.run(file, new Stopwatch("try", "samples", run.log(), Progress.SILENT));
-            return new Tried(file, asked, whole, since(start));
+            new Sampling(plan, stopping, asked, trial.answerer()).run(file,
+                    new Stopwatch("try", "samples", run.log(), Progress.SILENT));
+            return new Tried(plan, plan, file, asked, asked.size(), since(start), rate);
         }
 
         /**
-         * Measures the seconds per optimizer step. Repeats a training of {@link #STEPS} steps on the rows until the
-         * warm-up time has passed, and returns the median of the repetitions.
+         * The measured speed of training.
+         *
+         * @param seconds seconds per token of the rows of a step
+         * @param basis   what was measured
          */
-        double step(List<TrainingRow> rows) {
-            Path train = file("rows");
-            JsonLines.write(train, rows);
-            long start = System.nanoTime();
-            List<Double> passes = new ArrayList<>();
-            do {
+        record Speed(double seconds, String basis) {
+        }
+
+        /**
+         * Measures the speed of optimizer steps with one row, then with four times as many as before, at most {@code
+         * batch}, as long as the stage's share of the time lasts. Returns the speed with the most rows.
+         */
+        Speed step(String name, List<TrainingRow> rows, int batch) {
+            double seconds = begin(name);
+            long begun = System.nanoTime();
+            int size = 1;
+            while (true) {
+                List<TrainingRow> some = IntStream.range(0, size * STEPS).mapToObj(i -> rows.get(i % rows.size()))
+                        .toList();
+                Path train = file("rows");
+                JsonLines.write(train, some);
+                long start = System.nanoTime();
                 long[] ends = new long[STEPS + 1];
-                trial.tuner().tune(new Tuner.Job(train, file("none"), file("training"), "train", null),
+                Tuner tuner = trial.tuner().apply(size);
+                tuner.tune(new Tuner.Job(train, file("none"), file("training"), "train", null),
                         state -> ends[(int) state.done()] = System.nanoTime());
-                passes.add((ends[STEPS - 1] - ends[1]) / 1e9 / (STEPS - 2));
-            } while (since(start) < WARM_SECONDS);
-            return passes.stream().sorted().toList().get(passes.size() / 2);
+                if (size == batch || since(begun) + GROWTH * since(start) > seconds) {
+                    double tokens = some.stream().mapToInt(tuner::tokens).average().orElseThrow() * size;
+                    return new Speed((ends[STEPS - 1] - ends[1]) / 1e9 / (STEPS - 2) / tokens,
+                            String.format(Locale.ROOT, "%d of %d rows", size, batch));
+                }
+                size = Math.min(batch, 4 * size);
+            }
         }
 
         private Path file(String name) {

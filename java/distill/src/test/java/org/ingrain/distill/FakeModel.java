@@ -115,6 +115,8 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
         String weights = switch (request.weights()) {
             case ModelState.Base() -> "base";
             case ModelState.Adapter(Path folder) -> Digest.file(folder.resolve("adapter.json"));
+            case ModelState.Model(Path folder) -> Digest.file(folder.resolve("adapter.json"));
+            case ModelState.Teacher() -> throw new IllegalStateException("the teacher is another model");
         };
         long hash = Digest.seed(request.params().seed(), prompt, weights, request.params().withSeed(0).toString(),
                 request.params().temperature() == 0 ? "" : String.valueOf(request.sample()));

@@ -51,6 +51,11 @@ record FakeTuner(Runnable tick) implements Tuner {
     }
 
     @Override
+    public int tokens(String text) {
+        return text.length() / 4 + 1;
+    }
+
+    @Override
     public int tokens(TrainingRow row) {
         return 1;
     }

@@ -31,7 +31,7 @@ import org.ingrain.sample.SamplingParams;
 
 /** Creates small runs and reads the files of their folders. */
 public final class Runs {
-    static final Set<String> EXEMPT = Set.of("run.log", "timings.json", "log.txt");
+    static final Set<String> EXEMPT = Set.of("run.log", "timings.json", "taken-over.json", "log.txt");
 
     /** Settings of a tuner that needs no settings except the number of steps. */
     record NoSettings(int steps) implements TunerSettings {
@@ -94,7 +94,8 @@ public final class Runs {
 
     /** Throws the errors that a run would throw before its first stage. */
     static void check(DistillConfig<?> config, Path base, String name) {
-        Pipeline.check(config, Dataset.load(config.data()), provenance(base), base.resolve(name));
+        Pipeline.check(config, Dataset.load(config.data()), provenance(base),
+                Pipeline.Goal.all(base.resolve(name)));
     }
 
     /**

@@ -148,7 +148,8 @@ class SettingsTest {
     private void assertUnfit(String line, DistillConfig<Runs.NoSettings> config) {
         Path folder = base.resolve("unfit");
         assertEquals(line, assertThrows(InputException.class,
-                () -> Pipeline.check(config, Dataset.load(config.data()), Runs.provenance(base), folder)).getMessage());
+                () -> Pipeline.check(config, Dataset.load(config.data()), Runs.provenance(base),
+                        Pipeline.Goal.all(folder))).getMessage());
         assertEquals(line, assertThrows(InputException.class, () -> Runs.run(config, base, "unfit", FakeModel.with(1)))
                 .getMessage());
         assertTrue(Files.notExists(folder));

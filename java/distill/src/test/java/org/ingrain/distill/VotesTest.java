@@ -98,6 +98,8 @@ class VotesTest {
         }
         SeedsReport seeds = SeedsReport.of(List.of(1L, 2L), List.of(report, report), List.of());
         assertTrue(seeds.text().contains("#Tokens, k = 10  k = 1 %  k = 5 %  k = 10 %"), seeds.text());
+        assertEquals(report.arms().getFirst().commonest().accuracy(), seeds.rows().getLast().mean());
+        assertEquals("always the commonest gold answer", seeds.rows().getLast().title());
         SeedResult row = seeds.rows().getFirst();
         assertEquals(report.arms().getFirst().votes().get(1).accuracy(), row.shares().get("k = 5"));
     }
@@ -136,6 +138,20 @@ class VotesTest {
         assertRefused("testVotes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
         assertRefused("testVotes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
                 () -> new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(1, 5), List.of()));
+    }
+
+    @Test
+    void systemTwoOfTheStudentIsTheLastRow() {
+        DistillConfig<Runs.NoSettings> plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
+        EvaluateConfig e = plain.evaluate();
+        EvaluateConfig after = new EvaluateConfig(e.params(), List.of(), 1, List.of(), List.of(), List.of(), 0, true);
+        Report report = ((Outcome.Done) Runs.run(with(plain, after), base, "run", FakeModel.with(1))).report();
+        ArmResult last = report.arms().getLast();
+        assertEquals("system-2-distilled", last.name());
+        assertEquals("2-step RaR by the distilled model", last.title());
+        assertTrue(report.table().contains("2-step RaR by the distilled model  "), report.table());
+        assertRefused("controlSamples: 3, expected none without the control distilled-system-1",
+                () -> new EvaluateConfig(e.params(), List.of(), 1, List.of(), List.of(), List.of(), 3, false));
     }
 
     private static EvaluateConfig baselines(String... names) {

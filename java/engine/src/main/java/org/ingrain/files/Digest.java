@@ -76,6 +76,19 @@ public final class Digest {
         return HexFormat.of().formatHex(digest.digest());
     }
 
+    /** Returns the SHA-256 of a file's content, as {@code sha256sum} prints it. */
+    public static String content(Path file) {
+        MessageDigest digest = sha256();
+        try (FileChannel channel = FileChannel.open(file)) {
+            for (long from = 0; from < channel.size(); from += WHOLE) {
+                read(channel, from, (int) Math.min(WHOLE, channel.size() - from), digest);
+            }
+        } catch (IOException e) {
+            throw DurableFile.unreadable(file, e);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
     /**
      * Derives a non-negative seed from another seed and a list of names. The result is 63 bits of the SHA-256 of the
      * seed and the names. Each name is hashed together with its length, so that ("ab", "c") and ("a", "bc") yield

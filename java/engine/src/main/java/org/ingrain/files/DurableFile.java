@@ -124,6 +124,33 @@ public final class DurableFile {
         }
     }
 
+    /**
+     * Makes {@code target} the same file as {@code source} by a hard link, or a copy if the file system has no hard
+     * links or the two are on different file systems. If {@code target} exists, it is replaced.
+     *
+     * @throws InputException if the source cannot be read or the target cannot be written
+     */
+    public static void link(Path source, Path target) {
+        requireReplaceable(target);
+        Path folder = target.toAbsolutePath().getParent();
+        Path fresh = Unfinished.beside(target);
+        try {
+            DurableFolder.make(folder);
+            try {
+                Files.createLink(fresh, source.toRealPath());
+            } catch (UnsupportedOperationException | FileSystemException e) {
+                Files.copy(source, fresh);
+                DurableFolder.force(fresh);
+            }
+            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+            DurableFolder.force(folder);
+        } catch (IOException e) {
+            throw unwritable(target, e);
+        } finally {
+            discard(fresh);
+        }
+    }
+
     /** Appends {@code text} in UTF-8 without forcing it to the disk. This method is used for logs. */
     public static void append(Path file, String text) {
         try {

@@ -2,6 +2,8 @@ package org.ingrain.files;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.ingrain.tensor.InputException;
@@ -46,16 +48,59 @@ public final class FileDigests {
      * @throws InputException if an existing file was changed after it was made
      */
     public void make(Path file, Runnable make) {
-        String name = folder.relativize(file).toString();
-        boolean recorded = digests.containsKey(name) && Files.exists(file);
-        if (recorded && !digests.get(name).equals(Digest.file(file))) {
+        boolean recorded = isRecorded(file);
+        make.run();
+        if (!recorded) {
+            digests.put(name(file), Digest.file(file));
+            write();
+        }
+    }
+
+    /**
+     * Checks or records existing files: a file with a recorded digest must have this digest; the digests of the other
+     * files are recorded.
+     *
+     * @throws InputException if a file was changed after its digest was recorded
+     */
+    public void hold(Collection<Path> files) {
+        List<Path> fresh = files.stream().filter(file -> !isRecorded(file)).toList();
+        fresh.forEach(file -> digests.put(name(file), Digest.file(file)));
+        if (!fresh.isEmpty()) {
+            write();
+        }
+    }
+
+    /**
+     * Requires an existing file with a recorded digest.
+     *
+     * @throws InputException if the file is missing, has no recorded digest, or was changed after it was recorded
+     */
+    public void require(Path file) {
+        if (!isRecorded(file)) {
+            throw new InputException(file + ": missing, or not in " + NAME + ", expected a finished file of the run");
+        }
+    }
+
+    /** The recorded digest of a file of the run folder; null if there is none. */
+    public String of(Path file) {
+        return digests.get(name(file));
+    }
+
+    /** Whether the file exists and has a recorded digest. Throws an InputException if its content has another one. */
+    private boolean isRecorded(Path file) {
+        boolean recorded = digests.containsKey(name(file)) && Files.exists(file);
+        if (recorded && !of(file).equals(Digest.file(file))) {
             throw new InputException(file + ": has been changed since the run made it (its SHA-256 is not that in "
                     + NAME + "), expected the same content: restore it or use another run folder");
         }
-        make.run();
-        if (!recorded) {
-            digests.put(name, Digest.file(file));
-            DurableFile.write(folder.resolve(NAME), Json.pretty(new Content(digests)));
-        }
+        return recorded;
+    }
+
+    private String name(Path file) {
+        return folder.relativize(file).toString();
+    }
+
+    private void write() {
+        DurableFile.write(folder.resolve(NAME), Json.pretty(new Content(digests)));
     }
 }

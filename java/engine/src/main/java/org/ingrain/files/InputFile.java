@@ -1,17 +1,20 @@
 package org.ingrain.files;
 
+import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.zip.GZIPInputStream;
 import org.ingrain.tensor.InputException;
 
 /** Files that the user names as input. */
 public final class InputFile {
     private static final int KIND = 0170000;
     private static final int PIPE = 0010000;
+    private static final int GZIP = 0x1f8b;
 
     private InputFile() {
     }
@@ -36,6 +39,15 @@ public final class InputFile {
 
     private static boolean isPipe(Path path) throws IOException {
         return ((Integer) Files.getAttribute(path, "unix:mode") & KIND) == PIPE;
+    }
+
+    /** Opens a file. If the file is gzipped, the stream yields the unpacked content. */
+    public static InputStream unpacked(Path file) throws IOException {
+        BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
+        in.mark(2);
+        int magic = in.read() << 8 | in.read();
+        in.reset();
+        return magic == GZIP ? new GZIPInputStream(in) : in;
     }
 
     /**

@@ -1,6 +1,7 @@
 package org.ingrain.files;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.Optional;
 import org.ingrain.tensor.InputException;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -42,6 +43,8 @@ public final class Json {
             .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 
     private static final ObjectReader STRICT = MAPPER.reader().with(StreamReadFeature.STRICT_DUPLICATE_DETECTION);
+
+    private static final ObjectReader PREFIX = MAPPER.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     private Json() {
     }
@@ -86,6 +89,15 @@ public final class Json {
     /** Parses a JSON value of any type. Rejects an empty text. */
     public static JsonNode parse(String text, String where) {
         return parse(text, JsonNode.class, where);
+    }
+
+    /** Parses the JSON value at the start of a text; ignores the text after it. Empty if there is none. */
+    public static Optional<JsonNode> prefix(String text) {
+        try {
+            return Optional.of(PREFIX.readTree(text));
+        } catch (JacksonException e) {
+            return Optional.empty();
+        }
     }
 
     /** Parses a JSON value of any type. Rejects an object with a duplicate key. */

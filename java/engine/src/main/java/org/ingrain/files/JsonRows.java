@@ -1,19 +1,14 @@
 package org.ingrain.files;
 
-import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.zip.GZIPInputStream;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /** Reads files of rows. A file has one JSON value per line, or is one JSON array, and may be gzipped. */
 public final class JsonRows {
-    private static final int GZIP = 0x1f8b;
-
     private JsonRows() {
     }
 
@@ -29,7 +24,7 @@ public final class JsonRows {
      * @throws InputException if the file cannot be read, or if a row is not JSON or has a duplicate key
      */
     public static void until(Path file, Each each) {
-        try (InputStream in = open(file)) {
+        try (InputStream in = InputFile.unpacked(file)) {
             LineReader lines = LineReader.kept(in, file.toString());
             String first = "";
             while (first.isBlank() && lines.next()) {
@@ -43,15 +38,6 @@ public final class JsonRows {
         } catch (IOException e) {
             throw DurableFile.unreadable(file, e);
         }
-    }
-
-    /** Opens a file. If the file is gzipped, the stream yields the unpacked content. */
-    private static InputStream open(Path file) throws IOException {
-        BufferedInputStream in = new BufferedInputStream(Files.newInputStream(file));
-        in.mark(2);
-        int magic = in.read() << 8 | in.read();
-        in.reset();
-        return magic == GZIP ? new GZIPInputStream(in) : in;
     }
 
     private static void lines(LineReader lines, Each each) throws IOException {

@@ -46,10 +46,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
      * @throws InputException if the settings differ; the message names the first setting that differs
      */
     void requireSame(Path folder, Manifest made) {
-        // Settings are converted to JSON text and back before the comparison, because equal numbers can have different
-        // Java types.
-        difference("", Json.parse(Json.line(settings), "settings"), Json.parse(Json.line(made.settings), "settings"))
-                .ifPresent(different -> {
+        difference(settings, made.settings).ifPresent(different -> {
             throw new InputException(folder + ": this run folder was made with " + different
                     + "; take the same settings or another folder");
         });
@@ -59,6 +56,12 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
      * Describes the first difference between the settings, in the form {@code NAME X, now it is Y}. X is the value in
      * {@code made}, Y is the value in {@code now}.
      */
+    public static Optional<String> difference(JsonNode now, JsonNode made) {
+        // Settings are converted to JSON text and back before the comparison, because equal numbers can have different
+        // Java types.
+        return difference("", Json.parse(Json.line(now), "settings"), Json.parse(Json.line(made), "settings"));
+    }
+
     private static Optional<String> difference(String path, JsonNode now, JsonNode made) {
         if (now instanceof ObjectNode a && made instanceof ObjectNode b) {
             Set<String> names = new LinkedHashSet<>(a.propertyNames());

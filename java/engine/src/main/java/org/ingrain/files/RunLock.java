@@ -3,6 +3,7 @@ package org.ingrain.files;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -78,6 +79,16 @@ public final class RunLock implements AutoCloseable {
                     + MANIFEST
                     + "), expected an empty or a new folder");
         });
+    }
+
+    /**
+     * Describes the first setting of an existing run folder that differs from the manifest, as in {@link
+     * Manifest#difference}. Returns empty if no setting differs, or if the folder is not a run folder.
+     */
+    public static Optional<String> difference(Path folder, Manifest manifest) {
+        Path file = folder.resolve(MANIFEST);
+        return Files.exists(file) ? Manifest.difference(manifest.settings(), Manifest.read(file).settings())
+                : Optional.empty();
     }
 
     @Override

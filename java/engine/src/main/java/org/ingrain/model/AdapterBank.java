@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.ParameterTable.Site;
@@ -78,6 +79,14 @@ public final class AdapterBank {
         /** The smallest limits that allow this adapter. */
         public static Limits of(Adapter adapter) {
             return of(List.of(adapter));
+        }
+
+        /** Limits for as many adapters, each of which is within these limits or within the other limits. */
+        public Limits or(Limits other) {
+            return new Limits(Math.max(slots, other.slots), Math.max(rank, other.rank),
+                    Stream.concat(tables.stream(), other.tables.stream()).collect(Collectors.toSet()),
+                    biases || other.biases,
+                    Stream.concat(saved.stream(), other.saved.stream()).collect(Collectors.toSet()));
         }
 
         /**

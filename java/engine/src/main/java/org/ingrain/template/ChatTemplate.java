@@ -32,6 +32,7 @@ import tools.jackson.databind.JsonNode;
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
+    private static final String DEFAULT = "llama2.jinja";
     private static final Pattern SWITCH = Pattern.compile("\\b" + ENABLE_THINKING + "\\b");
 
     private final String where;
@@ -96,8 +97,8 @@ public final class ChatTemplate {
                     return new ChatTemplate(file.toString(), defaultOf(fields), variables);
                 }
             }
-            try (InputStream own = ChatTemplate.class.getResourceAsStream("llama2.jinja")) {
-                return new ChatTemplate("llama2.jinja", new String(own.readAllBytes(), StandardCharsets.UTF_8),
+            try (InputStream own = ChatTemplate.class.getResourceAsStream(DEFAULT)) {
+                return new ChatTemplate(DEFAULT, new String(own.readAllBytes(), StandardCharsets.UTF_8),
                         variables);
             }
         } catch (IOException unreadable) {
@@ -119,6 +120,11 @@ public final class ChatTemplate {
             names.add(named.text("name"));
         }
         throw new InputException(fields.where() + ": chat_template has " + names + ", expected one named default");
+    }
+
+    /** Whether this is Llama 2's template, used because the model folder has none. */
+    public boolean isDefault() {
+        return where.equals(DEFAULT);
     }
 
     /** The Jinja source. */

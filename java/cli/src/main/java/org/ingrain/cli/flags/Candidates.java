@@ -1,6 +1,7 @@
 package org.ingrain.cli.flags;
 
 import java.util.ArrayList;
+import org.ingrain.distill.StageKind;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.task.TaskConfig;
 
@@ -14,6 +15,14 @@ public final class Candidates {
 
         Tasks() {
             super(TaskConfig.names());
+        }
+    }
+
+    public static final class Stages extends ArrayList<String> {
+        private static final long serialVersionUID = 1;
+
+        Stages() {
+            super(Words.all(StageKind.class));
         }
     }
 

@@ -4,6 +4,7 @@ import org.ingrain.distill.engine.Cluster;
 import org.ingrain.distill.engine.EngineAnswerer;
 import org.ingrain.distill.engine.EngineSetup;
 import org.ingrain.distill.model.Answerer;
+import org.ingrain.distill.model.LazyAnswerer;
 import org.ingrain.engine.Engine;
 import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.GeneratorConfig;
@@ -25,6 +26,10 @@ public final class ClusterFlags {
         }
     }
 
+    public boolean given() {
+        return cluster != null;
+    }
+
     /** Refuses a cluster for a command that only measures this machine. */
     public void requireNone(String flag) {
         if (cluster != null) {
@@ -33,9 +38,13 @@ public final class ClusterFlags {
         }
     }
 
-    /** An answerer with the given sizes: that of the cluster, or one on the engine of this machine. */
+    /**
+     * An answerer with the given sizes: that of the cluster, or one on the engine of this machine. It is created, and
+     * the weights are loaded, when the first text is needed.
+     */
     public Answerer answerer(Engine engine, GeneratorConfig sizes, AdapterBank.Limits adapters) {
-        return cluster == null ? new EngineAnswerer(engine, engine.generator(sizes, adapters))
-                : Cluster.named(cluster).connect(EngineSetup.of(engine, sizes, adapters));
+        return new LazyAnswerer(() -> cluster == null
+                ? new EngineAnswerer(engine, engine.generator(sizes, adapters))
+                : Cluster.named(cluster).connect(EngineSetup.of(engine, sizes, adapters)));
     }
 }

@@ -1,8 +1,11 @@
 package org.ingrain.cli.flags;
 
+import java.util.Optional;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.method.Methods;
+import org.ingrain.distill.verify.VerifierConfig;
 import picocli.CommandLine.Option;
 
 /** Flags for the curation, which selects the answers that become training examples. */
@@ -13,6 +16,7 @@ public final class CurationFlags {
                 "more-than-half: the answer of more than half of the samples",
                 "plurality: the answer with the most votes, at least 2 and a quarter of all samples",
                 "universal: the response that the model itself selects",
+                "best: the accepted answer with the highest score of --verifier",
                 "first: the first answer, unfiltered",
                 "all: every answer, unfiltered"})
     String majority;
@@ -48,6 +52,34 @@ public final class CurationFlags {
             + "${DEFAULT-VALUE}).")
     double validationFraction;
 
+    @Option(names = "--selector", paramLabel = "FILE",
+            description = "With --majority universal: JSON file of a method whose prompt has {question} and "
+            + "{responses} and asks for the number of one, as in Response 3 (default: the prompt of universal self-consistency).")
+    String selector;
+
+    @Option(names = "--verifier", paramLabel = "COMMAND",
+            description = "Program that accepts (exit status 0) or rejects (1) each answer, which it reads as one JSON "
+            + "line: id, question, fields, answer, text. Rejected answers are not used. Spaces separate the words, or "
+            + "a JSON array; there is no shell, and no sandbox (default: none).")
+    String verifier;
+
+    @Option(names = "--verifier-timeout", defaultValue = "10", paramLabel = "S",
+            description = "Time limit of --verifier for one answer in seconds; a slower answer is rejected (default: "
+            + "${DEFAULT-VALUE}).")
+    int verifierTimeout;
+
+    @Option(names = "--verifier-memory", defaultValue = "1024", paramLabel = "MIB",
+            description = "Limit of the address space of --verifier in MiB, if prlimit is installed; 0 means none "
+            + "(default: ${DEFAULT-VALUE}).")
+    int verifierMemory;
+
+    /** A remark on limits of the verifier that this machine cannot set. */
+    public Optional<String> remark() {
+        return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()
+                : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not "
+                + "installed");
+    }
+
     /** @param seed seed of the split into training and validation examples */
     public CurationConfig config(long seed) {
         Rule rule = Words.choose("--majority", majority, Rule.class);
@@ -55,6 +87,8 @@ public final class CurationFlags {
         int votes = usual ? rule.usualMinVotes() : minVotes == null ? 0 : minVotes;
         double fraction = usual ? rule.usualMinFraction() : minFraction == null ? 0 : minFraction;
         return new CurationConfig(rule, votes, fraction, perStage, orders, !allSamples,
-                Words.choose("--target", target, Target.class), validationFraction, seed);
+                Words.choose("--target", target, Target.class), validationFraction, seed,
+                verifier == null ? null : VerifierConfig.of(verifier, verifierTimeout, verifierMemory),
+                selector == null ? null : Methods.load("selector", selector));
     }
 }

@@ -9,8 +9,8 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** Headings of a help text, in the sequence in which they are printed. */
 public enum Heading {
-    MODEL("Model"), SERVER("Server"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"), TRAINING("Training"),
-    EVALUATION("Evaluation"), OUTPUT("Output"), DEVICE("Device"), HELP("Help");
+    MODEL("Model"), TEACHER("Teacher"), SERVER("Server"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"),
+    TRAINING("Training"), EVALUATION("Evaluation"), OUTPUT("Output"), DEVICE("Device"), HELP("Help");
 
     private final String title;
 

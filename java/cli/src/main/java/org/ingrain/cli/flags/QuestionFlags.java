@@ -13,13 +13,18 @@ import picocli.CommandLine.Option;
 @Heading.Under(Heading.DATA)
 public final class QuestionFlags {
     @Option(names = "--task", required = true, paramLabel = "NAME", completionCandidates = Candidates.Tasks.class,
-            description = "Task: ${COMPLETION-CANDIDATES}.")
+            description = "Task: ${COMPLETION-CANDIDATES}, or a JSON file with your own task.")
     String task;
 
     @Option(names = "--data", paramLabel = "FILE",
-            description = "Questions: a JSON array, JSON Lines (also gzipped) or Parquet. "
+            description = "Questions: a JSON array, JSON Lines, CSV (all also gzipped) or Parquet. "
             + "Only the evaluation needs their answers.")
     Path data;
+
+    @Option(names = "--system", paramLabel = "TEXT",
+            description = "System message before each prompt in sampling, training and evaluation; '' for none "
+            + "(default: that of the row or of the task).")
+    String system;
 
     @Option(names = "--limit", defaultValue = "0", paramLabel = "N",
             description = "Use only the first N rows of --data; 0 means all (default: ${DEFAULT-VALUE}).")
@@ -66,7 +71,7 @@ public final class QuestionFlags {
     Integer testOrders;
 
     public int testOrders() {
-        return testOrders != null ? testOrders : TaskConfig.of(task).make().usualTestOrders();
+        return testOrders != null ? testOrders : config().make().usualTestOrders();
     }
 
     /**
@@ -76,10 +81,14 @@ public final class QuestionFlags {
         requireUse();
         data = InputFile.rereadable(data);
         names = InputFile.rereadable(names);
+        return new QuestionConfig(config(), data, testData, limit, testSize, generate, names, splitSeed, questionField,
+                answerField);
+    }
+
+    private TaskConfig config() {
         AnswerFormat format = answerFormat == null ? null : Words.choose(
                 "--answer-format", answerFormat, AnswerFormat.class);
-        return new QuestionConfig(new TaskConfig(task, format, suffix, size), data, testData, limit, testSize, generate,
-                names, splitSeed, questionField, answerField);
+        return TaskConfig.of(task, format, suffix, size, system);
     }
 
     /**

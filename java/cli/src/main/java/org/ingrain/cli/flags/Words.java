@@ -1,8 +1,8 @@
 package org.ingrain.cli.flags;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -15,7 +15,12 @@ public final class Words {
     public static <E extends Enum<E>> E choose(String flag, String word, Class<E> type) {
         return Arrays.stream(type.getEnumConstants()).filter(constant -> word(constant).equals(word)).findFirst()
                 .orElseThrow(() -> new InputException(flag + ": '" + word + "', expected one of "
-                        + Arrays.stream(type.getEnumConstants()).map(Words::word).collect(Collectors.joining(", "))));
+                        + String.join(", ", all(type))));
+    }
+
+    /** The words of all constants. */
+    static <E extends Enum<E>> List<String> all(Class<E> type) {
+        return Arrays.stream(type.getEnumConstants()).map(Words::word).toList();
     }
 
     private static String word(Enum<?> constant) {

@@ -30,6 +30,12 @@ public final class StageProgress implements org.ingrain.distill.run.Progress, Au
     }
 
     @Override
+    public void say(String line) {
+        close();
+        System.err.println(line);
+    }
+
+    @Override
     public void close() {
         if (progress != null) {
             progress.close();

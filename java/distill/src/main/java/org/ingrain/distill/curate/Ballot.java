@@ -11,6 +11,8 @@ import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.distill.verify.Verdict;
+import org.ingrain.distill.verify.Verdicts;
 import org.ingrain.tensor.Require;
 
 /**
@@ -32,13 +34,29 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      *               texts of the branches
      * @param tokens number of tokens of {@code text}; 0 for a merged text
      * @param steps  the intermediate steps; a step that several answers share is listed in each of these answers
+     * @param accepted whether the verifier accepts the answer; null if it was not verified
+     * @param score  score of the verifier; null if it gave none
      */
-    public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
+    public record Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps,
+            Boolean accepted, Double score) {
+        Answer(String path, String answer, String text, int tokens, Finish finish, List<Intermediate> steps) {
+            this(path, answer, text, tokens, finish, steps, null, null);
+        }
+
         public Answer {
             Require.present("path", path);
             Require.present("text", text);
             Require.present("finish", finish);
             Require.present("steps", steps);
+        }
+
+        /** Whether the verifier rejected the answer. */
+        boolean isRejected() {
+            return Boolean.FALSE.equals(accepted);
+        }
+
+        private Answer verified(Verdict verdict) {
+            return new Answer(path, answer, text, tokens, finish, steps, verdict.accepted(), verdict.score());
         }
     }
 
@@ -71,11 +89,18 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(answers, votes(example, answers, task));
     }
 
+    /** A copy of this ballot with the verdicts of a verifier. A rejected answer has no vote. */
+    Ballot verified(Example example, Task task, Verdicts verdicts) {
+        List<Answer> verified = answers.stream().map(answer -> verdicts.of(example.id(), answer.path())
+                .map(answer::verified).orElse(answer)).toList();
+        return new Ballot(verified, votes(example, verified, task));
+    }
+
     /** Counts the votes of these answers, in the form of {@link #votes()}. */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {
-            if (answer.answer() != null) {
+            if (answer.answer() != null && !answer.isRejected()) {
                 String key = example.canonical(task.key(answer.answer()));
                 byKey.computeIfAbsent(key, k -> new ArrayList<>()).add(example.isAsGiven() ? answer.answer() : key);
             }

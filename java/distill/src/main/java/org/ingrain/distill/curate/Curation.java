@@ -14,6 +14,7 @@ import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.Stopping;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
+import org.ingrain.distill.verify.Verdicts;
 
 /**
  * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within one presentation
@@ -23,8 +24,19 @@ import org.ingrain.distill.task.Task;
  *
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step
+ * @param verdicts the verdicts of the verifier; rejected answers are not used
  */
-public record Curation(CurationConfig config, Task task, Method method, Plan plan) {
+public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts) {
+    /** A curation without a verifier, or before its verdicts are known. */
+    public Curation(CurationConfig config, Task task, Method method, Plan plan) {
+        this(config, task, method, plan, Verdicts.NONE);
+    }
+
+    /** A copy of this curation with the verdicts of the verifier. */
+    public Curation with(Verdicts newVerdicts) {
+        return new Curation(config, task, method, plan, newVerdicts);
+    }
+
     /** An example in one presentation order, with its answers. */
     public record Asked(Example example, Answers answers) {
     }
@@ -62,7 +74,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
 
     /** @throws org.ingrain.tensor.InputException if {@code minVotes} is larger than the number of voters */
     public void check() {
-        new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
+        new Tally(config.rule(), voters(), config.minVotes(), config.minFraction());
+    }
+
+    /** The number of votes on one label in one presentation order. */
+    public int voters() {
+        return Poll.stages(config, plan).getFirst();
     }
 
     /** Returns the stopping rule for sampling. If early stopping is off, this rule requires all samples. */
@@ -81,6 +98,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         Decision decision = counts.getFirst().unasked() ? Decision.tooLong() : switch (config.rule()) {
             case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
             case UNIVERSAL -> bySelection(counts.getFirst(), selection);
+            case BEST -> best(counts.getFirst().ballot().answers());
             case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
             case ALL -> unfiltered(counts.getFirst().ballot().answers());
         };
@@ -101,7 +119,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private Count count(Asked asked) {
-        Ballot ballot = Ballot.of(asked.example(), asked.answers(), task, method);
+        Ballot ballot = Ballot.of(asked.example(), asked.answers(), task, method)
+                .verified(asked.example(), task, verdicts);
         Poll.Stage root = new Poll.Stage(config, Poll.stages(config, plan), 0);
         for (Ballot.Answer answer : ballot.answers()) {
             root.add(plan.number(answer.path()), key(asked.example(), answer));
@@ -115,7 +134,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String key(Example example, Ballot.Answer answer) {
-        return answer.answer() == null ? null : example.canonical(task.key(answer.answer()));
+        return answer.answer() == null || answer.isRejected() ? null : example.canonical(task.key(answer.answer()));
     }
 
     /** Votes summed over all presentation orders. */
@@ -161,7 +180,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                     .findFirst().orElseThrow();
             targets.add(new Entry.TargetText(order, voted.path(), target(voted)));
         }
-        return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), targets);
+        return new Decision(config.rule() == Rule.PLURALITY ? Entry.Reason.PLURALITY : Entry.Reason.MAJORITY, detail,
+                wording(counts, winner), targets);
     }
 
     /**
@@ -174,6 +194,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 .sorted(Map.Entry.<String, Integer>comparingByValue().reversed()).toList();
         String required = ", " + tally.needed() + " of " + tally.voters() + " are required";
         if (votes.isEmpty()) {
+            long rejected = counts.stream().flatMap(count -> count.ballot().answers().stream())
+                    .filter(Ballot.Answer::isRejected).count();
+            if (rejected > 0) {
+                return Decision.discard(Entry.Reason.REJECTED, "all answers rejected by the verifier, " + rejected
+                        + " of " + tally.counted() + " samples");
+            }
             return Decision.discard(Entry.Reason.TOO_FEW_VOTES, "none of " + tally.counted()
                     + (tally.counted() < tally.voters() ? " drawn" : "") + " votes has an answer" + required);
         }
@@ -212,6 +238,10 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         }
         Ballot.Answer answer = answers.get(selected);
         String text = target(answer);
+        if (answer.isRejected()) {
+            return Decision.discard(Entry.Reason.REJECTED,
+                    "the model selected response " + selected + ", which the verifier rejected");
+        }
         if (text.isBlank()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
                     "the model selected response " + selected + ", which has no answer");
@@ -220,8 +250,29 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 answer.answer(), List.of(new Entry.TargetText(0, answer.path(), text)));
     }
 
+    /** Selects the accepted answer with the highest score; the first of equal ones. No score counts as 0. */
+    private Decision best(List<Ballot.Answer> answers) {
+        List<Ballot.Answer> accepted = answers.stream()
+                .filter(answer -> Boolean.TRUE.equals(answer.accepted()) && !target(answer).isBlank()).toList();
+        if (accepted.isEmpty()) {
+            long rejected = answers.stream().filter(Ballot.Answer::isRejected).count();
+            return Decision.discard(rejected > 0 ? Entry.Reason.REJECTED : Entry.Reason.NO_ANSWER,
+                    "no accepted answer, " + rejected + " of " + answers.size() + " samples rejected by the verifier");
+        }
+        Ballot.Answer best = accepted.stream().max(Comparator.comparingDouble(Curation::score)
+                .thenComparing(accepted::indexOf, Comparator.reverseOrder())).orElseThrow();
+        return new Decision(Entry.Reason.VERIFIED, accepted.size() + " of " + answers.size() + " samples accepted"
+                + (best.score() == null ? "" : ", best score " + best.score()), best.answer(),
+                List.of(new Entry.TargetText(0, best.path(), target(best))));
+    }
+
+    private static double score(Ballot.Answer answer) {
+        return answer.score() == null ? 0 : answer.score();
+    }
+
     private Decision unfiltered(List<Ballot.Answer> taken) {
-        List<Ballot.Answer> usable = taken.stream().filter(answer -> !target(answer).isBlank()).toList();
+        List<Ballot.Answer> usable = taken.stream().filter(answer -> !answer.isRejected() && !target(answer).isBlank())
+                .toList();
         if (usable.isEmpty()) {
             return Decision.discard(Entry.Reason.NO_ANSWER,
                     "no training target in " + (taken.size() == 1 ? "the first sample"
@@ -234,7 +285,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String target(Ballot.Answer answer) {
-        String text = config.target() == Target.ANSWER ? answer.answer() : answer.text().strip();
+        String text = config.target() == Target.ANSWER ? answer.answer()
+                : method.withoutThoughts(answer.text()).orElse("").strip();
         return text == null ? "" : text;
     }
 }

@@ -1,6 +1,8 @@
 package org.ingrain.distill.curate;
 
 import java.util.Locale;
+import org.ingrain.distill.method.Method;
+import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.tensor.InputException;
 
 /**
@@ -20,12 +22,24 @@ import org.ingrain.tensor.InputException;
  * @param validationFraction share of the questions whose kept answers are used for validation instead of training, in
  *                           [0, 1)
  * @param seed               seed for the selection of validation examples
+ * @param verifier           a program whose rejected answers are not used; sampling of an example does not stop early
+ *                           then; null: none
+ * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
+ *                           prompt of the paper
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
-        boolean earlyStop, Target target, double validationFraction, long seed) {
+        boolean earlyStop, Target target, double validationFraction, long seed, VerifierConfig verifier,
+        Method selector) {
     public CurationConfig {
         if (rule == null || target == null) {
             throw new InputException("curation: rule and target, expected both");
+        }
+        earlyStop = earlyStop && verifier == null;
+        if (rule == Rule.BEST && verifier == null) {
+            throw InputException.field("majority", "best without a verifier, expected a verifier");
+        }
+        if (rule != Rule.UNIVERSAL && selector != null) {
+            throw InputException.field("selector", selector.name() + ", expected one only with rule universal");
         }
         if (minVotes < 0) {
             throw InputException.field("minVotes", minVotes + ", expected 0 or more");
@@ -50,6 +64,13 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
             throw InputException.field("validationFraction", validationFraction
                     + ", expected 0 or more and less than 1");
         }
+    }
+
+    /** Settings without a verifier and a selector. */
+    public CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
+            Target target, double validationFraction, long seed) {
+        this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null,
+                null);
     }
 
     /** The default settings: rule {@code more-than-half}, with the bare answer as target. */

@@ -20,6 +20,8 @@ public enum Rule {
      * arXiv:2311.17311).
      */
     @JsonProperty("universal") UNIVERSAL,
+    /** The accepted answer with the highest score of the verifier; the first of equal ones (best of n). */
+    @JsonProperty("best") BEST,
     /** The answer of the first sample, without a filter. */
     @JsonProperty("first") FIRST,
     /** Every sample gives a training target, without a filter. */

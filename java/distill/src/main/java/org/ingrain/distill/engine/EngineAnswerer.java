@@ -69,7 +69,13 @@ public final class EngineAnswerer implements Answerer {
      * them first.
      */
     private int slot(ModelState weights) {
-        return weights instanceof ModelState.Adapter(Path folder) ? adapters.load(folder) : -1;
+        return switch (weights) {
+            case ModelState.Base() -> -1;
+            case ModelState.Adapter(Path folder) -> adapters.load(folder);
+            case ModelState.Model(Path folder) -> throw new IllegalStateException("not the model of this engine: "
+                    + folder);
+            case ModelState.Teacher() -> throw new IllegalStateException("the engine has no teacher");
+        };
     }
 
     /** The state of one call of {@link #answer}. */

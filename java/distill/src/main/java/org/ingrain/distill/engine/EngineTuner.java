@@ -13,7 +13,6 @@ import org.ingrain.distill.run.Progress;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 import org.ingrain.files.Digest;
-import org.ingrain.model.LoraModule;
 import org.ingrain.train.Trainer;
 import org.ingrain.train.data.DataConfig;
 import org.ingrain.train.data.ExampleEncoder;
@@ -26,9 +25,10 @@ import org.ingrain.train.run.TrainReport;
 import org.ingrain.train.run.TrainingRun;
 
 /**
- * Trains students with the engine. Training and sampling share one copy of the frozen weights.
+ * Trains students with the engine. Training of an adapter and sampling share one copy of the frozen weights.
  *
- * @param engine     engine with the base model; training does not change its weights
+ * @param engine     engine with the base model; training of an adapter does not change its weights. If all weights are
+ *                   trained, the engine has the model that the training starts from, and must not be used afterwards
  * @param config     training settings of all students
  * @param provenance properties that the training depends on; they are stored in the training folder and compared when
  *                   the training is resumed
@@ -37,13 +37,17 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
     @Override
     public Tuned tune(Job job, Progress progress) {
         TrainingRun run = run(job);
-        List<LoraModule> from = job.from() == null ? List.of() : engine.trainableAdapter(job.from());
-        try (Trainer trainer = engine.trainer(config.lora(), from, run)) {
+        try (Trainer trainer = trainer(job, run)) {
             TrainReport report = trainer.train(step -> progress.at(
                     new Progress.State(job.stage(), step.step(), step.of(), "steps", step.tokensPerSecond())));
             return new Tuned(job.folder().relativize(report.result()).toString(), report.rows(), report.steps(),
                     report.firstLoss(), report.lastLoss(), report.validationLoss());
         }
+    }
+
+    private Trainer trainer(Job job, TrainingRun run) {
+        return config.full() ? engine.trainer(run) : engine.trainer(config.lora(), job.from() == null
+                ? List.of() : engine.trainableAdapter(job.from()), run);
     }
 
     /** Minimum device memory for the training of a job, without the model's weights. */
@@ -58,6 +62,11 @@ public record EngineTuner(Engine engine, TunerConfig config, SortedMap<String, S
         ExampleEncoder encoder = new ExampleEncoder(engine.tokenizer(), engine.template(), Integer.MAX_VALUE, false);
         return encoder.encode(new ExampleReader.Row("row", example)).stream().mapToInt(TrainingSequence::length).max()
                 .orElseThrow();
+    }
+
+    @Override
+    public int tokens(String text) {
+        return engine.tokenizer().encode(text, false).length + 1;
     }
 
     @Override

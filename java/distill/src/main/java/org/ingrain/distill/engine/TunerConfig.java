@@ -1,12 +1,27 @@
 package org.ingrain.distill.engine;
 
 import org.ingrain.distill.model.TunerSettings;
+import org.ingrain.model.AdapterBank;
 import org.ingrain.train.data.TrainConfig;
 import org.ingrain.train.pass.LoraConfig;
 import org.ingrain.train.pass.OptimizerConfig;
 
-/** Training settings of {@link EngineTuner}. */
+/**
+ * Training settings of {@link EngineTuner}.
+ *
+ * @param lora settings of the adapter; null if all weights are trained
+ */
 public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfig train) implements TunerSettings {
+    @Override
+    public boolean full() {
+        return lora == null;
+    }
+
+    /** Limits of a generator for the trained adapters; it has no slot if all weights are trained. */
+    public AdapterBank.Limits limits() {
+        return lora == null ? AdapterBank.Limits.of(0, 0) : lora.limits(1);
+    }
+
     @Override
     public int rowsPerStep() {
         return train.batchSize() * train.gradientAccumulation();
@@ -18,10 +33,12 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
     }
 
     /**
-     * A copy of these settings for a training of {@code steps} steps that writes one checkpoint, after the last step.
+     * A copy of these settings for a training of {@code steps} steps of {@code rows} rows that writes one checkpoint,
+     * after the last step. If {@code rows} is the number of rows of a step, the micro-batches are also the same.
      */
-    public TunerConfig trial(int steps) {
-        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, train.batchSize(),
-                train.gradientAccumulation(), train.seed(), 0, steps, 1, train.activationCheckpointing()));
+    public TunerConfig trial(int steps, int rows) {
+        boolean whole = rows == rowsPerStep();
+        return new TunerConfig(lora, optimizer, new TrainConfig(0, steps, whole ? train.batchSize() : rows,
+                whole ? train.gradientAccumulation() : 1, train.seed(), 0, steps, 1, train.activationCheckpointing()));
     }
 }

@@ -79,7 +79,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /** The result of one category, with fields as in {@link ArmResult}. */
-    public record Category(int questions, int right, double accuracy, double low, double high) {
+    public record Category(int questions, int right, double accuracy, double low, double high, double tokens) {
         /** @param right tests whether a score counts as right */
         static Category of(List<List<Score>> questions, Predicate<Score> right) {
             int n = questions.size();
@@ -87,8 +87,10 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
             double shares = IntStream.range(0, n).mapToDouble(i -> (double) counts.get(i) / questions.get(i).size())
                     .sum();
             Wilson interval = Wilson.of(shares, n);
+            double tokens = questions.stream().mapToDouble(
+                    orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum() / n;
             return new Category(n, counts.stream().mapToInt(Long::intValue).sum(), shares / n, interval.low(),
-                    interval.high());
+                    interval.high(), tokens);
         }
     }
 
@@ -118,9 +120,6 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         Category all = Category.of(questions, Score::right);
         int unanswered = (int) scores.stream().filter(score -> score.answer() == null).count();
         int tooLong = (int) scores.stream().filter(score -> Ballot.unasked(score.answers())).count();
-        double tokens = questions.stream().mapToDouble(
-                orders -> orders.stream().mapToLong(Score::tokens).sum() / (double) orders.size()).sum()
-                / questions.size();
         Map<String, List<List<Score>>> byCategory = new LinkedHashMap<>();
         questions.stream().filter(orders -> orders.getFirst().category() != null).forEach(orders -> {
             String own = orders.getFirst().category();
@@ -130,7 +129,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         Map<String, Category> categories = new LinkedHashMap<>();
         byCategory.forEach((category, own) -> categories.put(category, Category.of(own, Score::right)));
         return new ArmResult(arm.role(), arm.name(), arm.title(), all.questions(), all.right(), all.accuracy(),
-                all.low(), all.high(), tokens, unanswered, tooLong, judging(scores, questions), categories,
+                all.low(), all.high(), all.tokens(), unanswered, tooLong, judging(scores, questions), categories,
                 votes(questions), sets, Distribution.of(scores.stream().map(Score::verdict).filter(Objects::nonNull)
                 .toList()), commonest);
     }

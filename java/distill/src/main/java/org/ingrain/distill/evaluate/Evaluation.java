@@ -30,6 +30,11 @@ import org.ingrain.tensor.InputException;
  * @param test the questions, at least one; each must have a gold answer
  */
 public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
+    private static final String SAMPLES = "samples.jsonl";
+    private static final String SCORES = "scores.jsonl";
+    /** Names of the files in the folder of an arm. */
+    public static final List<String> FILES = List.of(SAMPLES, SCORES);
+
     /**
      * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or if they require
      *         several presentation orders and the questions have only one
@@ -54,8 +59,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
      * @param digests the digests of the run folder that contains {@code folder}
      */
     public ArmResult measure(Arm arm, Path folder, Answerer answerer, Stopwatch watch, FileDigests digests) {
-        Path samples = folder.resolve("samples.jsonl");
-        Path scores = folder.resolve("scores.jsonl");
+        Path samples = folder.resolve(SAMPLES);
+        Path scores = folder.resolve(SCORES);
         List<Example> asked = test.stream().flatMap(example -> task.orders(example, config.orders()).stream()).toList();
         Sampling sampling = new Sampling(plan(arm.method(), arm.weights()), Stopping.NEVER, asked, answerer);
         digests.make(samples, () -> sampling.run(samples, watch));

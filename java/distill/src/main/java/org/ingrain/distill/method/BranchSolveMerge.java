@@ -35,6 +35,10 @@ final class BranchSolveMerge {
             + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|"
             + "but)\\b))";
 
+    /** A line that has only a score. */
+    private static final Pattern BARE = Pattern.compile("[^\\w\\n]*(?i:score|rating)?[^\\w\\n]*" + SCORE
+            + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*");
+
     private BranchSolveMerge() {
     }
 
@@ -64,6 +68,16 @@ final class BranchSolveMerge {
     }
 
     /**
+     * The name of a criterion, which is the text before its description, such as {@code Depth} in {@code Depth: is it
+     * deep?}
+     */
+    static String name(String criterion) {
+        String plain = criterion.replace("*", "").strip();
+        String name = plain.split(":|\\s[-–—]\\s", 2)[0].strip();
+        return name.isEmpty() ? plain : name;
+    }
+
+    /**
      * Adds the scores of each response over the criteria for which both responses have a score. Returns a text with the
      * two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
      */
@@ -72,11 +86,10 @@ final class BranchSolveMerge {
         double b = 0;
         int scored = 0;
         for (String text : texts) {
-            Optional<Double> first = score(text, 'A');
-            Optional<Double> second = score(text, 'B');
-            if (first.isPresent() && second.isPresent()) {
-                a += first.get();
-                b += second.get();
+            Optional<Scores> scores = scores(text);
+            if (scores.isPresent()) {
+                a += scores.get().a();
+                b += scores.get().b();
                 scored++;
             }
         }
@@ -85,6 +98,26 @@ final class BranchSolveMerge {
         }
         String verdict = a > b ? "A" : b > a ? "B" : "C";
         return Optional.of(scored + " of " + texts.size() + " criteria, A " + a + ", B " + b + ": [[" + verdict + "]]");
+    }
+
+    /** The scores of both responses. */
+    private record Scores(double a, double b) {
+    }
+
+    /**
+     * The scores that a text states with the names of the responses. If it does not name both, and its first two lines
+     * have only a score each, these are the scores of A and B, as the prompt demands.
+     */
+    private static Optional<Scores> scores(String text) {
+        Optional<Double> first = score(text, 'A');
+        Optional<Double> second = score(text, 'B');
+        if (first.isPresent() && second.isPresent()) {
+            return Optional.of(new Scores(first.get(), second.get()));
+        }
+        List<Matcher> bare = text.lines().filter(line -> !line.isBlank()).limit(2).map(BARE::matcher)
+                .filter(Matcher::matches).toList();
+        return bare.size() < 2 ? Optional.empty() : Optional.of(new Scores(
+                Double.parseDouble(bare.getFirst().group(1)), Double.parseDouble(bare.getLast().group(1))));
     }
 
     /**

@@ -20,6 +20,11 @@ public enum Branching implements Splitter {
         }
 
         @Override
+        public String name(String part) {
+            return BranchSolveMerge.name(part);
+        }
+
+        @Override
         public int mostParts() {
             return BranchSolveMerge.MOST_CRITERIA;
         }

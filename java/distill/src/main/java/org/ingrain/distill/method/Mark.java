@@ -8,7 +8,9 @@ public enum Mark {
     @JsonProperty("quoted") QUOTED("quoted by a secondary source"),
     @JsonProperty("recalled") RECALLED("recalled"),
     @JsonProperty("uncertain") UNCERTAIN("recalled, uncertain"),
-    @JsonProperty("ours") OURS("our wording");
+    @JsonProperty("ours") OURS("our wording"),
+    /** For the prompts of a user's own method file. */
+    @JsonProperty("unstated") UNSTATED("source not stated");
 
     private final String words;
 

@@ -12,7 +12,7 @@ import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
-import org.ingrain.distill.sample.SampleRecord;
+import org.ingrain.distill.sample.Thoughts;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.Digest;
@@ -33,9 +33,10 @@ import org.ingrain.tensor.InputException;
  *                    occurrence of the phrase on; null: the whole text is searched
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
+ * @param thoughts    marks of the thoughts of a reasoning model; null: {@link Thoughts#USUAL}
  */
 public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter,
-        boolean aloud, Branching branching) {
+        boolean aloud, Branching branching, Thoughts thoughts) {
 
     public Method {
         if (name == null || !name.matches("[a-z0-9][a-z0-9-]*")) {
@@ -67,6 +68,21 @@ public record Method(String name, String title, String source, List<MethodStep> 
         }
     }
 
+    /** A method with the usual marks of thoughts. */
+    public Method(String name, String title, String source, List<MethodStep> steps, String answerAfter, boolean aloud,
+            Branching branching) {
+        this(name, title, source, steps, answerAfter, aloud, branching, null);
+    }
+
+    /** The text without thoughts; empty if its thoughts are not closed. */
+    public Optional<String> withoutThoughts(String text) {
+        return marked().without(text);
+    }
+
+    private Thoughts marked() {
+        return thoughts == null ? Thoughts.USUAL : thoughts;
+    }
+
     /** Throws an InputException if a prompt has a placeholder that the task does not fill. */
     private void requireFilled(Task task) {
         Set<String> own = new TreeSet<>(task.fields());
@@ -76,11 +92,12 @@ public record Method(String name, String title, String source, List<MethodStep> 
         for (MethodStep step : steps) {
             if (step.each() != null) {
                 known.add(step.each());
+                known.add(step.each() + "-name");
             }
-            for (String placeholder : step.variant(task.name()).template().placeholders()) {
+            for (String placeholder : step.variant(task.prompts()).placeholders()) {
                 if (!known.contains(placeholder)) {
                     throw new InputException("method " + name + ", step " + step.name() + ": {" + placeholder
-                            + "} in the prompt for task " + task.name()
+                            + "} in the prompt for task " + task.prompts()
                             + ", expected {question}, {previous}, an earlier step's name"
                             + (own.isEmpty() ? "" : " or one of " + String.join(", ", own)));
                 }
@@ -99,11 +116,11 @@ public record Method(String name, String title, String source, List<MethodStep> 
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
-        return plan(task.name(), config, purpose, weights);
+        return unchecked(task, config, purpose, weights);
     }
 
     /** The same plan without the check of the placeholders; the examples must have values for all placeholders. */
-    Plan plan(String task, SampleConfig config, String purpose, ModelState weights) {
+    Plan unchecked(Task task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
                     + depth()
@@ -111,7 +128,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         }
         List<Plan.PlannedStep> planned = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
-            Variant variant = steps.get(i).variant(task);
+            Variant variant = steps.get(i).variant(task.prompts());
             int samples = config.samples().isEmpty() ? variant.samples() : i < config.samples().size()
                     ? config.samples().get(i) : 1;
             SamplingParams params = variant.params(config.params());
@@ -122,9 +139,10 @@ public record Method(String name, String title, String source, List<MethodStep> 
                         : "its own temperature 0, expected 1") + ": greedy samples are all the same");
             }
             planned.add(new Plan.PlannedStep(steps.get(i).name(), variant.template(), samples, params,
-                    steps.get(i).each()));
+                    steps.get(i).each(), variant.before(task.exemplars())));
         }
-        return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task), weights);
+        return new Plan(planned, branching, Digest.seed(config.params().seed(), purpose, name, task.name()), weights,
+                marked());
     }
 
     /** Number of sampled steps, which are all steps except the last step of a branching method. */
@@ -139,7 +157,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
-                chain.parts().stream().map(SampleRecord::text).toList()).orElse("");
+                chain.parts().stream().map(part -> withoutThoughts(part.text()).orElse("")).toList()).orElse("");
     }
 
     /**
@@ -157,9 +175,14 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Finds the answer in the last text. If {@code answerAfter} is not null, the task searches only the text from this
-     * phrase on; a task that takes the whole text gets the text after the phrase. Returns empty if there is no answer.
+     * phrase on; a task that takes the whole text gets the text after the phrase. Thoughts are not searched. Returns
+     * empty if there is no answer.
      */
     public Optional<String> extract(Task task, Example example, String text) {
+        return withoutThoughts(text).flatMap(said -> extractSaid(task, example, said));
+    }
+
+    private Optional<String> extractSaid(Task task, Example example, String text) {
         if (answerAfter == null) {
             return task.extract(example, text);
         }
@@ -180,7 +203,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /** The sources of the wordings for a task, one for each step. */
-    public List<Mark> marks(String task) {
-        return steps.stream().map(step -> step.variant(task).mark()).toList();
+    public List<Mark> marks(Task task) {
+        return steps.stream().map(step -> step.variant(task.prompts()).mark()).toList();
     }
 }

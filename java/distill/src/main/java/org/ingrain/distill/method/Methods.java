@@ -10,12 +10,13 @@ import java.util.List;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 
 /** Loads shipped methods by name, and a user's methods from files. */
 public final class Methods {
     /** Names of the shipped methods that a user can select. */
     public static final List<String> SHIPPED = List.of("direct", "rar-1-step", "rar-2-step", "s2a", "bsm", "cot",
-            "cot-few-shot");
+            "cot-zero-shot", "cot-few-shot", "number-alone", "bare-question");
 
     private Methods() {
     }
@@ -48,7 +49,7 @@ public final class Methods {
         Path file = Path.of(nameOrFile);
         if (!Files.isRegularFile(file)) {
             throw InputException.field(field, nameOrFile + ", expected one of " + String.join(", ", SHIPPED)
-                    + " or the path of a method's JSON file");
+                    + " or the path of a method's JSON file" + Similar.hint(nameOrFile, SHIPPED));
         }
         return Json.parse(DurableFile.read(file), Method.class, nameOrFile);
     }

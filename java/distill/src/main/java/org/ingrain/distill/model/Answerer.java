@@ -7,6 +7,10 @@ import java.util.function.Function;
 
 /** A model that generates many texts. One implementation uses the engine; tests use other implementations. */
 public interface Answerer extends AutoCloseable {
+    /** Prepares this answerer, for example loads the weights. {@link #answer} does the same if it is necessary. */
+    default void open() {
+    }
+
     /**
      * Answers the requests of {@code first} and all requests that {@code done} returns. This method returns when every
      * request is finished or cancelled.

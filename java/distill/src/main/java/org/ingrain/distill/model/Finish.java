@@ -10,6 +10,11 @@ public enum Finish {
     @JsonProperty("length") LENGTH,
     /** Nothing was generated, because this prompt, or the prompt of an earlier step, is too long for the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
-    /** Nothing was generated, because the prompt consists of the text of an earlier step and this text is blank. */
-    @JsonProperty("blank-prompt") BLANK_PROMPT
+    /**
+     * Nothing was generated, because the prompt consists of the text of an earlier step and this text is blank, or
+     * because the text of an earlier step ended within its thoughts.
+     */
+    @JsonProperty("blank-prompt") BLANK_PROMPT,
+    /** There is no text, because a file of imported answers has none for the question. */
+    @JsonProperty("missing") MISSING
 }

@@ -2,6 +2,7 @@ package org.ingrain.distill.model;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
@@ -30,6 +31,20 @@ public record TextRequest(SampleKey key, List<Message> messages, SamplingParams 
             before = request;
         }
         return groups;
+    }
+
+    /** Lets an answerer answer requests with other weights than those in the requests. */
+    public static void answer(Answerer answerer, ModelState weights, List<TextRequest> first,
+            Function<TextCompletion, Answerer.Next> done) {
+        answerer.answer(with(first, weights), completion -> {
+            Answerer.Next next = done.apply(completion);
+            return new Answerer.Next(with(next.requests(), weights), next.cancelled());
+        });
+    }
+
+    private static List<TextRequest> with(List<TextRequest> requests, ModelState weights) {
+        return requests.stream().map(request -> new TextRequest(request.key, request.messages, request.params,
+                request.sample, weights)).toList();
     }
 
     private boolean continues(TextRequest before) {

@@ -2,6 +2,7 @@ package org.ingrain.distill.model;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonValue;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.Stream;
 import org.ingrain.template.Message;
@@ -14,6 +15,12 @@ import org.ingrain.template.Message;
  * @param completion the text that the student is trained to generate
  */
 public record TrainingRow(List<Message> prompt, String completion) {
+    /** Size of the texts in UTF-8. */
+    public int bytes() {
+        return completion.getBytes(StandardCharsets.UTF_8).length + prompt.stream()
+                .mapToInt(message -> message.content().getBytes(StandardCharsets.UTF_8).length).sum();
+    }
+
     /** The columns of a line. The completion is one message of the assistant. */
     record Line(List<Message> prompt, List<Message> completion) {
     }

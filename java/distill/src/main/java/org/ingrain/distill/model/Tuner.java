@@ -7,13 +7,16 @@ import org.ingrain.tensor.Require;
 /** Trains students. One implementation uses the engine's trainer; tests use other implementations. */
 public interface Tuner {
     /**
-     * Trains an adapter on a student's rows, or resumes an interrupted training. The files of the adapter depend only
-     * on the job and the settings of the tuner, not on interruptions.
+     * Trains a student on its rows, or resumes an interrupted training. The files of the result depend only on the job
+     * and the settings of the tuner, not on interruptions.
      */
     Tuned tune(Job job, Progress progress);
 
     /** Number of tokens of a row after the chat template is applied. A row may be longer than {@link #longest}. */
     int tokens(TrainingRow row);
+
+    /** Number of tokens of a text alone, without the chat template, and of the end token. */
+    int tokens(String text);
 
     /** Maximum number of tokens of a training row. */
     int longest();
@@ -28,9 +31,10 @@ public interface Tuner {
      *
      * @param train      JSONL file of {@link TrainingRow}s
      * @param validation file of validation rows in the same format; it may be empty
-     * @param folder     folder for checkpoints and the adapter; only this training writes to it
+     * @param folder     folder for checkpoints and the result; only this training writes to it
      * @param stage      name of the stage in progress lines
-     * @param from       folder of the adapter that the training starts from; null for a new adapter
+     * @param from       folder of the adapter or of the model that the training starts from; null for a new adapter of
+     *                   the base model, or for the base model
      */
     record Job(Path train, Path validation, Path folder, String stage, Path from) {
     }
@@ -38,7 +42,7 @@ public interface Tuner {
     /**
      * The result of a training, for the report.
      *
-     * @param adapter        path of the adapter's folder, relative to the job's folder
+     * @param adapter        path of the folder of the adapter or of the whole model, relative to the job's folder
      * @param rows           number of training rows
      * @param steps          number of optimizer steps
      * @param firstLoss      mean loss per target token in the first step

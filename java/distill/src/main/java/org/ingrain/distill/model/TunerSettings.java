@@ -2,6 +2,11 @@ package org.ingrain.distill.model;
 
 /** Training settings of a {@link Tuner}. The pipeline uses only the number of steps and the rows per step. */
 public interface TunerSettings {
+    /** Whether a training changes all weights, so that its result is a whole model and not an adapter. */
+    default boolean full() {
+        return false;
+    }
+
     /** Number of rows per optimizer step. */
     int rowsPerStep();
 

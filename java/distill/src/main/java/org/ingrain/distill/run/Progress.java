@@ -11,6 +11,10 @@ public interface Progress {
 
     void at(State state);
 
+    /** Receives a line about the run, for example that a stage is taken over from another run. */
+    default void say(String line) {
+    }
+
     /**
      * The progress of a stage.
      *

@@ -11,12 +11,14 @@ public final class RunFolder implements AutoCloseable {
     private final RunLock lock;
     private final RunLog log;
     private final FileDigests digests;
+    private final FinishedStages stages;
 
     private RunFolder(Path folder, RunLock lock) {
         this.folder = folder;
         this.lock = lock;
         this.log = new RunLog(folder);
         digests = FileDigests.open(folder);
+        stages = FinishedStages.open(folder);
     }
 
     /** Creates or reopens the folder and locks it. This method throws the same errors as {@link RunLock#take}. */
@@ -42,6 +44,11 @@ public final class RunFolder implements AutoCloseable {
     /** The digests of the files that stages have finished. */
     public FileDigests digests() {
         return digests;
+    }
+
+    /** The finished stages and what they depend on. */
+    public FinishedStages stages() {
+        return stages;
     }
 
     public RunLog log() {

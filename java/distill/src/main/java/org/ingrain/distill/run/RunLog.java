@@ -11,16 +11,19 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.Require;
 
 /**
- * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. Only these files and each
- * training's {@code log.txt} differ between equal runs.
+ * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. The
+ * file {@code taken-over.json} names the runs from which stages were taken over. Only these files and each training's
+ * {@code log.txt} differ between equal runs.
  */
 public final class RunLog {
     private final Path log;
     private final Path timings;
+    private final Path takenOver;
 
     RunLog(Path folder) {
         this.log = folder.resolve("run.log");
         this.timings = folder.resolve("timings.json");
+        takenOver = folder.resolve("taken-over.json");
     }
 
     /**
@@ -40,6 +43,22 @@ public final class RunLog {
         Timings {
             Require.present("stages", stages);
             stages.forEach(Require::present);
+        }
+    }
+
+    /** Records that a stage has files or texts of another run, in {@code taken-over.json}. */
+    public void takenOver(String stage, Path from) {
+        Map<String, String> all = new TreeMap<>();
+        if (Files.exists(takenOver)) {
+            all.putAll(Json.parse(DurableFile.read(takenOver), TakenOver.class, takenOver.toString()).stages());
+        }
+        all.put(stage, from.toAbsolutePath().normalize().toString());
+        DurableFile.write(takenOver, Json.pretty(new TakenOver(all)));
+    }
+
+    private record TakenOver(Map<String, String> stages) {
+        private TakenOver {
+            Require.present("stages", stages);
         }
     }
 

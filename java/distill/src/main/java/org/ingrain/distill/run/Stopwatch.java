@@ -9,7 +9,7 @@ public final class Stopwatch {
     private final String unit;
     private final RunLog log;
     private final Progress progress;
-    private final long begun = System.nanoTime();
+    private long begun = System.nanoTime();
     private long tokens;
 
     public Stopwatch(String stage, String unit, RunLog log, Progress progress) {
@@ -27,6 +27,13 @@ public final class Stopwatch {
         tokens += more;
         double seconds = seconds();
         progress.at(new Progress.State(stage, done, total, unit, seconds > 0 ? tokens / seconds : 0));
+    }
+
+    /** Does work whose time is not part of the stage, such as loading weights. */
+    public void pause(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        begun += System.nanoTime() - start;
     }
 
     public void stop() {

@@ -96,7 +96,7 @@ final class ExampleTree {
             steps.add(log.read(key));
         }
         List<String> parts = plan.splitter() == null || isNothing(steps.getLast())
-                ? List.of() : plan.splitter().parts(steps.getLast().text());
+                ? List.of() : plan.splitter().parts(plan.thoughts().without(steps.getLast().text()).orElse(""));
         List<SampleRecord> partTexts = new ArrayList<>();
         boolean complete = true;
         for (int i = 0; i < parts.size(); i++) {
@@ -124,6 +124,9 @@ final class ExampleTree {
         }
         if (!before.isEmpty() && isNothing(before.getLast())) {
             return recordMissing(key, before.getLast().finish());
+        }
+        if (before.stream().anyMatch(step -> plan.thoughts().without(step.text()).isEmpty())) {
+            return recordMissing(key, Finish.BLANK_PROMPT);
         }
         TextRequest request = plan.request(key, example, before.stream().map(SampleRecord::text).toList(), part);
         if (request.messages().getLast().content().isBlank()) {

@@ -1,5 +1,6 @@
 package org.ingrain.distill.sample;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +24,9 @@ import org.ingrain.tensor.Require;
  * @param splitter splits a text of the last sampled step into parts; null if the method does not branch
  * @param seed     seed from which the seeds of all requests are derived
  * @param weights  the weights that generate the texts
+ * @param thoughts marks of the thoughts, which later prompts do not contain
  */
-public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights) {
+public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights, Thoughts thoughts) {
     /** Maximum number of answers per example. The number is limited because a poll counts the answers one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
@@ -45,8 +47,43 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
      * @param samples number of completions per prompt
      * @param each    for the last step of a branching method, the placeholder that is replaced by a part of the
      *                previous text; else null
+     * @param before  the messages before the user message
      */
-    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each) {
+    public record PlannedStep(String name, PromptTemplate prompt, int samples, SamplingParams params, String each,
+            Conversation before) {
+        /** The prompt and the messages before it as a text for readers, with placeholders. */
+        public String words() {
+            return before.words(prompt);
+        }
+
+        private PlannedStep with(int newSamples, SamplingParams newParams) {
+            return new PlannedStep(name, prompt, newSamples, newParams, each, before);
+        }
+    }
+
+    /**
+     * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times
+     * as many, because its length determines the number of parts.
+     */
+    public Plan cut(int tokens) {
+        List<PlannedStep> shorter = new ArrayList<>();
+        for (PlannedStep step : steps) {
+            int most = splitter != null && shorter.size() == depth() - 1 ? 4 * tokens : tokens;
+            shorter.add(step.with(step.samples(), step.params().withMaxTokens(
+                    Math.min(most, step.params().maxTokens()))));
+        }
+        return new Plan(shorter, splitter, seed, weights, thoughts);
+    }
+
+    /** A copy of this plan with another number of samples of each step. */
+    public Plan samples(int samples) {
+        return new Plan(steps.stream().map(step -> step.with(samples, step.params())).toList(), splitter, seed,
+                weights, thoughts);
+    }
+
+    /** The largest maximum number of tokens of a text. */
+    public int longest() {
+        return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }
 
     /** Number of sampled steps, which are all steps except the last step of a branching method. */
@@ -109,7 +146,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
 
     /** The prompt of the first step for an example. */
     public List<Message> firstPrompt(Example example) {
-        return List.of(Message.user(steps.getFirst().prompt().render(example.values())));
+        PlannedStep step = steps.getFirst();
+        return step.before().messages(example, step.prompt(), example.values());
     }
 
     /**
@@ -122,13 +160,15 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         PlannedStep step = steps.get(texts.size());
         Map<String, String> values = new LinkedHashMap<>(example.values());
         for (int i = 0; i < texts.size(); i++) {
-            values.put(steps.get(i).name(), texts.get(i).strip());
-            values.put("previous", texts.get(i).strip());
+            String text = thoughts.without(texts.get(i)).orElse("").strip();
+            values.put(steps.get(i).name(), text);
+            values.put("previous", text);
         }
         if (part != null) {
             values.put(step.each(), part);
+            values.put(step.each() + "-name", splitter.name(part));
         }
-        List<Message> messages = List.of(Message.user(step.prompt().render(values)));
+        List<Message> messages = step.before().messages(example, step.prompt(), values);
         long own = Digest.seed(seed, example.id(), step.name(), key.parent().path());
         return new TextRequest(key, messages, step.params().withSeed(own), key.sample(), weights);
     }

@@ -8,12 +8,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.run.Stopwatch;
 import org.ingrain.distill.task.Example;
 import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonLines;
 
 /**
  * Samples a method on many examples. Each completion is appended to a log as soon as it is finished. At the end the
@@ -40,7 +42,7 @@ public final class Sampling {
      * log of that call. If {@code target} exists, it is not changed.
      */
     public void run(Path target, Stopwatch watch) {
-        Path logFile = target.resolveSibling(target.getFileName() + ".log");
+        Path logFile = log(target);
         if (!Files.exists(target)) {
             try (SampleLog log = SampleLog.open(logFile)) {
                 Walk walk = new Walk(log, watch);
@@ -54,6 +56,37 @@ public final class Sampling {
             }
         }
         DurableFile.delete(logFile);
+    }
+
+    /**
+     * Begins a sampling with texts that another run has drawn by equal requests. Does nothing if the sampling has begun
+     * before. Texts that the sampling does not need are not written to {@code target}.
+     *
+     * @param source file of finished texts
+     * @param ids    ids of the examples whose texts are taken
+     * @return number of texts
+     */
+    public static int begin(Path target, Path source, Set<String> ids) {
+        Path logFile = log(target);
+        if (Files.exists(target) || Files.exists(logFile)) {
+            return 0;
+        }
+        int[] taken = new int[1];
+        DurableFile.write(logFile, out -> {
+            try (JsonLines<SampleRecord> lines = JsonLines.open(source, SampleRecord.class)) {
+                for (SampleRecord text = lines.next(); text != null; text = lines.next()) {
+                    if (ids.contains(text.id())) {
+                        JsonLines.write(out, text);
+                        taken[0]++;
+                    }
+                }
+            }
+        });
+        return taken[0];
+    }
+
+    private static Path log(Path target) {
+        return target.resolveSibling(target.getFileName() + ".log");
     }
 
     /** The state of one call of {@link #run}. */
@@ -93,6 +126,9 @@ public final class Sampling {
         void finish() {
             List<TextRequest> missing = new ArrayList<>();
             trees.values().forEach(tree -> missing.addAll(tree.advance()));
+            if (!missing.isEmpty()) {
+                watch.pause(answerer::open);
+            }
             done = done(trees.values());
             watch.at(done, total, 0);
             if (!missing.isEmpty()) {

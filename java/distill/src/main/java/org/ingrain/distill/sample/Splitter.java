@@ -6,4 +6,9 @@ import java.util.List;
 @FunctionalInterface
 public interface Splitter {
     List<String> parts(String text);
+
+    /** Name of a part, for prompts. */
+    default String name(String part) {
+        return part;
+    }
 }

@@ -155,7 +155,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         while (examples.size() < config.generate()) {
             Example example = task.generate(QuestionReader.id(examples.size() + 1), names, random);
             if (questions.add(example.question())) {
-                examples.add(example);
+                examples.add(QuestionReader.inContext(example, task, config));
                 repeated = 0;
             } else if (++repeated > 10_000) {
                 throw InputException.field("generate", config.generate() + ", but " + names.size()

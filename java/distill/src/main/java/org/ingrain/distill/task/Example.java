@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.ingrain.template.Message;
 
 /**
  * One question in one presentation order of its options or responses.
@@ -22,13 +23,17 @@ import java.util.Optional;
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
  * @param set        name of the test file that the question is from; null if there are not several test files
+ * @param context    messages before each prompt about this question: a system message, and earlier turns of a
+ *                   conversation
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
-        List<String> references, Map<String, String> relabel, String given, String group, String set) {
+        List<String> references, Map<String, String> relabel, String given, String group, String set,
+        List<Message> context) {
     public Example {
         fields = fields == null ? Map.of() : fields;
         references = references == null ? List.of() : List.copyOf(references);
         relabel = relabel == null ? Map.of() : relabel;
+        context = context == null ? List.of() : List.copyOf(context);
     }
 
     /** A question that has no further fields, no category and no reference votes. */
@@ -39,7 +44,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
     /** A question in the given order and without variants. */
     public Example(String id, String question, String gold, Map<String, String> fields, String category,
             List<String> references) {
-        this(id, question, gold, fields, category, references, Map.of(), null, null, null);
+        this(id, question, gold, fields, category, references, Map.of(), null, null, null, List.of());
     }
 
     public Optional<String> known() {
@@ -48,18 +53,28 @@ public record Example(String id, String question, String gold, Map<String, Strin
 
     /** A copy of this example with other fields. */
     public Example with(Map<String, String> other) {
-        return new Example(id, question, gold, other, category, references, relabel, given, group, set);
+        return new Example(id, question, gold, other, category, references, relabel, given, group, set, context);
     }
 
     /** A copy of this example that belongs to a group of variants. */
     Example of(String newGroup) {
-        return new Example(id, question, gold, fields, category, references, relabel, given, newGroup, set);
+        return new Example(id, question, gold, fields, category, references, relabel, given, newGroup, set, context);
+    }
+
+    /** A copy of this example after other messages. */
+    Example within(List<Message> newContext) {
+        return new Example(id, question, gold, fields, category, references, relabel, given, group, set, newContext);
+    }
+
+    /** A copy of this example with another right answer. */
+    Example withGold(String newGold) {
+        return new Example(id, question, newGold, fields, category, references, relabel, given, group, set, context);
     }
 
     /** A copy of this example in the given order, as a question of a test file. Its id begins with the file's name. */
     Example in(String newSet) {
         return new Example(newSet + "/" + id, question, gold, fields, category, references, relabel, given, group,
-                newSet);
+                newSet, context);
     }
 
     /**
@@ -70,7 +85,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
      */
     Example reordered(int number, String newQuestion, Map<String, String> newFields, Map<String, String> newRelabel) {
         return new Example(id + "~" + number, newQuestion, gold, newFields, category, references, newRelabel, id,
-                group, set);
+                group, set, context);
     }
 
     /** Whether the options or responses are in the given order, which is the order in the data. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.ingrain.distill.task.data.Rows;
+import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
@@ -45,7 +46,8 @@ final class QuestionReader {
                 return questions.wants(limit);
             });
         } else {
-            questions.examples.addAll(limit == 0 ? whole : whole.subList(0, Math.min(limit, whole.size())));
+            (limit == 0 ? whole : whole.subList(0, Math.min(limit, whole.size())))
+                    .forEach(example -> questions.examples.add(inContext(example, task, config)));
         }
         questions.requireIds();
         if (questions.examples.isEmpty()) {
@@ -75,20 +77,49 @@ final class QuestionReader {
         }
         List<String> questionFields = config.questionField() == null
                 ? task.questionFields() : List.of(config.questionField());
-        String question = text(row, questionFields, where)
+        Optional<String> given = text(row, questionFields, where);
+        ChatRow chat = given.isEmpty() && config.questionField() == null && row.has(ChatRow.FIELD)
+                ? ChatRow.of(row.path(ChatRow.FIELD), where) : null;
+        String question = given.or(() -> Optional.ofNullable(chat).map(ChatRow::question))
                 .filter(found -> !found.isBlank())
                 .orElseThrow(() -> new InputException(where + ": no " + String.join(" or ", questionFields)
-                        + ", expected the question there"));
+                        + ", expected the question there; " + found(row) + TaskKind.reader(row, task)
+                        .map(other -> "; task " + other + " can read it").orElse("")));
         List<String> answerFields = config.answerField() == null ? task.answerFields() : List.of(config.answerField());
-        String gold = text(row, answerFields, where).map(String::strip).orElse(null);
+        String gold = text(row, answerFields, where).or(() -> Optional.ofNullable(chat).map(ChatRow::answer))
+                .map(String::strip).orElse(null);
         String clean = task.clean(question);
         Map<String, String> fields = new LinkedHashMap<>(task.traits(clean));
         for (String field : task.fields()) {
             fields.put(field, text(row, List.of(field), where)
                     .orElseThrow(() -> new InputException(where + ": no " + field
-                    + ", expected it beside the question")));
+                    + ", expected it beside the question; " + found(row))));
         }
-        add(new Example(id, clean, gold, fields, category(row.path("category")), List.of()), where);
+        add(new Example(id, clean, gold, fields, category(row.path("category")), List.of())
+                .within(chat == null ? List.of() : chat.before()), where);
+    }
+
+    /** The names of the row's fields, for error messages. */
+    static String found(JsonNode row) {
+        return row.isEmpty() ? "the row is empty" : "the row has " + String.join(", ", row.propertyNames());
+    }
+
+    /**
+     * A copy of the example with the system message of the settings or, if neither they nor the row have one, that of
+     * the task.
+     */
+    static Example inContext(Example example, Task task, QuestionConfig config) {
+        String set = config.task().system();
+        List<Message> turns = new ArrayList<>(example.context());
+        boolean own = !turns.isEmpty() && turns.getFirst().role().equals("system");
+        String system = set != null ? set : own ? "" : task.system().orElse("");
+        if (own && set != null) {
+            turns.removeFirst();
+        }
+        if (!system.isEmpty()) {
+            turns.addFirst(Message.system(system));
+        }
+        return example.within(turns);
     }
 
     /** The category as text; null if the value is missing, null, a list or an object. */
@@ -100,10 +131,10 @@ final class QuestionReader {
         if (seen.putIfAbsent(example.id(), where) != null) {
             throw new InputException(where + ": id " + example.id() + " is already used by " + seen.get(example.id()));
         }
-        if (example.gold() != null && task.extract(example, example.gold()).isEmpty()) {
+        if (example.gold() != null && task.gold(example).isEmpty()) {
             throw new InputException(where + ": answer " + example.gold() + ", expected " + task.answerShape());
         }
-        examples.add(example);
+        examples.add(inContext(example, task, config));
     }
 
     /** Checks that all examples, in all their presentation orders, have different ids. */
@@ -126,7 +157,12 @@ final class QuestionReader {
         }
     }
 
-    private static Optional<String> text(JsonNode row, List<String> fields, String where) {
+    /**
+     * The text, number or boolean in the first of these fields that the row has.
+     *
+     * @throws InputException if the field has another type
+     */
+    static Optional<String> text(JsonNode row, List<String> fields, String where) {
         for (String field : fields) {
             JsonNode value = row.path(field);
             if (value.isString() || value.isNumber() || value.isBoolean()) {

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
@@ -14,6 +15,21 @@ import tools.jackson.databind.JsonNode;
 public interface Task {
     /** Name of the task on the command line, and in methods that have a prompt for this task. */
     String name();
+
+    /** The task whose prompts a method uses for questions of this task. */
+    default String prompts() {
+        return name();
+    }
+
+    /** The system message before each prompt, unless the settings or the step of the method have one. */
+    default Optional<String> system() {
+        return Optional.empty();
+    }
+
+    /** Messages of users and assistants before each prompt that is the bare question. */
+    default List<Message> exemplars() {
+        return List.of();
+    }
 
     /** Possible names of the field with the question, the usual name first. */
     List<String> questionFields();
@@ -109,6 +125,11 @@ public interface Task {
     /** Description of a valid answer in a row, for error messages. */
     String answerShape();
 
+    /** The gold answer in the form of {@link #extract}; empty if the example has none, or none of this form. */
+    default Optional<String> gold(Example example) {
+        return example.known().flatMap(gold -> extract(example, gold));
+    }
+
     /**
      * Whether an answer is right. The example must have a gold answer.
      *
@@ -116,7 +137,7 @@ public interface Task {
      *               the answer must have been converted to the given order
      */
     default boolean isRight(Example example, String answer) {
-        return key(answer).equals(key(extract(example, example.gold()).orElse(example.gold())));
+        return key(answer).equals(key(gold(example).orElse(example.gold())));
     }
 
     /**

@@ -1,30 +1,36 @@
 package org.ingrain.distill.task;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.tensor.InputException;
 
 /**
  * Settings of a task.
  *
- * @param name         one of {@link #names()}
+ * @param name         one of {@link #names()}, or the name of {@code own}
  * @param answerFormat format of the answers, only for question-answer; null means text
  * @param suffix       text that is appended to each question, only for coin-flip
  * @param size         number of words (last-letter) or people (coin-flip) in a generated question; for last-letter it
  *                     also applies to questions that quote no words; 0 means 2
+ * @param system       system message before each prompt, instead of that of the task or of a row; an empty text: no
+ *                     system message; null: that of the row, else that of the task
+ * @param own          a user's own task; null for a task of the program
  */
-public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
+public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size, String system,
+        TaskFile own) {
     private static final int MOST = 16;
 
     public TaskConfig {
         suffix = suffix == null ? "" : suffix;
-        TaskKind kind = TaskKind.of(name);
+        TaskKind kind = own == null ? TaskKind.of(name) : null;
         if (answerFormat != null && kind != TaskKind.QUESTION_ANSWER) {
             throw InputException.field("answerFormat", "only for task question-answer; " + name + " has its own");
         }
         if (!suffix.isEmpty() && kind != TaskKind.COIN_FLIP) {
             throw InputException.field("suffix", "only for task coin-flip");
         }
-        if (size != 0 && !kind.generates()) {
+        if (size != 0 && (kind == null || !kind.generates())) {
             throw InputException.field("size",
                     "only for tasks last-letter (words) and coin-flip (people), which can generate questions");
         }
@@ -33,9 +39,25 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         }
     }
 
-    /** The default settings of a task. */
+    /** Settings of a task of the program, without a system message. */
+    public TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
+        this(name, answerFormat, suffix, size, null, null);
+    }
+
+    /** The default settings of a task of the program. */
     public static TaskConfig of(String name) {
         return new TaskConfig(name, null, null, 0);
+    }
+
+    /**
+     * Settings of the task with this name, or of the user's own task in this file.
+     *
+     * @throws InputException if there is no such task or file, or the file has no valid task
+     */
+    public static TaskConfig of(String nameOrFile, AnswerFormat answerFormat, String suffix, int size, String system) {
+        Path file = Path.of(nameOrFile);
+        TaskFile own = TaskKind.NAMES.contains(nameOrFile) || !Files.isRegularFile(file) ? null : TaskFile.read(file);
+        return new TaskConfig(own == null ? nameOrFile : own.name(), answerFormat, suffix, size, system, own);
     }
 
     public static List<String> names() {
@@ -43,6 +65,6 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
     }
 
     public Task make() {
-        return TaskKind.of(name).make(this);
+        return own == null ? TaskKind.of(name).make(this) : new OwnTask(own);
     }
 }

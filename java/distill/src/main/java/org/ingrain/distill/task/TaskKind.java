@@ -3,8 +3,11 @@ package org.ingrain.distill.task;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.function.Function;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
+import tools.jackson.databind.JsonNode;
 
 /**
  * All tasks. A new task must be added here. The name of a task is the name of its constant in lower case, with hyphens.
@@ -32,9 +35,25 @@ enum TaskKind {
     static TaskKind of(String name) {
         int number = NAMES.indexOf(name);
         if (number < 0) {
-            throw InputException.field("task", name + ", expected one of " + String.join(", ", NAMES));
+            throw InputException.field("task", name + ", expected one of " + String.join(", ", NAMES)
+                    + " or the path of a task's JSON file" + Similar.hint(name, NAMES));
         }
         return values()[number];
+    }
+
+    /** The first task other than this one that can read a question from the row, with its default settings. */
+    static Optional<String> reader(JsonNode row, Task other) {
+        return NAMES.stream().map(name -> TaskConfig.of(name).make())
+                .filter(task -> !task.name().equals(other.name()) && reads(task, row)).map(Task::name).findFirst();
+    }
+
+    private static boolean reads(Task task, JsonNode row) {
+        try {
+            return !task.examples(row, "", "").isEmpty() || task.questionFields().stream().anyMatch(row::has)
+                    && task.fields().stream().allMatch(row::has);
+        } catch (InputException refused) {
+            return false;
+        }
     }
 
     Task make(TaskConfig config) {

@@ -36,6 +36,11 @@ class BranchSolveMergeTest {
             Assistant A's answer is 5 sentences long. Assistant B: 3 |
             I give this response a score of 4. Assistant B: 3 |
             Assistant A: 4 Assistant B: 3 It is short. | A 4.0, B 3.0: [[A]]
+            4\\n3\\nThe first is longer. | A 4.0, B 3.0: [[A]]
+            \\nScore: 2/5\\n\\n**4 out of 5** | A 2.0, B 4.0: [[B]]
+            Assistant A's response: 3\\nAssistant B's response: 5 | A 3.0, B 5.0: [[B]]
+            4 points\\n3 points |
+            4\\nBoth are good.\\n3 |
             Both are good. |
             """)
     void scores(String text, String expected) {
@@ -62,6 +67,17 @@ class BranchSolveMergeTest {
         }
         assertEquals(List.of("**Accuracy**: is it right?"), BranchSolveMerge.criteria("1. **Accuracy**: is it right?"));
         assertEquals(List.of("1", "2", "3", "4", "5"), BranchSolveMerge.criteria("- 1\n- 2\n- 3\n- 4\n- 5\n- 6"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            **Depth**: is it deep? | Depth
+            Depth - how far it goes | Depth
+            Well-founded claims | Well-founded claims
+            : | :
+            """)
+    void namesOfCriteria(String criterion, String name) {
+        assertEquals(name, BranchSolveMerge.name(criterion));
     }
 
     @Test

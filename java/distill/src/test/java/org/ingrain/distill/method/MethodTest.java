@@ -81,8 +81,9 @@ class MethodTest {
                         + "question? Please ensure these"
                 + " 4 words remain unchanged from the original question.",
                         letters.firstPrompt(letters("Edgar Bob Ann Lee")).getFirst().content());
-        assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), Methods.load("rar-2-step").marks("coin-flip"));
-        assertEquals(List.of(Mark.OURS, Mark.OURS), Methods.load("rar-2-step").marks("question-answer"));
+        Method method = Methods.load("rar-2-step");
+        assertEquals(List.of(Mark.UNCERTAIN, Mark.UNCERTAIN), method.marks(new CoinFlip("", 2)));
+        assertEquals(List.of(Mark.OURS, Mark.OURS), method.marks(new QuestionAnswer(AnswerFormat.TEXT)));
     }
 
     @Test
@@ -209,7 +210,7 @@ class MethodTest {
         assertRefused("{", "malformed JSON");
         String said = assertThrows(InputException.class, () -> Methods.load("rar-3-step")).getMessage();
         assertEquals("method: rar-3-step, expected one of " + String.join(", ", Methods.SHIPPED)
-                + " or the path of a method's JSON file", said);
+                + " or the path of a method's JSON file (did you mean rar-1-step?)", said);
     }
 
     @Test

@@ -252,7 +252,8 @@ class JudgingTest {
                 + "\"assistant\"}]";
         return ("{\"question_id\": %d, \"model_a\": \"%s\", \"model_b\": \"%s\", \"winner\": \"%s\", \"judge\": "
                 + "\"author_0\", \"conversation_a\": " + said.formatted(question, first) + ", \"conversation_b\": "
-                + said.formatted(question, second) + ", \"turn\": %d}\n").formatted(question, first, second, winner, turn);
+                + said.formatted(question, second) + ", \"turn\": %d}\n")
+                .formatted(question, first, second, winner, turn);
     }
 
     /** Rows of Hugging Face's mt_bench_human_judgments contain the conversations, so no other file is needed. */

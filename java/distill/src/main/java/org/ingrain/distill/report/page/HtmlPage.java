@@ -23,6 +23,7 @@ import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.SettingsList;
 import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
+import org.ingrain.distill.report.table.Warning;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
@@ -71,6 +72,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         }
         page.open("dl", "class", "facts");
         fact(page, "model", notes.path("model").asString(""));
+        fact(page, "teacher", notes.path("teacher").asString(""));
         fact(page, "distilled on", Figures.count(report.sizes().pool(), "question", "questions"));
         fact(page, "held out", Figures.count(report.sizes().test(), "question", "questions"));
         fact(page, "seed", settings.path("sample").path("params").path("seed").asString(""));
@@ -126,6 +128,12 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("p").leaf("b", "What counts as an answer").text(" (" + report.task() + "): " + report.rule())
                 .close("p");
         if (!report.arms().isEmpty()) {
+            Table categories = Tables.categories(report.arms());
+            if (!categories.rows().isEmpty()) {
+                page.open("details").leaf("summary", "Categories of questions");
+                table(page, categories, List.of());
+                page.close("details");
+            }
             page.open("details", "open", "").leaf("summary", "Answers to the held-out questions");
             table(page, Tables.given(report.arms()), List.of());
             page.close("details");
@@ -140,8 +148,13 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("section", "id", "warnings", "class", "warnings", "aria-labelledby", "warnings-h")
                 .leaf("h2", Figures.count(report.warnings().size(), "warning", "warnings"), "id", "warnings-h")
                 .open("ul");
-        report.warnings().forEach(warning -> page.open("li").leaf("b", warning.text()).text(" " + warning.next())
-                .close("li"));
+        for (Warning warning : report.warnings()) {
+            page.open("li").leaf("b", warning.text());
+            for (String word : warning.next().split(" ")) {
+                page.text(" ").leaf("span", word, "class", "word");
+            }
+            page.close("li");
+        }
         page.close("ul").close("section");
     }
 
@@ -169,6 +182,9 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
 
     private void curation(Markup page) {
         open(page, "curation", "Curation");
+        if (report.imported() != null) {
+            page.leaf("p", "Samples that were drawn elsewhere: " + report.imported().line() + ".");
+        }
         page.leaf(
                 "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
                 + "the samples. Gold answers are only compared afterwards, for this page.");
@@ -259,7 +275,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
                     + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params()
                             .maxTokens() + " tokens. ");
             page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p")
-                    .leaf("pre", step.prompt().text()).close("li");
+                    .leaf("pre", step.words()).close("li");
         }
         page.close("ol");
         page.leaf("h3", "Settings that the result depends on");

@@ -4,6 +4,7 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Prompts;
 import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.SettingsList;
+import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
 import org.ingrain.distill.sample.Plan;
 
@@ -21,15 +22,20 @@ public record MarkdownPage(Report report, Prompts prompts) {
                 "\n#Tokens: mean number of generated tokens per question, including intermediate steps. Intervals are "
                 + "Wilson's. A text without an answer counts as wrong." + report.aboutVotes() + Tables.ABOUT_CONSTANT
                 + "\n\nWhat counts as an answer: " + report.rule() + "\n");
+        Table categories = Tables.categories(report.arms());
+        page.append(categories.rows().isEmpty() ? "" : "\nCategories of questions:\n\n" + categories.markdown());
         if (!report.arms().isEmpty()) {
             page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
         }
-        page.append("\n## Curation\n\n").append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
+        page.append("\n## Curation\n\n").append(report.imported() == null ? "" : "Samples that were drawn elsewhere: "
+                + quotable(report.imported().line()) + ".\n\n")
+                .append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
                 .append('\n').append(Tables.ABOUT_SAVED).append('\n');
         report.untrained().forEach(student -> page.append("\nCuration kept nothing for ").append(student)
                 .append(", so it was not trained.\n"));
         report.ledgers().forEach((student, summary) ->
-                page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n").append(Tables.votes(summary).markdown()));
+                page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n")
+                        .append(Tables.votes(summary).markdown()));
         page.append("\nAn example that was decided early is counted with the votes that were drawn.\n");
         page.append("\n\"labels right\" compares with gold answers. They are used for this page only.\n");
         page.append("\n## Training\n\n").append(Tables.training(report.training(), report.titles()).markdown());
@@ -50,7 +56,7 @@ public record MarkdownPage(Report report, Prompts prompts) {
             page.append(i + 1).append(". ").append(step.name()).append(", ").append(step.samples())
                     .append(step.samples() == 1 ? " sample" : " samples").append(", wording ")
                     .append(prompts.marks().get(i).words()).append(": `")
-                    .append(quotable(step.prompt().text())).append("`\n");
+                    .append(quotable(step.words())).append("`\n");
         }
         page.append("\nSettings that the result depends on (run.json has the full methods):\n\n");
     }

@@ -7,6 +7,7 @@ import java.util.Map;
 import org.ingrain.distill.curate.Ledger;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.model.Tuner;
+import org.ingrain.distill.sample.ImportedAnswers;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.files.Manifest;
 
@@ -24,16 +25,22 @@ import org.ingrain.files.Manifest;
  * @param ledgers  summary of the ledger of each student, by name
  * @param training result of the last training of each student, by name; students for which curation kept no example are
  *                 missing
+ * @param imported origin of the samples of the main student; null if the model drew them
  */
 public record Report(String task, String rule, String method, Manifest manifest, Sizes sizes, List<Warning> warnings,
         List<ArmResult> arms, Map<String, String> titles, Map<String, Ledger.Summary> ledgers,
-        Map<String, Tuner.Tuned> training) {
-    /** The names of a run's task and method, and the settings of the run. */
-    public record Subject(String task, String rule, String method, Manifest manifest) {
+        Map<String, Tuner.Tuned> training, ImportedAnswers.Source imported) {
+    /**
+     * The names of a run's task and method, and the settings of the run.
+     *
+     * @param imported as in {@link Report}
+     */
+    public record Subject(String task, String rule, String method, Manifest manifest, ImportedAnswers.Source imported) {
     }
 
     /** The results of a run, as in {@link Report}. */
-    public record Results(List<ArmResult> arms, Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
+    public record Results(List<ArmResult> arms, Map<String, Ledger.Summary> ledgers,
+            Map<String, Tuner.Tuned> training) {
     }
 
     /**
@@ -47,7 +54,7 @@ public record Report(String task, String rule, String method, Manifest manifest,
         students.forEach(student -> titles.put(student.name(), student.title()));
         return new Report(subject.task(), subject.rule(), subject.method(), subject.manifest(), sizes,
                 GuardRails.check(folder, results.arms(), students, results.ledgers()), results.arms(), titles,
-                results.ledgers(), results.training());
+                results.ledgers(), results.training(), subject.imported());
     }
 
     /**
@@ -70,6 +77,7 @@ public record Report(String task, String rule, String method, Manifest manifest,
                 .append('\n');
         ArmResult.bySet(arms).forEach((set, own) -> text.append(set).append(":\n").append(Tables.arms(own).text())
                 .append('\n'));
+        text.append(imported == null ? "" : "samples: " + imported.line() + "\n");
         ledgers.forEach((student, summary) -> text.append(titles.get(student)).append(": ")
                 .append(Tables.kept(summary)).append('\n'));
         return text.toString();

@@ -49,7 +49,8 @@ public record SeedsReport(String heading, List<Long> seeds,
 
     /** The table over the seeds as text for a terminal. */
     public String text() {
-        return heading + ", seeds " + listed(seeds) + without() + "\n\n" + Tables.seeds(rows).text() + each("\n", ":\n", Table::text);
+        return heading + ", seeds " + listed(seeds) + without() + "\n\n" + Tables.seeds(rows).text()
+                + each("\n", ":\n", Table::text);
     }
 
     /** The tables on the questions of each test file. */

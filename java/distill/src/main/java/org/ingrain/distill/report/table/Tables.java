@@ -69,6 +69,19 @@ public final class Tables {
         return row;
     }
 
+    /** The results of each category, in the sequence of the arms; no rows if the questions have no categories. */
+    public static Table categories(List<ArmResult> arms) {
+        List<List<String>> rows = new ArrayList<>();
+        arms.stream().flatMap(arm -> arm.categories().keySet().stream()).distinct().forEach(category ->
+                arms.stream().filter(arm -> arm.categories().containsKey(category)).forEach(arm -> {
+                    ArmResult.Category own = arm.categories().get(category);
+                    rows.add(List.of(category + ": " + arm.title(), Figures.percent(own.accuracy()),
+                            Figures.percent(own.low()) + " - " + Figures.percent(own.high()),
+                            Figures.tokens(own.tokens()), String.valueOf(own.questions())));
+                }));
+        return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "questions"), rows);
+    }
+
     /** The answers that each arm gives, in the sequence of the arms, after the gold answers. */
     public static Table given(List<ArmResult> arms) {
         List<List<String>> rows = new ArrayList<>();
@@ -136,11 +149,11 @@ public final class Tables {
             List<String> reasons = summary.reasons().entrySet().stream()
                     .map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(titles.get(student), String.valueOf(total.examples()), String.valueOf(total.kept()),
-                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
+                    share(total.right(), total.known()), drawn(total),
                     Figures.count(total.savedTokens()), Figures.count(total.early()), listed(summary.labels()),
                     String.join(", ", reasons)));
         });
-        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn",
+        return new Table(List.of("student", "examples", "kept", "labels right", "answers drawn",
                 "tokens saved", "decided early", "labels", "reasons"), rows);
     }
 

@@ -7,10 +7,20 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}, also gzipped), or Parquet.
+ * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}), CSV, or Parquet. The name
+ * of a file of CSV (.csv, or .tsv with tabs) or of Parquet has the usual ending. All except Parquet may be gzipped.
  */
 public final class Rows {
     private Rows() {
+    }
+
+    /** Whether a file has the name of a file of rows: .json, .jsonl, .csv, .tsv or .parquet, also with .gz. */
+    public static boolean isNamed(Path file) {
+        return ending(file).matches("json|jsonl|csv|tsv|parquet");
+    }
+
+    private static String ending(Path file) {
+        return file.getFileName().toString().replaceFirst("\\.gz$", "").replaceFirst("^.*\\.", "");
     }
 
     /** Passes each row to {@code each}, together with the file and the line or row number. */
@@ -33,10 +43,11 @@ public final class Rows {
 
     /** Passes each row to {@code each}, with its file and line, until {@code each} returns false. */
     public static void until(Path file, JsonRows.Each each) {
-        if (file.getFileName().toString().endsWith(".parquet")) {
-            ParquetRows.until(file, each::take);
-        } else {
-            JsonRows.until(file, each);
+        switch (ending(file)) {
+            case "parquet" -> ParquetRows.until(file, each::take);
+            case "csv" -> CsvRows.until(file, ',', each);
+            case "tsv" -> CsvRows.until(file, '\t', each);
+            default -> JsonRows.until(file, each);
         }
     }
 }

@@ -1,0 +1,16 @@
+package org.ingrain.distill;
+
+/**
+ * Kinds of stages, in the order of execution. A run can end after the stages of one kind and be continued later. The
+ * bytes of its files are those of a run that was not divided.
+ */
+public enum StageKind {
+    /** The teacher generates texts, and with rule {@code universal} selects among them. */
+    SAMPLE,
+    /** Answers are verified and votes counted; ledger and training rows are written. This needs no weights. */
+    CURATE,
+    TRAIN,
+    EVALUATE,
+    /** The report is written from the files of the run. This needs no weights. */
+    REPORT
+}

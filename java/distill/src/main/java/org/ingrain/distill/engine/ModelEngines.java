@@ -1,0 +1,73 @@
+package org.ingrain.distill.engine;
+
+import java.nio.file.Path;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.ingrain.distill.model.Answerer;
+import org.ingrain.engine.Engine;
+
+/**
+ * Engines for several whole models, of which at most one is open. Opening one closes the one before, so that the memory
+ * needs room for one model only. This class is not thread-safe.
+ */
+public final class ModelEngines implements AutoCloseable {
+    private final Function<Path, Engine> engines;
+    private final Function<Engine, Answerer> answerers;
+    private final SortedMap<String, Long> fallbacks = new TreeMap<>();
+    private Path folder;
+    private Engine engine;
+    private Answerer answerer;
+
+    /**
+     * @param engines   opens the engine of a model folder
+     * @param answerers makes an answerer for an engine
+     */
+    public ModelEngines(Function<Path, Engine> engines, Function<Engine, Answerer> answerers) {
+        this.engines = engines;
+        this.answerers = answerers;
+    }
+
+    /** The engine of a model. It is open until another model is used or this object is closed. */
+    Engine engine(Path model) {
+        if (!model.equals(folder)) {
+            close();
+            engine = engines.apply(model);
+            folder = model;
+        }
+        return engine;
+    }
+
+    /** The answerer of a model, with the same life as its engine. */
+    Answerer answerer(Path model) {
+        Engine own = engine(model);
+        if (answerer == null) {
+            answerer = answerers.apply(own);
+        }
+        return answerer;
+    }
+
+    /** The calls of slower kernels of all engines that were open. */
+    SortedMap<String, Long> fallbacks() {
+        SortedMap<String, Long> all = new TreeMap<>(fallbacks);
+        if (answerer != null) {
+            answerer.fallbacks().forEach((what, calls) -> all.merge(what, calls, Long::sum));
+        }
+        return all;
+    }
+
+    @Override
+    public void close() {
+        if (engine == null) {
+            return;
+        }
+        if (answerer != null) {
+            answerer.fallbacks().forEach((what, calls) -> fallbacks.merge(what, calls, Long::sum));
+            answerer.close();
+        }
+        engine.close();
+        engine = null;
+        answerer = null;
+        folder = null;
+    }
+}

@@ -1,0 +1,38 @@
+package org.ingrain.distill.model;
+
+import java.util.List;
+import java.util.SortedMap;
+import java.util.function.Function;
+
+/**
+ * An {@link Answerer} for a run whose teacher is not the base model. It passes each call on; all requests of one call
+ * have the same weights.
+ *
+ * @param students answers with the base model and the students
+ * @param teacher  answers in place of the teacher; it may be {@code students}
+ * @param weights  the weights of the teacher in requests to {@code teacher}
+ */
+public record TeacherAnswerer(Answerer students, Answerer teacher, ModelState weights) implements Answerer {
+    @Override
+    public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
+        if (first.getFirst().weights() instanceof ModelState.Teacher) {
+            TextRequest.answer(teacher, weights, first, done);
+        } else {
+            students.answer(first, done);
+        }
+    }
+
+    @Override
+    public SortedMap<String, Long> fallbacks() {
+        return students.fallbacks();
+    }
+
+    /** Closes both answerers. */
+    @Override
+    public void close() {
+        students.close();
+        if (teacher != students) {
+            teacher.close();
+        }
+    }
+}

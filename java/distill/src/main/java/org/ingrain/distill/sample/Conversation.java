@@ -1,0 +1,73 @@
+package org.ingrain.distill.sample;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.distill.task.Example;
+import org.ingrain.template.Message;
+import org.ingrain.tensor.InputException;
+
+/**
+ * The messages of one step before its prompt.
+ *
+ * @param system    system message of the step; an empty text: none; null: that of the example, if it has one
+ * @param exemplars messages with questions and their answers
+ * @param turns     further messages with placeholders
+ */
+public record Conversation(String system, List<Message> exemplars, List<Turn> turns) {
+    private static final String SYSTEM = "system";
+
+    public Conversation {
+        exemplars = List.copyOf(exemplars);
+        turns = List.copyOf(turns);
+    }
+
+    /** A message with placeholders. The role is user or assistant. */
+    public record Turn(String role, String content) {
+        public Turn {
+            if (!"user".equals(role) && !"assistant".equals(role)) {
+                throw new InputException("messages.role: " + role + ", expected user or assistant");
+            }
+            if (content == null || content.isBlank()) {
+                throw new InputException("messages.content: missing, expected a text");
+            }
+        }
+
+        public PromptTemplate template() {
+            return new PromptTemplate(content);
+        }
+    }
+
+    /** All messages of a prompt: the context of the example, the exemplars, the turns, and the prompt as the last. */
+    List<Message> messages(Example example, PromptTemplate prompt, Map<String, String> values) {
+        List<Message> messages = new ArrayList<>(example.context());
+        if (system != null && !messages.isEmpty() && messages.getFirst().role().equals(SYSTEM)) {
+            messages.removeFirst();
+        }
+        if (system != null && !system.isEmpty()) {
+            messages.addFirst(Message.system(system));
+        }
+        messages.addAll(exemplars);
+        turns.forEach(turn -> messages.add(new Message(turn.role(), turn.template().render(values))));
+        messages.add(Message.user(prompt.render(values)));
+        return messages;
+    }
+
+    /**
+     * The prompt for readers, after the messages before it. Each message has its role, unless the prompt is the only
+     * one.
+     */
+    String words(PromptTemplate prompt) {
+        List<Message> messages = new ArrayList<>(exemplars);
+        if (system != null && !system.isEmpty()) {
+            messages.addFirst(Message.system(system));
+        }
+        turns.forEach(turn -> messages.add(new Message(turn.role(), turn.content())));
+        if (messages.isEmpty()) {
+            return prompt.text();
+        }
+        messages.add(Message.user(prompt.text()));
+        return String.join("\n\n", messages.stream().map(message -> message.role() + ": " + message.content())
+                .toList());
+    }
+}

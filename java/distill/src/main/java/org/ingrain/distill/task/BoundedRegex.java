@@ -1,0 +1,93 @@
+package org.ingrain.distill.task;
+
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A user's regular expression, in the syntax of {@link Pattern}. The matcher of Java can need exponential time. A
+ * search is therefore refused after a fixed number of read characters, which does not depend on the machine or its
+ * load.
+ */
+final class BoundedRegex {
+    /** Characters that a search may read in addition to {@link #STEPS_PER_CHARACTER} for each character of the text. */
+    private static final long STEPS = 50_000_000;
+    private static final long STEPS_PER_CHARACTER = 1000;
+
+    private final Pattern pattern;
+
+    private BoundedRegex(Pattern pattern) {
+        this.pattern = pattern;
+    }
+
+    /**
+     * Compiles an expression.
+     *
+     * @param field name of the field with the expression, for error messages
+     */
+    static BoundedRegex compile(String field, String regex) {
+        try {
+            return new BoundedRegex(Pattern.compile(regex));
+        } catch (PatternSyntaxException e) {
+            throw new InputException(field + ": " + regex + ", expected a regular expression: " + e.getDescription()
+                    + (e.getIndex() < 0 ? "" : " at character " + (e.getIndex() + 1)), e);
+        }
+    }
+
+    /** Number of groups of the expression. */
+    int groups() {
+        return pattern.matcher("").groupCount();
+    }
+
+    /**
+     * The text of a group in the first or the last match that has this group; empty if there is none.
+     *
+     * @throws InputException if the search needs too many steps or nests too deep
+     */
+    Optional<String> find(String text, int group, boolean last) {
+        String found = null;
+        try {
+            long most = STEPS + STEPS_PER_CHARACTER * text.length();
+            Matcher matcher = pattern.matcher(new Counted(text, new long[] {most}));
+            while ((last || found == null) && matcher.find()) {
+                found = matcher.group(group) == null ? found : matcher.group(group);
+            }
+            return Optional.ofNullable(found);
+        } catch (TooManySteps | StackOverflowError e) {
+            throw new InputException("the regular expression " + pattern + " needs too many steps on a text of "
+                    + text.length() + " characters, expected one without nested or adjacent repetitions", e);
+        }
+    }
+
+    private static final class TooManySteps extends RuntimeException {
+        private static final long serialVersionUID = 1;
+    }
+
+    /** A text that counts how many of its characters are read. All parts of the text share {@code left}. */
+    private record Counted(CharSequence text, long[] left) implements CharSequence {
+        @Override
+        public char charAt(int index) {
+            if (--left[0] < 0) {
+                throw new TooManySteps();
+            }
+            return text.charAt(index);
+        }
+
+        @Override
+        public int length() {
+            return text.length();
+        }
+
+        @Override
+        public CharSequence subSequence(int start, int end) {
+            return new Counted(text.subSequence(start, end), left);
+        }
+
+        @Override
+        public String toString() {
+            return text.toString();
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package org.ingrain.distill.task;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.ingrain.files.DurableFile;
+import org.ingrain.files.Json;
+import org.ingrain.tensor.InputException;
+
+/**
+ * A user's own task as a JSON file.
+ *
+ * @param name      name of the task in tables, and in methods that have a prompt for this task
+ * @param question  the question as a {@link RowTemplate} over the fields of a row; null: the field {@code question} or,
+ *                  if the row has none, its {@code messages}
+ * @param fields    names of the other fields; null: the usual names
+ * @param system    system message before each prompt; null: none
+ * @param exemplars questions with their answers, which precede each prompt that is the bare question; null: none
+ * @param answer    how the answer is found in a text; null: the whole text
+ * @param equality  how answers are compared; null: ignoring case
+ */
+public record TaskFile(String name, String question, Fields fields, String system, List<Exemplar> exemplars,
+        AnswerRule answer, Equality equality) {
+    /**
+     * Names of a row's fields.
+     *
+     * @param id       the id; null: {@code id}
+     * @param gold     the right answer, or the list of right answers; null: {@code answer}
+     * @param category the category; null: {@code category}
+     * @param options  for answers that are letters, one field with the list of options, or one field for each option;
+     *                 they are appended to the question as {@code (A) ...}; null: the question has them
+     * @param firstOption for a gold answer that is the number of an option, the number of the first option; null: the
+     *                 gold answer is the letter or the text of the option
+     * @param more     further fields by the name that methods and verifiers know them by; null: none
+     */
+    record Fields(String id, String gold, String category,
+            @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> options,
+            Integer firstOption, Map<String, String> more) {
+        Fields {
+            id = id == null ? "id" : id;
+            gold = gold == null ? "answer" : gold;
+            category = category == null ? "category" : category;
+            options = options == null ? List.of() : List.copyOf(options);
+            more = more == null ? Map.of() : more;
+            for (String placeholder : more.keySet()) {
+                if (!placeholder.matches("[a-z][a-z0-9-]*") || placeholder.equals("question")
+                        || placeholder.equals("previous")) {
+                    throw new InputException("fields.more: " + placeholder
+                            + ", expected small letters, digits and hyphens, not question or previous");
+                }
+            }
+        }
+    }
+
+    /** A question with its answer. */
+    record Exemplar(String question, String answer) {
+        Exemplar {
+            if (question == null || answer == null) {
+                throw new InputException("exemplars: expected question and answer in each");
+            }
+        }
+    }
+
+    public TaskFile {
+        if (name == null || !name.matches("[a-z0-9][a-z0-9-]*") || TaskKind.NAMES.contains(name)) {
+            throw new InputException("name: " + name + ", expected small letters, digits and hyphens, and none of "
+                    + String.join(", ", TaskKind.NAMES));
+        }
+        fields = fields == null ? new Fields(null, null, null, null, null, null) : fields;
+        exemplars = exemplars == null ? List.of() : List.copyOf(exemplars);
+        answer = answer == null ? AnswerRule.text() : answer;
+        equality = equality == null ? new Equality(null, null, null, null) : equality;
+        if (answer.form() != AnswerRule.Form.LETTER && (!fields.options().isEmpty() || fields.firstOption() != null)) {
+            throw new InputException("fields.options: expected them only with answers of form letter");
+        }
+    }
+
+    static TaskFile read(Path file) {
+        return Json.parse(DurableFile.read(file), TaskFile.class, file.toString());
+    }
+}
