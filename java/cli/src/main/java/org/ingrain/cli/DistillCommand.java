@@ -12,6 +12,7 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Candidates;
 import org.ingrain.cli.flags.ClusterFlags;
 import org.ingrain.cli.flags.CurationFlags;
+import org.ingrain.cli.flags.FlagNames;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
@@ -43,6 +44,7 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -201,6 +203,18 @@ final class DistillCommand implements Callable<Integer> {
     private List<String> controls = List.of();
 
     @Under(Heading.EVALUATION)
+    @Option(names = "--control-n", paramLabel = "N",
+            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
+            + "vote on a label: the product of --n, or with --per-stage its first number).")
+    private int controlSamples;
+
+    @Under(Heading.EVALUATION)
+    @Option(names = "--test-system-2-after",
+            description = "Evaluate the System 2 method with the distilled model too: does it still reason when asked "
+            + "to? Costs as much as evaluating System 2 (default: no).")
+    private boolean systemTwoAfter;
+
+    @Under(Heading.EVALUATION)
     @Option(names = "--test-votes", split = ",", paramLabel = "K",
             description = "Majority vote of K answers per held-out question, such as 1,5,10: draws the largest K and "
             + "reports the vote of the first k answers for each k (default: 1).")
@@ -236,6 +250,7 @@ final class DistillCommand implements Callable<Integer> {
             throw new InputException("--output: none, expected the run folder");
         }
         cluster.check();
+        curation.remark().ifPresent(line -> System.err.println("ingrain: warning: " + line));
         teacher.check();
         if (dryRun) {
             cluster.requireNone("--dry-run");
@@ -286,7 +301,8 @@ final class DistillCommand implements Callable<Integer> {
             progress.close();
             result.ifPresent(found -> {
                 System.out.print(found.table());
-                found.warnings().forEach(line -> System.err.println("warning: " + line));
+                CommandSpec flags = CommandSpec.forAnnotatedObject(new DistillCommand());
+                found.warnings().forEach(line -> System.err.println("warning: " + FlagNames.text(line, flags)));
                 if (found.report() != null) {
                     System.err.println("report: " + found.report());
                 }
@@ -337,7 +353,8 @@ final class DistillCommand implements Callable<Integer> {
         return new EvaluateConfig(params, List.of(), questions.testOrders(),
                 named(controls).stream().map(name -> Words.choose("--controls", name, Control.class)).toList(),
                 testVotes,
-                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList());
+                named(baselines).stream().map(name -> Methods.load("--baselines", name)).toList(), controlSamples,
+                systemTwoAfter);
     }
 
     private static List<String> named(List<String> words) {

@@ -11,6 +11,7 @@ import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
 import org.ingrain.cli.flags.QuestionFlags;
+import org.ingrain.cli.flags.RecipeFlag;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.cli.progress.StageProgress;
@@ -41,6 +42,9 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private RecipeFlag recipe;
 
     @Mixin
     private TemplateFlags templateFlags;

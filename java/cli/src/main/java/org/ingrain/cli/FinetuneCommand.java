@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.RecipeFlag;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.flags.TrainingFlags;
 import org.ingrain.cli.progress.LoadProgress;
@@ -40,6 +41,9 @@ import picocli.CommandLine.Option;
 final class FinetuneCommand implements Callable<Integer> {
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private RecipeFlag recipe;
 
     @Mixin
     private TemplateFlags templateFlags;

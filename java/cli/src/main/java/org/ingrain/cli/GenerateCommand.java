@@ -13,6 +13,7 @@ import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.ModelFlags;
+import org.ingrain.cli.flags.RecipeFlag;
 import org.ingrain.cli.flags.SamplingFlags;
 import org.ingrain.cli.flags.TemplateFlags;
 import org.ingrain.cli.progress.LoadProgress;
@@ -52,6 +53,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private ModelFlags modelFlags;
+
+    @Mixin
+    private RecipeFlag recipe;
 
     @Mixin
     private TemplateFlags templateFlags;

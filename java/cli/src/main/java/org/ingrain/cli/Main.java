@@ -8,6 +8,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.ingrain.cli.bench.BenchCommand;
 import org.ingrain.cli.flags.FlagNames;
@@ -43,12 +44,12 @@ import picocli.CommandLine.ScopeType;
     "Each command has its own --help."},
         footer = {
     "  ingrain demo",
-    "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"},
-        subcommands = {DemoCommand.class, GenerateCommand.class, ServeCommand.class, DistillCommand.class,
-            FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class, ExportCommand.class, CompareCommand.class,
-            TokenizeCommand.class, BenchCommand.class, DevicesCommand.class, KernelsCommand.class, LabCommand.class,
-            AutoComplete.GenerateCompletion.class})
+    "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"})
 public final class Main implements Callable<Integer> {
+    private static final List<Class<?>> COMMANDS = List.of(DemoCommand.class, GenerateCommand.class,
+            ServeCommand.class, DistillCommand.class, FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class,
+            ExportCommand.class, CompareCommand.class, TokenizeCommand.class, BenchCommand.class, DevicesCommand.class,
+            KernelsCommand.class, LabCommand.class, AutoComplete.GenerateCompletion.class);
     /** Width of a help text in columns if the width of the terminal is unknown. */
     static final int WIDTH = 100;
     private static final int FAILED = 1;
@@ -68,7 +69,7 @@ public final class Main implements Callable<Integer> {
     public static void main(String[] arguments) {
         System.setOut(StandardOutput.open());
         System.setErr(new PrintStream(System.err, true, StandardCharsets.UTF_8));
-        CommandLine line = commandLine().setOut(new PrintWriter(System.out, true))
+        CommandLine line = commandLine(arguments).setOut(new PrintWriter(System.out, true))
                 .setErr(new PrintWriter(System.err, true));
         System.exit(execute(line, arguments));
     }
@@ -77,7 +78,7 @@ public final class Main implements Callable<Integer> {
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();
-            return line.execute(Recipe.expand(RunFlags.expand(arguments), commandLine()));
+            return line.execute(Recipe.expand(RunFlags.expand(arguments), Main::commandLine));
         } catch (InputException e) {
             line.getErr().println("ingrain: " + oneLine(e.getMessage()));
             return CommandLine.ExitCode.USAGE;
@@ -95,18 +96,42 @@ public final class Main implements Callable<Integer> {
         }
     }
 
+    /** The parser of all commands. */
     public static CommandLine commandLine() {
+        return commandLine(new String[0]);
+    }
+
+    /**
+     * The parser for these arguments. If they begin with the name of a command or with {@code --version}, the parser
+     * has no other commands: picocli reads the options of a command by reflection, and reading those of all commands
+     * takes longer than the rest of {@code --version}.
+     */
+    static CommandLine commandLine(String[] arguments) {
         Main main = new Main();
         CommandLine line = new CommandLine(main);
+        commands(arguments).forEach(line::addSubcommand);
         HelpPage.install(line);
-        line.getSubcommands().get("generate-completion").getCommandSpec().usageMessage()
-                .description("Prints a completion script for bash and zsh.").optionListHeading("")
-                .customSynopsis("ingrain generate-completion").footer("  source <(ingrain generate-completion)");
+        CommandLine completion = line.getSubcommands().get("generate-completion");
+        if (completion != null) {
+            completion.getCommandSpec().usageMessage().description("Prints a completion script for bash and zsh.")
+                    .optionListHeading("").customSynopsis("ingrain generate-completion")
+                    .footer("  source <(ingrain generate-completion)");
+        }
         return line
                 .setExecutionStrategy(parsed -> main.run(parsed))
                 .setExecutionExceptionHandler((exception, command, parsed) -> main.explain(exception, command))
                 .setParameterExceptionHandler(Main::refuse)
                 .setExpandAtFiles(false);
+    }
+
+    private static List<Class<?>> commands(String[] arguments) {
+        String first = arguments.length == 0 ? "" : arguments[0];
+        if (first.equals("--version")) {
+            return List.of();
+        }
+        List<Class<?>> named = COMMANDS.stream().filter(command -> command != AutoComplete.GenerateCompletion.class
+                && command.getAnnotation(Command.class).name().equals(first)).toList();
+        return named.isEmpty() ? COMMANDS : named;
     }
 
     @Override

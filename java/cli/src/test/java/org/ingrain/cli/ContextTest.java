@@ -91,7 +91,8 @@ class ContextTest {
         Run run = succeed(words("distill", data, "--test-data", questions("test.jsonl", "Is the wood?"), "--n", 1,
                 "--majority", "all", "--target", "response", "--max-tokens", 60, "--max-steps", 1, "--rank", 2,
                 "--output", temp.resolve("run")));
-        assertTrue(run.out().contains("Distilled System 1: kept 1 of 2 examples, training example too long 1, "), run.out());
+        assertTrue(run.out().contains("Distilled System 1: kept 1 of 2 examples, training example too long 1, "),
+                run.out());
         assertTrue(Files.readString(temp.resolve("run/ledger.jsonl")).contains("\"reason\":\"example-too-long\","
                 + "\"detail\":\"not filtered, 1 of 1 samples, but 1 of 1 too long to train on\""));
         assertEquals(1, Files.readAllLines(temp.resolve("run/train.jsonl")).size());

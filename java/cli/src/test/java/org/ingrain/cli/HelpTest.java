@@ -104,7 +104,7 @@ class HelpTest {
             String call = example.substring(example.indexOf("ingrain ") + "ingrain ".length()).split("[|>)]")[0];
             String[] words = WORD.matcher(call).results().map(found -> Stream.of(found.group(1), found.group(2),
                     found.group(3)).filter(word -> word != null).findFirst().orElseThrow()).toArray(String[]::new);
-            Main.commandLine().parseArgs(Recipe.expand(words, Main.commandLine()));
+            Main.commandLine().parseArgs(Recipe.expand(words, Main::commandLine));
             assertTrue(names.isEmpty() || Arrays.asList(words).subList(0, names.size()).equals(names), example);
         }
     }

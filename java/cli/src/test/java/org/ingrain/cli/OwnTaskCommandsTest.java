@@ -45,8 +45,8 @@ class OwnTaskCommandsTest {
     @Test
     void faultyPromptsAreOneLine() throws IOException {
         Path rows = Files.writeString(temp.resolve("p.jsonl"), "{\"body\": 1}\n");
-        assertEquals("ingrain: " + rows + " line 1: expected a prompt in prompt, question, text or messages; the row has "
-                + "body", Run.of("generate", "--model", "x", "--prompts", rows).complaint());
+        assertEquals("ingrain: " + rows + " line 1: expected a prompt in prompt, question, text or messages; the row "
+                + "has body", Run.of("generate", "--model", "x", "--prompts", rows).complaint());
         Path binary = Files.write(temp.resolve("p.bin"), new byte[] {'a', 0, '\n'});
         assertTrue(Run.of("generate", "--model", "x", "--prompts", binary).complaint().contains("is a binary file"));
         Path parquet = Files.write(temp.resolve("p.parquet"), new byte[] {'P', 'A', 'R', '1', 0});
@@ -56,8 +56,9 @@ class OwnTaskCommandsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"finetune --lr 1,--learning-rate", "generate --promt x,--prompt", "generate --max_tokens 3,--max-tokens",
-        "generate --max-new-tokens=3,--max-tokens", "distil,distill", "evaluate --data x --taks y,--task"})
+    @CsvSource({"finetune --lr 1,--learning-rate", "generate --promt x,--prompt",
+        "generate --max_tokens 3,--max-tokens", "generate --max-new-tokens=3,--max-tokens", "distil,distill",
+        "evaluate --data x --taks y,--task"})
     void mistypedNamesHaveASuggestion(String line, String meant) {
         Run run = Run.of((Object[]) line.split(" "));
         assertEquals(2, run.status());
@@ -95,5 +96,7 @@ class OwnTaskCommandsTest {
         assertEquals("verified", entry.get("reason").asString());
         assertEquals(16, Files.readAllLines(run.resolve("verdicts.jsonl")).size());
         assertFalse(Files.readString(run.resolve("train.jsonl")).contains("system"));
+        // The flags that the run keeps name the task, the method and the verifier by absolute paths.
+        assertEquals(0, Run.of("distill", "report", run).status());
     }
 }

@@ -123,6 +123,6 @@ final class RunTargets {
         }
         CommandLine line = Main.commandLine();
         return Target.ofFile("recipe", Format.JSON, seeds, file, content ->
-                Recipe.expand(new String[] {"distill", "--model", ".", "--recipe", file.toString()}, line));
+                Recipe.expand(new String[] {"distill", "--model", ".", "--recipe", file.toString()}, () -> line));
     }
 }

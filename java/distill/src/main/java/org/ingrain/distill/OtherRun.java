@@ -84,7 +84,7 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
             if (name.equals("data") || name.equals("sample")) {
                 ObjectNode part = alike.putObject(name);
                 names.get(name).propertyNames().forEach(own -> part.set(own, values.path(name).path(own)));
-            } else if (!name.equals("curation")) {
+            } else if (!name.equals("curation") && !name.equals("evaluate")) {
                 alike.set(name, values.get(name));
             }
         }

@@ -23,9 +23,18 @@ record Plans(DistillConfig<?> config, Task task) {
         if (student.method().equals(config.method())) {
             return student.method().plan(task, config.sample(), purpose, teacher);
         }
-        // The control draws as many direct answers as System 2 draws answers.
-        int answers = config.method().plan(task, config.sample(), purpose, teacher).leaves();
-        return student.method().plan(task, samples(answers), purpose, teacher);
+        return student.method().plan(task, samples(controlSamples(purpose, teacher)), purpose, teacher);
+    }
+
+    /**
+     * Number of direct answers per question for the control that learns System 1's answers. By default, it is the
+     * number of votes on System 2's label, so that the same rule applies to both. If each stage has its own vote, these
+     * are the votes of the first stage.
+     */
+    private int controlSamples(String purpose, ModelState teacher) {
+        int own = config.evaluate().controlSamples();
+        Plan plan = config.method().plan(task, config.sample(), purpose, teacher);
+        return own > 0 ? own : new Curation(config.curation(), task, config.method(), plan).voters();
     }
 
     /** The weights of the teacher of the first round. */

@@ -197,6 +197,10 @@ sealed interface Stage {
             }
             stages.add(distilled(main));
         }
+        if (config.evaluate().systemTwoAfter()) {
+            stages.add(new Evaluate(Role.SYSTEM_2_DISTILLED, "system-2-distilled",
+                    method.title() + " by the distilled model", method, mains.getLast()));
+        }
     }
 
     private static Evaluate distilled(Student student) {

@@ -8,6 +8,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Predicate;
 import org.ingrain.distill.curate.Rule;
+import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.distill.task.Example;
@@ -60,8 +61,17 @@ final class StageInputs {
         if (curation.path("earlyStop").asBoolean()) {
             stop.setAll(pick(curation, "rule", "minVotes", "minFraction", "perStage"));
         }
+        if (student.role() == Role.DISTILLED_SYSTEM_1) {
+            stop.setAll(pick(curation, "perStage"));
+        }
         inputs.set("curation", stop);
-        return inputs;
+        return control(inputs, student);
+    }
+
+    /** Adds the number of samples of the control, which is a setting of its own. */
+    private ObjectNode control(ObjectNode inputs, Student student) {
+        return student.role() == Role.DISTILLED_SYSTEM_1
+                ? inputs.set("evaluate", pick(settings.get("evaluate"), "controlSamples")) : inputs;
     }
 
     /**
@@ -106,6 +116,7 @@ final class StageInputs {
         inputs.set("sample", pick(settings.get("sample"), "samples"));
         inputs.set("curation", Json.tree(student.curation()));
         inputs.set("teach", pick(settings.get("teach"), "stages"));
+        control(inputs, student);
         if (verdicts != null) {
             inputs.put("verdicts", verdicts);
         }

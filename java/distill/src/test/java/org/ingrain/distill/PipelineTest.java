@@ -20,6 +20,7 @@ import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
+import org.ingrain.distill.evaluate.EvaluateConfig;
 import org.ingrain.distill.evaluate.Score;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.report.table.Report;
@@ -170,6 +171,26 @@ class PipelineTest {
         Runs.assertSame(Runs.content(base.resolve("run")), base.resolve("again"), "one thread");
     }
 
+    @Test
+    void withAVotePerStageTheControlHasTheVotesOfTheFirstStage() {
+        DistillConfig<Runs.NoSettings> config = Runs.config(Runs.letters(12, 4), List.of(3, 2),
+                List.of(Control.DISTILLED_SYSTEM_1));
+        CurationConfig perStage = new CurationConfig(Rule.PLURALITY, 0, 0, true, 1, false, Target.ANSWER, 0, 1);
+        Runs.run(Runs.with(config, perStage), base, "run", FakeModel.with(2));
+        assertEquals(3, planned("run"));
+        EvaluateConfig e = config.evaluate();
+        EvaluateConfig four = new EvaluateConfig(e.params(), e.samples(), e.orders(), e.controls(), e.votes(),
+                e.baselines(), 4, false);
+        Runs.run(new DistillConfig<>(config.data(), config.method(), config.sample(), perStage, config.train(), four,
+                config.teach()), base, "four", FakeModel.with(2));
+        assertEquals(4, planned("four"), "as the user says");
+    }
+
+    private int planned(String run) {
+        return JsonLines.read(base.resolve(run + "/controls/distilled-system-1/ledger.jsonl"), Entry.class).getFirst()
+                .planned();
+    }
+
     /** The control draws as many answers as System 2, so that the same rule applies to both: five of six votes. */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {
@@ -241,7 +262,8 @@ class PipelineTest {
         }
         assertTrue(lines.stream().anyMatch(line -> line.matches("always \\w+ \\(commonest gold answer\\) .*")),
                 "the baseline of the commonest answer");
-        assertTrue(lines.getLast().startsWith("Distilled 2-step RaR, no filter: kept 20 of 20 examples, labels right "), lines.getLast());
+        assertTrue(lines.getLast().startsWith("Distilled 2-step RaR, no filter: kept 20 of 20 examples, labels right "),
+                lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
         for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, Distilled 2-step RaR",
                 "What counts as an answer: As many letters", "Answers to the held-out questions", "always ",

@@ -51,6 +51,12 @@ class ReportPageTest {
             assertTrue(row.contains(String.format("<td>%.1f</td>", arm.tokens())), row);
             assertTrue(row.contains("<td>" + arm.right() + " of 20</td>"), row);
         }
+        String few = report.warnings().stream().filter(warning -> warning.kind().equals("few-kept")).findFirst()
+                .orElseThrow().text();
+        assertTrue(page.contains("id=\"warnings\"") && page.contains("<b>" + few), few);
+        assertTrue(Pattern.compile("<details>\\s*<summary>Distilled System 1</summary>").matcher(page).find(),
+                "the plots of controls are folded");
+        assertTrue(page.contains("As many letters as the question quotes words"), "what counts as an answer");
         Map<String, List<JsonNode>> packs = Pages.packs(page);
         for (Map.Entry<String, String> student : Map.of("distilled", "", "distilled-system-1",
                 "controls/distilled-system-1/", "unfiltered", "controls/unfiltered/").entrySet()) {

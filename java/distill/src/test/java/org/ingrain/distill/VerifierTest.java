@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.ingrain.distill.curate.CurationConfig;
@@ -19,6 +18,7 @@ import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.verify.Verdict;
 import org.ingrain.distill.verify.VerifierConfig;
+import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
@@ -118,10 +118,16 @@ class VerifierTest {
     }
 
     @Test
-    void commandsAreWords() {
+    void commandsAreWords() throws IOException {
         assertEquals(List.of("a", "b c", "d'e", "$x"), VerifierConfig.of("a 'b c' \"d'e\" $x", 1, 0).command());
         assertEquals(List.of("a", ""), VerifierConfig.of("[\"a\", \"\"]", 1, 0).command());
-        assertEquals(Map.of(), VerifierConfig.of("a", 1, 0).files());
+        Path script = Files.writeString(base.resolve("a.sh"), "exit 0");
+        Path relative = Path.of("").toAbsolutePath().relativize(script);
+        VerifierConfig config = VerifierConfig.of("sh " + relative, 1, 0);
+        assertEquals(List.of("sh", script.toString()), config.command());
+        assertEquals(config, VerifierConfig.of(Json.line(config.command()), 1, 0));
+        String said = Json.line(config);
+        assertTrue(said.startsWith("{\"program\":[\"sh\",\"a.sh sha256:") && !said.contains("" + base), said);
         for (String wrong : List.of("", "a 'b", "[1", "['a']")) {
             assertThrows(InputException.class, () -> VerifierConfig.of(wrong, 1, 0), wrong);
         }

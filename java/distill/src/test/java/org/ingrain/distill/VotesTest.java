@@ -138,6 +138,20 @@ class VotesTest {
                 () -> new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(1, 5), List.of()));
     }
 
+    @Test
+    void systemTwoOfTheStudentIsTheLastRow() {
+        DistillConfig<Runs.NoSettings> plain = Runs.config(Runs.letters(12, 4), List.of(2), List.of());
+        EvaluateConfig e = plain.evaluate();
+        EvaluateConfig after = new EvaluateConfig(e.params(), List.of(), 1, List.of(), List.of(), List.of(), 0, true);
+        Report report = ((Outcome.Done) Runs.run(with(plain, after), base, "run", FakeModel.with(1))).report();
+        ArmResult last = report.arms().getLast();
+        assertEquals("system-2-distilled", last.name());
+        assertEquals("2-step RaR by the distilled model", last.title());
+        assertTrue(report.table().contains("2-step RaR by the distilled model  "), report.table());
+        assertRefused("controlSamples: 3, expected none without the control distilled-system-1",
+                () -> new EvaluateConfig(e.params(), List.of(), 1, List.of(), List.of(), List.of(), 3, false));
+    }
+
     private static EvaluateConfig baselines(String... names) {
         List<Method> methods = List.of(names).stream().map(Methods::load).toList();
         return new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(), methods);

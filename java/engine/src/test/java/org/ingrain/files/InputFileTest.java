@@ -43,7 +43,8 @@ class InputFileTest {
         for (String name : List.of("", ".", "..", "../a", "a/b", "/a", "a\0b", "\ud800")) {
             InputException refused = assertThrows(InputException.class, () -> InputFile.inFolder(temp, name, "where"));
             assertTrue(refused.getMessage().startsWith("where: '"), refused.getMessage());
-            assertTrue(refused.getMessage().endsWith("', expected the name of a file in " + temp), refused.getMessage());
+            assertTrue(refused.getMessage().endsWith("', expected the name of a file in " + temp),
+                    refused.getMessage());
         }
     }
 

@@ -1,5 +1,6 @@
 package org.ingrain.cli.flags;
 
+import java.util.Optional;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
@@ -65,6 +66,13 @@ public final class CurationFlags {
             description = "Limit of the address space of --verifier in MiB, if prlimit is installed; 0 means none "
             + "(default: ${DEFAULT-VALUE}).")
     int verifierMemory;
+
+    /** A remark on limits of the verifier that this machine cannot set. */
+    public Optional<String> remark() {
+        return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()
+                : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not "
+                + "installed");
+    }
 
     /** @param seed seed of the split into training and validation examples */
     public CurationConfig config(long seed) {

@@ -14,14 +14,15 @@ import picocli.CommandLine.Model.OptionSpec;
  * example, the field of {@code --max-tokens} is {@code maxTokens}, and the field of {@code --n} is {@code samples}.
  */
 public final class FlagNames {
-    private static final Pattern CAMEL_CASE = Pattern.compile("\\b[a-z]+[A-Z]\\w*");
+    private static final Pattern CAMEL_CASE = Pattern.compile("\\b(?:[a-zA-Z]+\\.)*([a-z]+[A-Z]\\w*)");
 
     private FlagNames() {
     }
 
     /**
      * The message of an exception, with flags in place of the names of settings. The field name at the start of the
-     * message and all names in camel case are replaced if the command has a flag for them.
+     * message and all names in camel case, such as {@code learningRate} or {@code train.optimizer.learningRate}, are
+     * replaced if the command has a flag for them.
      */
     public static String message(InputException exception, CommandSpec command) {
         String message = exception.getMessage();
@@ -29,11 +30,19 @@ public final class FlagNames {
         if (field == null) {
             return message;
         }
-        Map<String, String> flags = command.options().stream().filter(option -> option.userObject() instanceof Field)
+        return flags(command).getOrDefault(field, field) + text(message.substring(field.length()), command);
+    }
+
+    /** A text with flags in place of the names in camel case, if the command has a flag for them. */
+    public static String text(String text, CommandSpec command) {
+        Map<String, String> flags = flags(command);
+        return CAMEL_CASE.matcher(text)
+                .replaceAll(found -> Matcher.quoteReplacement(flags.getOrDefault(found.group(1), found.group())));
+    }
+
+    private static Map<String, String> flags(CommandSpec command) {
+        return command.options().stream().filter(option -> option.userObject() instanceof Field)
                 .collect(Collectors.toMap(FlagNames::setting, OptionSpec::longestName, (first, second) -> first));
-        String text = CAMEL_CASE.matcher(message.substring(field.length()))
-                .replaceAll(found -> Matcher.quoteReplacement(flags.getOrDefault(found.group(), found.group())));
-        return flags.getOrDefault(field, field) + text;
     }
 
     private static String setting(OptionSpec option) {

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -17,19 +18,20 @@ import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 /**
- * An experiment in a JSON file, with the flags of {@code distill} and their source.
+ * An experiment in a JSON file, with the flags of a command and their source.
  *
- * @param title  title of the experiment
- * @param source the paper that describes the experiment
- * @param data   description of the data that the experiment needs
- * @param paper  results that the paper reports, by row of its table; results that are recalled say so
- * @param ours   flags whose values the paper does not state, by what is not stated or where the values are from
- * @param flags  values of flags by flag name without leading hyphens; flags on the command line have priority
+ * @param title   title of the experiment
+ * @param source  the paper that describes the experiment
+ * @param data    description of the data that the experiment needs
+ * @param paper   results that the paper reports, by row of its table; results that are recalled say so
+ * @param ours    flags whose values the paper does not state, by what is not stated or where the values are from
+ * @param command the command whose flags these are; null: {@code distill}
+ * @param flags   values of flags by flag name without leading hyphens; flags on the command line have priority
  */
 public record Recipe(String title, String source, String data, Map<String, String> paper,
-        Map<String, List<String>> ours, Map<String, JsonNode> flags) {
+        Map<String, List<String>> ours, String command, Map<String, JsonNode> flags) {
     private static final String FLAG = "--recipe";
-    private static final String COMMAND = "distill";
+    private static final String DISTILL = "distill";
     /**
      * Maps a flag that a user may give to the flags of the recipe that are removed if the user gives this flag. The
      * removed flags apply only to the questions of the recipe.
@@ -42,6 +44,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         if (title == null || flags == null || flags.isEmpty()) {
             throw new InputException("expected a recipe with title and flags");
         }
+        command = command == null ? DISTILL : command;
         paper = paper == null ? Map.of() : paper;
         ours = ours == null ? Map.of() : ours;
     }
@@ -74,18 +77,23 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /**
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param line the parser of all commands, including {@code distill}
-     * @throws InputException if there is no such recipe, or if it has a flag or a value that {@code distill} does not
-     *         accept
+     * @param parser makes a parser of all commands
+     * @throws InputException if there is no such recipe, or if it is for another command, or has a flag or a value that
+     *         its command does not accept
      */
-    public static String[] expand(String[] arguments, CommandLine line) {
+    public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);
         if (name == null) {
             return arguments;
         }
-        Map<String, JsonNode> flags = new LinkedHashMap<>(load(name).flags());
+        CommandLine line = parser.get();
+        Recipe recipe = load(name);
+        Arrays.stream(arguments).filter(line.getSubcommands()::containsKey).findFirst()
+                .filter(given -> !given.equals(recipe.command)).ifPresent(given -> {
+                    throw new InputException(file(name) + ": command: " + recipe.command + ", expected " + given);
+                });
         Map<String, List<String>> words = new LinkedHashMap<>();
-        flags.forEach((flag, value) -> words.put(flag, words(flag, value, file(name), line)));
+        recipe.flags.forEach((flag, value) -> words.put(flag, recipe.words(flag, value, file(name), line)));
         words.keySet().removeIf(flag -> given(arguments, flag));
         INSTEAD.forEach((own, others) -> {
             if (given(arguments, own)) {
@@ -98,12 +106,11 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     }
 
     /** The arguments for a flag of the recipe. A flag that may be repeated can have a list of values. */
-    private static List<String> words(String flag, JsonNode value, Path file, CommandLine line) {
+    private List<String> words(String flag, JsonNode value, Path file, CommandLine line) {
         String where = file + ": flags." + flag + ": ";
-        CommandLine.Model.OptionSpec option = line.getSubcommands().get(COMMAND).getCommandSpec()
-                .findOption("--" + flag);
+        CommandLine.Model.OptionSpec option = spec(line).findOption("--" + flag);
         if (option == null || flag.equals("recipe")) {
-            throw new InputException(where + "not a flag of distill that a recipe may set");
+            throw new InputException(where + "not a flag of " + command + " that a recipe may set");
         }
         if (value.isArray() && option.isMultiValue()) {
             return value.values().stream().flatMap(each -> words(flag, each, file, line).stream()).toList();
@@ -120,16 +127,22 @@ public record Recipe(String title, String source, String data, Map<String, Strin
                     : option.negatable() ? List.of("--no-" + flag) : List.of();
         }
         String word = "--" + flag + "=" + text;
-        // The parser requires a model and a task.
-        List<String> parsed = new ArrayList<>(List.of(COMMAND, "--model=.", "--task=last-letter"));
-        parsed.removeIf(wanted -> wanted.startsWith("--" + flag + "="));
-        parsed.add(word);
+        List<String> parsed = new ArrayList<>(List.of(command, word));
+        spec(line).options().stream().filter(other -> other.required() && other != option)
+                .forEach(other -> parsed.add(other.longestName() + "=."));
         try {
             line.parseArgs(parsed.toArray(String[]::new));
         } catch (CommandLine.ParameterException e) {
             throw new InputException(where + e.getMessage());
         }
         return List.of(word);
+    }
+
+    private CommandLine.Model.CommandSpec spec(CommandLine line) {
+        if (!line.getSubcommands().containsKey(command)) {
+            throw new InputException(FLAG + ": command: " + command + ", expected a command of this program");
+        }
+        return line.getSubcommands().get(command).getCommandSpec();
     }
 
     private static String value(String[] arguments) {

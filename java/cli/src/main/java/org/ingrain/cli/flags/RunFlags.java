@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.ingrain.distill.Pipeline;
+import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Model.OptionSpec;
@@ -19,6 +20,8 @@ import tools.jackson.databind.JsonNode;
 public final class RunFlags {
     /** Flags that do not describe the run itself. */
     private static final Set<String> NOT_KEPT = Set.of("recipe", "output", "from", "dry-run", "debug");
+    /** Flags whose values are names or files. */
+    private static final Set<String> NAMES_OR_FILES = Set.of("--task", "--method", "--baselines");
     private static final String COMMAND = "distill";
 
     private RunFlags() {
@@ -50,9 +53,14 @@ public final class RunFlags {
         if (option.typeInfo().isBoolean()) {
             return option.getValue();
         }
+        if (option.longestName().equals("--verifier")) {
+            return Json.line(VerifierConfig.of(option.getValue(), 1, 0).command());
+        }
         boolean path = option.auxiliaryTypes()[0] == Path.class;
+        boolean either = NAMES_OR_FILES.contains(option.longestName());
         List<String> words = option.originalStringValues().stream()
-                .map(word -> path ? Path.of(word).toAbsolutePath().normalize().toString() : word).toList();
+                .map(word -> path || either && Files.isRegularFile(Path.of(word))
+                ? Path.of(word).toAbsolutePath().normalize().toString() : word).toList();
         return option.isMultiValue() && option.splitRegex().isEmpty() ? words : String.join(",", words);
     }
 

@@ -20,8 +20,8 @@ public final class Suggestions {
     }
 
     /**
-     * The message of an exception. If a name is unknown, the message names a similar one. An unknown option comes before
-     * a missing one, because it may be the missing one, mistyped.
+     * The message of an exception. If a name is unknown, the message names a similar one. An unknown option comes
+     * before a missing one, because it may be the missing one, mistyped.
      */
     public static String message(CommandLine.ParameterException exception) {
         List<String> unknown = exception instanceof CommandLine.UnmatchedArgumentException unmatched

@@ -30,7 +30,7 @@ class RecipeTest {
     private Path temp;
 
     private static List<String> expand(String... arguments) {
-        return List.of(Recipe.expand(arguments, Main.commandLine()));
+        return List.of(Recipe.expand(arguments, Main::commandLine));
     }
 
     static Stream<String> shipped() throws IOException {
@@ -183,5 +183,21 @@ class RecipeTest {
     private Path recipe(String flags) throws IOException {
         return Files.writeString(temp.resolve("mine.json"),
                 "{\"title\": \"Mine\", \"source\": \"a test\", \"flags\": {" + flags + "}}");
+    }
+
+    @Test
+    void otherCommandsHaveRecipes() throws IOException {
+        Path file = Files.writeString(temp.resolve("flags.json"), """
+                {"title": "t", "command": "generate", "flags": {"prompt": ["a b", "c"], "n": 2, "max-tokens": 1,
+                 "temperature": 0.7, "json": true, "raw": false}}""");
+        Run run = Run.of("generate", "--recipe", file, "--model", TinyModelFolder.write(temp.resolve("model")), "--n=1",
+                "--seed", 3);
+        assertEquals(0, run.status(), run.err());
+        assertEquals(2, run.out().lines().count(), run.out());
+        assertTrue(run.out().contains("\"prompt_text\":\"a b\""), run.out());
+        assertEquals("ingrain: " + file + ": command: generate, expected evaluate",
+                Run.of("evaluate", "--recipe", file).complaint());
+        Files.writeString(file, "{\"title\": \"t\", \"command\": \"generate\", \"flags\": {\"n\": \"x\"}}");
+        assertTrue(Run.of("generate", "--recipe", file).complaint().contains("flags.n: Invalid value"));
     }
 }

@@ -74,7 +74,12 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
 
     /** @throws org.ingrain.tensor.InputException if {@code minVotes} is larger than the number of voters */
     public void check() {
-        new Tally(config.rule(), Poll.stages(config, plan).getFirst(), config.minVotes(), config.minFraction());
+        new Tally(config.rule(), voters(), config.minVotes(), config.minFraction());
+    }
+
+    /** The number of votes on one label in one presentation order. */
+    public int voters() {
+        return Poll.stages(config, plan).getFirst();
     }
 
     /** Returns the stopping rule for sampling. If early stopping is off, this rule requires all samples. */
@@ -175,7 +180,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                     .findFirst().orElseThrow();
             targets.add(new Entry.TargetText(order, voted.path(), target(voted)));
         }
-        return new Decision(Entry.Reason.MAJORITY, detail, wording(counts, winner), targets);
+        return new Decision(config.rule() == Rule.PLURALITY ? Entry.Reason.PLURALITY : Entry.Reason.MAJORITY, detail,
+                wording(counts, winner), targets);
     }
 
     /**

@@ -90,6 +90,7 @@ public record Entry(String id, String question, String gold, String category, Ve
 
     public enum Reason {
         @JsonProperty("majority") MAJORITY("majority"),
+        @JsonProperty("plurality") PLURALITY("plurality"),
         @JsonProperty("selected") SELECTED("selected"),
         @JsonProperty("verified") VERIFIED("accepted by the verifier"),
         @JsonProperty("rejected") REJECTED("rejected by the verifier"),
@@ -110,6 +111,11 @@ public record Entry(String id, String question, String gold, String category, Ve
 
         public String words() {
             return words;
+        }
+
+        /** Whether the label was selected by votes. */
+        public boolean isVote() {
+            return this == MAJORITY || this == PLURALITY;
         }
     }
 

@@ -23,10 +23,15 @@ import org.ingrain.tensor.InputException;
  *                  draws as many samples as the largest k, and {@code samples} is ignored; empty or [1]: no such votes,
  *                  and {@code samples} applies
  * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
+ * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: as
+ *                  many as there are votes on a label of the method
+ * @param systemTwoAfter whether the last student is also evaluated with the method that is distilled
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
                              @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Integer> votes,
-                             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Method> baselines) {
+                             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Method> baselines,
+                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) int controlSamples,
+                             @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean systemTwoAfter) {
     public EvaluateConfig {
         votes = votes == null || votes.equals(List.of(1)) ? List.of() : votes.stream().distinct().sorted().toList();
         if (!votes.isEmpty() && (votes.getFirst() < 1 || votes.getLast() > Plan.MOST_ANSWERS)) {
@@ -43,6 +48,13 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
                         + ", expected different names");
             }
         }
+        if (controlSamples < 0 || controlSamples > Plan.MOST_ANSWERS) {
+            throw InputException.field("controlSamples", controlSamples + ", expected 1 to " + Plan.MOST_ANSWERS);
+        }
+        if (controlSamples > 0 && !controls.contains(Control.DISTILLED_SYSTEM_1)) {
+            throw InputException.field("controlSamples", controlSamples + ", expected none without the control "
+                    + "distilled-system-1");
+        }
         if (orders < 1) {
             throw InputException.field("testOrders", orders + ", expected 1 or more");
         }
@@ -50,6 +62,12 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
             throw InputException.field(votes.isEmpty() ? "samples" : "testVotes", (votes.isEmpty() ? samples : votes)
                     + " answers at temperature 0 are all the same, expected 1 or a temperature");
         }
+    }
+
+    /** Settings with the usual number of samples for the controls, and without System 2 of the student. */
+    public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
+            List<Integer> votes, List<Method> baselines) {
+        this(params, samples, orders, controls, votes, baselines, 0, false);
     }
 
     /** Settings without majority votes of the first k answers and without baselines. */

@@ -58,7 +58,7 @@ record Preferences(Ledger ledger, CurationConfig config) {
 
     /** The text of the answer with the second most votes in the given order. */
     private Optional<String> rejected(Entry entry) {
-        if (entry.reason() != Entry.Reason.MAJORITY) {
+        if (!entry.reason().isVote()) {
             return Optional.empty();
         }
         List<Ballot.Answer> given = entry.orders().getFirst().answers();

@@ -8,7 +8,8 @@ import java.util.regex.Pattern;
 /** The format of the answers to a user's own questions. */
 public enum AnswerFormat {
     /** The whole text is the answer. A comparison ignores case, repeated spaces, and punctuation at both ends. */
-    @JsonProperty("text") TEXT("a text", "The whole text, compared without case, repeated spaces and punctuation at both ends.") {
+    @JsonProperty("text") TEXT("a text",
+            "The whole text, compared without case, repeated spaces and punctuation at both ends.") {
         @Override
         Optional<String> extract(String text) {
             return Optional.of(text.strip()).filter(stripped -> !key(stripped).isEmpty());
@@ -38,8 +39,9 @@ public enum AnswerFormat {
      * The answer is the stated number; if no number is stated, it is the last number in the text ({@link Numbers}).
      * 1,000.0 equals 1000.
      */
-    @JsonProperty("number") NUMBER("a number", "The number after ####, in a box or after \"answer is\" or a similar phrase; else the last number in "
-            + "the text (our rule).") {
+    @JsonProperty("number") NUMBER("a number",
+            "The number after ####, in a box or after \"answer is\" or a similar phrase; else the last number in the "
+            + "text (our rule).") {
         @Override
         Optional<String> extract(String text) {
             return Numbers.answer(text);

@@ -128,8 +128,8 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
     /** How the answer is found, in words for the reader of a report. */
     String rule() {
         return switch (form) {
-            case REGEX -> "The " + (match == Match.FIRST ? "first" : "last") + " match of the regular expression " + regex
-                    + (group == null ? "" : ", group " + group) + ".";
+            case REGEX -> "The " + (match == Match.FIRST ? "first" : "last") + " match of the regular expression "
+                    + regex + (group == null ? "" : ", group " + group) + ".";
             case LETTER -> new MultipleChoice().rule();
             case NUMBER -> AnswerFormat.NUMBER.rule();
             case YES_NO -> AnswerFormat.YES_NO.rule();

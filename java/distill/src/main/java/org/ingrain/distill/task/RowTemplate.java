@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Similar;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -23,7 +24,8 @@ record RowTemplate(String text) {
             String name = found.group(1);
             return Matcher.quoteReplacement(QuestionReader.text(row, List.of(name), where)
                     .orElseThrow(() -> new InputException(where + ": no " + name + ", expected the value of {" + name
-                            + "} in the question of the task; " + QuestionReader.found(row))));
+                            + "} in the question of the task; " + QuestionReader.found(row)
+                            + Similar.hint(name, row.propertyNames()))));
         });
     }
 }

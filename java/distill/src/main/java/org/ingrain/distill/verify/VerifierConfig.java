@@ -1,11 +1,10 @@
 package org.ingrain.distill.verify;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ingrain.files.Digest;
@@ -15,12 +14,13 @@ import org.ingrain.tensor.InputException;
 /**
  * A user's program that accepts or rejects answers.
  *
- * @param command program and arguments; no shell reads them
- * @param files   SHA-256 by word, of the words that name files
+ * @param program program and arguments for the settings of a run; each that names a file is the file's name with the
+ *                SHA-256 of its content
  * @param timeout time limit for one answer, in seconds
  * @param memory  limit of the address space of each process, in MiB; 0: none
+ * @param command program and arguments, with absolute paths of files; no shell reads them
  */
-public record VerifierConfig(List<String> command, Map<String, String> files, int timeout, int memory) {
+public record VerifierConfig(List<String> program, int timeout, int memory, @JsonIgnore List<String> command) {
     private static final Pattern WORD = Pattern.compile("(?:[^\\s\"']|\"[^\"]*\"|'[^']*')+");
     private static final Pattern QUOTED = Pattern.compile("\"([^\"]*)\"|'([^']*)'");
 
@@ -35,23 +35,30 @@ public record VerifierConfig(List<String> command, Map<String, String> files, in
         if (memory < 0) {
             throw InputException.field("verifierMemory", memory + ", expected 0 (no limit) or more MiB");
         }
+        program = List.copyOf(program);
         command = List.copyOf(command);
-        files = new TreeMap<>(files);
     }
 
     /**
      * Reads a command. If the text begins with a bracket, it is a JSON array of words. Otherwise spaces separate the
-     * words; a part of a word in single or double quotes may have spaces. Nothing else is special.
+     * words; a part of a word in single or double quotes may have spaces. Nothing else is special. A word that names a
+     * file becomes its absolute path, because the program has another working folder.
      */
     public static VerifierConfig of(String command, int timeout, int memory) {
         List<String> words = command.strip().startsWith("[") ? json(command) : words(command);
-        Map<String, String> files = new TreeMap<>();
+        List<String> program = new ArrayList<>();
+        List<String> absolute = new ArrayList<>();
         for (String word : words) {
-            if (!word.isEmpty() && word.indexOf('\0') < 0 && Files.isRegularFile(Path.of(word))) {
-                files.put(word, Digest.file(Path.of(word)));
-            }
+            boolean file = !word.isEmpty() && word.indexOf('\0') < 0 && Files.isRegularFile(Path.of(word));
+            program.add(file ? Path.of(word).getFileName() + " sha256:" + Digest.file(Path.of(word)) : word);
+            absolute.add(file ? Path.of(word).toAbsolutePath().normalize().toString() : word);
         }
-        return new VerifierConfig(words, files, timeout, memory);
+        return new VerifierConfig(program, timeout, memory, absolute);
+    }
+
+    /** Whether this machine can limit the memory of the program. */
+    public static boolean limitsMemory() {
+        return VerifierProcess.limitsMemory();
     }
 
     private static List<String> json(String command) {

@@ -48,9 +48,7 @@ final class VerifierProcess {
             }
             command.add("--");
         }
-        // The working folder is another one, so a word that names a file must be absolute.
-        config.command().forEach(word -> command.add(config.files().containsKey(word)
-                ? Path.of(word).toAbsolutePath().toString() : word));
+        command.addAll(config.command());
     }
 
     /** Whether this machine can limit the memory of the program. */

@@ -120,7 +120,7 @@ class CurationTest {
     void pluralityNeedsOneMoreThanTheNext() {
         CurationConfig config = rule(Rule.PLURALITY, 0, 0);
         Entry kept = judge(config, "no", "no", "yes", "who", "knows");
-        assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "2 of 5 votes for no");
+        assertVerdict(kept, Verdict.KEPT, Reason.PLURALITY, "2 of 5 votes for no");
         assertEquals(false, kept.right(), "a wrong label is kept: gold is not looked at");
         assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE,
                 "2 of 4 votes for no, equally many for yes");
@@ -168,8 +168,8 @@ class CurationTest {
         String[] one = {"yes", "a", "b", "c", "d", "e", "f", "g"};
         assertVerdict(judge(usual, one), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "1 of 8 votes for yes, 2 of 8 are required");
-        assertVerdict(judge(rule(Rule.PLURALITY, 1, 0), one), Verdict.KEPT, Reason.MAJORITY, "1 of 8 votes for yes");
-        assertVerdict(judge(usual, "yes", "a", "b", "c", "yes", "e", "f", "no"), Verdict.KEPT, Reason.MAJORITY,
+        assertVerdict(judge(rule(Rule.PLURALITY, 1, 0), one), Verdict.KEPT, Reason.PLURALITY, "1 of 8 votes for yes");
+        assertVerdict(judge(usual, "yes", "a", "b", "c", "yes", "e", "f", "no"), Verdict.KEPT, Reason.PLURALITY,
                 "2 of 8 votes for yes");
         String[] twelve = {"yes", "a", "b", "c", "yes", "e", "f", "g", "h", "i", "j", "k"};
         assertVerdict(judge(usual, twelve), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
@@ -181,11 +181,11 @@ class CurationTest {
     void thresholds() {
         assertVerdict(judge(rule(Rule.PLURALITY, 3, 0), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 3 votes for no, 3 of 3 are required");
-        assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.MAJORITY,
+        assertVerdict(judge(rule(Rule.PLURALITY, 2, 0), "no", "no", "who"), Verdict.KEPT, Reason.PLURALITY,
                 "2 of 3 votes for no");
         assertVerdict(judge(rule(Rule.PLURALITY, 0, 0.7), "no", "no", "who"), Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 3 votes for no, 3 of 3 are required");
-        assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.MAJORITY,
+        assertVerdict(judge(rule(Rule.PLURALITY, 0, 1), "no", "no"), Verdict.KEPT, Reason.PLURALITY,
                 "2 of 2 votes for no");
     }
 

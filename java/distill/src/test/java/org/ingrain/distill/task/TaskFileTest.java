@@ -93,9 +93,10 @@ class TaskFileTest {
         assertEquals("x.jsonl line 1: no question, expected the question there; the row has biased_question, "
                 + "unbiased_question, ground_truth; task multiple-choice can read it",
                 refusal(() -> read(TaskConfig.of("sycophancy"), "x.jsonl", row)));
-        TaskConfig own = config("{\"name\": \"own\", \"question\": \"{body} {more}\"}", null);
-        assertEquals("x.jsonl line 1: no more, expected the value of {more} in the question of the task; "
-                + "the row has body, label", refusal(() -> read(own, "x.jsonl", "{\"body\": \"b\", \"label\": 1}")));
+        TaskConfig own = config("{\"name\": \"own\", \"question\": \"{body} {labels}\"}", null);
+        assertEquals("x.jsonl line 1: no labels, expected the value of {labels} in the question of the task; "
+                + "the row has body, label (did you mean label?)",
+                refusal(() -> read(own, "x.jsonl", "{\"body\": \"b\", \"label\": 1}")));
     }
 
     @Test

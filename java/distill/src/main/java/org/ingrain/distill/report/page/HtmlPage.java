@@ -23,6 +23,7 @@ import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.report.table.SettingsList;
 import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
+import org.ingrain.distill.report.table.Warning;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
@@ -146,8 +147,13 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("section", "id", "warnings", "class", "warnings", "aria-labelledby", "warnings-h")
                 .leaf("h2", Figures.count(report.warnings().size(), "warning", "warnings"), "id", "warnings-h")
                 .open("ul");
-        report.warnings().forEach(warning -> page.open("li").leaf("b", warning.text()).text(" " + warning.next())
-                .close("li"));
+        for (Warning warning : report.warnings()) {
+            page.open("li").leaf("b", warning.text());
+            for (String word : warning.next().split(" ")) {
+                page.text(" ").leaf("span", word, "class", "word");
+            }
+            page.close("li");
+        }
         page.close("ul").close("section");
     }
 

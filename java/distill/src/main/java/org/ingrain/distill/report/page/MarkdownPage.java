@@ -28,12 +28,14 @@ public record MarkdownPage(Report report, Prompts prompts) {
             page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
         }
         page.append("\n## Curation\n\n").append(report.imported() == null ? "" : "Samples that were drawn elsewhere: "
-                + quotable(report.imported().line()) + ".\n\n").append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
+                + quotable(report.imported().line()) + ".\n\n")
+                .append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
                 .append('\n').append(Tables.ABOUT_SAVED).append('\n');
         report.untrained().forEach(student -> page.append("\nCuration kept nothing for ").append(student)
                 .append(", so it was not trained.\n"));
         report.ledgers().forEach((student, summary) ->
-                page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n").append(Tables.votes(summary).markdown()));
+                page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n")
+                        .append(Tables.votes(summary).markdown()));
         page.append("\nAn example that was decided early is counted with the votes that were drawn.\n");
         page.append("\n\"labels right\" compares with gold answers. They are used for this page only.\n");
         page.append("\n## Training\n\n").append(Tables.training(report.training(), report.titles()).markdown());

@@ -34,7 +34,7 @@ public enum Colour {
             case SYSTEM_2 -> SYSTEM_2;
             case DISTILLED -> DISTILLED;
             case DISTILLED_SYSTEM_1 -> CONTROL;
-            case BASELINE, UNFILTERED, SINGLE -> OTHER;
+            case BASELINE, UNFILTERED, SYSTEM_2_DISTILLED, SINGLE -> OTHER;
         };
     }
 

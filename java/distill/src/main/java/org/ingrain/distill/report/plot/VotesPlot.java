@@ -56,7 +56,8 @@ public record VotesPlot(Plot.Words words, String xName, int last, Map<Integer, i
         int every = Math.ceilDiv(all, together == 1 ? 17 : 9);
         for (int bar = 0; bar < all; bar++) {
             double x = left + bar * width;
-            String values = together == 1 ? String.valueOf(bar) : bar * together + "-" + (bar * together + together - 1);
+            String values = together == 1 ? String.valueOf(bar)
+                    : bar * together + "-" + (bar * together + together - 1);
             stack(plot, new double[] {x, width}, y,
                     bars.getOrDefault(bar, new int[2 * VoteCounts.Fate.values().length]), values);
             if (bar % every == 0) {

@@ -70,7 +70,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
         private String line() {
             String pair = second + " against " + first + (seed.isEmpty() ? "" : ", " + seed) + ", " + arm + ": ";
             return p == null ? pair + "no test, because the test questions differ"
-                    : pair + gained + " better, " + lost + " worse, p = " + String.format(Locale.ROOT, "%.3f", p);
+                    : pair + gained + " better, " + lost + " worse, " + Figures.p(p);
         }
     }
 

@@ -62,13 +62,14 @@ final class GuardRails {
                 .forEach(student -> rails.curation(student, ledgers.get(student.name())));
         rails.silence();
         arms.stream().filter(arm -> arm.role() == Role.DISTILLED).forEach(rails::student);
+        rails.systemTwoAfter();
         return List.copyOf(rails.warnings);
     }
 
     private void teacher() {
         notBetter(first(Role.SYSTEM_1), first(Role.SYSTEM_2)).ifPresent(figures -> warn("teacher-not-better",
                 "The teacher is not shown to be better than System 1: " + figures,
-                "A student learns its teacher's answers: try another method, longer texts (--max-tokens), a stronger "
+                "A student learns its teacher's answers: try another method, longer texts (maxTokens), a stronger "
                 + "model, or more test questions."));
     }
 
@@ -77,13 +78,13 @@ final class GuardRails {
         if (total.unanswered() >= SILENT * total.drawn() && total.drawn() > 0) {
             warn("samples-without-answer", share(total.unanswered(), total.drawn())
                     + " sampled answers for " + student.title() + " have no answer that the task finds.",
-                    "Read some of them in " + student.folder() + "ledger.jsonl: raise --max-tokens if they are cut off, "
+                    "Read some of them in " + student.folder() + "ledger.jsonl: raise maxTokens if they are cut off, "
                     + "or use a method that asks for the form of the answer.");
         }
         if (total.kept() < FEW_KEPT || total.kept() < FEW_KEPT_SHARE * total.examples()) {
             warn("few-kept", "Curation kept " + share(total.kept(), total.examples()) + " questions for "
                     + student.title() + ".", "Fewer than " + FEW_KEPT
-                    + " rows rarely teach a rule: distil on more questions (--limit, --generate), or read why the "
+                    + " rows rarely teach a rule: distil on more questions, or read why the "
                     + "others were discarded in " + student.folder() + "ledger.jsonl.");
         }
         Distribution labels = summary.labels();
@@ -94,8 +95,8 @@ final class GuardRails {
             warn("labels-one-sided", share(most.votes(), labels.total()) + " labels for " + student.title() + " are "
                     + most.answer() + (constant == null ? "." : "; of the gold answers of the test, "
                     + percent(constant.gold().largest()) + " are " + constant.answer() + "."),
-                    "Such a student learns to say " + most.answer() + ": require more votes (--min-votes, "
-                    + "--min-fraction), or sample with another method or model.");
+                    "Such a student learns to say " + most.answer() + ": require more votes (minVotes, "
+                    + "minFraction), or sample with another method or model.");
         }
     }
 
@@ -120,13 +121,27 @@ final class GuardRails {
         }
         notBetter(first(Role.SYSTEM_1), student).ifPresent(figures -> warn("nothing-learnt",
                 student.title() + " is not shown to be better than System 1: " + figures,
-                "Train on more rows or longer (--epochs, --learning-rate), or test on more questions."));
+                "Train on more rows or for more epochs, change learningRate, or test on more questions."));
         notBetter(first(Role.DISTILLED_SYSTEM_1), student).ifPresent(figures -> warn("control-as-good",
                 student.title() + " is not shown to be better than the control that learns System 1's own answers: "
                 + figures, "The gain, if there is one, need not come from System 2."));
         notBetter(first(Role.UNFILTERED), student).ifPresent(figures -> warn("filter-not-needed",
                 student.title() + " is not shown to be better than the control without a filter: " + figures,
                 "The filter is not shown to help."));
+    }
+
+    /** Warns if the student is significantly worse at System 2 than the model that it was trained from. */
+    private void systemTwoAfter() {
+        ArmResult before = first(Role.SYSTEM_2);
+        ArmResult after = first(Role.SYSTEM_2_DISTILLED);
+        if (before != null && after != null) {
+            Paired paired = Paired.of(scores.get(before), scores.get(after));
+            if (paired.significant() && paired.lost() > paired.gained()) {
+                warn("system-2-lost", "After the distillation the model is worse at System 2 itself: "
+                        + figures(before, after, paired), "Keep the original model for questions that need System 2, "
+                        + "or train with a lower learningRate or for fewer epochs.");
+            }
+        }
     }
 
     /** Compares two arms; empty if one of them was not evaluated or the second arm is significantly better. */

@@ -39,7 +39,8 @@ public record Report(String task, String rule, String method, Manifest manifest,
     }
 
     /** The results of a run, as in {@link Report}. */
-    public record Results(List<ArmResult> arms, Map<String, Ledger.Summary> ledgers, Map<String, Tuner.Tuned> training) {
+    public record Results(List<ArmResult> arms, Map<String, Ledger.Summary> ledgers,
+            Map<String, Tuner.Tuned> training) {
     }
 
     /**

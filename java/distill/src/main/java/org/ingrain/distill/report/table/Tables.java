@@ -149,11 +149,11 @@ public final class Tables {
             List<String> reasons = summary.reasons().entrySet().stream()
                     .map(entry -> entry.getKey() + " " + entry.getValue()).toList();
             rows.add(List.of(titles.get(student), String.valueOf(total.examples()), String.valueOf(total.kept()),
-                    String.valueOf(total.examples() - total.kept()), share(total.right(), total.known()), drawn(total),
+                    share(total.right(), total.known()), drawn(total),
                     Figures.count(total.savedTokens()), Figures.count(total.early()), listed(summary.labels()),
                     String.join(", ", reasons)));
         });
-        return new Table(List.of("student", "examples", "kept", "discarded", "labels right", "answers drawn",
+        return new Table(List.of("student", "examples", "kept", "labels right", "answers drawn",
                 "tokens saved", "decided early", "labels", "reasons"), rows);
     }
 

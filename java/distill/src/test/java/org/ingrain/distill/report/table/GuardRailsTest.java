@@ -56,7 +56,7 @@ class GuardRailsTest {
                 null, Map.of(), List.of(), Map.of(), Distribution.of(given), commonest);
     }
 
-    /** Answers of which the first so many are right and the others wrong. */
+    /** Returns answers; the first {@code count} are right, and the others are wrong. */
     private static List<String> right(int count) {
         return IntStream.range(0, TEST).mapToObj(i -> i < count ? gold(i) : wrong(i)).toList();
     }
@@ -96,8 +96,8 @@ class GuardRailsTest {
                 arm(Role.DISTILLED, "distilled", Collections.nCopies(TEST, "yes")));
         assertEquals(List.of("teacher-not-better", "samples-without-answer", "few-kept", "labels-one-sided",
                 "test-without-answer", "student-constant", "nothing-learnt"), List.copyOf(found.keySet()));
-        assertEquals("The teacher is not shown to be better than System 1: 10.0 % against 45.0 %, better on 4 and worse "
-                + "on 18 of 40 questions (McNemar's exact test, p = 0.004).", found.get("teacher-not-better").text());
+        assertEquals("The teacher is not shown to be better than System 1: 10.0 % against 45.0 %, better on 4 and "
+                + "worse on 18 of 40 questions (McNemar's exact test, p = 0.004).", found.get("teacher-not-better").text());
         assertEquals("150 of 256 (58.6 %) sampled answers for Distilled RaR have no answer that the task finds.",
                 found.get("samples-without-answer").text());
         assertEquals("Curation kept 23 of 32 (71.9 %) questions for Distilled RaR.", found.get("few-kept").text());
@@ -107,7 +107,7 @@ class GuardRailsTest {
                 found.get("test-without-answer").text());
         assertEquals("distilled answers yes to 40 of 40 (100.0 %) held-out questions. Always answering yes is right on "
                 + "50.0 %.", found.get("student-constant").text());
-        assertTrue(found.get("nothing-learnt").line().contains("Train on more rows or longer"));
+        assertTrue(found.get("nothing-learnt").line().contains("Train on more rows or for more epochs"));
     }
 
     @Test
@@ -116,6 +116,19 @@ class GuardRailsTest {
                 arm(Role.SYSTEM_1, "system-1", right(10)), arm(Role.SYSTEM_2, "system-2", right(36)),
                 arm(Role.DISTILLED_SYSTEM_1, "control", right(34)), arm(Role.UNFILTERED, "unfiltered", right(35)),
                 arm(Role.DISTILLED, "distilled", right(35))).keySet()));
+    }
+
+    @Test
+    void aLostSystemTwoIsNamed() {
+        ArmResult[] arms = {arm(Role.SYSTEM_1, "system-1", right(10)), arm(Role.SYSTEM_2, "system-2", right(36)),
+                arm(Role.DISTILLED, "distilled", right(35)), arm(Role.SYSTEM_2_DISTILLED, "after", right(20))};
+        Map<String, Warning> found = check(ledger(100, 0, labels(40, 30)), arms);
+        assertEquals(List.of("system-2-lost"), List.copyOf(found.keySet()));
+        assertEquals("After the distillation the model is worse at System 2 itself: 50.0 % against 90.0 %, better on 0 "
+                + "and worse on 16 of 40 questions (McNemar's exact test, p < 0.001).",
+                found.get("system-2-lost").text());
+        arms[3] = arm(Role.SYSTEM_2_DISTILLED, "after", right(34));
+        assertEquals(Map.of(), check(ledger(100, 0, labels(40, 30)), arms));
     }
 
     @Test

@@ -1,0 +1,11 @@
+package org.ingrain.cli.flags;
+
+import picocli.CommandLine.Option;
+
+/** The flag of a recipe, for commands without shipped recipes. {@link Recipe#expand} reads it. */
+@Heading.Under(Heading.DATA)
+public final class RecipeFlag {
+    @Option(names = "--recipe", paramLabel = "FILE",
+            description = "Take flags from a JSON file with title, command and flags. Flags on the command line win.")
+    String recipe;
+}
