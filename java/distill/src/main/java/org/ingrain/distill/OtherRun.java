@@ -30,6 +30,11 @@ import tools.jackson.databind.node.ObjectNode;
 record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     private static final String POOL = "data/pool.jsonl";
     private static final String UNFINISHED = "not finished there";
+    /** Inputs that are digests, with their descriptions. */
+    private static final Map<String, String> DIGESTS = Map.of("data.pool", "other questions", "data.test",
+            "other held-out questions", "samples", "other samples", "selections", "other selections", "verdicts",
+            "other verdicts", "rows", "other training rows", "validation", "other validation rows", "from",
+            "other weights at the start", "teacher", "another teacher", "adapter", "another student");
 
     /** @throws InputException if the folder is not a run folder */
     static OtherRun open(Path folder) {
@@ -40,12 +45,13 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * The first input of a stage that differs in the other run, or that the stage is not finished there. Empty if the
-     * files of the stage can be taken over.
+     * The first input of a stage that differs in the other run, such as {@code made with train.lora.rank 16, now it is
+     * 4}. Empty if the files of the stage can be taken over.
      */
     Optional<String> difference(String stage, JsonNode inputs) {
         FinishedStages.Finished other = stages.get(stage);
-        return other == null ? Optional.of(UNFINISHED) : Manifest.difference(inputs, other.inputs());
+        return other == null ? Optional.of(UNFINISHED)
+                : Manifest.difference(inputs, other.inputs()).map(OtherRun::words);
     }
 
     /**
@@ -54,7 +60,16 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
      */
     Optional<String> textsDifference(String stage, JsonNode drawn) {
         FinishedStages.Finished other = stages.get(stage);
-        return other == null ? Optional.of(UNFINISHED) : Manifest.difference(drawn, alike(drawn, other.inputs()));
+        return other == null ? Optional.of(UNFINISHED)
+                : Manifest.difference(drawn, alike(drawn, other.inputs())).map(OtherRun::words);
+    }
+
+    /** A difference in words. Names of files and weights take the place of their digests. */
+    private static String words(String difference) {
+        String name = difference.substring(0, difference.indexOf(' '));
+        return "made with " + DIGESTS.entrySet().stream()
+                .filter(digest -> name.equals(digest.getKey()) || name.startsWith(digest.getKey() + "."))
+                .map(Map.Entry::getValue).findFirst().orElse(difference);
     }
 
     /**

@@ -120,9 +120,9 @@ final class StageRunner {
                 .textsDifference(stage.name(), inputs.drawn(student, teacher(student))).isEmpty()) {
             int texts = other.giveTexts(student.samples(), asked(), run);
             run.log().takenOver(stage.name(), other.folder());
-            line = "begins with " + texts + " texts of " + other.folder() + ": made with " + different.get();
+            line = "begins with " + texts + " texts of " + other.folder() + ": " + different.get();
         } else {
-            line = "not taken over from " + other.folder() + ": made with " + different.get();
+            line = "not taken over from " + other.folder() + ": " + different.get();
         }
         run.log().say(stage.name() + ": " + line);
         progress.say(stage.name() + ": " + line);

@@ -20,6 +20,7 @@ import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
@@ -31,6 +32,7 @@ import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -149,6 +151,28 @@ class BranchingPipelineTest {
         }
         Matcher context = Pattern.compile("Context (\\d)").matcher(prompt);
         return context.find() ? "Paris " + context.group(1) : "Rome";
+    }
+
+    @Test
+    void aSelectorAsksForTheBest() throws IOException {
+        Path pool = write("pool.jsonl", List.of("{\"question\": \"Question 1?\"}", "{\"question\": \"Question 2?\"}"));
+        String judge = "{\"name\": \"judge\", \"title\": \"Judge\", \"steps\": [{\"name\": \"select\", \"variants\": "
+                + "[{\"prompt\": \"%s\", \"samples\": 1, \"temperature\": 0}]}]}";
+        Path file = write("judge.json", List.of(judge.formatted("Best of {responses}?")));
+        Method selector = Methods.load(file.toString());
+        QuestionConfig data = QuestionConfig.of("question-answer", pool);
+        CurationConfig curation = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
+                selector);
+        run(config(data, "direct", List.of(3), curation), "run", new Fake(2, request -> {
+            String prompt = request.messages().getLast().content();
+            return prompt.startsWith("Best of") ? "I judge Response 2 the best" : "Text " + request.sample();
+        }));
+        assertEquals(List.of("Text 2", "Text 2"), read("run/ledger.jsonl", Entry.class).stream().map(Entry::label)
+                .toList());
+        Method faulty = Methods.load(write("faulty.json", List.of(judge.formatted("{question}"))).toString());
+        CurationConfig wrong = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
+                faulty);
+        assertThrows(InputException.class, () -> Runs.check(config(data, "direct", List.of(3), wrong), base, "x"));
     }
 
     @Test
