@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ingrain.distill.curate.Ledger;
+import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
@@ -136,6 +137,9 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         Student.first(config).forEach(student -> plans.curation(student, new ModelState.Base()).check());
         if (config.imported() != null) {
             ImportedAnswers.read(config.imported(), data, plans.sample(Student.main(config), new ModelState.Base()));
+        }
+        if (config.curation().rule() == Rule.UNIVERSAL) {
+            plans.selection(Student.main(config), new ModelState.Base());
         }
         task.requireOrders("orders", config.curation().orders(), data.pool());
         if (!data.test().isEmpty()) {

@@ -71,12 +71,16 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     Plan selection(Student student, ModelState teacher) {
-        return new UniversalSelfConsistency(task, student.method()).plan(config.sample(), teacher);
+        return universal(student).plan(config.sample(), teacher);
     }
 
     /** For each example, the question that lists the responses in a file of samples. */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
-        return new UniversalSelfConsistency(task, student.method()).questions(samples, examples);
+        return universal(student).questions(samples, examples);
+    }
+
+    private UniversalSelfConsistency universal(Student student) {
+        return new UniversalSelfConsistency(task, student.method(), config.curation().selector());
     }
 
     /** Whether students are trained on whole texts. */

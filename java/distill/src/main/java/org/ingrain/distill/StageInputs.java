@@ -91,6 +91,7 @@ final class StageInputs {
     JsonNode select(Student student, ModelState teacher, String samples) {
         ObjectNode inputs = drawn(student, teacher);
         ((ObjectNode) inputs.get("data")).put("pool", pool);
+        inputs.set("curation", pick(settings.get("curation"), "selector"));
         return inputs.put("samples", samples);
     }
 

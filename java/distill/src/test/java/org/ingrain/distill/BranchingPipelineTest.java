@@ -20,6 +20,7 @@ import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.EvaluateConfig;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
@@ -31,6 +32,7 @@ import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,7 +44,7 @@ class BranchingPipelineTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Answers a request with the text that {@code says} returns. If the text is null, the prompt is too long. */
+    /** Answers a request with the text that {@code says} returns. A null text means that the prompt is too long. */
     private record Fake(int threads, Function<TextRequest, String> says) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
@@ -102,8 +104,8 @@ class BranchingPipelineTest {
         Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"),
                 row.formatted(3, 2, 5, "B"), row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, List.of(test), 0, 0, 0, null,
-                1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, List.of(test), 0, 0,
+                0, null, 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(
                 data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
         Outcome.Done done = assertInstanceOf(Outcome.Done.class,
@@ -152,6 +154,28 @@ class BranchingPipelineTest {
     }
 
     @Test
+    void aSelectorAsksForTheBest() throws IOException {
+        Path pool = write("pool.jsonl", List.of("{\"question\": \"Question 1?\"}", "{\"question\": \"Question 2?\"}"));
+        String judge = "{\"name\": \"judge\", \"title\": \"Judge\", \"steps\": [{\"name\": \"select\", \"variants\": "
+                + "[{\"prompt\": \"%s\", \"samples\": 1, \"temperature\": 0}]}]}";
+        Path file = write("judge.json", List.of(judge.formatted("Best of {responses}?")));
+        Method selector = Methods.load(file.toString());
+        QuestionConfig data = QuestionConfig.of("question-answer", pool);
+        CurationConfig curation = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
+                selector);
+        run(config(data, "direct", List.of(3), curation), "run", new Fake(2, request -> {
+            String prompt = request.messages().getLast().content();
+            return prompt.startsWith("Best of") ? "I judge Response 2 the best" : "Text " + request.sample();
+        }));
+        assertEquals(List.of("Text 2", "Text 2"), read("run/ledger.jsonl", Entry.class).stream().map(Entry::label)
+                .toList());
+        Method faulty = Methods.load(write("faulty.json", List.of(judge.formatted("{question}"))).toString());
+        CurationConfig wrong = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
+                faulty);
+        assertThrows(InputException.class, () -> Runs.check(config(data, "direct", List.of(3), wrong), base, "x"));
+    }
+
+    @Test
     void selectsAmongItsOwnResponses() throws IOException {
         String row = "{\"question\": \"Question %d? I think it is Rome.\", \"answer\": \"Paris\"}";
         List<String> rows = new ArrayList<>();
@@ -160,8 +184,8 @@ class BranchingPipelineTest {
         }
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, List.of(test), 0, 0, 0,
-                null, 1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, List.of(test), 0,
+                0, 0, null, 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1),
                 new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
         assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));

@@ -4,6 +4,7 @@ import java.util.Optional;
 import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.verify.VerifierConfig;
 import picocli.CommandLine.Option;
 
@@ -51,6 +52,11 @@ public final class CurationFlags {
             + "${DEFAULT-VALUE}).")
     double validationFraction;
 
+    @Option(names = "--selector", paramLabel = "FILE",
+            description = "With --majority universal: JSON file of a method whose prompt has {question} and "
+            + "{responses} and asks for the number of one, as in Response 3 (default: the prompt of universal self-consistency).")
+    String selector;
+
     @Option(names = "--verifier", paramLabel = "COMMAND",
             description = "Program that accepts (exit status 0) or rejects (1) each answer, which it reads as one JSON "
             + "line: id, question, fields, answer, text. Rejected answers are not used. Spaces separate the words, or "
@@ -82,6 +88,7 @@ public final class CurationFlags {
         double fraction = usual ? rule.usualMinFraction() : minFraction == null ? 0 : minFraction;
         return new CurationConfig(rule, votes, fraction, perStage, orders, !allSamples,
                 Words.choose("--target", target, Target.class), validationFraction, seed,
-                verifier == null ? null : VerifierConfig.of(verifier, verifierTimeout, verifierMemory));
+                verifier == null ? null : VerifierConfig.of(verifier, verifierTimeout, verifierMemory),
+                selector == null ? null : Methods.load("selector", selector));
     }
 }

@@ -1,6 +1,7 @@
 package org.ingrain.distill.curate;
 
 import java.util.Locale;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.tensor.InputException;
 
@@ -23,9 +24,12 @@ import org.ingrain.tensor.InputException;
  * @param seed               seed for the selection of validation examples
  * @param verifier           a program whose rejected answers are not used; sampling of an example does not stop early
  *                           then; null: none
+ * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
+ *                           prompt of the paper
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
-        boolean earlyStop, Target target, double validationFraction, long seed, VerifierConfig verifier) {
+        boolean earlyStop, Target target, double validationFraction, long seed, VerifierConfig verifier,
+        Method selector) {
     public CurationConfig {
         if (rule == null || target == null) {
             throw new InputException("curation: rule and target, expected both");
@@ -33,6 +37,9 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         earlyStop = earlyStop && verifier == null;
         if (rule == Rule.BEST && verifier == null) {
             throw InputException.field("majority", "best without a verifier, expected a verifier");
+        }
+        if (rule != Rule.UNIVERSAL && selector != null) {
+            throw InputException.field("selector", selector.name() + ", expected one only with rule universal");
         }
         if (minVotes < 0) {
             throw InputException.field("minVotes", minVotes + ", expected 0 or more");
@@ -59,10 +66,11 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** Settings without a verifier. */
+    /** Settings without a verifier and a selector. */
     public CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
             Target target, double validationFraction, long seed) {
-        this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null);
+        this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null,
+                null);
     }
 
     /** The default settings: rule {@code more-than-half}, with the bare answer as target. */

@@ -6,6 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
@@ -16,14 +18,18 @@ import org.ingrain.distill.sample.SampleRecord;
 import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 import org.ingrain.files.JsonLines;
+import org.ingrain.tensor.InputException;
 
 /**
- * Lets the model select the most consistent of its own responses (arXiv:2311.17311). This method is for free-form
- * answers, which cannot be counted as votes.
+ * Lets the model select the most consistent of its own responses (arXiv:2311.17311), or the best one by a user's own
+ * prompt. This method is for free-form answers, which cannot be counted as votes.
  *
- * @param method the method that generated the responses
+ * @param method   the method that generated the responses
+ * @param selector the method of one step that asks for the selection; null: the prompt of the paper
  */
-public record UniversalSelfConsistency(Task task, Method method) {
+public record UniversalSelfConsistency(Task task, Method method, Method selector) {
+    private static final Set<String> FIELDS = Set.of("question", "responses");
+
     private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
     /** The phrase in which the prompt requires the model to state its selection. */
     private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
@@ -40,10 +46,23 @@ public record UniversalSelfConsistency(Task task, Method method) {
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
-    /** Sampling plan of the shipped prompt, with one greedy sample per question. */
+    public UniversalSelfConsistency {
+        if (selector != null) {
+            Set<String> placeholders = selector.steps().getFirst().variant(task.prompts()).placeholders();
+            Set<String> known = new TreeSet<>(FIELDS);
+            known.addAll(task.fields());
+            if (selector.steps().size() != 1 || !placeholders.contains("responses")
+                    || !known.containsAll(placeholders)) {
+                throw InputException.field("selector", selector.name() + ", expected one step whose prompt has "
+                        + "{responses}, and no placeholders but " + String.join(", ", known));
+            }
+        }
+    }
+
+    /** Sampling plan with one sample per question; the prompt of the paper is sampled greedily. */
     public Plan plan(SampleConfig config, ModelState weights) {
         SampleConfig once = new SampleConfig(List.of(1), config.params());
-        return Methods.universal().unchecked(task, once, "select", weights);
+        return (selector == null ? Methods.universal() : selector).unchecked(task, once, "select", weights);
     }
 
     /**

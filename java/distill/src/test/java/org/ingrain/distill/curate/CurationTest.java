@@ -93,7 +93,7 @@ class CurationTest {
                 new SampleRecord("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
         for (Rule rule : Rule.values()) {
             CurationConfig config = rule != Rule.BEST ? rule(rule, 0, 0) : new CurationConfig(rule, 0, 0, false, 1,
-                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0));
+                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0), null);
             Entry entry = new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
             assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
