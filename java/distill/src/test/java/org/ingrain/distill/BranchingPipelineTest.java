@@ -44,7 +44,7 @@ class BranchingPipelineTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Answers a request with the text that {@code says} returns. If the text is null, the prompt is too long. */
+    /** Answers a request with the text that {@code says} returns. A null text means that the prompt is too long. */
     private record Fake(int threads, Function<TextRequest, String> says) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
