@@ -98,6 +98,8 @@ class VotesTest {
         }
         SeedsReport seeds = SeedsReport.of(List.of(1L, 2L), List.of(report, report), List.of());
         assertTrue(seeds.text().contains("#Tokens, k = 10  k = 1 %  k = 5 %  k = 10 %"), seeds.text());
+        assertEquals(report.arms().getFirst().commonest().accuracy(), seeds.rows().getLast().mean());
+        assertEquals("always the commonest gold answer", seeds.rows().getLast().title());
         SeedResult row = seeds.rows().getFirst();
         assertEquals(report.arms().getFirst().votes().get(1).accuracy(), row.shares().get("k = 5"));
     }

@@ -27,7 +27,7 @@ public record Commonest(String answer, int questions, int right, double accuracy
     static Commonest of(Task task, List<Example> asked) {
         List<Example> given = asked.stream().filter(Example::isAsGiven).toList();
         List<String> keys = given.stream()
-                .map(example -> task.key(task.extract(example, example.gold()).orElse(example.gold()))).toList();
+                .map(example -> task.key(task.gold(example).orElse(example.gold()))).toList();
         Map<String, Long> counts = keys.stream().collect(Collectors.groupingBy(Function.identity(),
                 Collectors.counting()));
         long most = counts.values().stream().mapToLong(Long::longValue).max().orElseThrow();

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.ingrain.distill.curate.Ballot;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
@@ -35,6 +36,21 @@ class EvaluationTest {
                                     Finish.STOP))),
                     new Stopwatch("arm", "answers", run.log(), Progress.SILENT), run.digests());
         }
+    }
+
+    @Test
+    void theCommonestGoldAnswerIsABaseline() {
+        List<Example> examples = List.of(new Example("1", "Which?\n(A) x\n(B) y", "A"),
+                new Example("2", "Which?\n(A) x\n(B) y", "(B)"), new Example("3", "Which?\n(A) x\n(B) y", "B) y"));
+        ArmResult result = measure(examples, 2, Map.of("1", "A", "1~1", "A", "2", "A", "2~1", "none", "3", "A", "3~1",
+                "(A)"));
+        Commonest commonest = result.commonest();
+        assertEquals(List.of("B", 3, 2), List.of(commonest.answer(), commonest.questions(), commonest.right()));
+        assertEquals("always B (commonest gold answer)", commonest.title());
+        assertEquals(List.of(new Ballot.Votes("B", 2), new Ballot.Votes("A", 1)), commonest.gold().commonest());
+        assertEquals(List.of(new Ballot.Votes("A", 3), new Ballot.Votes("B", 2)), result.given().commonest(),
+                "letters of the given order");
+        assertEquals(5, result.given().total(), "without the text that names no option");
     }
 
     /** The gold answer z is option C in the given order, and B and A in the other presentation orders. */
