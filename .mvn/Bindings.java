@@ -10,9 +10,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops,
- * whose signature tags are compared when they are bound. {@code RuntimeBindings} contains all other functions. The
- * arguments are the header and the folder for generated sources.
+ * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops and
+ * compares their signature tags when it binds them. {@code RuntimeBindings} contains all other functions. The arguments
+ * are the header and the folder for generated sources.
  */
 class Bindings {
     private static final Pattern FUNCTION =
@@ -120,8 +120,8 @@ class Bindings {
      * A function of the header.
      *
      * @param symbol     name without {@code ingrain_}
-     * @param checked    whether the function has a context and returns a status; the context's last error then explains
-     *                   a failure
+     * @param checked    whether the function has a context and returns a status; if so, the context's last error
+     *                   explains a failure
      * @param result     letter of the result's type
      * @param parameters parameters in order
      */

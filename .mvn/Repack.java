@@ -22,14 +22,15 @@ import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 
 /**
- * Rewrites jars for the distribution: entries are stored uncompressed, since the archive around them compresses better,
- * sorted by name, with one time stamp, and without native libraries of other platforms. Large libraries that only
- * Jinjava uses keep only the classes that other classes mention. Arguments: the output folder, then jars.
+ * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
+ * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
+ * better. Of large libraries that only Jinjava uses, only the classes that other classes mention are kept. Arguments:
+ * the output folder, then jars.
  */
 class Repack {
     /**
-     * Native libraries of DJL, JNA, JLine and Snappy except those for x86-64 Linux; and all of ours, since the
-     * distribution has them next to the jars.
+     * Entries to leave out: native libraries of DJL, JNA, JLine and Snappy for platforms other than x86-64 Linux, and
+     * all native libraries of Ingrain, because the distribution has them next to the jars.
      */
     private static final Pattern LEFT_OUT = Pattern.compile("native/lib/(?!linux-x86_64/)[^/]+/.*"
             + "|com/sun/jna/(?!linux-x86-64/)[^/]+/[^/]+\\.(so|dll|a|jnilib)"
@@ -38,7 +39,10 @@ class Repack {
             + "|org/ingrain/native/.*");
     private static final Pattern PRUNED = Pattern.compile("(guava|commons-lang3|commons-net|snakeyaml)-\\d.*");
     private static final String CLASS = ".class";
-    /** A class in a descriptor or signature; or alone, with slashes or with dots. */
+    /**
+     * Matches the name of a class. The name is part of a descriptor or signature, or it is the whole text. In the
+     * second case, slashes or dots separate the packages.
+     */
     private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
             + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");
 
@@ -72,8 +76,9 @@ class Repack {
     }
 
     /**
-     * The names of the classes that a class mentions which is not of a pruned jar, or which is itself used. A name
-     * counts wherever the constant pool has it, also as a text, so that classes that are loaded by name are found.
+     * Returns the names of all used classes. The classes of jars that are not pruned are used, and so is every class
+     * that a used class mentions. A class mentions all names in its constant pool, including those in texts, so that
+     * classes that are loaded by name are found.
      */
     private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
         Map<String, byte[]> classes = new HashMap<>();

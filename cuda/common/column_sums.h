@@ -8,8 +8,9 @@ namespace column_sums {
 constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
 constexpr int lanes = 32, groups = 8;
 
-// Writes the sums of each chunk of rows to partials (chunks, D). A block handles 32 vectors of N columns and adds up
-// the rows of a chunk group by group. term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
+// Writes the sums of each chunk of rows to partials (chunks, D). A block handles 32 vectors of N columns. Group g of
+// its threads adds rows g, g + groups, g + 2·groups, ... of a chunk; then the sums of the groups are added in order.
+// term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
 template <int N, class Term>
 __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];

@@ -162,7 +162,7 @@ template <int N> struct Softmax {
 };
 
 // Sets the scores of keys that a row does not see to -inf. `first` is the position of the tile's first column. A row
-// sees the keys at positions below the row's element of visible.
+// sees the keys at positions below its element of `visible`.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;

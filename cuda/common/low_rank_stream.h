@@ -2,9 +2,10 @@
 // The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part
 // is multiplied. The narrow operand is split into three terms once per block.
 //
-// A sum over k may be computed in any order of k. So a lane loads 16 contiguous bytes and uses them as its own
-// elements of the mma instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of
-// k; the partial sums are added in the order of low_rank.h.
+// The columns of the operands may be assigned to the k of an mma instruction in any way, if both operands use the same
+// assignment. So a lane loads 16 contiguous bytes and uses them as its own elements of the instruction, and the narrow
+// operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums are added in the order of
+// low_rank.h.
 #pragma once
 #include "low_rank.h"
 

@@ -39,7 +39,7 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
   struct Fragment { unsigned a[4], b[2]; float d[4]; };
   const Fragment mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};
   const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine, [](char* of, unsigned) {
-    // Four columns at a time, because most of the time of emulated products is spent here.
+    // This code computes four columns at a time, because emulated products spend most of their time here.
     typedef double Doubles [[gnu::vector_size(32)]];
     typedef float Floats [[gnu::vector_size(16)]];
     typedef int Ints [[gnu::vector_size(16)]];
@@ -69,7 +69,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
         for (int k = 0; k < 16; ++k) sum += A[i][k] * right[k];
         d = __builtin_convertvector(sum, Floats);
         const Doubles rounded = __builtin_convertvector(d, Doubles);
-        // -1 in lanes whose magnitude was rounded up. The bits of the next smaller magnitude are the same integer − 1.
+        // `up` is -1 in lanes whose magnitude was rounded up, else 0. Adding -1 to the bits of a float, as an integer,
+        // gives the float of the next smaller magnitude.
         const auto up = ((rounded > sum) & (sum > 0)) | ((rounded < sum) & (sum < 0));
         d = reinterpret_cast<Floats>(reinterpret_cast<Ints>(d) + __builtin_convertvector(up, Ints));
       }

@@ -17,8 +17,8 @@ __global__ void row_sums(float* delta, const X* dy, const X* y, const int32_t* o
   }
 }
 
-// Computes the delta of row_sums for rows of at most 128 elements that can be read 16 bytes at a time. Half a warp
-// computes a row.
+// Computes the same delta as row_sums, for rows of at most 128 elements that can be read 16 bytes at a time. Half a
+// warp computes a row.
 static __global__ void row_sums_wide(float* delta, const bf16* dy, const bf16* y, const int32_t* offsets, int S, int H,
                               int E) {
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;

@@ -1,6 +1,6 @@
 // matmul_plain: products that cuBLASLt does not support, because of odd sizes, unaligned rows or f32 operands.
 //   d = beta·d + a · b    partial: d[k] = a[:, chunk k] · b[chunk k, :]
-// Shapes   a (M, K), b (K, N), either stored transposed · d (M, N) or (K / chunk, M, N)
+// Shapes   a (M, K), b (K, N), each may be stored transposed · d (M, N) or (K / chunk, M, N)
 // Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
 // Needs    nothing, scratch 0   Mapping  one block per tile of 64 × 64; a thread computes 4 × 4 elements
 // Bound    2·M·N·K flops without the matrix unit                   Oracle libtorch linear  Test MatmulParityTest

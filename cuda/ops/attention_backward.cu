@@ -105,7 +105,8 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   weigh<EP>(dk, left, q);
 }
 
-// With give and take, the two halves of the block exchange sums. Then each half completes one of the two gradients.
+// `give` and `take` exchange sums between the two halves of the block. Then each half completes one of the two
+// gradients.
 template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
 #pragma unroll
   for (int n = 0; n < N; ++n)

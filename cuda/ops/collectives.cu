@@ -51,8 +51,8 @@ int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* po
   return buffer->number ^ offset << 16;
 }
 
-// For each rank's registered buffer, writes to `addresses` the address that corresponds to `pointer` in this rank's
-// buffer. From each rank to the next, the offset in the buffer increases by `step` bytes.
+// `pointer` is an address in this rank's registered buffer. For each rank, writes the corresponding address in that
+// rank's buffer to `addresses`. The offset in the buffer increases by `step` bytes from each rank to the next.
 template <class P>
 void fill(P* addresses, const ingrain_context* ctx, const Shown* buffer, const void* pointer, int64_t step = 0) {
   if (!buffer) return;
@@ -190,7 +190,7 @@ extern "C" ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, cons
   PeerTable table{};
   ctx->peers->table_of(ctx, Collective::all_gather, bytes, &table);
   const Shown* const in = find_shown(ctx, x, bytes);
-  // If x is this rank's part of y, the offset of x in the buffer differs from rank to rank by `step` bytes.
+  // If x is this rank's part of y, the offset of x in the buffer increases by `step` bytes from each rank to the next.
   const int64_t step = static_cast<const char*>(x) == static_cast<char*>(y) + ctx->rank * bytes ? bytes : 0;
   const int64_t place = place_of(ctx, in, static_cast<const char*>(x) - ctx->rank * step);
   const bool wide = aligned(bytes, 16, y, x);

@@ -214,7 +214,8 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
     const Selection s = select<uint64_t>(row, target, max(kept.lowest, floor), total, weight);
     if (s.key > kept.lowest || s.tie_end < kept.tie_end) kept = {s.key, s.tie_end}, total = s.sum;
   }
-  // (k + ½)·2⁻⁵² for 52 random bits k, in units of 2⁻⁶⁴: strictly between 0 and 1.
+  // The random number is (k + ½)·2⁻⁵² for 52 random bits k, so it is strictly between 0 and 1. It is stored as an
+  // integer in units of 2⁻⁶⁴.
   const uint64_t random = (choice.random & ~uint64_t{0xfff}) | 0x800;
   return {row.locate(__umul64hi(random, total), share), whole};
 }

@@ -20,7 +20,8 @@ __device__ __forceinline__ bool precedes(Candidate a, Candidate b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
-// Returns to every thread the candidate of the block that precedes all others. No barrier is needed between two calls.
+// Every thread gets the candidate that precedes all other candidates of the block. No barrier is needed between two
+// calls.
 __device__ Candidate first_of_block(Candidate mine, Candidate* scratch) {
 #pragma unroll
   for (int bits = 16; bits > 0; bits /= 2) {

@@ -288,10 +288,10 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // The rank of candidates that split K: as cuBLASLt ranks them, after all other candidates (last), or never used.
-  // `last` is for products whose blocks without a split occupy the GPU. At such shapes of Llama-2-70B, the first
-  // candidate without a split was never slower than a split that cuBLASLt ranked higher, and up to 18 % faster
-  // (benchmarks/results/h200.md, micro).
+  // Where candidates that split K are ranked: as cuBLASLt ranks them (as_ranked), after all other candidates (last), or
+  // nowhere (never: they are not used). `last` is for products whose blocks occupy the whole GPU even without a split.
+  // At such shapes of Llama-2-70B, the first candidate without a split was never slower than a split that cuBLASLt
+  // ranked higher, and up to 18 % faster (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
     constexpr int64_t features = 64;  // output columns of the smallest thread block tile

@@ -70,7 +70,7 @@ class Peers {
   // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);
   // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. Its op is null if
-  // there was none. Whoever launches the graph must call meet() first, as route() does outside of graphs.
+  // there was none. The caller that launches the graph must call meet() first, as route() does outside of graphs.
   Call take_captured(const ingrain_context* ctx);
   // Fills the table of this context's rank for a call. route() must have been called before.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
@@ -98,7 +98,8 @@ class Peers {
   };
   // Enables access to the memory of a device if the hardware supports it; otherwise sets *reaches to false.
   static ingrain_status enable_peer(ingrain_context* ctx, int device, bool* reaches);
-  // Returns whether NCCL must be opened: if every rank has a device of its own and no rank is deterministic.
+  // Returns whether NCCL must be opened. This is the case if every rank has a device of its own and no rank is
+  // deterministic.
   bool wants_nccl() const;
   bool connect_nccl(RankMemory& own, int32_t rank);
   ingrain_status connect(ingrain_context* ctx, Call call);

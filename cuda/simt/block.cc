@@ -69,7 +69,8 @@ struct Warp {
   alignas(64) char slots[3][33][64];
 };
 
-// Announces a switch of fibers to ThreadSanitizer, which would otherwise confuse their stacks.
+// Announces a switch of fibers to ThreadSanitizer. Without this call, ThreadSanitizer would confuse the stacks of the
+// fibers.
 inline void announce_switch([[maybe_unused]] void* fiber) {
 #ifdef __SANITIZE_THREAD__
   __tsan_switch_to_fiber(fiber, 0);
@@ -364,8 +365,8 @@ class Grid {
     return sound_;
   }
 
-  // Called at every atomic operation. At some operations the function switches to the other host thread; the choice of
-  // these operations is the same whenever the launch is repeated.
+  // Called at every atomic operation. At about three quarters of these operations, the function switches to the other
+  // host thread. If the launch is repeated, it switches at the same operations.
   void change() {
     constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
     if ((++atomics_ * mixer) >> 62 == 0) return;

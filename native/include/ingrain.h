@@ -1,7 +1,7 @@
 // ingrain.h declares every operation of the engine once. A backend is a shared library that exports these symbols.
 //
-// Calls      Every function returns an ingrain_status; ingrain_last_error gives the text of a context's last failure.
-//            An op is enqueued on the stream of its context. The call may return before the op has run;
+// Calls      Most functions return an ingrain_status; ingrain_last_error gives the text of a context's last failure. An
+//            op is enqueued on the stream of its context. The call may return before the op has run;
 //            ingrain_synchronize waits until all enqueued ops have run. An op never allocates, synchronises, prints or
 //            keeps state. All state that outlives a call is in the context.
 // Arguments  Order: context, outputs, inputs, dtype, sizes, scalars. Pointers are device pointers unless a comment says
@@ -79,8 +79,8 @@ INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, vali
 // by op, sizes and reason. 16 KiB are enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
-// *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. 1 if the devices
-// are the same.
+// *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. A device can
+// access its own memory.
 INGRAIN_API ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device, int32_t peer);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
@@ -157,12 +157,14 @@ INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingra
 // communicator the function does nothing.
 INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
 // y (n) = the sum of the partials (chunks, n) of all ranks. The order of summation is fixed: the ranks are added in
-// ascending order, and the chunks of a rank in ascending order.
+// ascending order, and the chunks of a rank in ascending order. If NCCL computes the sum, NCCL chooses the order; this
+// does not happen in deterministic contexts.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n), bitwise equal.
+// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n), bitwise equal if
+// the order of summation is fixed.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
 // y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.

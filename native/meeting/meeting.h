@@ -1,5 +1,5 @@
-// Synchronizes ranks that are threads of one process: a barrier, and one address per rank that the others can read.
-// A Meeting also keeps the first cause that ended it, so that every rank can report this cause.
+// A barrier for ranks that are threads of one process. Each rank also publishes an address, which the other ranks can
+// read. A Meeting also keeps the first cause that ended it, so that every rank can report this cause.
 #pragma once
 #include <condition_variable>
 #include <cstdint>

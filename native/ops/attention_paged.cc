@@ -124,8 +124,8 @@ INGRAIN_OP(attention_paged_forward,
             int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
            (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
-  // An item has many rows, so that these rows share the loads of keys, but few enough that every thread gets an item.
-  // If the batch has too few rows for this, the query heads of a group are divided among items.
+  // The rows of an item share the loads of keys. So an item has as many rows as possible, but every thread must get an
+  // item. If the batch has too few rows for this, the query heads of a group are divided among several items.
   const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
   const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
   const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads,

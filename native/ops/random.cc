@@ -4,7 +4,7 @@
 // Needs    nothing, scratch 0                                      Mapping  elements over threads
 // Bound    arithmetic: ten Philox rounds, a log and a cosine
 // Oracle   Random123 known answers
-// Test     RandomNormalParityTest
+// Test     RandomParityTest
 #include "dtype.h"
 #include "philox.h"
 

@@ -1,5 +1,6 @@
 // Memory of the CPU device, allocated with malloc. The call that makes a large allocation also populates its pages. If
-// memory is short, this call fails; otherwise the system would kill the process when it first accesses a page.
+// memory is short, this call fails. If the pages were not populated, the system would kill the process later, when the
+// process first accesses a page.
 #include "context.h"
 #include "host_memory.h"
 

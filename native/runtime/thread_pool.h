@@ -1,6 +1,6 @@
 // A fixed number of threads that take pieces of an index range. A worker without work spins briefly, then sleeps until
-// the next range. The caller waits until all pieces are finished. The caller does not wait for the workers, so a worker
-// that the system does not schedule causes no delay if it has not taken a piece.
+// the next range. The caller waits until all pieces are finished, but it does not wait for the workers. So a worker
+// that has not taken a piece causes no delay, even if the system does not schedule it.
 #pragma once
 #include <atomic>
 #include <condition_variable>

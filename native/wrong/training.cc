@@ -48,7 +48,7 @@ WRONG(bias_logits, (ingrain_context * ctx, float* logits, const int32_t* rows, c
   return RIGHT(bias_logits)(ctx, logits, rows, ids, values, n > 0 ? n - 1 : n, V);
 }
 
-// Wrong: every other row gets a neighbour of the drawn id and a changed log-probability.
+// Wrong: in rows 0, 2, 4, ... the drawn id is replaced by the next id, and its log-probability is changed.
 WRONG(sample, (ingrain_context * ctx, int32_t* ids, float* log_probabilities, const float* logits,
                const float* temperature, const int32_t* top_k, const float* top_p, const int64_t* seeds,
                const int32_t* sequences, const int32_t* positions, int64_t M, int64_t V)) {
@@ -71,7 +71,8 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last row gets the given token, or the next id if the given token is correct.
+// Wrong: the last id is the given token instead of the drawn one, or the given token + 1 if the given token would be
+// correct.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);
@@ -79,7 +80,7 @@ WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, co
   return status;
 }
 
-// Wrong: the standard deviation is a tenth larger.
+// Wrong: the standard deviation is larger by a tenth.
 WRONG(random_normal, (ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed)) {
   return RIGHT(random_normal)(ctx, y, dtype, n, 1.1f * std, seed);
 }

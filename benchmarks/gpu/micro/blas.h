@@ -91,7 +91,8 @@ class Operation {
       ran(blas_.cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
           "cublasLtMatmulDescSetAttribute " + std::to_string(attribute));
   }
-  // Writes cuBLASLt's candidates to found, with the best by its own estimate first, and returns their number.
+  // Writes cuBLASLt's candidates to `found` and returns their number. The candidate that cuBLASLt itself estimates to
+  // be the best comes first.
   int candidates(Heuristic* found, int most) {
     Object wishes = nullptr;
     int count = 0;

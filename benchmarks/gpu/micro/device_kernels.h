@@ -42,7 +42,7 @@ __global__ void fill(uint4* p, size_t n) {
 
 // A tile is U pieces of 16 bytes per thread, which are all loaded before the first one is used. Without the launch
 // bound of 1, the compiler saves registers and keeps at most four loads in flight. The same bytes are read `rounds`
-// times. In each round a block reads the part of another block, so that L1 has none of its bytes.
+// times. In each round a block reads other tiles than in the previous round, so L1 does not contain their bytes.
 template <int U>
 __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, int rounds, unsigned* board) {
   const size_t tiles = n / (threads * U);
@@ -77,7 +77,7 @@ __device__ __forceinline__ uint64_t nanoseconds() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
   return now;
 }
-// Waits for a barrier. Returns false after one second, so that a hang becomes a row and does not end the session.
+// Waits for a barrier. Returns false after one second, so that a hang is reported as a row and the program continues.
 __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   unsigned done = 0;
   for (uint64_t start = 0; !done;) {

@@ -251,7 +251,7 @@ void products(const std::vector<Weight>& weights, const std::vector<int64_t>& ro
   for (const int64_t m : rows)
     for (const Weight& w : weights) part("product", [&] { product_row(w, m, fp8); });
 }
-// Tests the products of the forward pass and of the backward pass. In the backward pass the engine transposes the
+// Tests the products of the forward pass and of the backward pass. For the backward pass the engine transposes the
 // weight, so N and K are swapped.
 void acceptance() {
   const double until = std::min(limit, seconds() + 6);

@@ -1,8 +1,8 @@
 // An emulated cuBLASLt that computes in host memory, for cuda/runtime/blas_lt.cu. The emulation has the functions that
 // blas_lt.cu calls, with the constants and sizes of cublasLt.h (docs.nvidia.com/cuda/cublas), and is column-major like
 // the original. The emulation is stricter than the original: an invalid call returns status 7. Versions of cuBLASLt and
-// GPUs differ in the products that they support. So emulated_cublas_lt_script sets the products that are refused and
-// the refusing call.
+// GPUs differ in the products that they support. So a test sets the products that are refused, and the call that
+// refuses them, with emulated_cublas_lt_script.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>

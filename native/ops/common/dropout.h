@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
-// from the same seed. A matrix may be a band, which consists of adjacent columns of a whole matrix. The mask of a band
-// is the part of the whole matrix's mask that belongs to these columns.
+// from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
+// of a band is the same range of columns of the whole matrix's mask.
 #pragma once
 #include "simd.h"
 
@@ -11,8 +11,8 @@ namespace ingrain::INGRAIN_ISA {
 
 class Dropout {
  public:
-  // A matrix with rows of ld elements, which are columns [column, column + ld) of a whole matrix with `columns`
-  // columns.
+  // The place of a band: its rows have ld elements, and it contains columns [column, column + ld) of a whole matrix
+  // that has `columns` columns.
   struct Band { int64_t ld, column, columns; };
 
   Dropout(float dropout, int64_t seed, Band band = Band{0, 0, 0})

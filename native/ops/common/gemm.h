@@ -25,7 +25,8 @@ constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
 
-// Returns the number of panels of a tile of r rows, so that its independent sums hide the latency of an FMA.
+// Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
+// latency of an FMA.
 constexpr int64_t tile_panels(int64_t r) {
   const int64_t fit = tile_sums / r;
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;

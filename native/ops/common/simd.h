@@ -96,7 +96,7 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// Sums and maxima of the lanes combine them as a tree of depth four: lanes i and i + 8, then i + 4, i + 2 and i + 1.
+// Sums and maxima combine the lanes as a tree of depth four: first lanes i and i + 8, then i and i + 4, i + 2, i + 1.
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(a.v);

@@ -2,8 +2,8 @@ package org.ingrain.jni;
 
 /**
  * Calls of the CUDA driver, implemented once for each of two bindings. Each implementation contains its own loops, so
- * that no loop runs code of the other binding. The kernel {@code *out = count} is the smallest kernel whose arguments
- * can be checked.
+ * that no loop runs code of the other binding. The kernel only executes {@code *out = count}. It is the smallest kernel
+ * whose arguments can be checked.
  */
 interface Driver {
     /** The kernel as PTX of CUDA 11.0. Every driver that the CUDA backend supports can load it. */

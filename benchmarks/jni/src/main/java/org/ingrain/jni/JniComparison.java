@@ -109,7 +109,7 @@ public final class JniComparison {
     }
 
     /**
-     * Loads a library, which then stays loaded; later look-ups of its soname find it. Returns null if loading fails.
+     * Loads a library and keeps it loaded, so that later look-ups of its soname find it. Returns null if loading fails.
      */
     static SymbolLookup open(String library) {
         try {

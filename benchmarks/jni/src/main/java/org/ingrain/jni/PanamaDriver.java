@@ -14,8 +14,8 @@ import jcuda.CudaException;
 import jcuda.driver.CUresult;
 
 /**
- * Calls the driver through java.lang.foreign in the same way as the engine calls its backends, with constant handles
- * and with addresses as 64-bit integers.
+ * Calls the driver through java.lang.foreign in the same way as the engine calls its backends: the method handles are
+ * constants, and addresses are passed as 64-bit integers.
  */
 final class PanamaDriver implements Driver {
     private static final MethodHandle P = handle(JAVA_LONG);

@@ -32,7 +32,7 @@ final class Timing {
     /**
      * How many calls and rounds are timed.
      *
-     * @param calls  calls per round; if a stream's queue could not hold all of them, the host would wait for the device
+     * @param calls  calls per round; few enough for a stream's queue, so that the host does not wait for the device
      * @param warmUp rounds before the timed rounds
      * @param rounds timed rounds
      */

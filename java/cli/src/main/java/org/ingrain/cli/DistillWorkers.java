@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.SortedMap;
 import org.ingrain.cli.flags.BatchFlags;
 import org.ingrain.cli.flags.ClusterFlags;
-import org.ingrain.cli.flags.TeacherFlags.Teacher;
+import org.ingrain.cli.flags.TeacherFlags.OpenTeacher;
 import org.ingrain.cli.progress.LoadProgress;
 import org.ingrain.distill.Provenance;
 import org.ingrain.distill.engine.EngineAnswerer;
@@ -30,8 +30,8 @@ import org.ingrain.model.AdapterBank;
  * @param teacher null if the base model is the teacher
  * @param models  engines of the whole models; null if there is only the base model
  */
-record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Teacher teacher, ModelEngines models) {
-    static DistillWorkers of(Engine engine, BatchFlags batch, ClusterFlags cluster, Teacher teacher,
+record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher, ModelEngines models) {
+    static DistillWorkers of(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher,
             TunerConfig train) {
         boolean several = train.full() || teacher != null && teacher.weights() instanceof ModelState.Model;
         return new DistillWorkers(engine, batch, cluster, teacher, several ? new ModelEngines(

@@ -5,7 +5,7 @@ import java.util.concurrent.Callable;
 import org.ingrain.cli.flags.Heading;
 import org.ingrain.cli.flags.Heading.Under;
 import org.ingrain.cli.flags.Words;
-import org.ingrain.distill.export.Export;
+import org.ingrain.distill.export.RunExport;
 import org.ingrain.distill.export.ExportFormat;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Command;
@@ -45,7 +45,7 @@ final class ExportCommand implements Callable<Integer> {
         if (validation && chosen == ExportFormat.DATASET) {
             throw new InputException("--validation: given with dataset, which has both kinds of rows, expected none");
         }
-        int rows = new Export(run).write(chosen, validation, output);
+        int rows = new RunExport(run).write(chosen, validation, output);
         System.err.println(rows + (chosen == ExportFormat.DPO ? " pairs" : " rows"));
         System.out.println(output);
         return 0;

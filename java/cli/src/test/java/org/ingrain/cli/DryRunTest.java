@@ -249,7 +249,8 @@ class DryRunTest {
     void aConfigAlone() throws IOException {
         Path config = Files.writeString(temp.resolve("config.json"), TinyModelFolder.config());
         Run run = succeed(List.of("distill", "--model", config, "--task", "last-letter", "--generate", 12,
-                "--test-size", 4, "--n", "3,2", "--max-tokens", 4, "--rank", 2, "--epochs", 3, "--batch-size", 4, "--dry-run"));
+                "--test-size", 4, "--n", "3,2", "--max-tokens", 4, "--rank", 2, "--epochs", 3, "--batch-size", 4,
+                "--dry-run"));
         assertTrue(run.out().contains("nothing tried: " + config + " has no weights."), run.out());
         for (String line : List.of("sample +72 +72 +288 +-", "train +6 +6 +- +-",
                 "evaluate system-1 and 1 more +8 +8 +32 +-", "memory: needs .*training .* free")) {

@@ -63,7 +63,10 @@ class ParallelDistillTest {
         assertMatches(run.out(), fourDevices("as requested"));
     }
 
-    /** The command devices shows the same plan without loading the model, and the values chosen for unset flags. */
+    /**
+     * The command {@code devices} shows the same plan and the values that were chosen for unset flags. It does not load
+     * the model.
+     */
     @Test
     void devicesPlansAModelWithoutLoadingIt() {
         List<Object> command = List.of("devices", "--model", LAB, "--device", "simt:0,1,2,3");

@@ -97,8 +97,8 @@ class RecipeRunsTest {
     /** All weights are trained, not adapters. */
     @Test
     void coinsWithTheSuffix() throws IOException {
-        assertEquals(TABLE_1, arms(run("rar-coin-flip-suffix", "--generate", 10, "--test-size", 2, "--n", "2,2", "--full",
-                "--learning-rate", "5.5e-6")));
+        assertEquals(TABLE_1, arms(run("rar-coin-flip-suffix", "--generate", 10, "--test-size", 2, "--n", "2,2",
+                "--full", "--learning-rate", "5.5e-6")));
         assertTrue(Files.readString(temp.resolve("runs/rar-coin-flip-suffix/train.jsonl"))
                 .contains("still heads up? Flip means reverse.\""));
     }

@@ -9,7 +9,7 @@ import java.util.Locale;
  *
  * @param config settings of the first seed
  * @param made   all models; the first one is written to the output
- * @param test   results of each model on held-out words, in the sequence of {@code made}
+ * @param test   results of each model on held-out words, in the order of {@code made}
  * @param sizes  the number of words for the corpus, for the pool questions, for the development questions and for the
  *               test questions, in this sequence
  */

@@ -44,7 +44,7 @@ class BranchingPipelineTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Answers a request with the text that {@code says} returns. If the text is null, the prompt is too long. */
+    /** Answers a request with the text that {@code says} returns. A null text means that the prompt is too long. */
     private record Fake(int threads, Function<TextRequest, String> says) implements Answerer {
         @Override
         public void answer(List<TextRequest> first, Function<TextCompletion, Next> done) {
@@ -104,8 +104,8 @@ class BranchingPipelineTest {
         Path pool = write("pool.jsonl", List.of(row.formatted(1, 4, 2, "A"), row.formatted(2, 1, 3, "B"),
                 row.formatted(3, 2, 5, "B"), row.formatted(4, 2, 5, "B"), row.formatted(5, 3, 3, "C")));
         Path test = write("test.jsonl", List.of(row.formatted(6, 5, 1, "A"), row.formatted(7, 2, 4, "B")));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, List.of(test), 0, 0, 0, null,
-                1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("pairwise", pool).task(), pool, List.of(test), 0, 0,
+                0, null, 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(
                 data, "bsm", List.of(1), new CurationConfig(Rule.PLURALITY, 0, 0, false, 2, true, Target.ANSWER, 0, 1));
         Outcome.Done done = assertInstanceOf(Outcome.Done.class,
@@ -184,8 +184,8 @@ class BranchingPipelineTest {
         }
         Path pool = write("pool.jsonl", rows);
         Path test = write("test.jsonl", List.of(row.formatted(5)));
-        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, List.of(test), 0, 0, 0,
-                null, 1, null, null);
+        QuestionConfig data = new QuestionConfig(QuestionConfig.of("sycophancy", pool).task(), pool, List.of(test), 0,
+                0, 0, null, 1, null, null);
         DistillConfig<Runs.NoSettings> config = config(data, "s2a", List.of(4, 1),
                 new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.RESPONSE, 0, 1));
         assertInstanceOf(Outcome.Done.class, run(config, "run", new Fake(1, BranchingPipelineTest::answer)));

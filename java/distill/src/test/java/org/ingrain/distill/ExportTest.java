@@ -14,7 +14,7 @@ import org.ingrain.distill.curate.CurationConfig;
 import org.ingrain.distill.curate.Entry;
 import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
-import org.ingrain.distill.export.Export;
+import org.ingrain.distill.export.RunExport;
 import org.ingrain.distill.export.ExportFormat;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.files.JsonLines;
@@ -45,7 +45,7 @@ class ExportTest {
 
     private List<JsonNode> export(ExportFormat format, boolean validation) {
         Path file = base.resolve(format + " " + validation + ".jsonl");
-        int rows = new Export(run).write(format, validation, file);
+        int rows = new RunExport(run).write(format, validation, file);
         List<JsonNode> read = JsonLines.read(file, JsonNode.class);
         assertEquals(rows, read.size());
         return read;
@@ -108,26 +108,26 @@ class ExportTest {
     @Test
     void aDatasetHasBothKindsOfRowsAndACard() throws IOException {
         Path folder = base.resolve("set");
-        int rows = new Export(run).write(ExportFormat.DATASET, false, folder);
+        int rows = new RunExport(run).write(ExportFormat.DATASET, false, folder);
         for (String file : List.of("train.jsonl", "validation.jsonl")) {
             assertEquals(Files.readString(run.resolve(file)), Files.readString(folder.resolve("data/" + file)));
         }
         String card = Files.readString(folder.resolve("README.md"));
         assertTrue(card.startsWith("---\n# license: ") && card.contains("path: data/validation.jsonl\n---\n"), card);
         assertTrue(card.contains("| training rows | " + rows + " |") && card.contains("| task | last-letter |"), card);
-        assertThrows(InputException.class, () -> new Export(run).write(ExportFormat.DATASET, false, folder));
+        assertThrows(InputException.class, () -> new RunExport(run).write(ExportFormat.DATASET, false, folder));
     }
 
     @Test
     void anUnfinishedRunAndAForeignFolderAreRefused() throws IOException {
         Path none = Files.createDirectory(base.resolve("none"));
         assertEquals(none + ": no run.json, expected a run folder whose curation kept examples",
-                assertThrows(InputException.class, () -> new Export(none)).getMessage());
+                assertThrows(InputException.class, () -> new RunExport(none)).getMessage());
         Files.writeString(run.resolve("train.jsonl"), Files.readString(run.resolve("train.jsonl")).replaceFirst(
                 "\"completion\":\\[\\{\"role\":\"assistant\",\"content\":\"..\"",
                 "\"completion\":[{\"role\":\"assistant\",\"content\":\"changed\""));
         String message = assertThrows(InputException.class,
-                () -> new Export(run).write(ExportFormat.DPO, false, base.resolve("pairs"))).getMessage();
+                () -> new RunExport(run).write(ExportFormat.DPO, false, base.resolve("pairs"))).getMessage();
         assertTrue(message.startsWith(run.resolve("train.jsonl") + ": no row for "), message);
         assertFalse(Files.exists(base.resolve("pairs")));
     }

@@ -6,10 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.ingrain.distill.evaluate.Arm.Role;
@@ -17,12 +22,16 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Control;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.TeacherAnswerer;
+import org.ingrain.distill.remote.FakeServer;
+import org.ingrain.distill.remote.RemoteAnswerer;
+import org.ingrain.distill.remote.RemoteConfig;
 import org.ingrain.distill.report.table.Report;
 import org.ingrain.distill.run.Progress;
 import org.ingrain.distill.task.Dataset;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 /** A run whose teacher is another model than its student. */
 class OtherTeacherTest {
@@ -85,6 +94,40 @@ class OtherTeacherTest {
         String message = assertThrows(InputException.class, () -> pipeline(config(List.of()), "big-2",
                 Runs.provenance(base)).run(run)).getMessage();
         assertTrue(message.contains("teacher.model \"big-1\", now it is \"big-2\""), message);
+    }
+
+    /** The server fails after some answers; the next process asks only for the others. */
+    @Test
+    void aRunContinuesWithTheAnswersThatAServerGaveBeforeItFailed() throws IOException {
+        AtomicInteger left = new AtomicInteger(25);
+        List<JsonNode> answered = Collections.synchronizedList(new ArrayList<>());
+        try (FakeServer server = new FakeServer(List.of("big"), (body, n) -> {
+            if (left.getAndDecrement() <= 0) {
+                return FakeServer.Answer.error(503, "", "down");
+            }
+            answered.add(body);
+            return FakeServer.Answer.text("The answer is \"ab\".", "stop", 5);
+        })) {
+            RemoteConfig remote = new RemoteConfig(server.url(), null, 3, 0, Duration.ofSeconds(30), 1);
+            Path run = base.resolve("run");
+            assertThrows(UncheckedIOException.class, () -> taughtBy(remote).run(run));
+            int first = Files.readAllLines(run.resolve("samples.jsonl.log")).size();
+            assertTrue(first > 15 && first <= 25, first + " answers are kept");
+            left.set(Integer.MAX_VALUE);
+            Report report = ((Outcome.Done) taughtBy(remote).run(run)).report();
+            // Texts that a failing call had not reported are asked for again: at most one for each request in flight.
+            assertTrue(answered.size() - Set.copyOf(answered).size() <= 3, answered.size() + " answers");
+            assertEquals(5.0, arm(report, "teacher-system-1").tokens());
+        }
+    }
+
+    private Pipeline taughtBy(RemoteConfig remote) {
+        DistillConfig<Runs.NoSettings> config = config(List.of());
+        FakeModel small = new FakeModel(0.05, 0.05, 0.85, 1, () -> { });
+        RemoteAnswerer server = RemoteAnswerer.connect(remote, null, line -> { });
+        return new Pipeline(config, Dataset.load(config.data()), Runs.provenance(base).with(new Provenance.Teacher(
+                "big", server.identity())), new Pipeline.Workers(new TeacherAnswerer(small, server,
+                        new ModelState.Teacher()), new FakeTuner(() -> { })), Progress.SILENT);
     }
 
     /** The samples of an expensive teacher serve several students. */

@@ -56,9 +56,9 @@ public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
     }
 
     /**
-     * Waits for all samples and returns them in ascending order of their numbers. The iterator does not return pieces
-     * that had not been read before this call. After {@link #close}, returns only the samples whose last pieces had
-     * been read.
+     * Waits for all samples and returns them in ascending order of their numbers. This call reads all remaining pieces,
+     * so the iterator does not return them. After {@link #close}, returns only the samples whose last pieces were read
+     * before.
      */
     public List<Completion> completions() {
         iterator().forEachRemaining(piece -> { });

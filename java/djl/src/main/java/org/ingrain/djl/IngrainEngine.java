@@ -15,13 +15,15 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The engine "Ingrain" of DJL. It generates text and has no NDArrays of its own. Its default device is the CPU, as in
- * {@link org.ingrain.engine.ModelOptions}, also on a machine with GPUs. Its rank is so low that it never becomes DJL's
- * default engine. Programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
+ * {@link org.ingrain.engine.ModelOptions}, also on a machine with GPUs. Its rank number is so high that it never
+ * becomes DJL's default engine. Programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
  */
 public final class IngrainEngine extends Engine {
     /** The name for {@code Criteria.optEngine}. */
     public static final String NAME = "Ingrain";
-    /** Rank of this engine. DJL's default is the engine with the lowest rank. The engine RPC in DJL's API has 15. */
+    /**
+     * Rank of this engine. DJL's default is the engine with the lowest rank number. DJL's engine RPC has the number 15.
+     */
     static final int RANK = 100;
 
     IngrainEngine() {

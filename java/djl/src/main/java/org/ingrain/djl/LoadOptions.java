@@ -87,7 +87,7 @@ final class LoadOptions {
                 : options;
     }
 
-    /** The settings of the generator. A setting without an option has the engine's default. */
+    /** The settings of the generator. A setting for which there is no option has the engine's default. */
     GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int sequences = integer("maxSequences", defaults.maxSequences());

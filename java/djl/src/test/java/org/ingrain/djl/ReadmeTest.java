@@ -13,7 +13,10 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compiles and runs README's program for DJL, which sends no telemetry, although no variable disables telemetry. */
+/**
+ * Compiles and runs the DJL program in README. It must send no telemetry, although no environment variable disables
+ * telemetry.
+ */
 class ReadmeTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 

@@ -13,18 +13,18 @@ import org.ingrain.tensor.Require;
  * The configuration of a LoRA adapter, as in PEFT's adapter_config.json.
  *
  * @param baseModelNameOrPath name or path of the base model; may be empty
- * @param r                   rank of the modules that no expression of rankPattern matches
- * @param loraAlpha           alpha of the modules that no expression of alphaPattern matches
+ * @param r                   rank of the modules that no expression of {@code rankPattern} matches
+ * @param loraAlpha           alpha of the modules that no expression of {@code alphaPattern} matches
  * @param loraDropout         dropout probability in training, in [0, 1)
  * @param targetModules       modules to adapt
- * @param excludeModules      modules that are not adapted although targetModules matches
+ * @param excludeModules      modules that are not adapted even if {@code targetModules} matches them
  * @param useRslora           whether the scaling is alpha / √r instead of alpha / r (arXiv:2312.03732)
  * @param rankPattern         regular expressions and their ranks; a module has the rank of the first expression that
  *                            matches the end of the module's path
- * @param alphaPattern        regular expressions and their alphas, which are matched in the same way as those of
- *                            rankPattern
+ * @param alphaPattern        regular expressions and their alphas; the expressions are matched like those of
+ *                            {@code rankPattern}
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules that are stored in full in addition to the adapter
+ * @param modulesToSave       modules whose full weights are stored with the adapter and replace those of the base model
  * @param loraBias            whether lora_B has a bias
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,

@@ -41,7 +41,7 @@ public final class BlueprintReader {
     private BlueprintReader() {
     }
 
-    /** The differences between the supported architectures in config.json. */
+    /** The supported architectures, and the differences between their config.json files. */
     private enum Architecture {
         LLAMA("LlamaForCausalLM", "llama", 2048, 0), MISTRAL("MistralForCausalLM", "mistral", 131_072, 8),
         QWEN2("Qwen2ForCausalLM", "qwen2", 32_768, 32), QWEN3("Qwen3ForCausalLM", "qwen3", 32_768, 32);
@@ -72,7 +72,8 @@ public final class BlueprintReader {
 
         AttentionConfig attention(JsonFields fields, int hiddenSize) {
             int heads = fields.integer("num_attention_heads");
-            // A null field means num_attention_heads, even for an architecture whose default is a number.
+            // If the field is null, the value is num_attention_heads, even for an architecture whose default is a
+            // number.
             int otherwise = keyValueHeads == 0 || isNull(fields, "num_key_value_heads") ? heads : keyValueHeads;
             int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
                     : BlueprintReader.headDim(fields, hiddenSize, heads);
@@ -129,7 +130,7 @@ public final class BlueprintReader {
         }
     }
 
-    /** Refuses sizes for which the number of bytes would not fit into 64 bits. */
+    /** Refuses sizes so large that the number of bytes of the weights could exceed 64 bits. */
     private static void requireSizes(JsonFields fields, String... rows) {
         int hiddenSize = fields.integer("hidden_size");
         for (String field : rows) {
@@ -141,8 +142,9 @@ public final class BlueprintReader {
     }
 
     /**
-     * Returns the context length in tokens. If the scaling is YaRN, the context length is at least factor times the
-     * original length, even if max_position_embeddings is still the original length, as in Qwen2.5.
+     * Returns the context length in tokens. With YaRN, this is the larger of {@code positions} and the factor times the
+     * original length; otherwise it is {@code positions}. A config.json with YaRN may still contain the original length
+     * as max_position_embeddings, as in Qwen2.5.
      */
     private static int extended(int positions, RopeConfig rope) {
         return rope.scaling() instanceof RopeScaling.Yarn yarn

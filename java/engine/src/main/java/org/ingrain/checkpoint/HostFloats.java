@@ -45,7 +45,7 @@ public final class HostFloats {
         return new HostTensor(dtype, info.shape(), data);
     }
 
-    /** Fills {@code values} with the elements of {@code data} from index {@code offset} on, converted to F32. */
+    /** Fills {@code values} with the elements of {@code data} that start at index {@code offset}, converted to F32. */
     static void read(float[] values, MemorySegment data, DType dtype, long offset) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, offset * Float.BYTES, values, 0, values.length);
@@ -63,7 +63,9 @@ public final class HostFloats {
         }
     }
 
-    /** Writes {@code values} to the elements of {@code data} from index {@code offset} on, converted to the dtype. */
+    /**
+     * Writes {@code values} to the elements of {@code data} that start at index {@code offset}, converted to the dtype.
+     */
     public static void write(MemorySegment data, DType dtype, long offset, float[] values) {
         switch (dtype) {
             case F32 -> MemorySegment.copy(values, 0, data, FLOAT, offset * Float.BYTES, values.length);

@@ -22,9 +22,9 @@ import org.ingrain.tensor.InputException;
 /**
  * Merges an adapter into its base model. For each tensor, W + scaling·B·A is computed in F32 and rounded to the type of
  * W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores in full
- * replace the base's modules. If the adapter makes tied embedding and output head differ, the result has a separate
- * output head. A bias of lora_B is added to the bias of the base module. As in PEFT, an adapter with a bias of lora_B
- * cannot be merged if the base module has no bias.
+ * (PEFT's modules_to_save) replace the base's modules. If embedding and output head are tied and the adapter makes them
+ * differ, the result has a separate output head. A bias of lora_B is added to the bias of the base module. As in PEFT,
+ * an adapter with a bias of lora_B cannot be merged if the base module has no bias.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -60,16 +60,16 @@ public final class Merge {
     }
 
     /**
-     * The name of the base's tensor from which a tensor of the result is computed. For a tied head this is the
-     * embedding.
+     * The name of the base's tensor from which the result's tensor {@code name} is computed. For a tied head this is
+     * the embedding.
      */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
     }
 
     /**
-     * Whether the adapter makes tied embedding and output head differ. This is the case if the adapter adapts either of
-     * the two modules, replaces only one of them, or replaces them by different tensors.
+     * Whether embedding and output head are tied in the base but differ in the result. They differ if the adapter
+     * adapts either of them, replaces only one of them, or replaces them by different tensors.
      */
     private boolean unties() {
         if (base.config().tieWordEmbeddings()
@@ -169,7 +169,7 @@ public final class Merge {
         return data;
     }
 
-    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C), or the transpose of B·A for the embedding (V, D). */
+    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C). For the embedding (V, D), B·A is transposed. */
     private static MemorySegment merged(MemorySegment data, HostTensor w, DType dtype, LoraModule module) {
         boolean embedding = module.projection() == Projection.EMBED_TOKENS;
         float[] left = embedding ? LoraModule.transposed(module.a(), module.rank()) : module.b();

@@ -111,8 +111,8 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     /**
      * Runs work that reads tensors of this folder.
      *
-     * @throws InputException if a file was truncated while {@code work} was running or its bytes cannot be read; the
-     *         message names the file
+     * @throws InputException if a file was truncated while {@code work} was running, or if bytes of a file cannot be
+     *         read; the message names the file
      */
     public <R> R reading(Supplier<R> work) {
         return Safetensors.reading(shards.values(), work);
@@ -120,7 +120,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
 
     /**
      * Throws an InputException if the config ties the head to the embedding but the folder stores a different head. For
-     * such a model, transformers 5 uses the stored head and transformers 4 the embedding.
+     * such a model, transformers 5 uses the stored head, but transformers 4 uses the embedding.
      */
     private void requireTied() {
         String embedding = "model.embed_tokens.weight";

@@ -30,8 +30,8 @@ import org.ingrain.tensor.InputException;
  * A LoRA adapter in PEFT's format: adapter_config.json and adapter_model.safetensors. The tensor names are {@code
  * base_model.model.model.layers.N.self_attn.q_proj.lora_A.weight} (R, C) and lora_B (N, R); if lora_bias is true, there
  * is also lora_B.bias (N). The tensors of the embedding are named lora_embedding_A (R, V) and lora_embedding_B (D, R).
- * If the embedding or the output head is adapted, PEFT also stores the weight of the base layer. This weight is one of
- * the saved modules.
+ * If the embedding or the output head is adapted, PEFT also stores the weight of the base layer. This class reads that
+ * weight as one of the saved modules.
  *
  * @param modules      the adapted projections, ordered by layer and projection
  * @param savedModules parameters stored in full (modules_to_save); the key is the name in the model, such as {@code

@@ -113,8 +113,8 @@ public final class Safetensors implements AutoCloseable {
     /**
      * Runs work that reads the mapped bytes of files.
      *
-     * @throws InputException if a file was truncated while {@code work} was running or its bytes cannot be read; the
-     *         message names the file. The work may have read zeros instead of those bytes
+     * @throws InputException if a file was truncated while {@code work} was running, or if bytes of a file cannot be
+     *         read; the message names the file. {@code work} may have read zeros in place of these bytes
      */
     static <R> R reading(Collection<Safetensors> files, Supplier<R> work) {
         try {

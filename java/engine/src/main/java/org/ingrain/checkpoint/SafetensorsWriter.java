@@ -58,7 +58,7 @@ public final class SafetensorsWriter {
 
     /**
      * Writes a model into a folder. A model that fits into one shard is written as model.safetensors. A larger model is
-     * written as shards, which are filled in the order of {@code tensors}, and an index.
+     * split into shards in the order of {@code tensors}, and an index lists the file of each tensor.
      */
     public static void writeModel(Path folder, List<TensorOutput> tensors, long shardBytes) {
         List<List<TensorOutput>> shards = shards(tensors, shardBytes);

@@ -38,7 +38,7 @@ public sealed interface TargetModules {
     }
 
     record Expression(String regex) implements TargetModules {
-        /** Modules that all-linear does not include in PEFT. */
+        /** Modules that PEFT's {@code all-linear} excludes. */
         private static final Set<String> TABLES = Set.of(Projection.EMBED_TOKENS.module(Group.MODEL),
                 Projection.LM_HEAD.module(Group.MODEL));
 

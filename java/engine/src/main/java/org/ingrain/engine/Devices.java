@@ -15,8 +15,8 @@ import org.ingrain.ffi.KernelLoading;
 import org.ingrain.tensor.InputException;
 
 /**
- * The devices that the options name, in the order of the options. The first devices belong to the first copy of the
- * model, the next devices to the second copy, and so on.
+ * The devices listed in the options, in the same order. The first devices belong to the first copy of the model, the
+ * next devices to the second copy, and so on.
  */
 record Devices(Backend backend, ModelOptions options) {
     /** The name of the i-th device in messages, such as {@code cuda:1}. */
@@ -54,13 +54,13 @@ record Devices(Backend backend, ModelOptions options) {
         return lines;
     }
 
-    /** The numbers of the ranks of a copy, among the ranks of all copies. */
+    /** The numbers of the ranks of a copy. Ranks are numbered consecutively over all copies. */
     private static List<Integer> ranks(int copy, Placement placement) {
         int first = copy * placement.tensorParallelSize();
         return IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
     }
 
-    /** Two devices of these ranks that have no peer access, as text. */
+    /** Two devices of these ranks that have no peer access to each other, as text. */
     private Optional<String> apart(List<Integer> ranks) {
         if (options.backend().equals("cpu")) {
             return Optional.empty();
@@ -71,9 +71,10 @@ record Devices(Backend backend, ModelOptions options) {
 
     /**
      * Checks that the ranks of each copy can compute collectives. If their devices have no peer access, only NCCL can
-     * compute them, and NCCL has conditions of its own.
+     * compute collectives. NCCL does not fix the order of summation, and it allows only one rank per device.
      *
-     * @throws InputException if results must be deterministic, or if two ranks of such a copy share a device
+     * @throws InputException if a copy needs NCCL although results must be deterministic or two of its ranks share a
+     *         device
      */
     void requireCollectives(Placement placement) {
         for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
@@ -136,7 +137,7 @@ record Devices(Backend backend, ModelOptions options) {
      * The memory plan of each device.
      *
      * @param weights weights of one rank; not counted for a rank that reads the weights of another copy; null if the
-     *                weights are loaded
+     *                weights are already loaded
      * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,

@@ -70,9 +70,9 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading. The loading threads call the methods, but never two at the same time. */
+    /** Receives the progress of loading. The loading threads call these methods, one call at a time. */
     public interface Listener {
-        /** Reports in one line how the devices are used and the reason. Called only if there are several devices. */
+        /** Reports in one line how the devices are used, and why. Called only if there are several devices. */
         default void placed(String line) {
         }
 
@@ -88,7 +88,7 @@ public final class Engine implements AutoCloseable {
         default void capped(String limit) {
         }
 
-        /** Reports that all ranks have loaded {@code layers} of {@code of} layers. */
+        /** Reports that all ranks have loaded {@code layers} layers out of {@code of}. */
         default void loaded(int layers, int of) {
         }
 
@@ -97,8 +97,8 @@ public final class Engine implements AutoCloseable {
         }
 
         /**
-         * Reports how many calls a slower fallback kernel computed. Called when the engine is closed, unless there were
-         * no such calls.
+         * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
+         * engine is closed, unless there were no such calls.
          *
          * @param calls number of calls for each key; a key states op and sizes
          */
@@ -116,7 +116,7 @@ public final class Engine implements AutoCloseable {
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
         if (options.enableThinking().isPresent()) {
-            template();   // if the template does not use enable_thinking, fails before the weights are loaded
+            template();   // throws, before loading weights, if the template ignores enable_thinking
         }
         Devices devices = new Devices(backend, options);
         devices.prepare();
@@ -207,8 +207,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Creates a generator with one slot, which has room for this adapter. The adapter is not loaded. If {@code adapter}
-     * is null, the generator has no slot.
+     * Creates a generator with one slot that is large enough for this adapter. The adapter is not loaded. If
+     * {@code adapter} is null, the generator has no slot.
      */
     public Generator generator(GeneratorConfig config, Adapter adapter) {
         return generator(config, limits(adapter));
@@ -218,7 +218,7 @@ public final class Engine implements AutoCloseable {
         return adapter == null ? AdapterBank.Limits.of(0, 0) : AdapterBank.Limits.of(adapter);
     }
 
-    /** Creates a generator with room for adapters within these limits. */
+    /** Creates a generator that can load adapters within these limits. */
     public Generator generator(GeneratorConfig config, AdapterBank.Limits adapters) {
         Tokenizer text = tokenizer();   // an unreadable tokenizer is rejected before the weights are loaded
         int tokens = config.maxBatchTokens();
@@ -326,8 +326,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Plans the memory of every device. Each rank allocates the parts in {@code beside}. If the weights are not loaded
-     * yet, each rank also allocates its weights.
+     * Plans the memory of every device. Each rank allocates memory for the parts in {@code beside}. If the weights are
+     * not loaded yet, each rank also allocates memory for its weights.
      */
     private List<MemoryPlan> plan(List<MemoryPlan.Part> beside) {
         if (loaded()) {

@@ -68,7 +68,7 @@ final class Loading {
         copy.load(rank -> share.load(copy.contexts().get(rank), copy.rank(rank), this::loaded));
     }
 
-    /** Counts a loaded layer. Each rank calls this method after every layer that it has loaded. */
+    /** Counts a loaded layer. Each rank calls this method after each layer that it loads. */
     private synchronized void loaded(int ofRank, int of) {
         if (++layers % ranks == 0) {
             listener.loaded(layers / ranks, of);

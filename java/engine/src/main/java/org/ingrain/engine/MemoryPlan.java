@@ -10,8 +10,8 @@ import org.ingrain.tensor.InputException;
  * The memory that a run needs on a device. The plan is computed before any memory is allocated.
  *
  * @param device name of the device, such as cuda:0
- * @param ranks  number of ranks on the device; they need equal memory, except that copies on one CPU share one set of
- *               weights
+ * @param ranks  number of ranks on the device. Each rank needs the same amount of memory, but copies of the model on
+ *               one CPU share one set of weights
  * @param free   bytes that are free on the device when the plan is computed
  * @param parts  memory of all ranks on the device by purpose, in the order used in messages
  */
@@ -34,7 +34,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return with(part, ranks);
     }
 
-    /** A copy of this plan with an additional part that {@code takers} of the ranks need. */
+    /** A copy of this plan with an additional part that only {@code takers} of the ranks need. */
     MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, takers > 0 && part.bytes > Long.MAX_VALUE / takers

@@ -30,7 +30,8 @@ import org.ingrain.workbench.KernelFile;
  *                      model or for measurements
  * @param layers        number of layers if {@code randomWeights} is true; 0 for all layers of the config
  * @param parallel      number of copies of the model and number of ranks per copy
- * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); undefined if empty
+ * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); if empty, the variable is
+ *                       undefined
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
                            boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,

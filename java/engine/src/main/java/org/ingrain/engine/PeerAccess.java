@@ -22,14 +22,17 @@ public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
         return new PeerAccess(name, backend::canAccessPeer);
     }
 
-    /** The numbers of the other devices, of {@code devices} in all, whose memory the device can access. */
+    /**
+     * The numbers of the devices whose memory {@code device} can access, except {@code device} itself. There are
+     * {@code devices} devices, numbered from 0.
+     */
     public List<Integer> peers(int device, int devices) {
         return IntStream.range(0, devices).filter(peer -> peer != device && direct.test(device, peer)).boxed().toList();
     }
 
     /**
-     * One line if each of {@code devices} devices can access every other, else a line for each device. No lines if
-     * there is only one device.
+     * Describes the peer access between devices 0 to {@code devices} - 1: one line if all of them can access each
+     * other, otherwise one line for each device. The list is empty if there is only one device.
      */
     public List<String> lines(int devices) {
         if (devices < 2) {

@@ -75,7 +75,7 @@ public final class Backend implements AutoCloseable {
             if (version != ABI_VERSION) {
                 throw new InputException(library + ": ABI version " + version + ", expected " + ABI_VERSION);
             }
-            overlaid = overlaid(overlays);   // after the backend, whose symbols overlays refer to
+            overlaid = overlaid(overlays);   // after the backend, because overlays refer to its symbols
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -148,7 +148,7 @@ public final class Backend implements AutoCloseable {
                 (runtime, can) -> runtime.canAccessPeer(can, device, peer)) != 0;
     }
 
-    /** Returns the number that a function writes to the address that it gets. The function returns a status. */
+    /** Calls a function that writes a number to the given address and returns a status. Returns the number. */
     private int number(String function, String failure, ToIntBiFunction<RuntimeBindings, Long> call) {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment number = local.allocate(ValueLayout.JAVA_INT);
@@ -162,7 +162,7 @@ public final class Backend implements AutoCloseable {
         return own.source();
     }
 
-    /** The names of the ops that overlays replace, each with the overlay's file as named by the user. */
+    /** The names of the ops that overlays replace. The value is the file of the overlay that the user named. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));

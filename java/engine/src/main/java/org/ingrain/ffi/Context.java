@@ -80,8 +80,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Bytes of workspace that products of up to t rows with such a weight need. If {@code backward} is true, the
-     * workspace is also large enough for the backward products.
+     * Bytes of workspace that a matrix product of up to t rows with a weight of this type and shape needs. If
+     * {@code backward} is true, the workspace is also large enough for the backward products.
      */
     public long matmulWorkspaceBytes(DType weight, long rows, long columns, long t, boolean backward) {
         return runtime.matmulWorkspaceBytes(weight.code(), rows, columns, t, backward ? 1 : 0);
@@ -132,8 +132,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Runs {@code body}. Returns one line for each kernel launch and each library product that {@code body} caused on
-     * this context.
+     * Runs {@code body}. Returns one line for each kernel launch of {@code body} on this context, and for each matrix
+     * product that a library computed; on the CPU, one line for each op.
      */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);

@@ -16,7 +16,7 @@ import org.ingrain.tensor.InputException;
  * library; the backend then uses the loaded library.
  */
 public enum CudaLibrary {
-    /** The library of matrix products. If it is not found, no error is reported before the first product. */
+    /** The library of matrix products. If it is not found, the first product reports the error. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
     /** The library of collectives for long messages, and for devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");

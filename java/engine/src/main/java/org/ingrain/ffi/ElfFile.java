@@ -20,7 +20,7 @@ public final class ElfFile {
     private static final int MAGIC = 0x464c457f;   // 0x7f E L F, little-endian
     private static final int SHARED_OBJECT = 3;
     private static final int X86_64 = 62;
-    private static final int WITHOUT_BYTES = 8;   // SHT_NOBITS, for a section with a size but without bytes in the file
+    private static final int WITHOUT_BYTES = 8;   // SHT_NOBITS: the section has no bytes in the file, whatever its size
 
     private final Path source;
     private final FileChannel channel;

@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
 /** SHA-256 fingerprints of files, folders and names. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /** Size in bytes above which only windows of a weight file are hashed, and not its whole content. */
+    /** Maximum size in bytes of a weight file that is hashed in full. Of a larger file, only parts are hashed. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -28,7 +28,7 @@ public final class Digest {
     /**
      * Returns a map with {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer,
      * template). The keys are file names. For a large weight file the hash covers the size, the first megabyte, which
-     * contains the safetensors header, and 64 evenly spaced windows.
+     * contains the safetensors header, and 64 evenly spaced parts of 64 KiB.
      *
      * @throws InputException if the folder cannot be read or contains no such file
      */
@@ -52,7 +52,8 @@ public final class Digest {
     }
 
     /**
-     * Returns the hash of a file's size and content. Of a large weight file, only windows of the content are hashed.
+     * Returns the hash of a file's size and content. Of a large weight file, only parts of the content are hashed; see
+     * {@link #model}.
      */
     public static String file(Path file) {
         MessageDigest digest = sha256();

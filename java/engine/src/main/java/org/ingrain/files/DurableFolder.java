@@ -30,7 +30,7 @@ public final class DurableFolder {
     /**
      * Creates {@code target} with the files that {@code body} writes.
      *
-     * @throws InputException if {@code target} exists and is not an empty folder, or if it cannot be written
+     * @throws InputException if {@link #requireFree} rejects {@code target}, or if it cannot be written
      */
     public static void write(Path target, Body body) {
         requireFree(target);
@@ -52,8 +52,8 @@ public final class DurableFolder {
     }
 
     /**
-     * Throws an InputException if {@code target} exists and is not an empty folder. Call this method before a long
-     * computation that writes {@code target}.
+     * Throws an InputException if {@code target} exists and is not an empty folder, or if it is the working folder.
+     * Call this method before a long computation that writes {@code target}.
      */
     public static void requireFree(Path target) {
         if (target.toAbsolutePath().normalize().equals(Path.of("").toAbsolutePath())) {

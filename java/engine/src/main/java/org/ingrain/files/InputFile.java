@@ -24,7 +24,7 @@ public final class InputFile {
      * once. The content of a pipe is therefore copied to a temporary file, which is deleted when the process ends. Any
      * other path, or null, is returned unchanged.
      *
-     * @throws InputException if the pipe cannot be read, or if its content has more bytes than half of Java's heap
+     * @throws InputException if the pipe cannot be read, or if its content is larger than half of Java's heap
      */
     public static Path rereadable(Path path) {
         if (path == null || !Files.exists(path)) {
@@ -51,10 +51,10 @@ public final class InputFile {
     }
 
     /**
-     * Returns the file of a folder whose name another file states.
+     * Returns the file {@code name} in {@code folder}. The name was read from another file.
      *
-     * @param where place that states the name, for the error message
-     * @throws InputException if the name is not that of a file of the folder itself
+     * @param where file and field from which the name was read, for the error message
+     * @throws InputException if the name is not a plain file name, for example because it contains a slash
      */
     public static Path inFolder(Path folder, String name, String where) {
         boolean plain = !name.isEmpty() && name.indexOf('/') < 0 && !name.equals(".") && !name.equals("..");
@@ -63,7 +63,7 @@ public final class InputFile {
                 return folder.resolve(name);
             }
         } catch (InvalidPathException e) {
-            // A null character, or a text that is no valid Unicode.
+            // The name contains a null character or is invalid Unicode.
         }
         throw new InputException(where + ": '" + name + "', expected the name of a file in " + folder);
     }

@@ -38,7 +38,7 @@ public final class Json {
     private static final ObjectWriter PRETTY =
             MAPPER.writer().with(new DefaultPrettyPrinter().withObjectIndenter(INDENT).withArrayIndenter(INDENT));
 
-    /** The format of configurations that Python's json module writes. Nulls are kept, and each list is on one line. */
+    /** The format of {@link #config}: indented objects, each list on one line. Nulls are kept. */
     private static final ObjectWriter CONFIG = JsonMapper.shared().writer()
             .with(new DefaultPrettyPrinter().withObjectIndenter(INDENT));
 

@@ -33,7 +33,7 @@ public final class JsonFields {
         }
     }
 
-    /** @param where name of the source of the bytes, with which every error message starts */
+    /** @param where name of the source of the bytes; every error message starts with it */
     public static JsonFields parse(String where, byte[] json) {
         JsonNode node = Json.parseStrictly(json, where);
         if (!node.isObject()) {
@@ -154,7 +154,7 @@ public final class JsonFields {
         return values;
     }
 
-    /** The name of the source of this object, with which error messages start. */
+    /** The name of this object's source; error messages start with it. */
     public String where() {
         return where;
     }

@@ -91,10 +91,7 @@ public final class LineReader {
         }
     }
 
-    /**
-     * The current line without its line end, which is a line feed or a carriage return and a line feed. See {@link
-     * #text}.
-     */
+    /** The current line without its line end, {@code \n} or {@code \r\n}. See {@link #text}. */
     public String line() {
         String text = text();
         return text.endsWith("\r") ? text.substring(0, text.length() - 1) : text;

@@ -53,8 +53,8 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     }
 
     /**
-     * Describes the first setting that differs as {@code NAME X, now it is Y}. X is the value in {@code made}, Y is the
-     * value in {@code now}.
+     * Describes the first difference between the settings, in the form {@code NAME X, now it is Y}. X is the value in
+     * {@code made}, Y is the value in {@code now}.
      */
     public static Optional<String> difference(JsonNode now, JsonNode made) {
         // Settings are converted to JSON text and back before the comparison, because equal numbers can have different

@@ -23,8 +23,9 @@ import org.ingrain.tensor.Tensor;
  * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
  * B and all of A. For the output head it stores all rows of B, since every rank has all logits.
  *
- * <p>For the embedding, the bank stores the transpose (G, V, R) of A. A row's candidates for u are gathered from the
- * tables of all slots; then the candidate from the row's own slot is selected. A bias of B is computed as an update of
+ * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
+ * a row. If there are several slots, then for each row of the step a candidate for u is gathered from every slot with
+ * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed as an update of
  * rank 1 with u = 1.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
@@ -75,7 +76,7 @@ public final class AdapterBank {
             return new Limits(slots, rank, Set.of(), false, Set.of());
         }
 
-        /** Limits that have room for exactly this adapter. */
+        /** The smallest limits that allow this adapter. */
         public static Limits of(Adapter adapter) {
             return of(List.of(adapter));
         }
@@ -89,8 +90,8 @@ public final class AdapterBank {
         }
 
         /**
-         * Limits that have room for exactly these adapters, each in its own slot. An adapter that replaces parameters
-         * must be the only one.
+         * The smallest limits that allow these adapters, each in its own slot. An adapter that replaces parameters must
+         * be the only one.
          */
         public static Limits of(List<Adapter> adapters) {
             List<LoraModule> modules = adapters.stream().flatMap(adapter -> adapter.modules().stream()).toList();
@@ -112,7 +113,7 @@ public final class AdapterBank {
      * @param scaling (G)
      * @param row     index, in the full B, of the first row that this rank holds
      * @param column  index of the module's first column in the output of the fused product
-     * @param columns whether the module is column-sharded, in which case each rank has only a part of x
+     * @param columns whether the module is column-sharded; if true, each rank has only some of the columns of x
      * @param adapted the slots whose adapter includes this module
      * @param biased  the slots whose adapter includes this module with a bias
      */
@@ -121,8 +122,8 @@ public final class AdapterBank {
     }
 
     /**
-     * Allocates slots for adapters of linear layers of rank at most {@code rank}, for steps of at most {@code
-     * maxTokens} tokens.
+     * Allocates slots for adapters that adapt linear layers with a rank of at most {@code rank}, for steps of at most
+     * {@code maxTokens} tokens.
      */
     public AdapterBank(Allocator memory, Weights weights, int slots, int rank, int maxTokens) {
         this(memory, weights, Limits.of(slots, rank), maxTokens);
@@ -177,9 +178,9 @@ public final class AdapterBank {
     }
 
     /**
-     * Loads an adapter into a slot. Modules that the adapter does not adapt contribute nothing. The set of modules
-     * adapted by any slot determines which ops a step enqueues, so a graph captured before the load may no longer
-     * match.
+     * Loads an adapter into a slot. Modules that the adapter does not adapt contribute nothing. A step enqueues the ops
+     * of every module that is adapted in any slot. A graph that was captured before the load may therefore contain
+     * other ops than the next step needs.
      *
      * @throws InputException if the adapter is not within the limits; the slot is then unchanged
      */

@@ -43,7 +43,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
                 2.0 * numHiddenLayers * attention.keys() * maxPositionEmbeddings);
     }
 
-    /** Rejects sizes for which a number of bytes, even summed over many ranks, would not fit into 64 bits. */
+    /** Rejects sizes so large that a number of bytes, summed over many ranks, could exceed 64 bits. */
     private static void requireCountable(String what, double count) {
         if (count > LARGEST) {
             throw new InputException("the sizes give " + count + " " + what + ", expected at most " + LARGEST);

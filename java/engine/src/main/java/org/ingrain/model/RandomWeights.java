@@ -45,8 +45,8 @@ final class RandomWeights {
     }
 
     /**
-     * Draws a group in slabs of rows and keeps this rank's share of each fused parameter. If {@code only} is not null,
-     * keeps only the share of that parameter.
+     * Draws a group one slab (range of rows) at a time and keeps this rank's share of each fused parameter. If
+     * {@code only} is not null, keeps only the share of that parameter.
      */
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);
@@ -76,7 +76,8 @@ final class RandomWeights {
     }
 
     /**
-     * Maps {@code rows} rows of the whole group, starting at {@code from}, to this rank's rows starting at {@code to}.
+     * A range of rows of the whole group that this rank holds. {@code from} is the first row in the group, {@code to}
+     * is the first row on this rank.
      */
     private record Share(long from, long rows, long to) {
     }

@@ -10,9 +10,9 @@ import org.ingrain.tensor.Tensor;
 /**
  * Builds one ragged step from the tokens of several sequences. A sequence may contribute a whole prompt or a single
  * token. The arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's
- * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. Instead of
- * the id, the token's entry then has the index of the token among the ids that the previous step samples. One instance
- * is allocated for the largest step and reused.
+ * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. For such a
+ * token, the step stores the index of the token among the ids that the previous step samples, and the device looks up
+ * the id. One instance is allocated for the largest step and reused.
  */
 public final class Step {
     private final Limits limits;
@@ -87,8 +87,8 @@ public final class Step {
     }
 
     /**
-     * Creates an object for steps of at most these sizes. {@code staging} must have room for the arrays that {@link
-     * #reserve} reserves.
+     * Creates an object for steps of at most these sizes. {@code staging} must be large enough for the arrays that
+     * {@link #reserve} reserves.
      */
     public Step(Allocator allocator, Limits limits, Staging staging) {
         this.limits = limits;
@@ -132,8 +132,8 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence's tokens, starting at position {@code from}. Returns the index in the step of the sequence's
-     * first row.
+     * Adds a sequence's tokens, starting at position {@code from}. Returns the number, within the step, of the
+     * sequence's first row.
      */
     public int add(int[] ids, int from, Placement place) {
         int first = tokens;

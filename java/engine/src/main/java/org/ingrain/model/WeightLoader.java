@@ -53,7 +53,7 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Columns [first, first + count) of rows that have {@code of} columns. */
+    /** Columns [first, first + count) of a matrix that has {@code of} columns in all. */
     private record Columns(long of, long first, long count) {
         boolean all() {
             return count == of;

@@ -49,8 +49,7 @@ public final class Weights {
     }
 
     /**
-     * Shares the weights of {@code base}, except that the parameters with these names are newly allocated, with
-     * undefined content.
+     * Shares the weights of {@code base}. Only the parameters with these names get new memory, with undefined content.
      */
     private Weights(Allocator memory, Weights base, Set<String> names) {
         context = memory.context();

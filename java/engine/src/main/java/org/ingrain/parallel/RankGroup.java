@@ -33,7 +33,7 @@ public final class RankGroup implements AutoCloseable {
     private static final long GRACE_SECONDS = 10;
     /**
      * Seconds that a rank with an InputException waits for the other ranks to end their work. Another rank may never
-     * end, because it waits in a collective for the rank with the exception.
+     * end its work, because it may be waiting in a collective for the rank with the exception.
      */
     private static final long REFUSAL_SECONDS = 2;
 
@@ -238,8 +238,8 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Adds the rank's name to the message. Invalid input and undefined logits are exceptions, because no single rank
-     * causes them.
+     * Adds the rank's name to the message. The message of an InputException (invalid input or undefined logits) is not
+     * changed, because no single rank causes it.
      */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException input) {

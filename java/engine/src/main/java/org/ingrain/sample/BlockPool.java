@@ -114,8 +114,8 @@ final class BlockPool {
     }
 
     /**
-     * Returns the block that contains these tokens and follows the content with serial {@code previous}; null if there
-     * is none.
+     * Returns the block that contains these tokens and whose preceding block has the serial number {@code previous}.
+     * Returns null if there is no such block.
      */
     Known find(long previous, int adapter, int[] tokens) {
         return known.get(new Key(previous, adapter, tokens));

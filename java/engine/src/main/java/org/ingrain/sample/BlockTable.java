@@ -48,7 +48,7 @@ final class BlockTable {
     }
 
     /**
-     * Allocates blocks until the table has capacity for {@code tokens} tokens. Returns false if the pool has no more
+     * Allocates blocks until the table has capacity for this number of tokens. Returns false if the pool has no more
      * blocks; the table then keeps the blocks that this call has allocated.
      */
     boolean grow(int tokens) {
@@ -62,7 +62,7 @@ final class BlockTable {
         return true;
     }
 
-    /** Number of blocks that must be added to this table so that it has capacity for {@code tokens} tokens. */
+    /** Number of blocks that must be added to this table so that it has capacity for this number of tokens. */
     int missing(int tokens) {
         return Math.ceilDiv(tokens, pool.blockSize()) - count;
     }
@@ -80,7 +80,7 @@ final class BlockTable {
     }
 
     /**
-     * Adds the published blocks that match a prefix of the first n ids to this table, and counts their tokens as
+     * Adds to this table the published blocks that match a prefix of the first n ids, and counts their tokens as
      * computed. At least one of the n tokens remains to be computed. The table must be empty.
      */
     void adopt(int[] ids, int n) {

@@ -11,7 +11,9 @@ public interface GenerationListener {
     default void token(int sample, GeneratedToken token) {
     }
 
-    /** Reports new text of a sample. {@code piece} is never empty and cannot turn out to be part of a stop string. */
+    /**
+     * Reports new text of a sample. {@code piece} is not empty, and later text cannot make it part of a stop string.
+     */
     default void text(int sample, String piece) {
     }
 

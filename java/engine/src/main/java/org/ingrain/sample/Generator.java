@@ -43,8 +43,7 @@ public final class Generator implements AutoCloseable {
     private volatile boolean replaces;
 
     /**
-     * Creates a generator for a model on one device. The calls of {@link #step} execute the computation on the caller's
-     * thread.
+     * Creates a generator for a model on one device. The computation runs on the thread that calls {@link #step}.
      *
      * @param weights  weights of the model, on the device that is to compute
      * @param adapters bank of the adapters that requests may name, or null
@@ -116,7 +115,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Number of calls that a slower fallback kernel computed, over all devices. Each key states op, sizes and reason.
+     * Number of op calls for which a slower kernel replaced the intended kernel, over all devices. Each key states op,
+     * sizes and reason.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
@@ -131,8 +131,9 @@ public final class Generator implements AutoCloseable {
     /**
      * Checks a request. Any thread may call this method.
      *
-     * @throws InputException if the prompt exceeds the context, a token id is not in the vocabulary, the adapter slot
-     *         does not exist, or {@code minTokens} bans too many tokens
+     * @throws InputException if the prompt fills the context, an id of the prompt or of {@code logitBias} is not in the
+     *         vocabulary, the adapter slot does not exist, the request does not use the loaded adapter although this
+     *         adapter replaces parameters of the model, or {@code minTokens} bans too many tokens
      */
     public void check(Request request) {
         bias(request);
@@ -184,7 +185,7 @@ public final class Generator implements AutoCloseable {
      * flight. An adapter that replaces parameters of the model needs a bank that was created for these parameters;
      * while it is loaded, requests without the adapter are rejected.
      *
-     * @throws InputException if the bank has no room for the adapter
+     * @throws InputException if the adapter is not within the bank's limits
      */
     public void loadAdapter(int slot, Adapter adapter) {
         if (pool != null) {

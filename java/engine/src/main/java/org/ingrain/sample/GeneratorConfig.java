@@ -85,7 +85,7 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
         return (contextLength + blockSize - 1) / blockSize;
     }
 
-    /** The limits of a step for a model that is sharded over {@code ranks} ranks. */
+    /** The limits of a step for a model that is sharded over this number of ranks. */
     Step.Limits limits(int ranks) {
         return new Step.Limits(maxBatchTokens, maxSequences, maxSequences + MAX_SCORES, maxBlocks(), blockSize, ranks);
     }

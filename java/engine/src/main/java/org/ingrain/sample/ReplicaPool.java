@@ -49,8 +49,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Returns a wrapper of a listener, which replicas may call. {@link #step} forwards the calls on the caller's
-     * thread.
+     * Wraps a listener, so that replicas can call it on their own threads. {@link #step} forwards the calls to the
+     * listener on the caller's thread.
      */
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {
@@ -137,7 +137,8 @@ final class ReplicaPool {
 
     /**
      * Number of samples that a replica takes from a request. The replica takes all samples if log-probabilities of the
-     * prompt are requested, or if there are at most as many other idle replicas as waiting requests.
+     * prompt are requested, or if there are enough waiting requests for all other idle replicas. Otherwise the samples
+     * are divided evenly among this replica and the idle replicas for which there is no waiting request.
      */
     private int share(int i, Ticket ticket) {
         int idle = 0;

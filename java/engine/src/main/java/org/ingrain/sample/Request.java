@@ -19,7 +19,7 @@ import org.ingrain.tensor.InputException;
  *                               completion are decoded together, and the text of the prompt is then removed. If false,
  *                               the completion is decoded alone, and SentencePiece tokenizers remove its leading space
  * @param topTokens              number of most probable tokens to report for each generated token, and for each prompt
- *                               token if {@code promptLogProbabilities}; 0 to {@value #MAX_TOP_TOKENS}
+ *                               token if {@code promptLogProbabilities} is true; 0 to {@value #MAX_TOP_TOKENS}
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
         boolean promptLogProbabilities, boolean continuesText, int topTokens) {
@@ -41,7 +41,7 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** Creates a request that reports no most probable tokens. Its completions are decoded without the prompt. */
+    /** Creates a request with {@code topTokens} 0. Its completions are decoded without the prompt. */
     public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
                    boolean promptLogProbabilities) {
         this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false, 0);

@@ -61,7 +61,7 @@ final class Sequence {
         drawnRow = row;
     }
 
-    /** Returns {@code count} known ids from position {@code from} on. */
+    /** Returns the ids at positions [from, from + count), which must be known. */
     int[] ids(int from, int count) {
         return Arrays.copyOfRange(ids, from, from + count);
     }
@@ -100,7 +100,7 @@ final class Sequence {
         table.adopt(ids, known);
     }
 
-    /** Records the id and the log-probability of the first unread token, which the host has read. */
+    /** Records the id and the log-probability of the next token, which the host has just read from the device. */
     void append(int id, float logProbability) {
         if (known == ids.length) {
             ids = Arrays.copyOf(ids, known + Math.max(16, known / 2));

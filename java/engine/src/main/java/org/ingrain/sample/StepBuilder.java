@@ -8,8 +8,8 @@ import java.util.stream.Stream;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Converts the slices chosen by the scheduler to a plan. The builder counts the slices' tokens as computed although the
- * step has not run yet, because all steps that need these tokens run later.
+ * Converts the slices that the scheduler has chosen into a plan. The builder counts the slices' tokens as computed
+ * although the step has not run yet, because all steps that need these tokens run later.
  */
 final class StepBuilder {
     private static final int[] UNKNOWN = {0};

@@ -11,7 +11,7 @@ final class TextStream {
     private final StringBuilder text = new StringBuilder();
     private int emitted;
     private boolean stopped;
-    /** Length of the text in which no stop string may end. */
+    /** Length of the leading part of the text in which no stop string may end. */
     private int exempt;
 
     TextStream(List<String> stops) {
@@ -19,8 +19,8 @@ final class TextStream {
     }
 
     /**
-     * Appends decoded text and returns the text that need not be withheld any longer. Sets {@link #stopped} if the text
-     * contains a complete stop string.
+     * Appends decoded text and returns the text that is no longer withheld. Sets {@link #stopped} if the text contains
+     * a complete stop string.
      */
     String append(String piece) {
         int searchFrom = Math.max(0, text.length() - longest());
@@ -34,8 +34,8 @@ final class TextStream {
     }
 
     /**
-     * Appends decoded text in which no stop string may end, and returns the text that need not be withheld any longer.
-     * A stop string may begin in this text and end in later text.
+     * Appends decoded text in which no stop string may end, and returns the text that is no longer withheld. A stop
+     * string may begin in this text and end in later text.
      */
     String appendExempt(String piece) {
         text.append(piece);

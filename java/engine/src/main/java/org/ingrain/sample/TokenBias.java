@@ -9,8 +9,8 @@ import org.ingrain.sample.step.StepPlan;
 import org.ingrain.tensor.InputException;
 
 /**
- * The values that are added to the logits of a request's samples: {@code logitBias} for every token, and negative
- * infinity for the tokens that end a sample until {@code minTokens} tokens are generated.
+ * The values that are added to the logits of a request's samples: the values of {@code logitBias} and, until
+ * {@code minTokens} tokens are generated, negative infinity for the tokens that end a sample.
  */
 final class TokenBias {
     private final int minTokens;
@@ -68,7 +68,7 @@ final class TokenBias {
      * The bias for a draw of a step, or null if the draw has none.
      *
      * @param draw      index of the draw in its plan
-     * @param generated number of tokens of the sample that are drawn before, including unread tokens
+     * @param generated number of tokens of the sample that precede this draw, including unread tokens
      */
     StepPlan.Bias at(int draw, int generated) {
         Values values = generated < minTokens ? first : later;

@@ -25,7 +25,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
- * messages. Prompts equal the prompts that transformers' apply_chat_template returns without tools. Constructs that
+ * messages. The prompts are the same as those of transformers' apply_chat_template without tools. Constructs that
  * Jinjava would render differently are rejected. The function strftime_now, which returns the current date, is not
  * defined, so that a prompt does not depend on the date. Without this function, Llama 3's templates use a fixed date.
  * Thread-safe.
@@ -78,7 +78,7 @@ public final class ChatTemplate {
      * default is used. For a folder without a template, Llama 2's template is used.
      *
      * @param enableThinking value of the template's variable enable_thinking; if empty, the variable is undefined
-     * @throws InputException if enableThinking is given and the template does not mention it
+     * @throws InputException if {@code enableThinking} has a value but the template does not contain the variable
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
         Map<String, Object> variables = new HashMap<>(tokenizer.specialTokens());

@@ -73,8 +73,9 @@ final class TemplateFilters {
     }
 
     /**
-     * Returns the value; if the value is none, returns the argument unchanged. Jinjava's own filter converts the
-     * argument to a string, which turns false into a true value.
+     * Returns the value, or the first argument unchanged if the value is none. If the second argument is true, any
+     * false value is replaced too. Jinjava's own filter converts the argument to a string, which turns false into a
+     * true value.
      */
     private record Default(String name) implements AdvancedFilter {
         @Override

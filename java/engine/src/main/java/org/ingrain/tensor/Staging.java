@@ -23,7 +23,7 @@ public final class Staging {
 
     /**
      * @param memory device memory, I32
-     * @param images pinned host buffers, each of the size of {@code memory}
+     * @param images pinned host buffers, each as large as {@code memory}
      */
     public Staging(Tensor memory, List<MemorySegment> images) {
         this.memory = memory;

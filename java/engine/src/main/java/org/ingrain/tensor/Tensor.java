@@ -86,8 +86,7 @@ public final class Tensor {
     }
 
     /**
-     * A view of a matrix whose memory starts at element {@code column} of the first row. Shape and row stride are
-     * unchanged.
+     * A view of this matrix that starts at element {@code column} of the first row. Shape and row stride are unchanged.
      */
     public Tensor fromColumn(long column) {
         if (rank() != 2 || column < 0 || column >= shape[1]) {

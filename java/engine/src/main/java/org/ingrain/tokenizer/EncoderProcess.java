@@ -12,8 +12,8 @@ import java.util.concurrent.TimeUnit;
 import org.ingrain.tensor.InputException;
 
 /**
- * Runs the tokenizers library in a child process. This class is used for files with which the library can abort its
- * process or not terminate; see {@link TokenizerCheck}. The child process starts when the first text is encoded.
+ * Runs the tokenizers library in a child process. This class is used for files with which the library might abort its
+ * process or never finish; see {@link TokenizerCheck}. The child process starts when the first text is encoded.
  * Thread-safe. If the child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts
  * a new child. {@link EncoderMain} describes the messages.
  */
@@ -28,8 +28,8 @@ final class EncoderProcess implements AutoCloseable {
     /**
      * Prepares the child process, which starts when the first text is encoded.
      *
-     * @param limit maximum time for each started 100 000 characters of a text; the maximum time for the start of the
-     *              child is ten times as long
+     * @param limit maximum time to encode a text of less than 100 000 characters; each full 100 000 characters add this
+     *              time once more. The start of the child may take ten times {@code limit}
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;

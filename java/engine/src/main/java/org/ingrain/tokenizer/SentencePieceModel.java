@@ -87,8 +87,8 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
     }
 
     /**
-     * Reads a message. Passes each nested message or byte string to {@code bytes} and each integer to {@code integers},
-     * with the number of its field.
+     * Reads a message. Calls a consumer for each value, with the number of its field. {@code bytes} receives nested
+     * messages and byte strings; {@code integers} receives integers.
      */
     private static void fields(ByteBuffer message, ObjIntConsumer<ByteBuffer> bytes, ObjIntConsumer<Long> integers) {
         message.order(ByteOrder.LITTLE_ENDIAN);

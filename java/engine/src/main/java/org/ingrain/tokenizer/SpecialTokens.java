@@ -9,7 +9,7 @@ import org.ingrain.files.JsonFields;
 /**
  * The ids of BOS, EOS and padding from a folder's configuration.
  *
- * @param eosIds all ids that end an answer; empty if the configuration names no such id
+ * @param eosIds all ids that end an answer; empty if the configuration contains no such id
  */
 public record SpecialTokens(OptionalInt bosId, List<Integer> eosIds, OptionalInt padId) {
     public SpecialTokens {

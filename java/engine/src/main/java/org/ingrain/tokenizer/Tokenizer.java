@@ -20,8 +20,8 @@ public interface Tokenizer extends AutoCloseable {
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * Returns the ids of a text at the beginning of a sequence. The result is that of {@link #encode} with addSpecial,
-     * except that the ids start with a single BOS if the text itself starts with BOS.
+     * Returns the ids of a text at the beginning of a sequence. The result is that of {@link #encode} with
+     * {@code addSpecial}, except that the ids start with a single BOS if the text itself starts with BOS.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);
@@ -77,12 +77,12 @@ public interface Tokenizer extends AutoCloseable {
     Optional<String> eosToken();
 
     /**
-     * The special tokens that the folder names. The keys are the names that chat templates use, such as unk_token. A
-     * value is a text; that of additional_special_tokens is a list of texts.
+     * The special tokens that the folder names. The keys are the names that chat templates use, such as unk_token. Each
+     * value is a text, but the value of additional_special_tokens is a list of texts.
      */
     Map<String, Object> specialTokens();
 
-    /** Whether {@link #encode} with addSpecial prepends BOS. */
+    /** Whether {@link #encode} with {@code addSpecial} prepends BOS. */
     boolean addsBos();
 
     @Override

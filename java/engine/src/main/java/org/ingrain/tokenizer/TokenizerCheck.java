@@ -42,7 +42,7 @@ final class TokenizerCheck {
      * Checks a file.
      *
      * @return true if the library can read the file and encode with it in this process; false if reading or encoding
-     *         might abort the process or not terminate, because a regular expression or another setting is too complex
+     *         might abort the process or never finish, because a regular expression or another setting is too complex
      *         to check
      * @throws InputException if the file is invalid, or if its normalizer can expand short texts to very long texts
      */

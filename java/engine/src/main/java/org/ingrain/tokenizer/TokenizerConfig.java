@@ -15,16 +15,17 @@ import org.ingrain.tensor.InputException;
  *
  * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder names no class
  * @param bosToken       the text of BOS
- * @param withoutBos     whether there is no BOS even if config.json names one, because bos_token in
- *                       tokenizer_config.json is null or the class is Qwen2Tokenizer
+ * @param withoutBos     whether there is no BOS, even if config.json contains its id. This is the case if no file has
+ *                       the text of a bos_token, and either bos_token in tokenizer_config.json is null or the class is
+ *                       Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
  * @param legacy         for LlamaTokenizer, whether a space is prepended to every part between special tokens; if
  *                       false, only to the first part
  * @param addPrefixSpace whether a space is prepended to a text; always true if legacy is true, as in transformers' slow
  *                       tokenizer
  * @param addedTokens    tokens that are matched in a text
- * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token; a
- *                       value is a text, for additional_special_tokens a list of texts
+ * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token;
+ *                       each value is a text, but the value of additional_special_tokens is a list of texts
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, boolean addPrefixSpace,
@@ -42,7 +43,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
      */
     record AddedToken(int id, String content, boolean special, boolean singleWord, boolean lstrip,
             boolean rstrip) {
-        /** Creates a token whose flags singleWord, lstrip and rstrip are false. */
+        /** Creates a token for which {@code singleWord}, {@code lstrip} and {@code rstrip} are false. */
         static AddedToken of(int id, String content, boolean special) {
             return new AddedToken(id, content, special, false, false, false);
         }

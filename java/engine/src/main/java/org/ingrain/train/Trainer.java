@@ -75,7 +75,7 @@ public final class Trainer implements AutoCloseable {
      * @param from      modules of the adapter with which training starts; empty for a new adapter. If {@code from} is
      *                  not empty, the caller must identify the adapter in the run's provenance
      * @param run       data, settings and output folder
-     * @throws InputException if the rank, scaling or projections of {@code from} differ from those of {@code lora}
+     * @throws InputException if {@code from} and {@code lora} differ in rank, scaling or projections
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
@@ -127,8 +127,8 @@ public final class Trainer implements AutoCloseable {
     /**
      * Creates a trainer for a new model with random weights, drawn from the run's seed.
      *
-     * @param weights weights of the new model; the trainer overwrites them with the initial values and after each step.
-     *                The result has the dtype that the config of the weights states
+     * @param weights weights of the new model; the trainer overwrites them with the initial values, and with the
+     *                trained values after each step. The result has the dtype that the config of the weights states
      * @param folder  folder whose tokenizer is copied to the result
      * @param run     data, settings and output folder
      */
@@ -158,8 +158,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Returns the smallest training memory with which this run is possible: room for the run's largest micro-batch and
-     * one kept layer.
+     * Returns the smallest training memory with which this run is possible: memory for the run's largest micro-batch
+     * and one kept layer.
      */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
@@ -170,9 +170,10 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Returns the training memory of the run. Without activation checkpointing, this is the largest training memory for
-     * which every rank's device has room. With activation checkpointing, this is the smallest training memory. All
-     * ranks keep the same layers, because the ranks of a sharded model must recompute the other layers together.
+     * Returns the training memory of the run. Without activation checkpointing, this is the largest training memory
+     * that fits into the free memory of every rank's device. With activation checkpointing, this is the smallest
+     * training memory. All ranks keep the same layers, because the ranks of a sharded model must recompute the other
+     * layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {

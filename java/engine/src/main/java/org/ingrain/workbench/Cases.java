@@ -16,8 +16,8 @@ final class Cases {
      * Sizes of the timed cases.
      *
      * @param dtype      dtype of the activations
-     * @param rows       number of rows for ops that memory bounds; large enough that the tensors do not fit in a cache
-     * @param matmulRows number of rows for ops that compute bounds
+     * @param rows       number of rows for memory-bound ops; large enough that the tensors do not fit in a cache
+     * @param matmulRows number of rows for compute-bound ops
      * @param divisor    number by which the widths of the tensors are divided; more than 1 only for the emulated
      *                   device, which is slow
      */
@@ -72,8 +72,8 @@ final class Cases {
      *
      * @param letters  names of the sizes, separated by spaces
      * @param compared sizes of the compared cases; each case is added in every dtype
-     * @param timed    sizes of the timed cases, whose dtype is that of the scale if {@code dtypes} contains that dtype,
-     *                 otherwise the last of {@code dtypes}
+     * @param timed    sizes of the timed cases. The dtype of these cases is that of the scale if {@code dtypes}
+     *                 contains it, otherwise the last of {@code dtypes}
      */
     void add(String op, String letters, int[][] compared, int[][] timed, List<DType> dtypes, Case.Maker maker) {
         List<String> names = List.of(letters.split(" "));

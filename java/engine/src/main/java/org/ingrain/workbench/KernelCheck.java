@@ -45,7 +45,7 @@ public final class KernelCheck {
      * The speed of the user's op at a shape, compared with the built-in op.
      *
      * @param shape               sizes and dtype, such as "T 7 D 127 F32"
-     * @param milliseconds           milliseconds for one call of the user's op
+     * @param milliseconds        milliseconds for one call of the user's op
      * @param builtInMilliseconds milliseconds for one call of the built-in op
      * @param gigabytesPerSecond  minimum memory traffic of the user's op, divided by the time of its call
      * @param teraflops           rate of the user's op, in 10¹² floating-point operations per second
@@ -74,9 +74,9 @@ public final class KernelCheck {
      * Result of the check.
      *
      * @param device                 device that ran the kernels
-     * @param copyGigabytesPerSecond rate of a device copy in this check; the ceiling for ops that memory bounds
-     * @param matmulTeraflops        rate of the built-in matrix product in this check; the ceiling for ops that compute
-     *                               bounds
+     * @param copyGigabytesPerSecond rate of a device copy in this check; the ceiling for memory-bound ops
+     * @param matmulTeraflops        rate of the built-in matrix product in this check; the ceiling for compute-bound
+     *                               ops
      * @param ops                    the checked ops, sorted by name
      */
     public record Result(Device device, double copyGigabytesPerSecond, double matmulTeraflops, List<Checked> ops) {

@@ -54,7 +54,7 @@ final class KernelTimer {
      * @param side           the side on which the copy and the product run
      * @param copy           enqueues the copy; {@code copyBytes} is the number of bytes read plus bytes written
      * @param matmul         enqueues the product, which has {@code matmulFlops} operations
-     * @param bytesPerSecond rate of the copy, used to decide whether memory or compute bounds a call
+     * @param bytesPerSecond rate of the copy, used to decide whether a call is memory-bound or compute-bound
      * @param flopsPerSecond rate of the product
      */
     record Ceiling(Side side, Runnable copy, double copyBytes, Runnable matmul, double matmulFlops,

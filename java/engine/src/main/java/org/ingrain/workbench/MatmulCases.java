@@ -16,7 +16,7 @@ final class MatmulCases {
     static void addTo(Cases cases) {
         int rows = cases.scale().matmulRows();
         int wide = cases.scale().width(4096);
-        // T, N, C
+        // T, N, C, packed, beta
         int[][] sizes = {{1, 1, 1, 1, 0}, {7, 127, 33, 1, 1}, {16, 64, 4096, 1, 0}, {127, 48, 515, 0, 1},
                 {1, 4099, 64, 0, 0}};
         int[][] timed = {{1, wide, wide, 1, 0}, {rows, wide, wide, 1, 0}};

@@ -34,7 +34,7 @@ final class SampleCases {
                 Cases.at(cases.scale().rows() * cases.scale().width(4096)), Cases.FLOATS, SampleCases::normal);
     }
 
-    /** Each of the n values is added to another element: value i to element i div M of row i mod M. */
+    /** Each of the n values is added to a different element: value i is added to element i div M of row i mod M. */
     private static Call biasLogits(Side side, Case at) {
         int m = at.get("M");
         int n = at.get("n");

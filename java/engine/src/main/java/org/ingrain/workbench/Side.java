@@ -16,9 +16,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One of the sides on which a case is run to compare the results. A side has a context, the ops to compare, and the
- * inputs. Every side draws its inputs in the same order from the same seed, so the inputs of all sides are bitwise
- * equal. A guard strip behind each tensor detects writes past the end of the tensor.
+ * One side of a comparison. A case is run on several sides, and their results are compared. A side has a context, the
+ * ops to compare, and the inputs. Every side draws its inputs in the same order from the same seed, so the inputs of
+ * all sides are bitwise equal. A guard strip behind each tensor detects writes past the end of the tensor.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
@@ -65,7 +65,7 @@ final class Side implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's built-in ops, which run all ops of a case except the op to compare. */
+    /** The backend's built-in ops. They run every step of a case except the op to compare. */
     Ops builtIn() {
         return builtIn;
     }
@@ -137,7 +137,7 @@ final class Side implements AutoCloseable {
         return ints(random.ints(n, from, to).toArray());
     }
 
-    /** A weight (rows, columns) of normal values, packed by the built-in op. */
+    /** A weight (rows, columns) of normally distributed values, packed by the built-in op. */
     Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         Weight weight = context.weight(dtype, layout, rows, columns, chunk);
         builtIn.pack(weight, normal(dtype, rows, columns), 0);

@@ -38,7 +38,7 @@ class ArchitectureConfigTest {
         return BlueprintReader.read(file);
     }
 
-    /** Tests the differences between each architecture and Llama, which is in the first row. */
+    /** Tests the differences between each architecture and Llama. The first row is Llama. */
     @ParameterizedTest
     @CsvSource({"tinyllama-1.1b, 1100048384, 2048, false, false", "mistral-7b, 7241732096, 4096, false, false",
         "qwen2.5-0.5b, 494032768, 32768, true, false", "qwen2.5-7b, 7615616512, 131072, true, false",

@@ -109,7 +109,7 @@ class MergeTest {
                 assertEquals(dtype, merged.tensor(name).dtype());
                 float[] found = new float[before.length];
                 HostFloats.read(found, merged.tensor(name).data(), dtype, 0);
-                // Half a unit in the last place, for 8, 11 or 24 significant bits and values below 2.
+                // Half a unit in the last place of a value below 2 with 8, 11 or 24 significant bits.
                 assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16
                         ? 0x1p-11f : 0x1p-22f);
                 String norm = "model.norm.weight";
@@ -135,7 +135,10 @@ class MergeTest {
         }
     }
 
-    /** If one of two tied tensors is replaced, the other keeps its values, as in PEFT, and the result is untied. */
+    /**
+     * If one of two tied tensors is replaced, the other tensor keeps its values, as in PEFT. The two tensors of the
+     * result are then not tied.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"model.embed_tokens.weight", "lm_head.weight"})
     void oneEndOfATieAloneIsReplaced(String end) {

@@ -99,7 +99,7 @@ class ModelFolderTest {
         }
     }
 
-    /** Buffers of any dtype are not listed as weights. F64 weights are rounded. */
+    /** Buffers are not listed as weights, whatever their dtype. F64 weights are rounded. */
     @Test
     void readsBesideTensorsOfAnyType() throws IOException {
         ConfigWriter.write(folder.resolve("config.json"), CONFIG, SPECIALS);

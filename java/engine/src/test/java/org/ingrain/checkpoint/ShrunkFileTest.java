@@ -94,7 +94,7 @@ class ShrunkFileTest {
         refused(8192, model -> onCpu(context -> load(context, model)));
     }
 
-    /** Reading the rest of the last page returns zeros and causes no fault. */
+    /** If a file lacks only a few bytes of its last page, reading these bytes returns zeros and causes no fault. */
     @Test
     void loadingAFileThatLacksAFewBytes() throws IOException {
         refused(Files.size(file) - 4, model -> onCpu(context -> load(context, model)));

@@ -23,18 +23,24 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A small random model gives the same results on eight emulated GPUs as on one, with graphs, steps that are read one
- * step late, and two adapters and the base model in one batch. In F32 the results are bitwise equal if the order of
- * summation is fixed. Sums of the long prompt's step use two shots, sums of the other steps one shot.
+ * A small random model gives the same results on eight emulated GPUs as on one. The tests use graphs, results that the
+ * host reads one step late, and a batch with two adapters and the base model. In F32 the results are bitwise equal if
+ * the order of summation is fixed. In the step of the long prompt, the collectives use two shots; in all other steps
+ * they use one shot.
  */
 @Timeout(600)
 class EightDevicesTest {
     private static final String EIGHT = "simt:0,1,2,3,4,5,6,7";
     private static final int HIDDEN = 512;
-    /** With tp 8, a rank's sum of such a step has HIDDEN * 132 * 4 bytes, more than the 256 KiB of one shot. */
+    /**
+     * Length of the long prompt. On eight ranks, each message of the prompt's step has HIDDEN * 132 * 4 bytes, which is
+     * more than the limit of one shot, 256 KiB.
+     */
     private static final int PROMPT = 132;
     private static final GeneratorConfig SIZES = GeneratorConfig.of(160, 4, 160).withBlockSize(16).withCacheTokens(480);
-    /** Rows divided among the ranks, and columns; {@link ParallelTest} has all modules. */
+    /**
+     * One weight that is sharded by rows and one that is sharded by columns. {@link ParallelTest} adapts all modules.
+     */
     private static final Set<Projection> ADAPTED = Set.of(Projection.Q_PROJ, Projection.DOWN_PROJ);
 
     @TempDir
@@ -95,7 +101,7 @@ class EightDevicesTest {
         ParallelTest.assertSame(alone, answers(options.withDevice(EIGHT), new ParallelConfig(4, 2)), 0);
     }
 
-    /** One partial sum per rank, added by NCCL, so another order of summation. */
+    /** NCCL adds one partial sum per rank, so the order of summation is different. */
     @Test
     void withoutPeerAccess() {
         Emulator.setPeers(false);

@@ -40,10 +40,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row. So the rows that a rank
- * holds have the same bits as in an unsharded model. If a rank holds only some columns of a row, these columns have a
- * separate scale, as has the rank's part of a token's activations. So the results for several ranks differ by rounding,
- * but they are as close to F32 as those of one rank.
+ * Tests fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row. So if a weight is
+ * sharded by rows, the rows of a rank have the same bits as in an unsharded model. If a weight is sharded by columns,
+ * each rank's part of a row has a scale of its own, and so has each rank's part of a token's activations. So the
+ * results of several ranks differ from those of one rank by rounding, and they may be at most twice as far from F32.
  */
 @Timeout(300)
 class Fp8ParallelTest {
@@ -54,7 +54,10 @@ class Fp8ParallelTest {
     @TempDir
     private Path temp;
 
-    /** Writes the lab model's tokenizer and a config whose sizes can be divided into eight chunks of fp8 products. */
+    /**
+     * Writes the lab model's tokenizer and a config for random weights. An eighth of a product's input features is a
+     * multiple of 16, so fp8 products can be divided into eight chunks.
+     */
     @BeforeEach
     void folder() throws IOException {
         try {
@@ -145,7 +148,7 @@ class Fp8ParallelTest {
 
     /**
      * If a weight is sharded by rows, a rank has the same scales as an unsharded model. If a weight is sharded by
-     * columns, no rank has a larger scale for a row, and at least one rank has the same scale.
+     * columns, the largest of the ranks' scales for a row equals the row's scale in an unsharded model.
      */
     @Test
     void scalesArePerRowOfARanksShare() {

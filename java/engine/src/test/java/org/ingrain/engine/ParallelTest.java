@@ -52,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A model gives the same results on several devices as on one device. On the CPU they are bit-identical. */
+/** A model gives the same results on several devices as on one device. On the CPU the results are bitwise equal. */
 @Timeout(120)
 class ParallelTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -77,15 +77,15 @@ class ParallelTest {
                 .replaceFirst("(\"num_attention_heads\" : )\\d+", "$1" + heads)
                 .replaceFirst("(\"num_key_value_heads\" : )\\d+", "$1" + keyValueHeads)
                 .replaceFirst("(\"head_dim\" : )\\d+", "$1" + 16)
-                .replaceFirst("(\"vocab_size\" : )\\d+", "$1" + 376)   // 374 is no multiple of 4 and 8
+                .replaceFirst("(\"vocab_size\" : )\\d+", "$1" + 376)   // 374 is not divisible by 4 or 8
                 .replaceFirst("(\"tie_word_embeddings\" : )\\w+", "$1" + tied);
         Files.writeString(temp.resolve("config.json"), config);
         return temp;
     }
 
     /**
-     * Returns an adapter of all modules of layer 0 and of the model. Its values are large enough to change the text. If
-     * the seed is odd, the modules have biases.
+     * Returns an adapter of all modules of layer 0, the embedding and the output head. Its values are large enough to
+     * change the text. If the seed is odd, the modules have biases.
      */
     static List<LoraModule> adapter(Blueprint model, long seed) {
         Random random = new Random(seed);
@@ -101,8 +101,8 @@ class ParallelTest {
     }
 
     /**
-     * Returns an adapter that replaces parameters of the model: unsharded parameters, one sharded by rows, one sharded
-     * by columns, and a norm.
+     * Returns an adapter that replaces parameters of the model: the embedding, the output head, a norm, and a weight
+     * that is sharded by columns.
      */
     private static Adapter replacing(Blueprint model) {
         Random random = new Random(4);
@@ -211,7 +211,10 @@ class ParallelTest {
         }
     }
 
-    /** The remaining numbers of ranks and copies for both models; the lab model has four heads. */
+    /**
+     * Tests both models with the numbers of ranks and copies that the other tests omit. The lab model has four heads,
+     * so it supports at most four ranks.
+     */
     @Test
     @Tag("long")
     void bothModelsOnOtherNumbersOfRanks() {
@@ -275,7 +278,7 @@ class ParallelTest {
         return context.allocate(DType.I32, (context.memoryInfo().free() - rest) / Integer.BYTES - 64);
     }
 
-    /** Callbacks are on the caller's thread, and a sample can be cancelled on any replica. */
+    /** Callbacks run on the caller's thread, and a sample can be cancelled on any replica. */
     @Test
     void aSampleIsCancelledOnItsReplica() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(1, 2)))) {

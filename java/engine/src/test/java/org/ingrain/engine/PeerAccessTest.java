@@ -15,7 +15,10 @@ import org.ingrain.tensor.BackendException;
 import org.junit.jupiter.api.Test;
 
 class PeerAccessTest {
-    /** Two pairs of devices: 0 and 1, 2 and 3. Device 1 also accesses device 2, but not the other way round. */
+    /**
+     * In the pairs 0 and 1, and 2 and 3, each device can access the other. Device 1 can also access device 2, but
+     * device 2 cannot access device 1.
+     */
     private static final PeerAccess PAIRS = new PeerAccess("cuda",
             (device, peer) -> device / 2 == peer / 2 || device == 1 && peer == 2);
 

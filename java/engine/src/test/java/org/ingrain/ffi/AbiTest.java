@@ -142,7 +142,7 @@ class AbiTest {
     }
 
     /**
-     * Java writes a distinct value to each field of a descriptor; the test reads each value at the offset that the C++
+     * Java writes known values to the fields of a descriptor. The test reads each value at the offset that the C++
      * compiler reports for the field.
      */
     @Test

@@ -27,7 +27,10 @@ final class Cubin {
     private final Map<String, Map<String, Integer>> accesses = new TreeMap<>();
     private final Map<String, Long> staticShared = new TreeMap<>();
 
-    /** The code for architecture {@code sm} in an object file of nvcc; empty if it has no uncompressed code for it. */
+    /**
+     * Reads the code for architecture {@code sm} from an object file of nvcc. The result is empty if the file has no
+     * uncompressed code for this architecture.
+     */
     static Optional<Cubin> of(Path object, int sm) throws IOException {
         ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(object)).order(ByteOrder.LITTLE_ENDIAN);
         for (int at = 0; at + HEADER <= file.capacity(); at += Long.BYTES) {

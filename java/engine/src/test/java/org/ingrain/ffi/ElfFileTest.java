@@ -14,7 +14,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Damaged shared libraries are refused before the dynamic loader maps them, which would end the process. */
+/**
+ * Damaged shared libraries are refused before the dynamic loader maps them, because the loader could crash the process.
+ */
 class ElfFileTest {
     @TempDir
     Path folder;

@@ -16,15 +16,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Checks the machine code that ptxas generates for sm_90a, in the object files of the CUDA library. They exist if nvcc
- * is installed.
+ * Checks the machine code that ptxas generates for sm_90a. Reads it from the object files of the CUDA library, which
+ * exist only if nvcc is installed.
  */
 class MachineCodeTest {
     /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */
     private static final long STATIC_SHARED = 1024;
     /**
-     * Limit for kernels with less than 32 KB of dynamic shared memory, for which launch.h does not raise the 48 KB
-     * limit.
+     * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
+     * kernels launch.h does not raise the limit of 48 KB for both together.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
@@ -42,8 +42,8 @@ class MachineCodeTest {
     }
 
     /**
-     * The sum of static and dynamic shared memory is limited, by default to 48 KB. So static memory reduces the dynamic
-     * memory that a launch may request.
+     * The sum of static and dynamic shared memory is limited; the default limit is 48 KB. So static memory reduces the
+     * dynamic memory that a launch may request.
      */
     @ParameterizedTest
     @ValueSource(strings = {"sample", "lora", "attention_paged"})

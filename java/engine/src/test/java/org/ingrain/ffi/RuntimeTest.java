@@ -155,8 +155,8 @@ class RuntimeTest {
     }
 
     /**
-     * On the CPU the size of fp8 weights and caches can be computed, but every op on them is refused as unsupported,
-     * with a message of one line.
+     * The CPU backend computes the sizes of fp8 weights and caches, but refuses every op on them as unsupported, with a
+     * message of one line.
      */
     @Test
     void eightBitFloatsAreOfGpus() {

@@ -82,8 +82,8 @@ class DurableFolderTest {
     }
 
     /**
-     * A second writer of the same target does not touch the files of the first. The writer that finishes first
-     * succeeds.
+     * If two writers write to the same target, neither changes the other's files. The writer that finishes first
+     * succeeds; the other one fails.
      */
     @Test
     void twoWritersAtOnce() {

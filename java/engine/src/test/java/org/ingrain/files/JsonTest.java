@@ -45,7 +45,7 @@ class JsonTest {
         assertEquals(new Step(3, null), Json.parse("{\"metrics_bytes\":3}", Step.class, "here"));
     }
 
-    /** The format of adapter_config.json and config.json, byte for byte. */
+    /** Tests the format of adapter_config.json and config.json, byte for byte. */
     @Test
     void aConfigurationKeepsNullsAndListsOnALine() {
         Map<String, Object> fields = new LinkedHashMap<>();

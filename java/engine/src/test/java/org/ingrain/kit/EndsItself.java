@@ -4,8 +4,8 @@ import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
 /**
- * A class of tests whose process is killed, for dry runs of benchmarks/gpu/call: the rows of other classes must not be
- * lost by it.
+ * A test class that kills its own process. Dry runs of benchmarks/gpu/call use it to check that the results of the
+ * other classes are not lost.
  */
 class EndsItself {
     @Test

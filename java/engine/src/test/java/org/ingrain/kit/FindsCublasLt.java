@@ -11,7 +11,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** For dry runs of benchmarks/gpu/call: a process that it starts finds the cuBLASLt of a Python wheel by its name. */
+/**
+ * Checks that a process finds the cuBLASLt of a Python wheel by the library's name. Dry runs of benchmarks/gpu/call run
+ * this test in a process that they start.
+ */
 class FindsCublasLt {
     @Test
     void inAWheel() throws Throwable {

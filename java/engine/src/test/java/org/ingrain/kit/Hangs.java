@@ -3,7 +3,8 @@ package org.ingrain.kit;
 import org.junit.jupiter.api.Test;
 
 /**
- * A class of tests that never ends, for dry runs of benchmarks/gpu/call: it is ended, and its row says where it was.
+ * A test class that never ends. Dry runs of benchmarks/gpu/call use it to check that such a class is stopped and that
+ * its row names the place where it was.
  */
 class Hangs {
     @Test

@@ -78,7 +78,9 @@ class ParameterTableTest {
                 .map(p -> table.firstRow(table.get(3, p))).toList());
     }
 
-    /** Groups are in the order of the forward pass; the backward pass uses it to find the lowest trained group. */
+    /**
+     * Groups are in the order of the forward pass; the backward pass uses this order to find the lowest trained group.
+     */
     @Test
     void groupsAreOrderedAsTheyAreRead() {
         List<Group> read = List.of(Group.EMBED_TOKENS, Role.INPUT_LAYERNORM.of(0), Role.QKV_PROJ.of(0),

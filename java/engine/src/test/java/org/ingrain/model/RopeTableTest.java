@@ -103,7 +103,8 @@ class RopeTableTest {
         return RopeTable.compute(config, positions);
     }
 
-    // A frequency has an error of at most two units in the last place; its angle has the same relative error.
+    // A frequency may have an error of two units in the last place. The angle is position · frequency, so it has the
+    // same relative error.
     private static void row(float[] table, int headDim, int position, int[] pairs, double[] cos, double[] sin) {
         for (int i = 0; i < pairs.length; i++) {
             int at = position * headDim + pairs[i];
@@ -115,7 +116,8 @@ class RopeTableTest {
         }
     }
 
-    // The frequency is the angle of position 1, at most one radian, which atan2 gives.
+    // A frequency is the angle of position 1. This angle is at most one radian, so atan2 computes it from its cosine
+    // and sine.
     private static float frequency(float[] table, int headDim, int pair) {
         return (float) Math.atan2(table[headDim + pair + headDim / 2], table[headDim + pair]);
     }

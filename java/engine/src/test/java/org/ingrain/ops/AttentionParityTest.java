@@ -57,8 +57,8 @@ class AttentionParityTest extends ParityTest {
     }
 
     /**
-     * Uses y and lse of the trusted forward pass, which rounds y to the dtype; the gradient is computed from the
-     * rounded y.
+     * The op gets y and lse from the trusted forward pass. This pass rounds y to the dtype, so the gradient is computed
+     * from the rounded y.
      */
     private static void backward(ParityCheck lab, DType dtype) {
         for (Case c : CASES) {
@@ -83,7 +83,8 @@ class AttentionParityTest extends ParityTest {
     }
 
     /**
-     * A score is a sum of E terms of size std². An absolute error of a score is a relative error of its softmax weight.
+     * A score is a sum of E terms of size std². An absolute error of a score causes an equal relative error of its
+     * softmax weight.
      */
     private static ParityTolerance tolerance(Case c, DType dtype) {
         return ParityTolerance.of(dtype, c.tokens() + c.e()).magnitude(Math.pow(Math.max(c.std(), 1), 3));

@@ -17,7 +17,10 @@ class BiasLogitsParityTest extends ParityTest {
                 new Check("bias_logits", "some -inf", lab -> bias(lab, 3)));
     }
 
-    /** Adds random values to distinct elements in random order. Every {@code ban}-th value is -inf; 0: none. */
+    /**
+     * Adds random values to distinct elements in random order. Every {@code ban}-th value is -inf, or none if
+     * {@code ban} is 0.
+     */
     private static void bias(ParityCheck lab, int ban) {
         for (int[] size : SIZES) {
             int v = size[1];

@@ -16,13 +16,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The result of a row has the same bits whether the row is computed alone, with 2 or 16 others, or with all rows. */
+/**
+ * The result of a row has the same bits whether the row is computed alone, with 2 or 16 other rows, or with all rows.
+ */
 class BitwiseRowsTest {
     private static final int T = 40;
     private static final int[] STEPS = {1, 3, 17};
 
     /**
-     * An op whose row t of the output is a function of row t of its inputs.
+     * An op that computes row t of its output from row t of its inputs, without reading other rows.
      *
      * @param prepare creates the inputs; returns a function that computes a range of rows
      */
@@ -90,7 +92,10 @@ class BitwiseRowsTest {
         }
     }
 
-    /** First rows of all ranges of {@code step} rows; on an emulated GPU only ranges at the edges of its row tiles. */
+    /**
+     * The first rows of the ranges of {@code step} rows. On an emulated GPU, short ranges are tested only if they touch
+     * an edge of a tile of eight rows.
+     */
     private static int[] begins(TestTarget target, int step) {
         return IntStream.range(0, T).filter(begin -> begin % step == 0)
                 .filter(begin -> !target.emulated() || step > 16 || (begin + 1) % 8 <= 1 || begin + step >= T)

@@ -26,7 +26,10 @@ class BitwiseTest {
         return TestTarget.available();
     }
 
-    /** All layers. An emulated GPU runs its threads in ascending and descending order for every other layer. */
+    /**
+     * Every layer on every target. On an emulated GPU, half of the layers run with threads in ascending order and the
+     * other half with threads in descending order.
+     */
     static Stream<Arguments> layers() {
         return layers(true);
     }

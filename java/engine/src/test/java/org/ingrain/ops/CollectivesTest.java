@@ -22,9 +22,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Collectives, with one thread and one context per rank. If ranks share a device, an allocation of one rank may wait
- * for a kernel of another, which waits for the first rank: a deadlock. So all ranks allocate before the first
- * collective and free after the last.
+ * Tests collectives, with one thread and one context per rank. If ranks share a device, an allocation of one rank may
+ * wait for a kernel of another rank. If this kernel waits for the first rank, there is a deadlock. So all ranks
+ * allocate memory before the first collective and free it after the last.
  */
 @Timeout(120)
 class CollectivesTest extends ParityTest {
@@ -92,8 +92,8 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * Eight chunks in total for any number of ranks, so the order of summation and the result are the same. Each call
-     * is made twice, since the second reuses the memory of the first.
+     * All ranks together have eight chunks, for any number of ranks, so the order of summation and the result are the
+     * same. Each call is made twice, because the second call reuses the memory of the first.
      */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks, int... sizes) {
         List<float[]> partials = Arrays.stream(sizes).mapToObj(n -> lab.normal(DType.F32, CHUNKS, n).values()).toList();
@@ -217,7 +217,10 @@ class CollectivesTest extends ParityTest {
         }
     }
 
-    /** Tests the same after one completed collective. Then on a GPU a kernel waits instead of the host. */
+    /**
+     * Tests the same after one completed collective. On a GPU, a kernel then waits, whereas in the first collective the
+     * host waits.
+     */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void destroyingTheCommunicatorEndsAWaitAfterARound(TestTarget target) throws Exception {

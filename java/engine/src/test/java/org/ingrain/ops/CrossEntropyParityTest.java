@@ -30,7 +30,7 @@ class CrossEntropyParityTest extends ParityTest {
                 lab.ops().crossEntropy(loss, lse, logits.tensor(), lab.ints(targets));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
-                // loss = lse − logit is a difference of two terms, each as large as the logits.
+                // The loss is the difference lse − logit. Each of the two terms may be as large as the largest logit.
                 ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);
@@ -60,7 +60,8 @@ class CrossEntropyParityTest extends ParityTest {
                     var picks = torch.indices(targets, m, 1);
                     return torch.gradients(() -> leaf.logSoftmax(-1).gather(picks, 1).neg().reshape(m), dloss, leaf)[0];
                 });
-                // softmax = exp(logit − lse): an error of a term of the exponent is a relative error of the softmax.
+                // The softmax is exp(logit − lse), so an absolute error of logit or lse causes an equal relative error
+                // of the softmax.
                 lab.expect("dlogits of V " + v, expected, dlogits,
                         ParityTolerance.of(dtype, v).magnitude(scale * Math.max(1, 4 * std)));
             }

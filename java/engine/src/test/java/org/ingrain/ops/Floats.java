@@ -9,7 +9,10 @@ import org.ingrain.tensor.DType;
 
 /** Converts F32, BF16 and F16 to and from arrays of F32, and compares them. */
 final class Floats {
-    /** Marks an expected value that was not recorded: a NaN whose distinct payload is preserved if a value is added. */
+    /**
+     * Marks an expected value that was not recorded. It is a NaN with a payload of its own, which is preserved if a
+     * value is added.
+     */
     static final float UNKNOWN = Float.intBitsToFloat(0x7fd15ca7);
 
     private Floats() {

@@ -8,7 +8,10 @@ import java.util.List;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** kv_cache.cc. The layout of a block is backend-specific, so the trusted attention reads the written cache. */
+/**
+ * kv_cache.cc. The layout of a block is backend-specific, so the tests read the written cache with the trusted
+ * attention op.
+ */
 class KvCacheParityTest extends ParityTest {
     @Override
     List<Check> checks() {

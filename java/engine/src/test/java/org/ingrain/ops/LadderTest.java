@@ -23,8 +23,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests of cuda/ladder. Every rung is compiled for the emulated GPU, replaces its op, and runs the parity checks of
- * that op in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but not of all.
+ * Tests of cuda/ladder. Every rung is compiled for the emulated GPU and used in place of its op. Then the parity checks
+ * of this op run in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but not of all.
  */
 @Tag("long")
 class LadderTest {

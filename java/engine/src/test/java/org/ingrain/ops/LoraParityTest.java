@@ -213,7 +213,10 @@ class LoraParityTest extends ParityTest {
         }
     }
 
-    /** The dropout mask (T, C), that is, the factor of each element of x. It equals dx if du and A are 1. */
+    /**
+     * The dropout mask (T, C), that is, the factor of each element of x. The mask equals the gradient dx if all
+     * elements of du and A are 1.
+     */
     private static float[] mask(ParityCheck lab, int t, int c, Dropout dropout) {
         float[] ones = new float[t * c];
         Arrays.fill(ones, 1);

@@ -62,8 +62,8 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * If the CPU's bf16 unit rounds x for a bf16 weight, each of the c terms of a sum has the error of this rounding,
-     * and the sum of the terms has magnitude √c.
+     * If the weight is bf16, the CPU's bf16 instructions round x to bf16. Then each of the c terms of a sum has the
+     * error of this rounding. The sum of the terms has magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);
@@ -145,7 +145,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** With beta 0, dx is NaN before the op. */
+    /** With beta 0 the op must not read dx, so dx is NaN before the op. */
     private static void backward(ParityCheck lab, ParityCheck.Data dy, ParityCheck.Data w, Weight weight, DType dxDtype,
             float beta) {
         int t = Math.toIntExact(dy.tensor().size(0));

@@ -9,7 +9,7 @@ import org.ingrain.tensor.Weight;
 
 /**
  * pack.cc: fills a weight in several calls, reads it back and compares bits. The layout of a packed weight is
- * backend-specific, so a product with the identity reads it.
+ * backend-specific, so the test reads a weight by a product with the identity matrix.
  */
 class PackParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);
@@ -33,8 +33,8 @@ class PackParityTest extends ParityTest {
     }
 
     /**
-     * Packs rows [cuts[i], cuts[i + 1]), the last range first. All but the first range are the left columns of a wider
-     * matrix.
+     * Packs rows [cuts[i], cuts[i + 1]), the last range first. The source of the first range is a whole matrix; each
+     * other source consists of the left columns of a wider matrix.
      */
     private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts,
             long columns) {

@@ -72,7 +72,8 @@ final class PagedCase {
     }
 
     /**
-     * A score is a sum of E terms of size std². An absolute error of a score is a relative error of its softmax weight.
+     * A score is a sum of E terms of size std². An absolute error of a score causes an equal relative error of its
+     * softmax weight.
      */
     ParityTolerance tolerance(DType dtype) {
         int longest = Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow();

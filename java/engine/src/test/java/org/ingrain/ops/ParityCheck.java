@@ -211,7 +211,7 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /** For each compared output, by name, whether a comparison found a difference. */
+    /** For each output that was compared, by name: whether a comparison found a difference. */
     Map<String, Boolean> differed() {
         return differed;
     }

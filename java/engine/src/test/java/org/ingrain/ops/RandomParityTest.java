@@ -8,8 +8,8 @@ import org.ingrain.tensor.Tensor;
 import org.junit.jupiter.api.Test;
 
 /**
- * random.cc against Philox and the Box-Muller transform in double precision, since libtorch has no counter-based
- * generator.
+ * Compares random.cc with Philox and the Box-Muller transform in double precision, because libtorch has no
+ * counter-based generator.
  */
 class RandomParityTest extends ParityTest {
     @Override

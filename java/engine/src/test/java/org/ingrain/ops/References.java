@@ -182,8 +182,8 @@ final class References implements AutoCloseable {
     }
 
     /**
-     * Writes the record atomically, unless there is a record of at least the same length, from another target or from
-     * an earlier run.
+     * Writes the record atomically. Keeps the existing record, which another target or an earlier run wrote, if it is
+     * at least as long.
      */
     @Override
     public void close() {

@@ -83,7 +83,8 @@ class RmsNormParityTest extends ParityTest {
             var wLeaf = torch.leaf(w.values(), d);
             return torch.gradients(() -> xLeaf.div(rms(xLeaf)).mul(wLeaf), dy.values(), xLeaf, wLeaf);
         });
-        // dx is a difference of larger terms; at D = 1 only the contribution of eps remains.
+        // dx is a difference of two terms that may be much larger than dx. At D = 1 only the contribution of eps
+        // remains.
         lab.expect("dx", residual ? Floats.sum(gradients[0], dresidual.values()) : gradients[0], dx,
                 ParityTolerance.of(dtype, d).magnitude(largestTerm(rstd, w.values(), dy.values())));
         if (weight) {

@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 /** Reference for sampling in double precision: applies temperature, then top_k, then top_p to one row of logits. */
 final class SampleDistribution {
     /**
-     * Normal quantile of the critical value: Pearson's statistic of a correct sampler exceeds it with a probability of
-     * about 10⁻⁶.
+     * Quantile of the normal distribution that defines the critical value. For a correct sampler, Pearson's statistic
+     * exceeds the critical value with a probability of about 10⁻⁶.
      */
     private static final double QUANTILE = 4.75;
     private static final double LEAST_EXPECTED = 5;
@@ -25,8 +25,8 @@ final class SampleDistribution {
     }
 
     /**
-     * Probability of each id. top_p keeps the smallest set of most probable ids whose sum reaches it; in a tie the
-     * lower id comes first.
+     * Probability of each id. top_p keeps the smallest number of most probable ids whose probabilities sum to at least
+     * top_p; in a tie the lower id comes first.
      *
      * @param order {@link #order} of the logits
      */

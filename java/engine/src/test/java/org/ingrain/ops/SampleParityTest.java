@@ -98,7 +98,7 @@ class SampleParityTest extends ParityTest {
 
     /**
      * Tests all settings with all keys. On an emulated GPU there are fewer draws, and only one key is tested with all
-     * settings, because a key changes only the random number, and a setting only the use of this number.
+     * settings, because the key affects only the random number, and the settings affect only how this number is used.
      */
     private static void usualDistribution(ParityCheck lab, Key key) {
         boolean emulated = lab.target().emulated();
@@ -128,8 +128,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Checks that each drawn id has a positive probability under the settings, and that the log-probability of the id
-     * is that under the whole row.
+     * Checks that each drawn id has a positive probability under the settings, and that the reported log-probability of
+     * the id is its log-probability in the whole row.
      */
     private static void large(ParityCheck lab, int m, int v) {
         ParityCheck.Data logits = lab.normal(3, DType.F32, m, v);

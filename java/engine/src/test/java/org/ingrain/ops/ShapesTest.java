@@ -35,7 +35,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
-    /** Bytes of memory behind each tensor: large enough for a wrong shape that a check fails to reject. */
+    /**
+     * Bytes of memory behind each tensor. They are enough even if a check fails to reject a wrong shape and the op
+     * runs.
+     */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);
 
@@ -55,8 +58,7 @@ class ShapesTest {
      *
      * @param op        method of {@link Ops}
      * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or
-     * size
-     *                  there. A ~ after a name means that only the number of elements is checked.
+     *                  size there. A ~ after a name means that only the number of elements is checked.
      * @param call      calls the op with the tensors in that order
      */
     private record Trial(String op, String arguments, Call call) {

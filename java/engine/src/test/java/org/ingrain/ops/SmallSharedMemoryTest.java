@@ -14,8 +14,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests GPUs with 99 or 163 KB of shared memory per block instead of 227 KB. There, ops use smaller tiles or a fallback
- * kernel. Calls of fallback kernels are counted.
+ * Tests GPUs with 99 or 163 KB of shared memory per block instead of 227 KB. On such GPUs, ops use smaller tiles or a
+ * fallback kernel. Calls of fallback kernels are counted.
  */
 class SmallSharedMemoryTest {
     private static final int LARGEST = 227 << 10;
@@ -46,7 +46,10 @@ class SmallSharedMemoryTest {
                 .map(kilobytes -> Arguments.of(target, kilobytes))).toList();
     }
 
-    /** Sets 64 KB, less than any GPU has. With 99 KB no tile would fit only from about 1,250 sequences on. */
+    /**
+     * Sets 64 KB, which is less than any GPU has. With 99 KB, a tile always fits unless a batch has more than about
+     * 1,250 sequences.
+     */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void pagedAttentionFallsBackWhereNoTileFits(TestTarget target) {

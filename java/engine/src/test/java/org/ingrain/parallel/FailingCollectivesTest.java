@@ -26,9 +26,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * One rank of three fails at a collective. The others end, and one line names rank, device and cause. Then two new
- * ranks compute the collective. Prints the figures of {@code benchmarks/results/rank-faults.md}: the seconds from the
- * failure until all ranks have ended, and the line.
+ * One of three ranks fails at a collective. The other ranks must end, with a message of one line that names rank,
+ * device and cause. Then two new ranks must compute the collective. Prints the figures of {@code
+ * benchmarks/results/rank-faults.md}: the seconds from the failure until all ranks have ended, and the message.
  */
 @Timeout(60)
 class FailingCollectivesTest {
@@ -89,7 +89,9 @@ class FailingCollectivesTest {
     private record Case(String backend, Collective collective, Failure failure, boolean shared) {
     }
 
-    /** The other ranks have come to the call, and have ended; and the time at which the rank failed. */
+    /**
+     * Records when the other ranks have reached the call, when they have ended, and the time at which the rank failed.
+     */
     private record Latches(CountDownLatch begun, CountDownLatch ended, AtomicLong failed) {
     }
 
@@ -162,7 +164,7 @@ class FailingCollectivesTest {
         assertTrue(message.contains(at.failure.cause), message);
         if (at.failure == Failure.STALLS) {
             assertTrue(message.contains(at.collective.text()), message);
-        } else if (at.failure == Failure.ANOTHER_CALL) {   // either side may notice it
+        } else if (at.failure == Failure.ANOTHER_CALL) {   // either rank may detect the difference
             assertTrue(message.contains(at.collective.text()) || message.contains("broadcast of 8 bytes"), message);
             assertTrue(message.contains("made another call") || message.contains("expected the same call"), message);
         }
@@ -185,7 +187,10 @@ class FailingCollectivesTest {
         }
     }
 
-    /** A good call, then the one at which a rank fails while the others wait for it. */
+    /**
+     * Makes two calls of the collective. The first call succeeds. At the second call one rank fails while the others
+     * wait for it.
+     */
     private static void communicateAndFail(Case at, Context context, int rank, Communicator communicator,
             Latches latches) throws InterruptedException {
         Buffers buffers = Buffers.of(at, context, communicator.ranks());
@@ -223,7 +228,7 @@ class FailingCollectivesTest {
         }
     }
 
-    /** What the failed device reports again is not the subject here. */
+    /** Closes a context. The failed device may report its error again, which this test accepts. */
     private static void closeAfterFailure(Context context) {
         try {
             context.close();

@@ -28,13 +28,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * When collectives use NCCL, with the emulated one: it adds from the last rank to the first, so that the bits of a sum
- * show who computed it.
+ * Tests which collectives use NCCL, with the emulated NCCL. The emulated NCCL adds from the last rank to the first, and
+ * our kernels from the first to the last. So the bits of a sum show which of the two computed it.
  */
 @Timeout(60)
 class NcclTest {
     private static final int RANKS = 3;
-    /** Over 1 MiB, and not divisible by what kernels load at once. */
+    /**
+     * Number of floats of a long message: more than 1 MiB, and not divisible by the number of floats that a kernel
+     * loads at once.
+     */
     private static final int LONG = 262_147;
     private static final int UNIQUE_ID = 1;
     private static final int INIT = 2;
@@ -60,7 +63,10 @@ class NcclTest {
         });
     }
 
-    /** Also within a capture, where ranks would not meet on replay. */
+    /**
+     * Long sums in a captured graph are also computed by our kernels, because the ranks' hosts would not wait for each
+     * other when the graph is replayed.
+     */
     @Test
     void deterministicAndCapturedSumsAreOurs() {
         onRanks(RANKS, true, (context, rank) -> {
@@ -133,7 +139,10 @@ class NcclTest {
         assertFails("ncclAllReduce: unhandled system error", false);
     }
 
-    /** The hosts meet before NCCL is called, which itself has no limit. */
+    /**
+     * NCCL has no time limit. So the hosts of the ranks wait for each other before NCCL is called, and this wait has a
+     * limit.
+     */
     @Test
     void aRankThatStallsIsNamed() {
         CountDownLatch ended = new CountDownLatch(RANKS - 1);
@@ -156,7 +165,7 @@ class NcclTest {
                 && failed.getMessage().contains("rank 1 on simt:1 did not come within 0.5 s"), failed.getMessage());
     }
 
-    /** The hosts also meet before each launch of a graph that has NCCL's calls. */
+    /** The hosts of the ranks also wait for each other before each launch of a graph that contains calls of NCCL. */
     @Test
     void aRankThatStallsBeforeAReplayIsNamed() {
         Emulator.setPeers(false);
@@ -203,7 +212,10 @@ class NcclTest {
         return values;
     }
 
-    /** (1, n): 1, 2^-24 and 2^-24 on the ranks: from the first rank their sum is 1, from the last it is more. */
+    /**
+     * Returns partials (1, n): all elements are 1 on rank 0 and 2^-24 on ranks 1 and 2. If they are added from the
+     * first rank on, the sum is 1; if they are added from the last rank on, the sum is greater than 1.
+     */
     private static Tensor partials(Context context, int rank, int n) {
         float[] values = new float[n];
         Arrays.fill(values, rank == 0 ? 1 : 0x1p-24f);

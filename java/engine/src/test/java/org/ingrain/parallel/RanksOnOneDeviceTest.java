@@ -34,10 +34,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Two ranks on one device. Joining a communicator loads all kernels: a first launch may wait for the device, and so
- * deadlock with a rank that waits for this one. System properties: {@code ingrain.device.backend} is the backend
- * (default: the emulated GPU), {@code ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0
- * also times all_reduce and prints one JSON line per size.
+ * Tests two ranks on one device. Joining a communicator loads all kernels, because the first launch of an unloaded
+ * kernel may wait for the device. If a kernel of the other rank waited for this rank at that time, there would be a
+ * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU),
+ * {@code ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time
+ * all_reduce and print one JSON line per size.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {
@@ -143,7 +144,7 @@ class RanksOnOneDeviceTest {
 
     private static Context context(Backend backend) {
         Context context = backend.context(new ContextOptions(0, 1, "auto"));
-        context.setDeterministic(true);   // sums then have one order, whatever the number of ranks
+        context.setDeterministic(true);   // the order of summation then does not depend on the number of ranks
         return context;
     }
 

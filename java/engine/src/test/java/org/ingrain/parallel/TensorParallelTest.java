@@ -45,8 +45,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A model split over several ranks generates the same bits as on one rank, since sums of row-parallel products have a
- * fixed order.
+ * A model that is divided among several ranks gives the same bits as on one rank, because the sums of row-parallel
+ * products have a fixed order.
  */
 @Timeout(120)
 class TensorParallelTest {
@@ -63,8 +63,8 @@ class TensorParallelTest {
     }
 
     /**
-     * With the qkv bias of Qwen2 and the head norm of Qwen3. A rank holds the bias of its own heads and the whole norm
-     * weights.
+     * Tests models with the qkv bias of Qwen2 or the head norm of Qwen3. A rank holds the bias of its own heads only,
+     * and the complete weights of the norms.
      */
     @ParameterizedTest
     @CsvSource({"2, true, false", "2, false, true", "8, true, true"})
@@ -131,7 +131,7 @@ class TensorParallelTest {
         }
     }
 
-    /** Bad input that all ranks reject is no failure: no rank waits for another, and the next work runs. */
+    /** If all ranks reject an input, no rank waits for another rank, so the group can run further work. */
     @Test
     void whatEveryRankRefusesEndsNothing() {
         try (Backend backend = Backend.open(NativeLibraries.find("cpu"));
@@ -146,7 +146,10 @@ class TensorParallelTest {
         }
     }
 
-    /** If one rank alone refuses, the others may wait for it: they are released, and the group has failed. */
+    /**
+     * If only one rank rejects an input, the other ranks may be waiting for it. They stop waiting, and the group cannot
+     * be used any more.
+     */
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
     void whatOneRankRefusesEndsTheGroup(int which) {

@@ -13,7 +13,7 @@ import org.ingrain.tokenizer.Tokenizers;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The leading space of a completion, with tokenizers that remove the leading space of a text. */
+/** Tests when a completion has a leading space, with tokenizers that remove the leading space of a text. */
 class ContinuedTextTest {
     private static final int SPACE_AB = 264;
     private static final int BOS = 1;
@@ -46,8 +46,8 @@ class ContinuedTextTest {
     }
 
     /**
-     * Returns the text of a completion. If the request continues the text, this is decode(prompt + ids) without
-     * decode(prompt).
+     * Returns the text of a completion. If the request continues the text, the result is the part of decode(prompt +
+     * ids) after decode(prompt).
      */
     private static String text(Tokenizer tokenizer, int[] prompt, boolean continuesText, int... ids) {
         StreamingDecoder decoder = decoder(tokenizer, prompt, continuesText);

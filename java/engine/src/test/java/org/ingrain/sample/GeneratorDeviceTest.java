@@ -24,10 +24,13 @@ import org.junit.jupiter.params.provider.MethodSource;
  * early, or wrongly captured in a graph, leads to another token.
  */
 class GeneratorDeviceTest {
-    /** The backend, which the system property {@code ingrain.device.backend} can change. */
+    /** The backend; the system property {@code ingrain.device.backend} selects another one. */
     private static final String BACKEND = System.getProperty("ingrain.device.backend", "simt");
     private static final int[] PROMPT = TinyModel.prompt(21, 3);
-    /** Tolerance for a different order of summation. Both results are F32, and the logits are a few units. */
+    /**
+     * Tolerance for a different order of summation. Both results are F32, and the logits have magnitudes of a few
+     * units.
+     */
     private static final float SUMS = 1e-4f;
     private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
     private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 5, 24).withCacheTokens(64).withBlockSize(16);

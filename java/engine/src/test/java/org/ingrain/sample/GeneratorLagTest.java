@@ -79,8 +79,9 @@ class GeneratorLagTest {
     }
 
     /**
-     * Returns requests that end by id, by string, by length and by context. One request has many samples that draw from
-     * the same row of logits, and there are more samples than fit in a batch.
+     * Returns requests whose samples end with a stop token, with a stop string, at the maximum length, or at the end of
+     * the context. One request has many samples that draw from the same row of logits, and there are more samples than
+     * fit in a batch.
      */
     private static List<Request> requests() {
         SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20)

@@ -189,8 +189,8 @@ class GeneratorTest {
     }
 
     /**
-     * Returns an adapter of one projection of layer 1 or of the model. The elements of B are multiples of b; if b is 0,
-     * the adapter changes nothing.
+     * Returns an adapter of one module: a projection of layer 1, the embedding or the output head. The elements of B
+     * are multiples of b; if b is 0, the adapter changes nothing.
      */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
         int layer = projection.ofModel() ? Group.MODEL : 1;

@@ -30,9 +30,12 @@ class LogitBiasTest {
     private static final List<Integer> ENDS = IntStream.range(0, 32).map(i -> 3 * i).boxed().toList();
     private static final SamplingParams WARM = SamplingParams.sampled(1, 0.95, 20, 5);
     private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
-    /** Samples must wait for their first step, and are evicted. */
+    /** Small sizes, with which samples wait for their first step and are evicted. */
     private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 3, 24).withCacheTokens(96).withBlockSize(16);
-    /** Logits of a few units in F32, summed in another order on an emulated GPU. */
+    /**
+     * Tolerance for a different order of summation on an emulated GPU. The results are F32, and the logits have
+     * magnitudes of a few units.
+     */
     private static final float SUMS = 1e-4f;
 
     private static TinyModel open(String backend) {
@@ -86,7 +89,7 @@ class LogitBiasTest {
         }
     }
 
-    /** The results of a request have the same bits, whether or not the others in its batch have a bias. */
+    /** The results of a request have the same bits whether or not the other requests in its batch have a bias. */
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "simt"})
     void neighboursOfBiasedRowsAreUnchanged(String backend) {
@@ -106,7 +109,10 @@ class LogitBiasTest {
         }
     }
 
-    /** A bias of 100 forces a token. Its reported probability is the model's, and so are the most probable tokens. */
+    /**
+     * A bias of 100 forces a token. The reported log-probability of this token and the reported most probable tokens
+     * are those of the model without the bias.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "simt"})
     void logProbabilitiesAreThoseOfTheModel(String backend) {
@@ -203,7 +209,7 @@ class LogitBiasTest {
             assertRefused("minTokens: 2, expected 0, because every token of the vocabulary ends a sample",
                     () -> one(generator, WARM.withStopTokens(every).withMinTokens(2)));
             assertEquals(1, one(generator, WARM.withStopTokens(every)).ids().length);
-            // An id outside the vocabulary needs no ban.
+            // A stop token outside the vocabulary needs no ban, because it is never drawn.
             one(generator, WARM.withStopTokens(List.of(-5, TinyModel.VOCABULARY + 3)).withMinTokens(2));
         }
         List<Integer> ends = IntStream.range(0, StepPlan.MAX_BIASES - 1).boxed().toList();

@@ -37,7 +37,7 @@ class TextStreamTest {
         }
     }
 
-    /** A stop string may begin in exempt text, but must end after it. */
+    /** A stop string is found if it begins in exempt text and ends after it, but not if it ends in exempt text. */
     @Test
     void exemptTextCompletesNoStopString() {
         TextStream stream = new TextStream(List.of("END", "aa"));

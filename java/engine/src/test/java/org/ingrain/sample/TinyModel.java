@@ -86,7 +86,7 @@ public final class TinyModel implements AutoCloseable {
         return GeneratorConfig.of(CONTEXT, 32, 512).withCacheTokens(8192).withBlockSize(16);
     }
 
-    /** A prompt of distinct tokens that depend on a seed. */
+    /** A prompt whose tokens depend on the seed. */
     public static int[] prompt(int length, int seed) {
         int[] ids = new int[length];
         for (int i = 0; i < length; i++) {

@@ -154,7 +154,9 @@ class ChatTemplateTest {
         }
     }
 
-    /** Each line has the expected text and the template, rendered with QUESTION and the answer of CHAT. */
+    /**
+     * Each line has the expected text and a template. The template is rendered with QUESTION and the answer in CHAT.
+     */
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', ignoreLeadingAndTrailingWhitespace = false, textBlock = """
             2¦{% set ns = namespace(a=messages|length - 1) %}{% for m in messages %}{% set ns.a = ns.a + 1 %}{% endfor %}{{ ns.a - 1 }}

@@ -6,8 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Folders of real weights and data: in {@code shared/} next to the repository, or in the folder that the environment
- * variable INGRAIN_SHARED names. If one is missing, the test is skipped.
+ * Folders of real weights and data. They are in {@code shared/} next to the repository, or in the folder that the
+ * environment variable INGRAIN_SHARED names. If the requested folder is missing, the test is skipped.
  */
 public final class TestFolders {
     private TestFolders() {

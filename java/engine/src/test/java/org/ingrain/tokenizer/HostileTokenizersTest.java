@@ -101,7 +101,10 @@ class HostileTokenizersTest {
                         "\"use_regex\":false") + "]}";
     }
 
-    /** Writes the small byte-level tokenizer with another value of a field, and with further replaced texts. */
+    /**
+     * Writes the small byte-level tokenizer with a new value of a field. {@code replaced} contains pairs of a text and
+     * its replacement, which are also applied.
+     */
     private void write(String field, String value, String... replaced) throws IOException {
         String json = Files.readString(TinyTokenizers.byteLevel(folder));
         int start = json.indexOf("\"post_processor\":");

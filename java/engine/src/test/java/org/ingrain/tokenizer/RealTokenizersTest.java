@@ -43,9 +43,9 @@ class RealTokenizersTest {
     }
 
     /**
-     * Golden ids: transformers 5.18, LlamaTokenizer(legacy=True, add_bos_token=True). For leading and repeated spaces
-     * it disagrees with SentencePiece 0.2.2, which trained the model; there the golden ids are SentencePiece's, with
-     * BOS in front.
+     * Golden ids: transformers 5.18, LlamaTokenizer(legacy=True, add_bos_token=True). For leading and repeated spaces,
+     * this tokenizer disagrees with SentencePiece 0.2.2, with which the model was trained. For such texts the golden
+     * ids are SentencePiece's ids after BOS.
      */
     @Test
     void stories15MEncodesAsLlama2() {

@@ -42,7 +42,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A byte-level tokenizer.json: {@code <|begin|>, <|end|>, <|pad|>}, and 256 bytes from id 3 (in GPT-2's alphabet).
+     * A byte-level tokenizer.json: {@code <|begin|>, <|end|>, <|pad|>}, and from id 3 the 256 bytes, written in GPT-2's
+     * alphabet.
      */
     public static Path byteLevel(Path folder) throws IOException {
         var vocab = new StringBuilder();

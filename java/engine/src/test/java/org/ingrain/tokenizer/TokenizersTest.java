@@ -87,7 +87,7 @@ class TokenizersTest {
         }
     }
 
-    /** With legacy true, transformers' slow tokenizer ignores add_prefix_space. */
+    /** If legacy is true, transformers' slow tokenizer ignores add_prefix_space. */
     @Test
     void addPrefixSpaceFalsePrependsNoSpaceUnlessLegacy() throws IOException {
         TinyTokenizers.sentencePiece(folder);

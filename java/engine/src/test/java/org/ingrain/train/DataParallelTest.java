@@ -97,7 +97,7 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
-    /** Without a fixed order of sums, each replica computes only the sum of its own slice (reduce_scatter). */
+    /** If the order of summation is not fixed, each replica computes only the sum of its own slice (reduce_scatter). */
     @Test
     void allWeightsAreCloseOnEmulatedGpus() {
         TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);
@@ -118,7 +118,7 @@ class DataParallelTest {
         assertArrayEquals(weights, shared, 1e-5f);
     }
 
-    /** Returns all tensors of the trained model, which contain the last step of all slices. */
+    /** Returns the values of all tensors of the trained model, with all slices after the last step. */
     private static float[] values(Path output) {
         try (ModelFolder model = ModelFolder.open(output.resolve("model"))) {
             FloatBuffer all = FloatBuffer.allocate(1 << 22);

@@ -42,7 +42,7 @@ public final class Golden implements AutoCloseable {
     public final Path folder;
     public final JsonFields expected;
     public final Blueprint config;
-    /** The backend, which the system property {@code ingrain.golden.backend} can change. */
+    /** The backend; the system property {@code ingrain.golden.backend} selects another one. */
     private static final String BACKEND = System.getProperty("ingrain.golden.backend", "cpu");
 
     public final Backend backend;

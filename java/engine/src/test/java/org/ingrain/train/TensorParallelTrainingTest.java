@@ -36,7 +36,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A sharded model trains the same adapter as an unsharded one, except for the order of a few sums. */
+/**
+ * Training a sharded model gives the same adapter as training an unsharded one, up to the rounding of a few sums whose
+ * order differs.
+ */
 @Timeout(120)
 class TensorParallelTrainingTest {
     private static final double TOLERANCE = 1e-5;

@@ -17,8 +17,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Trains two layers of Llama-2-70B's width and compares with PyTorch. benchmarks/peers/wide_golden.py must have written
- * weights and results to the folder in the system property {@code ingrain.golden.folder}, on the same machine.
+ * Trains two layers of Llama-2-70B's width and compares the results with PyTorch's. Before the test,
+ * benchmarks/peers/wide_golden.py must have written weights and results on the same machine. The system property
+ * {@code ingrain.golden.folder} names their folder.
  */
 @Tag("gpu")
 class WideGoldenTest {

@@ -62,7 +62,7 @@ final class Endpoints {
         run(exchange, sampling, List.of(request), new ChatFormat(asked, prompts));
     }
 
-    /** @param requests requests with the slot of the base model; replaced by the slot of {@code sampling.model()} */
+    /** @param requests requests with the slot of the base model; submitted with the slot of {@code sampling.model()} */
     private void run(Exchange exchange, SamplingFields sampling, List<Request> requests, ChoiceFormat format) {
         Models.Model[] model = {null};
         try (Generation generation = models.submit(sampling.model(), found -> {

@@ -59,7 +59,9 @@ public record ServerConfig(String host, int port, List<String> modelNames, Optio
         }
     }
 
-    /** Settings for a server on this machine without adapters, without a time limit and without a key. */
+    /**
+     * Settings for a server that only this machine can reach, without adapters, without a time limit and without a key.
+     */
     public static ServerConfig of(GeneratorConfig batch) {
         return new ServerConfig("127.0.0.1", 8000, List.of(), Optional.empty(), Map.of(), 0, 16, QUEUE,
                 Optional.empty(), batch);

@@ -21,7 +21,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Tests clients that close the connection, the time limit, the queue limit, and the shutdown of a server. */
 @Timeout(60)
 class LifecycleTest {
-    /** Requests 64 samples of 200 tokens, of which eight run at a time. No test waits until they are finished. */
+    /**
+     * Requests 64 samples of 200 tokens. Eight of the samples run at a time. No test waits until all samples are
+     * finished.
+     */
     private static final String LONG = "{\"prompt\": \"The\", \"max_tokens\": 200, \"ignore_eos\": true, \"n\": 64, "
             + "\"stream\": ";
 
@@ -83,7 +86,7 @@ class LifecycleTest {
         }
     }
 
-    /** Repeats a request until it gets this status. The places of cancelled samples become free with a delay. */
+    /** Repeats a request until it gets this status. Cancelled samples count as unfinished for a short time. */
     private static void awaitStatus(TestServer server, String request, int status) throws InterruptedException {
         while (server.completion(request).status() != status) {
             Thread.sleep(5);

@@ -127,7 +127,10 @@ final class TestServer implements AutoCloseable {
                 + json.length() + "\r\n\r\n" + json;
     }
 
-    /** The value of a metric: of the first line with this name whose last label is {@code label}. */
+    /**
+     * Returns the value of a metric. If several lines have this name, returns the value of the first line whose last
+     * label is {@code label}.
+     */
     double metric(String name, String label) {
         return get("/metrics").body().lines().filter(line -> line.startsWith(name + "{") && line.contains(label + "}"))
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ')))).findFirst()

@@ -12,7 +12,7 @@ import org.apache.spark.resource.ResourceInformation;
 
 /**
  * Passes the GPUs and cores of an executor to its engine, which all tasks of the executor share. A task knows only the
- * GPUs that the task requested, which may be fewer. The engine is closed when the executor ends.
+ * GPUs that it requested, and these may be fewer than the executor's GPUs. The engine is closed when the executor ends.
  */
 public final class EnginePlugin implements SparkPlugin {
     @Override

@@ -37,7 +37,10 @@ final class PartitionEngine implements AutoCloseable {
     private int slot;
     private int users;
 
-    /** @throws InputException if a value that generated texts depend on differs from the driver's value */
+    /**
+     * @throws InputException if a setting or file that affects the generated texts differs between this machine and the
+     *                        driver
+     */
     PartitionEngine(EngineSetup setup, Place place) {
         engine = Engine.open(place.options(setup.options()));
         try {

@@ -30,9 +30,9 @@ import scala.runtime.BoxedUnit;
 
 /**
  * An {@link Answerer} that sends its requests to Spark's executors. Requests are divided into partitions; a Spark task
- * answers one partition. The driver reports the texts of a partition as soon as the partition's task has finished, so
- * these texts are in the run folder even if the driver or an executor ends later. Follow-up requests become new
- * partitions at once, without waiting for the other partitions. Only the driver writes files.
+ * answers one partition. The driver reports the texts of a partition as soon as the partition's task has finished. So
+ * these texts are in the run folder even if the driver or an executor is killed afterwards. Follow-up requests become
+ * new partitions at once, without waiting for the other partitions. Only the driver writes files.
  */
 final class SparkAnswerer implements Answerer {
     /** Maximum number of tasks per job, because Spark limits the total size of a job's results. */
@@ -44,7 +44,10 @@ final class SparkAnswerer implements Answerer {
     private final int most;
     /** Number of calls of each fallback kernel so far, for each engine. */
     private final Map<String, SortedMap<String, Long>> fallbacks = new HashMap<>();
-    /** Hashes of the files of each adapter, by folder. Kept, because the files of a finished adapter do not change. */
+    /**
+     * Hashes of the files of each adapter, by folder. The hashes are cached, because the files of a finished adapter do
+     * not change.
+     */
     private final Map<Path, SortedMap<String, String>> adapters = new HashMap<>();
 
     /** @param spark a context with the settings that {@link #settings} returns; this object closes it */

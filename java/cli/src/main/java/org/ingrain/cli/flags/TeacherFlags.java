@@ -62,7 +62,7 @@ public final class TeacherFlags {
      * @param weights weights of the teacher in requests
      * @param limits  limits of the teacher's adapter; no slot if it has none
      */
-    public record Teacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
+    public record OpenTeacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
             AdapterBank.Limits limits) {
     }
 
@@ -118,7 +118,7 @@ public final class TeacherFlags {
      * @param notice     receives a line when requests wait for a long time
      * @return null if the student is the teacher
      */
-    public Teacher open(Engine student, SortedMap<String, String> properties, Consumer<String> notice) {
+    public OpenTeacher open(Engine student, SortedMap<String, String> properties, Consumer<String> notice) {
         AdapterBank.Limits none = AdapterBank.Limits.of(0, 0);
         if (!given()) {
             return null;
@@ -126,8 +126,8 @@ public final class TeacherFlags {
         if (RemoteConfig.isUrl(teacher)) {
             RemoteAnswerer server = RemoteAnswerer.connect(config(), key(), notice);
             SortedMap<String, String> identity = server.identity();
-            return new Teacher(new Provenance.Teacher(identity.get("model") + " at " + identity.get("url"), identity),
-                    server, new ModelState.Teacher(), none);
+            String name = identity.get("model") + " at " + identity.get("url");
+            return new OpenTeacher(new Provenance.Teacher(name, identity), server, new ModelState.Teacher(), none);
         }
         Path folder = Path.of(teacher);
         SortedMap<String, String> identity = new TreeMap<>(properties);
@@ -135,11 +135,11 @@ public final class TeacherFlags {
         Provenance.Teacher provenance = new Provenance.Teacher(folder.toAbsolutePath().normalize().getFileName()
                 .toString(), identity);
         if (!isAdapter()) {
-            return new Teacher(provenance, null, new ModelState.Model(folder), none);
+            return new OpenTeacher(provenance, null, new ModelState.Model(folder), none);
         }
         Digest.model(student.options().model()).forEach((file, hash) -> identity.put("model " + file, hash));
         student.trainableAdapter(folder);   // an adapter that replaces parameters needs a generator of its own
-        return new Teacher(provenance, null, new ModelState.Adapter(folder),
+        return new OpenTeacher(provenance, null, new ModelState.Adapter(folder),
                 AdapterBank.Limits.of(student.adapter(folder)));
     }
 

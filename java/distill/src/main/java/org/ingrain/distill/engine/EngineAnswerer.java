@@ -41,7 +41,7 @@ public final class EngineAnswerer implements Answerer {
     private final AdapterSlots adapters;
 
     /**
-     * @param generator a generator of {@code engine} that only this object uses; its number of adapter slots is the
+     * @param generator a generator of {@code engine}; no other object uses it. Its number of adapter slots is the
      *                  maximum number of adapters in use at once
      */
     public EngineAnswerer(Engine engine, Generator generator) {

@@ -17,7 +17,7 @@ import org.ingrain.tensor.Require;
  * @param verdict    the key of the answer, converted to the given order; null if there is no answer
  * @param tokens     number of tokens generated for this question in this presentation order, including intermediate
  *                   steps
- * @param votes      majority votes of the first k answers for the numbers in {@link EvaluateConfig#votes}
+ * @param votes      majority vote of the first k answers, for each k in {@link EvaluateConfig#votes}
  */
 public record Score(String id, String given, String question, String gold, String category, String set,
         List<String> references, String answer, String verdict, boolean right, int tokens,

@@ -26,8 +26,10 @@ record DatasetCard(Manifest manifest, Ledger.Summary summary, int train, int val
                 + "(`completion`), both as lists of messages. The answers were selected by the agreement of samples "
                 + "of the model, not by known answers. Made with Ingrain, after *Distilling System 2 into System 1* "
                 + "(arXiv:2407.06023).\n\n| | |\n|---|---|\n");
-        row(card, "model", manifest.notes().path("model").asString(""));
-        row(card, "questions from", String.join(", ", manifest.notes().path("data").valueStream()
+        JsonNode notes = manifest.notes();
+        row(card, "model", notes.path(notes.has("teacher") ? "teacher" : "model").asString(""));
+        row(card, "its answers", settings.has("imported") ? "imported from a file" : "sampled");
+        row(card, "questions from", String.join(", ", notes.path("data").valueStream()
                 .map(JsonNode::asString).toList()));
         row(card, "task", settings.path("data").path("task").path("name").asString(""));
         row(card, "method", settings.path("method").path("title").asString(""));

@@ -1,6 +1,6 @@
 package org.ingrain.distill.export;
 
-/** What an {@link Export} writes. */
+/** What an {@link RunExport} writes. */
 public enum ExportFormat {
     /** TRL's conversational prompt and completion; TRL trains on the completion only. */
     TRL,

@@ -20,8 +20,9 @@ final class DrawBiases {
     private Arrays arrays;
 
     /**
-     * The staged arrays: row, id and value of each of the n values to add, with the index of the draw as its row; index
-     * and logit row of each of the b draws that have a bias. The values are F32, the others I32.
+     * The staged arrays. For each of the n values to add: its row, which is the index of the draw; its token id; and
+     * the value. For each of the b draws that have a bias: the index of the draw and its row of logits. The values are
+     * F32, all other arrays I32.
      */
     private record Arrays(Tensor rows, Tensor ids, Tensor values, Tensor draws, Tensor logitRows) {
         static Arrays reserve(Staging staging, long n, long b) {
@@ -63,7 +64,7 @@ final class DrawBiases {
         return Math.toIntExact(arrays.draws.elements());
     }
 
-    /** Enqueues the addition of the biases to a copy of the logits in which row i is the row of draw i. */
+    /** Enqueues the addition of the biases to {@code rows}, a copy of the logits with one row for each draw. */
     void add(Tensor rows) {
         ops.biasLogits(rows, arrays.rows, arrays.ids, arrays.values);
     }

@@ -14,8 +14,9 @@ import org.ingrain.tensor.Tensor;
 /**
  * The draws and scores of one step. The parameters of draws and scores are in the staging memory of the step. All
  * results are in one array with the layout of {@link StepResults}, so that a single copy transfers all results to the
- * host. A plan that draws again has a separate array, because a later step still reads the ids that the last step with
- * parts drew. The logits are never changed, because another plan may draw from them again: biases are added to a copy.
+ * host. A plan without parts only draws again from the previous logits. Its results are in a separate array, because a
+ * later step still reads the ids that the last plan with parts drew. The logits are never changed, because another plan
+ * may draw from them again: biases are added to a copy.
  */
 final class Draws {
     private final Ops ops;

@@ -40,7 +40,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
     /**
      * The tokens of one sequence.
      *
-     * @param ids      token ids; ignored if drawnRow is not -1
+     * @param ids      token ids; ignored if {@code drawnRow} is not -1
      * @param from     position of the first token
      * @param drawnRow index among the draws of the previous step, if that step draws the part's only token; -1 if all
      *                 ids are known

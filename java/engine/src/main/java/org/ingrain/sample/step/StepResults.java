@@ -6,9 +6,9 @@ import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
- * The draws and scores of one step in pinned memory: n ids, n log-probabilities, m scores, then the most probable
- * tokens as (n + m, k) ids and (n + m, k) log-probabilities, then a negative log-probability for each draw that has a
- * bias. Each element has 4 bytes. The results are valid from the end of the step until the ring reuses the slot.
+ * The draws and scores of one step in pinned memory, in this order: n ids; n log-probabilities; m scores; the most
+ * probable tokens as (n + m, k) ids and (n + m, k) log-probabilities; a negative log-probability for each draw that has
+ * a bias. Each element has 4 bytes. The results are valid from the end of the step until the ring reuses the slot.
  */
 public final class StepResults {
     final MemorySegment memory;

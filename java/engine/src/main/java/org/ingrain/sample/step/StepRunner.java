@@ -13,8 +13,8 @@ import org.ingrain.tensor.Tensor;
  * the step's small arrays to the device, the selection of the token ids (known ids, or ids drawn by the previous step),
  * the forward pass of the model, the draws, and one copy of the results to pinned memory. Only rank 0 copies results;
  * the ids that rank 0 draws are sent to all ranks. To read a step, the host waits only for the event after the copy of
- * the results. All ops run on one stream. The host may therefore reassign a cache block immediately, because the next
- * sequence that uses the block writes it in a later step.
+ * the results. All ops run on one stream, in the order of the steps. The host may therefore reassign a cache block
+ * immediately: the next sequence that uses the block writes to it only in a later step.
  */
 public final class StepRunner implements AutoCloseable {
     private static final int[] FILLER = {0};

@@ -12,7 +12,8 @@ import org.ingrain.tensor.Require;
  *                           for none; must be 0 if {@code validationData} is not null
  * @param maxLength          maximum length of a row in tokens, at least 2
  * @param truncate           whether longer rows are cut at the end; if false, a longer row causes an InputException
- * @param packing            whether to pack several rows into bins of maxLength tokens; attention does not cross rows
+ * @param packing            whether to pack several rows into bins of {@code maxLength} tokens; attention does not
+ *                           cross rows
  */
 public record DataConfig(Path data, Path validationData, double validationFraction, int maxLength, boolean truncate,
         boolean packing) {

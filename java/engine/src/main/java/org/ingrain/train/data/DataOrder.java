@@ -6,7 +6,7 @@ import java.util.List;
 
 /**
  * Selects the sequences of each optimizer step. The selection depends only on the data, the settings and the step
- * number, so a checkpoint does not store anything about the data except the step number. Sequences are packed into bins
+ * number, so the step number is all that a checkpoint needs to store about the data. Sequences are packed into bins
  * once. Each epoch shuffles the bins with a different seed. The last step of an epoch may have fewer bins.
  */
 public final class DataOrder {
@@ -48,7 +48,7 @@ public final class DataOrder {
         return split(order);
     }
 
-    /** The maximum numbers of tokens, sequences and targets of a micro-batch. */
+    /** Upper bounds for the numbers of tokens, sequences and targets of a micro-batch. */
     public MicroBatchLimits limits() {
         return new MicroBatchLimits(largest(sequences.stream().map(TrainingSequence::length).toList()),
                 largest(sequences.stream().map(s -> 1).toList()),

@@ -54,7 +54,7 @@ public final class ExampleEncoder {
      * several sequences at the turns where the rendering changes, so that every answer follows the prompt from which it
      * would be sampled.
      *
-     * <p>A sequence that truncation leaves without a target token is dropped.
+     * <p>If truncation removes all target tokens of a sequence, the sequence is dropped.
      *
      * @throws InputException if the row has no target token or is too long; the message starts with the row's file and
      * line

@@ -59,7 +59,7 @@ final class MessageReader {
         return ROLES.get(from);
     }
 
-    /** @param where source of the content, with which every error message starts */
+    /** @param where source of the content; every error message starts with it */
     private static String content(JsonNode content, String where) {
         if (content.isString()) {
             return content.stringValue();

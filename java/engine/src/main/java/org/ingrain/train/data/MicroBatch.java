@@ -11,7 +11,7 @@ import java.util.List;
  * @param offsets    (S + 1) first row of each sequence; the last entry is T
  * @param targetRows (M) rows that predict a target, in ascending order; the target of a row is the token of the next
  *                   row
- * @param targets    (M) token ids of the targets, in the order of targetRows
+ * @param targets    (M) token ids of the targets, in the order of {@code targetRows}
  */
 public record MicroBatch(int[] ids, int[] positions, int[] offsets, int[] targetRows, int[] targets) {
     /** Concatenates sequences in the order of the list. */

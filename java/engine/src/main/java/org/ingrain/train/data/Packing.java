@@ -16,9 +16,9 @@ final class Packing {
     }
 
     /**
-     * Packs by best fit decreasing. Sequences are placed from the longest to the shortest, each in the fullest bin that
-     * has enough room. Of equally long sequences, the one with the lower index is placed first. Of equally full bins,
-     * the one that was created first is used. The result therefore depends only on the arguments.
+     * Packs by best fit decreasing. Sequences are placed from the longest to the shortest, each in the fullest bin into
+     * which it fits. Of equally long sequences, the one with the lower index is placed first. Of equally full bins, the
+     * one that was created first is used. The result therefore depends only on the arguments.
      *
      * @param lengths  lengths of the sequences in tokens, each at most capacity
      * @param capacity maximum number of tokens in a bin

@@ -16,8 +16,9 @@ import org.ingrain.tensor.Require;
  * @param keepCheckpoints         number of latest checkpoints to keep; the checkpoint with the lowest validation loss
  *                                is kept too
  * @param activationCheckpointing whether to keep only the input of each layer and all activations of the last layer,
- *                                even if there is memory for more; the backward pass recomputes the other activations,
- *                                which makes a step a third longer; the setting does not change any bit of the results
+ *                                even if there is memory for more. The backward pass then recomputes the other
+ *                                activations, and a step takes about a third more time. The results are bit-identical
+ *                                with and without this setting
  */
 public record TrainConfig(int epochs, int maxSteps, int batchSize, int gradientAccumulation, long seed, int evalEvery,
                           int checkpointEvery, int keepCheckpoints, boolean activationCheckpointing) {

@@ -15,7 +15,7 @@ import org.ingrain.tensor.Require;
  * @param train      training sequences, at least one
  * @param validation validation sequences, may be empty
  * @param packTo     tokens per bin, or 0 for one sequence per bin
- * @param dropped    number of rows that are in neither list, because truncation left them without a target token
+ * @param dropped    number of rows that are in neither list, because truncation removed all of their target tokens
  */
 public record TrainingData(List<TrainingSequence> train, List<TrainingSequence> validation, int packTo, int dropped) {
     /** Creates data for which no row was dropped. */

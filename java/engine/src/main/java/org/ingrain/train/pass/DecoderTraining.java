@@ -16,9 +16,9 @@ import org.ingrain.train.data.MicroBatch;
  * Forward and backward pass of the decoder over packed sequences. The backward pass processes the layers from last to
  * first. At each matmul, the backward pass computes the gradient of the input, and {@link Parameters#backward} adds the
  * gradients of the trained parameters. Gradients of frozen weights are not computed. The backward pass ends at the
- * matmul with trained parameters that is the first in forward order. The loss is computed only for target rows, in
- * chunks, so that only the logits of one chunk are in memory. If the model is sharded, all ranks make the same calls in
- * the same order, and {@link RankSums} computes the sums over ranks.
+ * first matmul, in forward order, that has trained parameters. The loss is computed only for target rows, in chunks, so
+ * that only the logits of one chunk are in memory. If the model is sharded, all ranks make the same calls in the same
+ * order, and {@link RankSums} computes the sums over ranks.
  */
 public final class DecoderTraining implements AutoCloseable {
     private final Allocator.Scope scope;
@@ -104,8 +104,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Runs the ops of layer i after the first norm and before down_proj; rows.x() must contain the output of the first
-     * norm.
+     * Runs the ops of layer i after the first norm and before down_proj; {@code rows.x()} must contain the output of
+     * the first norm.
      */
     private void block(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
@@ -120,9 +120,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /**
-     * Computes kept.qkv up to but not including rope, that is, the projection, its bias, the adapter and the QK norm.
-     */
+    /** Computes {@code kept.qkv()} without rope: the projection, its bias, the adapter and the QK norm. */
     private void queriesKeysValues(int i, TrainingActivations.Layer kept, Tensor x) {
         Weights.Layer layer = weights.layers().get(i);
         Tensor qkv = layer.qkNorm() == null ? kept.qkv() : kept.projected();
@@ -137,8 +135,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Executes the backward pass of QK norm and bias. On entry, dqkv is the gradient of kept.qkv before rope; on
-     * return, it is the gradient of the matmul's output.
+     * Executes the backward pass of QK norm and bias. On entry, {@code dqkv} is the gradient of the result of {@link
+     * #queriesKeysValues}; on return, it is the gradient of the matmul's output.
      */
     private void queriesKeysValuesBackward(int i, TrainingActivations.Layer kept, Tensor dqkv) {
         Weights.Layer layer = weights.layers().get(i);
@@ -171,11 +169,11 @@ public final class DecoderTraining implements AutoCloseable {
                 return;
             }
         }
-        // The pass has already ended here unless the embedding is trained.
+        // This point is reached only if the embedding is trained.
         parameters.embeddingBackward(activations.gradients(t).stream(), inputs.ids());
     }
 
-    /** Recomputes the activations of a layer whose memory other layers have reused. */
+    /** Recomputes a layer's activations, because other layers have overwritten them. */
     private void recompute(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
         Tensor norm = weights.layers().get(i).inputLayernorm();
@@ -294,7 +292,7 @@ public final class DecoderTraining implements AutoCloseable {
 
         /**
          * Computes the losses of the chunk that starts at row {@code begin}. If {@code backward} is true, also computes
-         * the gradient of x and stores it in head.added().
+         * the gradient of x and stores it in {@code head.added()}.
          */
         private void chunk(int begin, boolean backward, float scale) {
             int end = Math.min(begin + TrainingActivations.HEAD_ROWS, m);

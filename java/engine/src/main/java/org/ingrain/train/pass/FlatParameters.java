@@ -128,9 +128,9 @@ public final class FlatParameters {
     }
 
     /**
-     * @param sharded if true, each replica stores the moments of only one slice and updates only this slice, and the
-     *                replicas then all-gather the values (ZeRO-1, arXiv:1910.02054); if false, every replica stores all
-     *                moments and updates all values
+     * @param sharded whether the moments are sharded over the replicas (ZeRO-1, arXiv:1910.02054). If true, each
+     *                replica stores the moments of only one slice and updates only this slice; then the replicas
+     *                all-gather the values. If false, every replica stores all moments and updates all values
      */
     FlatParameters(Allocator memory, Layout layout, TrainingPlace place, boolean sharded) {
         context = memory.context();
@@ -267,7 +267,7 @@ public final class FlatParameters {
     }
 
     /**
-     * Clips the gradients to maxGradNorm, unless maxGradNorm is 0, and executes one AdamW step.
+     * Clips the gradients to {@code config.maxGradNorm()}, unless this is 0, and executes one AdamW step.
      *
      * @param step  from 1
      * @param steps number of steps of the run, for the learning rate schedule
@@ -311,10 +311,7 @@ public final class FlatParameters {
         }
     }
 
-    /**
-     * Returns the summed gradients of the elements from {@code from} to {@code to}, which must be in this replica's
-     * slice.
-     */
+    /** Returns the summed gradients of the elements [from, to), which must be in this replica's slice. */
     private Tensor reduced(long from, long to) {
         return scatters() ? sum.slice(from - begin, to - from) : gradients.slice(from, to - from);
     }

@@ -59,9 +59,9 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Whether a micro-batch may add to the gradient of this group more than once. Such a gradient is first summed over
-     * the micro-batch alone and then added to the total. The total therefore does not depend on which replica computed
-     * which micro-batch.
+     * Whether a micro-batch may add to the gradient of this group more than once. Such a gradient is first summed
+     * separately for the micro-batch, and this sum is then added to the total. The total therefore does not depend on
+     * which replica computed which micro-batch.
      */
     private static boolean apart(Group group) {
         return switch (group.role()) {
@@ -84,8 +84,8 @@ public final class FullParameters implements Parameters {
     /**
      * Creates the parameters and reads the masters from {@code source}.
      *
-     * @param weights weights that the forward pass reads; they are overwritten with the values of {@code source} and
-     *                after each step
+     * @param weights weights that the forward pass reads; they are overwritten with the values of {@code source}, and
+     *                with the trained values after each step
      */
     public static FullParameters load(Weights weights, WeightSource source) {
         return load(weights, TrainingPlace.alone(weights.config()), source);
@@ -209,7 +209,7 @@ public final class FullParameters implements Parameters {
     @Override
     public void updated() {
         if (!weights.owned()) {
-            return;   // the rank that owns the weights updates them from equal masters
+            return;   // the rank that owns the weights has equal masters and updates the weights
         }
         slots.forEach((group, slot) -> {
             if (table.fused(group).matrix()) {

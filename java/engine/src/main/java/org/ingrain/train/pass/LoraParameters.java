@@ -26,8 +26,8 @@ import org.ingrain.train.data.CounterRandom;
 
 /**
  * One adapter in training (arXiv:2106.09685). The adapter adapts the same projections in every layer, and optionally
- * the embedding and the output head. The initial values are those of PEFT. A is uniform in ±1/√C, which is
- * kaiming-uniform with a = √5, and B is zero, so that the first forward pass equals that of the base model. For the
+ * the embedding and the output head. The initial values are those of PEFT. A is drawn uniformly from [-1/√C, 1/√C]
+ * (Kaiming uniform with a = √5), and B is zero, so that the first forward pass equals that of the base model. For the
  * embedding, A is zero and B is normal(0, 1). A bias of B is zero at the start. The contribution of the bias is
  * computed as an update of rank 1 with u = 1.
  */
@@ -49,14 +49,14 @@ public final class LoraParameters implements Parameters {
     private Module embedding;
     /**
      * (n) the gradients of one micro-batch for the embedding and the head; null if neither is adapted. A micro-batch
-     * may add to these gradients more than once. Therefore the gradients of each micro-batch are first summed alone,
-     * and this sum is then added to the total. So the total does not depend on which replica computed which
+     * may add to these gradients more than once. Therefore the gradients of each micro-batch are first summed
+     * separately, and this sum is then added to the total. So the total does not depend on which replica computed which
      * micro-batch.
      */
     private final Tensor apart;
     private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
     /**
-     * (T, 1) filled with ones, and scratch memory for the gradient of the ones, which is not used; null if there are no
+     * Two tensors (T, 1): the ones, and scratch memory that receives their unused gradient. Null if there are no
      * biases.
      */
     private final Tensor ones;
@@ -181,7 +181,8 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Checks that {@code lora} describes an adapter, so that training can start with its values.
+     * Checks that an adapter has the shape that {@code lora} describes, so that training can start with the adapter's
+     * values.
      *
      * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those that {@code lora}
      *         describes

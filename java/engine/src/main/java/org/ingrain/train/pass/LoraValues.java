@@ -59,7 +59,8 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
     }
 
     /**
-     * Checks that {@code lora} describes an adapter, so that training can start with its values.
+     * Checks that an adapter has the shape that {@code lora} describes, so that training can start with the adapter's
+     * values.
      *
      * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those that {@code lora}
      *         describes

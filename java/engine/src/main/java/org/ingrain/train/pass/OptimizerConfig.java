@@ -14,9 +14,9 @@ import org.ingrain.tensor.Require;
  * @param weightDecay          decoupled weight decay, multiplied by the learning rate in each step
  * @param maxGradNorm          gradients with a larger L2 norm are scaled down to this norm; 0 for no clipping
  * @param schedule             schedule after the warm-up
- * @param warmupSteps          steps of linear warm-up; the first step has learning rate 0
- * @param minLearningRateRatio learning rate at the end of a linear or cosine schedule, as a fraction of learningRate, 0
- *                             to 1
+ * @param warmupSteps          number of steps of linear warm-up; if it is not 0, the first step has learning rate 0
+ * @param minLearningRateRatio learning rate at the end of a linear or cosine schedule, as a fraction of
+ *                             {@code learningRate}, 0 to 1
  */
 public record OptimizerConfig(double learningRate, double beta1, double beta2, double eps, double weightDecay,
         double maxGradNorm, Schedule schedule, int warmupSteps, double minLearningRateRatio) {

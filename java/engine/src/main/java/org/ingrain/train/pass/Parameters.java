@@ -36,8 +36,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     }
 
     /**
-     * Adds the gradients of the trained parameters of the embedding of ids (T). dy (T, D) is the gradient of the
-     * embedding's output.
+     * For the embedding lookup of ids (T), adds the gradients of the trained parameters. dy (T, D) is the gradient of
+     * the embedding's output.
      */
     void embeddingBackward(Tensor dy, Tensor ids);
 
@@ -60,8 +60,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
     /**
-     * The first group in forward order that has trained parameters. The output head is not considered; if only the head
-     * is trained, the result comes after the last layer.
+     * The first group in forward order that has trained parameters, not counting the output head. If only the head is
+     * trained, returns a group after the groups of the last layer.
      */
     Group lowest();
 

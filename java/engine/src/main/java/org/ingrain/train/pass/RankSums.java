@@ -34,7 +34,9 @@ final class RankSums {
      * row 1, ...
      */
     private final Tensor order;
-    /** Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, viewed as (HEAD_ROWS·ranks, V / ranks). */
+    /**
+     * Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, if it is viewed as (HEAD_ROWS·ranks, V / ranks).
+     */
     private final Tensor parts;
     private int ordered;
 
@@ -76,7 +78,7 @@ final class RankSums {
         ops.allReduce(dx, own, 1);
     }
 
-    /** Sets y (m, V) to x (m, D)·Wᵀ, for the whole W with the rows of all ranks. */
+    /** Sets y (m, V) to x (m, D)·Wᵀ, where W has the rows of all ranks. */
     void logits(Tensor y, Tensor x, Weight w) {
         if (gathered == null) {
             ops.matmul(y, x, w);
@@ -91,7 +93,7 @@ final class RankSums {
         ops.gatherRows(y.view(all.size(0), all.size(1)), all, order.rows(0, all.size(0)));
     }
 
-    /** Sets dx (m, D) to dy (m, V)·W, for the whole W with the rows of all ranks. */
+    /** Sets dx (m, D) to dy (m, V)·W, where W has the rows of all ranks. */
     void logitsGradient(Tensor dx, Tensor dy, Weight w) {
         if (gathered == null) {
             ops.matmulBackward(dx, dy, w, 0);

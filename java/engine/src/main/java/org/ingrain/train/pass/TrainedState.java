@@ -40,8 +40,8 @@ public record TrainedState(List<Run> runs) {
         }
 
         /**
-         * Returns the ranges of the whole vector, which has this length, in ascending order. Between the added ranges,
-         * ranges without copies represent the gaps.
+         * Returns the ranges of the whole vector of length {@code elements}, in ascending order. Ranges without copies
+         * represent the gaps between the added ranges.
          */
         List<Run> build(long elements) {
             List<Run> all = new ArrayList<>();

@@ -12,8 +12,8 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The activations of one training pass, allocated once for the largest micro-batch. The input of every layer is kept
- * for the backward pass. In addition, the results of the kept layers that are expensive to recompute are kept. Outputs
- * of norms and silu(gate)·up are recomputed in every layer.
+ * for the backward pass. For the kept layers, the results that are expensive to recompute are kept too. Outputs of
+ * norms and silu(gate)·up are recomputed in every layer.
  */
 final class TrainingActivations {
     /** Maximum number of rows of logits in memory. */

@@ -38,27 +38,27 @@ final class TrainingInputs {
         context.write(targets, batch.targets());
     }
 
-    /** Token ids (T). */
+    /** (T) token ids. */
     Tensor ids() {
         return ids.rows(0, batch.tokens());
     }
 
-    /** Position of each token in its sequence (T). */
+    /** (T) position of each token in its sequence, from 0. */
     Tensor positions() {
         return positions.rows(0, batch.tokens());
     }
 
-    /** First row of each sequence; the last element is T (S + 1). */
+    /** (S + 1) first row of each sequence; the last element is T. */
     Tensor offsets() {
         return offsets.rows(0, batch.offsets().length);
     }
 
-    /** Rows that predict a target (M). */
+    /** (M) rows that predict a target. */
     Tensor targetRows() {
         return targetRows.rows(0, batch.targetCount());
     }
 
-    /** Token ids of the targets (M). */
+    /** (M) token ids of the targets. */
     Tensor targets() {
         return targets.rows(0, batch.targetCount());
     }

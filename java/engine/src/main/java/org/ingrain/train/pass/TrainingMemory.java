@@ -11,7 +11,7 @@ import org.ingrain.train.data.MicroBatchLimits;
  *
  * @param limits     maximum sizes of a micro-batch
  * @param keptLayers number of last layers whose activations are kept for the backward pass, from 1 to the number of
- *                   layers; for earlier layers, only the input is kept, and the backward pass recomputes the other
+ *                   layers. For earlier layers, only the input is kept, and the backward pass recomputes the other
  *                   activations
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {

@@ -24,7 +24,7 @@ public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGrou
         return planned(config, Rank.SINGLE, 1);
     }
 
-    /** Returns the position of a rank of the first replica without communicators, for memory planning. */
+    /** Returns the position of a rank in the first replica, for memory planning. The communicators are null. */
     static TrainingPlace planned(Blueprint config, Rank shard, int replicas) {
         return new TrainingPlace(config, shard, null, 0, replicas, null);
     }

@@ -163,7 +163,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    /** Executes the update of a step. The gradient norm is computed from the parts of the first {@code parts} ranks. */
+    /** Executes the update of a step. The gradient norm is computed from the parts of ranks 0 to parts - 1. */
     private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
         float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());
@@ -235,7 +235,10 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return List.copyOf(parameters.subList(0, shards));
     }
 
-    /** Number of calls that a slower fallback kernel computed, over all ranks. The key describes the call. */
+    /**
+     * Number of op calls for which a slower kernel replaced the intended kernel, over all ranks. The key describes the
+     * call.
+     */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
         run(i -> context(i).fallbacks()).forEach(calls -> calls.forEach((what, n) -> all.merge(what, n, Long::sum)));

@@ -13,7 +13,7 @@ import org.ingrain.train.pass.TrainedState;
 
 /**
  * The folder that contains the checkpoints of a run. Each checkpoint is a folder step-N with state.json, state.bin
- * (values, first and second moments) and the files that {@code extra} writes. Checkpoints are written atomically.
+ * (values, first and second moments) and any files that the caller adds. Checkpoints are written atomically.
  */
 public final class Checkpoints {
     private static final Pattern NAME = Pattern.compile("step-(\\d{1,9})");

@@ -33,7 +33,7 @@ public record TrainingState(int step, double firstLoss, double lastLoss, int bes
     }
 
     /**
-     * Returns the state after a validation of this step. If several steps have the lowest loss, bestStep is the
+     * Returns the state after a validation of this step. If several steps have the lowest loss, {@code bestStep} is the
      * earliest of them.
      */
     public TrainingState validated(double loss) {

@@ -26,8 +26,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Uses a tokenizer of characters that merges "ab", with the special tokens ^ (begin) and $ (end) of a sequence, and a
- * template that renders chats like {@code <u:Hi><a:Ho$>}.
+ * Uses a tokenizer with one token per character, except that "ab" is one token. The special token ^ begins a sequence
+ * and $ ends it. The template renders chats like {@code <u:Hi><a:Ho$>}.
  */
 class ExampleEncoderTest {
     private static final int MERGED = 1000;

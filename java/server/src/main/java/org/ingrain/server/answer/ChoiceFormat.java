@@ -28,6 +28,6 @@ public interface ChoiceFormat {
     /** The last part of a choice, with the text and the tokens that the earlier parts did not contain. */
     ObjectNode last(int choice, String text, List<GeneratedToken> tokens, Completion completion);
 
-    /** Number of tokens of a finished choice that the usage counts. */
+    /** For a finished choice, the number of tokens that the usage counts. */
     int counted(Completion completion);
 }

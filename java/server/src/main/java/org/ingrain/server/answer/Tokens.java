@@ -8,7 +8,7 @@ import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.GeneratedToken;
 import org.ingrain.sample.TopTokens;
 
-/** Converts completions to lists of tokens with log-probabilities, the form that streams have too. */
+/** Converts completions to lists of tokens with log-probabilities. Streams use such lists too. */
 final class Tokens {
     /** Replaces a log-probability of -inf, which JSON cannot represent. */
     private static final float LEAST = -9999;
@@ -21,7 +21,7 @@ final class Tokens {
         return tokens(completion.ids(), completion.logProbabilities(), completion.topTokens());
     }
 
-    /** The tokens of the prompt. The log-probability of the first is NaN. */
+    /** The tokens of the prompt. The log-probability of the first token is NaN. */
     static List<GeneratedToken> prompt(int[] ids, Completion completion) {
         return tokens(ids, completion.promptLogProbabilities(), completion.promptTopTokens());
     }

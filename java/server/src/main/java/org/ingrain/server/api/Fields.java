@@ -144,7 +144,8 @@ public final class Fields {
     }
 
     /**
-     * Refuses a field that is not supported, unless its value is neutral, that is, has no effect on the answer.
+     * Checks a field that is not supported. The field is accepted only if its value is neutral, that is, has no effect
+     * on the answer.
      *
      * @param neutral  returns whether a value is neutral
      * @param expected the neutral values, for the error message
@@ -157,7 +158,7 @@ public final class Fields {
         }
     }
 
-    /** Refuses a field that no call has read, unless it is null. */
+    /** Refuses the request if it has fields that no call has read. Fields with the value null are ignored. */
     public void finish() {
         for (String name : json.names()) {
             if (!known.contains(name) && json.has(name)) {

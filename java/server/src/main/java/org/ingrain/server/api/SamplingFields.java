@@ -88,7 +88,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         }
     }
 
-    /** Refuses fields that are not supported, unless they have a neutral value. */
+    /** A field that is not supported is accepted only if its value is neutral. */
     private static void unsupported(Fields fields) {
         // Sampling
         for (String name : List.of("presence_penalty", "frequency_penalty", "min_p")) {

@@ -42,10 +42,9 @@ public final class Generation implements AutoCloseable {
     /**
      * The end of a choice.
      *
-     * @param text   the rest of the choice's text, which the {@link Text} events did not contain; empty if the text is
-     *               not streamed
-     * @param tokens the rest of the tokens, which the {@link Text} events did not contain; empty if the text is not
+     * @param text   the part of the choice's text that no {@link Text} event contained; empty if the text is not
      *               streamed
+     * @param tokens the tokens that no {@link Text} event contained; empty if the text is not streamed
      */
     public record Done(int choice, String text, List<GeneratedToken> tokens, Completion completion) implements Event {
     }
@@ -170,7 +169,10 @@ public final class Generation implements AutoCloseable {
             }
         }
 
-        /** Does not report the text of the last possible token. {@link #finished} reports this text with the end. */
+        /**
+         * Does not report the text of the last possible token. {@link #finished} reports this text together with the
+         * end of the choice.
+         */
         @Override
         public void text(int sample, String piece) {
             if (!stream) {

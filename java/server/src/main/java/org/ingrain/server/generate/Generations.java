@@ -83,7 +83,7 @@ public final class Generations implements AutoCloseable {
         }
     }
 
-    /** Number of HTTP requests whose samples are unfinished. */
+    /** Number of HTTP requests that have been started and not closed. */
     public int count() {
         return running.size();
     }

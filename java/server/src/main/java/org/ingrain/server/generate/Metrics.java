@@ -11,8 +11,8 @@ import org.ingrain.sample.GeneratorLoad;
 import org.ingrain.sample.Request;
 
 /**
- * Counts requests, tokens and times, and writes them in Prometheus' text format. A metric that vLLM has too is named as
- * in vLLM; vLLM's metrics of a request are metrics of a sample here. Thread-safe.
+ * Counts requests, tokens and times, and writes them in Prometheus' text format. If vLLM has the same metric, the
+ * metric has vLLM's name. A metric that vLLM measures for each request is measured for each sample here. Thread-safe.
  */
 public final class Metrics {
     private static final double[] SECONDS = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5,
@@ -85,7 +85,7 @@ public final class Metrics {
         }
     }
 
-    /** @param start time at which the HTTP request arrived, by System.nanoTime */
+    /** @param start value of {@code System.nanoTime()} when the HTTP request arrived */
     Sample sample(Request request, long start) {
         return new Sample(request, start);
     }

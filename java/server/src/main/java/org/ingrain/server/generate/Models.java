@@ -16,7 +16,10 @@ public final class Models {
     private final SharedGenerator generator;
     private final List<Model> bases;
     private final Map<String, Model> adapters = new LinkedHashMap<>();
-    /** Protects {@code adapters}. Requests are submitted under the read lock, so no adapter is unloaded meanwhile. */
+    /**
+     * Protects {@code adapters}. Requests are submitted under the read lock, so no adapter is unloaded while a request
+     * is submitted.
+     */
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     /** Held while an adapter is loaded or unloaded. */
     private final ReentrantLock changing = new ReentrantLock();
@@ -27,7 +30,7 @@ public final class Models {
      * @param name    name in requests and answers
      * @param folder  the model's or the adapter's folder
      * @param slot    slot of the adapter, -1 for the base model
-     * @param created time at which it was loaded, in seconds since 1970
+     * @param created time at which the model was loaded, in seconds since 1970
      */
     public record Model(String name, Path folder, int slot, long created) {
         public boolean adapter() {

@@ -16,7 +16,10 @@ import org.ingrain.tokenizer.Tokenizer;
 
 /** Converts prompts to token ids, and token ids to text. Thread-safe. */
 public final class Prompts {
-    /** Expected maximum length of a token. A text longer than a context of such tokens is refused before encoding. */
+    /**
+     * Assumed maximum number of characters of a token. A text that exceeds the context even with such long tokens is
+     * refused before it is encoded.
+     */
     private static final int CHARACTERS_PER_TOKEN = 256;
 
     private final Engine engine;

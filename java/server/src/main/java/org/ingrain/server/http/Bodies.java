@@ -11,14 +11,17 @@ import java.util.function.Function;
 import org.ingrain.server.api.ApiException;
 
 /**
- * Reads the bodies of requests. The size of a body is limited, and so is the total size of the large bodies that are in
- * memory at one time, so that many clients at once cannot use up the memory. A request waits for its share of this
- * total.
+ * Reads the bodies of requests. The size of a body is limited. The total size of the large bodies in memory is also
+ * limited, so that many clients together cannot use up the memory. A request with a large body waits until the total
+ * allows it.
  */
 final class Bodies {
     /** Maximum size of a body, in bytes. */
     static final int MAX = 16 << 20;
-    /** Size up to which the rest of a refused body is read, because a client reads the error only after it sent all. */
+    /**
+     * Maximum size of a refused body that is nevertheless read to its end, in bytes. It is read because a client reads
+     * the error only after it has sent the whole body.
+     */
     static final int MAX_SKIPPED = 64 << 20;
     static final String TOO_LARGE = String.format(Locale.ROOT, "request body: expected at most %d bytes", MAX);
     private static final int SMALL = 64 << 10;

@@ -18,8 +18,8 @@ import java.util.concurrent.TimeUnit;
  * One connection of a client. A separate thread reads the socket, also while a request of the connection is computed.
  * So the server notices the end of the connection when the client closes it, not only when the answer is written.
  *
- * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends that much data after its request, the
- * end of the connection is noticed later, when the answer is written.
+ * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends more data than that after its request,
+ * the server notices the end of the connection only when it writes the answer.
  */
 public final class Connection implements ConnectionContext {
     /** The connection whose request the current thread handles. */
@@ -34,7 +34,10 @@ public final class Connection implements ConnectionContext {
     private final ConnectionContext delegate;
     private final ArrayBlockingQueue<byte[]> read = new ArrayBlockingQueue<>(BUFFERS);
     private final DataReader reader = DataReader.create(this::take);
-    /** System.nanoTime by which the request must have been read; meaningless between requests. */
+    /**
+     * Value of {@code System.nanoTime()} at which the time for reading the request ends; has no meaning between
+     * requests.
+     */
     private long deadline;
     private boolean reading;
     private boolean headRead;

@@ -18,7 +18,7 @@ import java.util.Map;
 import org.ingrain.server.api.ApiException;
 import org.ingrain.tensor.InputException;
 
-/** Accepts connections and passes their requests to a handler, each request on its own virtual thread. */
+/** Accepts connections and passes their requests to a handler. Each connection has its own virtual thread. */
 public final class HttpListener implements AutoCloseable {
     private static final Duration GRACE = Duration.ofMillis(500);
     /** Size of a socket's send buffer in bytes. It holds the part of an answer that the client has not read yet. */

@@ -67,6 +67,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         }
         page.open("dl", "class", "facts");
         fact(page, "model", notes.path("model").asString(""));
+        fact(page, "teacher", notes.path("teacher").asString(""));
         fact(page, "distilled on", Figures.count(report.sizes().pool(), "question", "questions"));
         fact(page, "held out", Figures.count(report.sizes().test(), "question", "questions"));
         fact(page, "seed", settings.path("sample").path("params").path("seed").asString(""));

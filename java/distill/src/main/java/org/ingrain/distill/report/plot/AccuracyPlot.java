@@ -10,7 +10,7 @@ import org.ingrain.distill.report.table.Figures;
 /**
  * A plot of the accuracy of each arm (y axis) over the arm's mean number of generated tokens (x axis). After a good
  * distillation the student's point is left of System 2's point and at about the same height. A dotted line shows the
- * accuracy of the commonest gold answer.
+ * majority baseline: the accuracy of always giving the most frequent gold answer.
  *
  * @param arms results of the arms; at least one
  */

@@ -34,8 +34,8 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
     /**
      * The result of an arm of a run.
      *
-     * @param seeds    number of seeds; with one seed, the interval is Wilson's, for the questions; with several, the
-     *                 accuracy is their mean, and the interval is Student's, for the seeds
+     * @param seeds    number of seeds. With one seed, the interval is Wilson's interval over the questions. With several
+     *                 seeds, the accuracy is the mean over the seeds, and the interval is Student's interval over them
      * @param accuracy share of right answers, 0 to 1
      * @param tokens   mean number of generated tokens per question
      */

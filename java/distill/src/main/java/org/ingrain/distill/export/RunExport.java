@@ -18,11 +18,11 @@ import org.ingrain.tensor.InputException;
  *
  * @param run run folder whose curation has finished
  */
-public record Export(Path run) {
+public record RunExport(Path run) {
     private static final String TRAIN = "train.jsonl";
     private static final String VALIDATION = "validation.jsonl";
 
-    public Export {
+    public RunExport {
         if (Files.exists(run.resolve("seeds.json"))) {
             throw new InputException(run + ": has the runs of several seeds, expected one of them, such as "
                     + DurableFolder.list(run).stream().filter(Files::isDirectory).findFirst().orElse(run));
@@ -59,9 +59,9 @@ public record Export(Path run) {
         List<TrainingRow> rows = JsonLines.read(file, TrainingRow.class);
         return switch (format) {
             case TRL, DATASET -> rows;
-            case TRL_MESSAGES -> rows.stream().map(Rows.Messages::of).toList();
-            case ALPACA -> rows.stream().map(Rows.Alpaca::of).toList();
-            case SHAREGPT -> rows.stream().map(Rows.ShareGpt::of).toList();
+            case TRL_MESSAGES -> rows.stream().map(ExportRows.Messages::of).toList();
+            case ALPACA -> rows.stream().map(ExportRows.Alpaca::of).toList();
+            case SHAREGPT -> rows.stream().map(ExportRows.ShareGpt::of).toList();
             case DPO -> new Preferences(ledger(), curation()).of(file, rows, validation);
         };
     }

@@ -6,8 +6,8 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /** Training rows in the columns of other trainers. */
-final class Rows {
-    private Rows() {
+final class ExportRows {
+    private ExportRows() {
     }
 
     record Messages(List<Message> messages) {
