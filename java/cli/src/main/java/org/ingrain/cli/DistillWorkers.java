@@ -36,7 +36,12 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
         boolean several = train.full() || teacher != null && teacher.weights() instanceof ModelState.Model;
         return new DistillWorkers(engine, batch, cluster, teacher, several ? new ModelEngines(
                 folder -> open(engine, folder), own -> new EngineAnswerer(own, own.generator(batch.config(own),
-                        train.limits()))) : null);
+                        limits(train, teacher)))) : null);
+    }
+
+    /** Limits of the adapters of the students and of the teacher. */
+    private static AdapterBank.Limits limits(TunerConfig train, OpenTeacher teacher) {
+        return teacher == null ? train.limits() : train.limits().or(teacher.limits());
     }
 
     private static Engine open(Engine base, Path folder) {
@@ -60,10 +65,8 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
     }
 
     Answerer answerer(TunerConfig train) {
-        AdapterBank.Limits limits = train.limits();
         Answerer students = models != null ? new ModelsAnswerer(models, engine.options().model())
-                : cluster.answerer(engine, batch.config(engine), teacher == null ? limits
-                        : limits.or(teacher.limits()));
+                : cluster.answerer(engine, batch.config(engine), limits(train, teacher));
         return teacher == null ? students : new TeacherAnswerer(students,
                 teacher.server() != null ? teacher.server() : students, teacher.weights());
     }

@@ -67,7 +67,7 @@ class TeacherTest {
         JsonNode manifest = Json.parse(text("taught/run.json"), "run.json");
         assertTrue(manifest.path("settings").path("teacher").has("teacher config.json"), manifest.toString());
         assertTrue(text("taught/training/adapter/adapter_config.json").contains("student"));
-        distill(student, "adapted", "--rank", 2, "--teacher", temp.resolve("taught/training/adapter"));
+        distill(student, "adapted", "--full", "--teacher", temp.resolve("taught/training/adapter"));
         assertEquals(texts("taught/evaluation/distilled/samples.jsonl"),
                 texts("adapted/evaluation/teacher-system-1/samples.jsonl"));
     }

@@ -112,7 +112,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         private static final ModelState BASE = new ModelState.Base();
 
         Row row(List<Stage> same) {
-            Row row = switch (same.getFirst()) {
+            return switch (same.getFirst()) {
                 case Stage.Sample(Student student) -> texts(same, student.method(), plans.sample(student, BASE),
                         pool());
                 case Stage.Select(Student student) -> texts(same, student.method(), plans.selection(student, BASE),
@@ -124,7 +124,6 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                 }
                 case Stage stage -> throw new IllegalArgumentException(stage.name());
             };
-            return row;
         }
 
         private Row texts(List<Stage> same, Method method, Plan plan, long questions) {

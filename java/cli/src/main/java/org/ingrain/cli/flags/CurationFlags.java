@@ -54,7 +54,8 @@ public final class CurationFlags {
 
     @Option(names = "--selector", paramLabel = "FILE",
             description = "With --majority universal: JSON file of a method whose prompt has {question} and "
-            + "{responses} and asks for the number of one, as in Response 3 (default: the prompt of universal self-consistency).")
+            + "{responses} and asks for the number of one, as in Response 3 (default: the prompt of universal "
+            + "self-consistency).")
     String selector;
 
     @Option(names = "--verifier", paramLabel = "COMMAND",

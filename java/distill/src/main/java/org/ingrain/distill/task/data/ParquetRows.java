@@ -18,8 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.BiPredicate;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
@@ -30,13 +28,6 @@ import tools.jackson.databind.JsonNode;
  * numbers, booleans, dates and times (in ISO 8601 format), UUIDs, and lists and structs of these.
  */
 final class ParquetRows implements AutoCloseable {
-    /** The logger of the Parquet reader. Its messages of level INFO are about the machine, not about the file. */
-    private static final Logger READER = Logger.getLogger("dev.hardwood");
-
-    static {
-        READER.setLevel(Level.WARNING);
-    }
-
     private final Path file;
     private final ParquetFileReader parquet;
     private final RowReader rows;
