@@ -7,6 +7,7 @@ import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.evaluate.Paired;
 import org.ingrain.distill.evaluate.Score;
+import org.ingrain.distill.report.table.Report;
 import org.ingrain.files.JsonLines;
 
 /**
@@ -31,7 +32,7 @@ public record AnswersPart(PackedItems<?> packs, Paired gain) {
     /** Reads the scores of all arms. The score files of all arms have the same questions in the same order. */
     public static AnswersPart read(Path folder, List<ArmResult> arms, int room) {
         List<List<Score>> scores = arms.stream().map(
-                arm -> JsonLines.read(folder.resolve(file(arm.name())), Score.class)).toList();
+                arm -> JsonLines.read(folder.resolve(Report.scores(arm.name())), Score.class)).toList();
         PackedItems<Item> packs = new PackedItems<>(room);
         for (int i = 0; i < scores.getFirst().size(); i++) {
             int question = i;
@@ -46,9 +47,5 @@ public record AnswersPart(PackedItems<?> packs, Paired gain) {
         int after = arms.indexOf(ArmResult.first(arms, Role.DISTILLED));
         return new AnswersPart(packs, before < 0 || after < 0
                 ? null : Paired.of(scores.get(before), scores.get(after)));
-    }
-
-    static String file(String arm) {
-        return "evaluation/" + arm + "/scores.jsonl";
     }
 }

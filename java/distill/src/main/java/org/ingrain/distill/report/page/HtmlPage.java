@@ -4,11 +4,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.plot.AccuracyPlot;
@@ -20,11 +17,9 @@ import org.ingrain.distill.report.plot.VotesPlot;
 import org.ingrain.distill.report.table.Figures;
 import org.ingrain.distill.report.table.Prompts;
 import org.ingrain.distill.report.table.Report;
-import org.ingrain.distill.report.table.SettingsList;
 import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
 import org.ingrain.distill.report.table.Warning;
-import org.ingrain.distill.sample.Plan;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
@@ -48,7 +43,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         curation(page);
         training(page);
         browsers(page);
-        settings(page);
+        new SettingsPart(report, prompts).add(page);
         page.close("main");
         return resource("page.html").replace("{{title}}", new Markup().text(title() + " - Ingrain").toString())
                 .replace("{{colours}}", Colour.css()).replace("{{style}}", resource("page.css"))
@@ -262,47 +257,6 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.leaf("div", "", "class", "browser", "data-choices", Json.line(choices));
         page.open("noscript").leaf("p", "Browsing this list needs a browser that runs the script of this page.")
                 .close("noscript");
-    }
-
-    private void settings(Markup page) {
-        open(page, "settings", "Settings");
-        page.leaf("h3", "Prompts of " + report.method());
-        page.open("ol", "class", "prompts");
-        for (int i = 0; i < prompts.plan().steps().size(); i++) {
-            Plan.PlannedStep step = prompts.plan().steps().get(i);
-            page.open("li").open("p").leaf("b", step.name())
-                    .text(", " + Figures.count(step.samples(), "sample", "samples") + ", temperature "
-                    + step.params().temperature() + ", top-p " + step.params().topP() + ", at most " + step.params()
-                            .maxTokens() + " tokens. ");
-            page.leaf("span", "wording: " + prompts.marks().get(i).words(), "class", "chip").close("p")
-                    .leaf("pre", step.words()).close("li");
-        }
-        page.close("ol");
-        page.leaf("h3", "Settings that the result depends on");
-        page.leaf(
-                "p", "Runs with equal settings give equal bytes. Further files: the full methods in run.json, the "
-                + "table in report.md and report.json, the plots as images in plots/, the training for TensorBoard in "
-                + "tensorboard/.");
-        Map<String, List<List<String>>> groups = groups();
-        groups.forEach((group, rows) -> {
-            page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation")
-                    ? "" : null)
-                    .leaf("summary", group);
-            table(page, new Table(List.of("setting", "value"), rows), List.of());
-            page.close("details");
-        });
-        page.close("section");
-    }
-
-    /** The settings, grouped by the first part of the setting's name. */
-    private Map<String, List<List<String>>> groups() {
-        Map<String, List<List<String>>> groups = new LinkedHashMap<>();
-        SettingsList.of(report.manifest()).forEach((name, value) -> {
-            int dot = name.indexOf('.');
-            groups.computeIfAbsent(dot < 0 ? "run" : name.substring(0, dot), group -> new ArrayList<>())
-                    .add(List.of(name.substring(dot + 1), value));
-        });
-        return groups;
     }
 
     /** The roles of the named students, in the sequence of {@code students}. */

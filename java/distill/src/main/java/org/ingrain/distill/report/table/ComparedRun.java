@@ -43,7 +43,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         }
 
         List<Score> scores(ArmResult arm) {
-            return JsonLines.read(folder.resolve("evaluation/" + arm.name() + "/scores.jsonl"), Score.class);
+            return JsonLines.read(folder.resolve(Report.scores(arm.name())), Score.class);
         }
 
         /** Seconds and generated tokens of each kind of stage, in the order of the kinds in a run. */

@@ -40,12 +40,7 @@ final class GuardRails {
 
     private GuardRails(Path folder, List<ArmResult> arms) {
         this.arms = arms;
-        arms.forEach(arm -> scores.put(arm, JsonLines.read(folder.resolve(scores(arm.name())), Score.class)));
-    }
-
-    /** The file with the scores of an arm, relative to the run folder. */
-    static String scores(String arm) {
-        return "evaluation/" + arm + "/scores.jsonl";
+        arms.forEach(arm -> scores.put(arm, JsonLines.read(folder.resolve(Report.scores(arm.name())), Score.class)));
     }
 
     /**
@@ -104,7 +99,7 @@ final class GuardRails {
         arms.stream().filter(arm -> arm.role() != Role.BASELINE && arm.unanswered() >= SILENT * arm.answers())
                 .forEach(arm -> warn("test-without-answer", arm.title() + " gives no answer that the task finds to "
                         + share(arm.unanswered(), arm.answers()) + " held-out questions.",
-                        "They count as wrong: read some of them in " + scores(arm.name())
+                        "They count as wrong: read some of them in " + Report.scores(arm.name())
                         + " before you compare accuracies."));
     }
 

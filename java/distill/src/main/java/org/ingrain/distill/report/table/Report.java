@@ -70,6 +70,11 @@ public record Report(String task, String rule, String method, Manifest manifest,
         }
     }
 
+    /** The file with the scores of an arm, relative to the run folder. */
+    public static String scores(String arm) {
+        return "evaluation/" + arm + "/scores.jsonl";
+    }
+
     /** The result table as text for a terminal; lines end with \n. */
     public String table() {
         StringBuilder text = new StringBuilder(heading()).append("\n\n");
