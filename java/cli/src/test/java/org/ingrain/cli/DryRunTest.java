@@ -209,6 +209,16 @@ class DryRunTest {
         assertEquals(new Planned(2, 2), plan.get("train"));
     }
 
+    /** The model compares its answers in pairs. There are at most two answers, each pair has two orders. */
+    @Test
+    void judgingIsAStage() throws IOException {
+        List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,
+                "--test-size", 2, "--method", "direct", "--n", 2, "--majority", "judge", "--max-tokens", 4, "--rank", 2,
+                "--max-steps", 2, "--batch-size", 2, "--dry-run");
+        assertEquals(6 * 2 * (1 + 5), plan(succeed(command)).get("select").most(), "by five criteria");
+        assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
+    }
+
     /** A pair that is too long for the context does not prevent planning; the run discards it. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {

@@ -115,8 +115,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
             return switch (same.getFirst()) {
                 case Stage.Sample(Student student) -> texts(same, student.method(), plans.sample(student, BASE),
                         pool());
-                case Stage.Select(Student student) -> texts(same, student.method(), plans.selection(student, BASE),
-                        data.pool().size());
+                case Stage.Select(Student student) -> texts(same, plans.selector(student),
+                        plans.selection(student, BASE), (long) data.pool().size() * plans.mostSelections(student));
                 case Stage.Evaluate evaluate -> texts(same, evaluate.method(), evaluation(evaluate.method()), test());
                 case Stage.Train train -> {
                     long steps = steps(same, data.pool());
@@ -208,7 +208,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                                 plans.sample(student, Bounds.BASE))).times(same.size()));
                     }
                     case Stage.Select(Student student) -> rows.add(
-                            select(name, student, sampled.get(student.method())).row(name, 1).times(same.size()));
+                            select(same, sampled.get(student.method()), bounds.row(same)));
                     case Stage.Verify verify -> { }
                     case Stage.Curate curate -> { }
                     case Stage.Train train -> rows.add(train(same, examples(sampled.get(config().method()), fitting),
@@ -236,9 +236,18 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                     bounds.pool());
         }
 
-        private Trial.Tried select(String name, Student student, Trial.Tried sampled) {
-            return measure.ask(name, plans.selection(student, Bounds.BASE), Stopping.NEVER,
-                    plans.selectionQuestions(student, sampled.file(), sampled.asked()), List::of, data.pool().size());
+        /** @param most the upper bound, which is the result if the trial's answers give no question to the model */
+        private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
+            String name = same.getFirst().name();
+            Student student = same.getFirst().student();
+            List<Example> questions = plans.selectionQuestions(student, sampled.file(), sampled.asked());
+            if (questions.isEmpty()) {
+                return most;
+            }
+            long whole = Math.round((double) questions.size() / sampled.asked().size() * data.pool().size());
+            Row row = measure.ask(name, plans.selection(student, Bounds.BASE), Stopping.NEVER, questions, List::of,
+                    whole).row(name, 1).times(same.size());
+            return new Row(most.name(), true, row.calls(), most.most(), row.tokens(), row.seconds(), row.basis());
         }
 
         private Row evaluate(String name, Method method, Bounds bounds) {

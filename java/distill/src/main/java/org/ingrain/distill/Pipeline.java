@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.ingrain.distill.curate.Ledger;
-import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
 import org.ingrain.distill.evaluate.Evaluation;
 import org.ingrain.distill.method.Methods;
@@ -138,7 +137,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         if (config.imported() != null) {
             ImportedAnswers.read(config.imported(), data, plans.sample(Student.main(config), new ModelState.Base()));
         }
-        if (config.curation().rule() == Rule.UNIVERSAL) {
+        if (config.curation().rule().asksModel()) {
             plans.selection(Student.main(config), new ModelState.Base());
         }
         task.requireOrders("orders", config.curation().orders(), data.pool());

@@ -3,7 +3,10 @@ package org.ingrain.distill;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.distill.curate.Curation;
+import org.ingrain.distill.curate.Judging;
+import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.curate.Target;
+import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency;
 import org.ingrain.distill.model.Answerer;
@@ -64,19 +67,39 @@ record Plans(DistillConfig<?> config, Task task) {
         return new Curation(student.curation(), task, student.method(), sample(student, teacher));
     }
 
-    /** The sampling in which the teacher selects the most consistent of its own responses. */
+    /** The sampling in which the teacher selects one of its own responses, or compares them. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
         return new Sampling(selection(student, teacher), Stopping.NEVER,
                 selectionQuestions(student, samples, examples), answerer);
     }
 
     Plan selection(Student student, ModelState teacher) {
-        return universal(student).plan(config.sample(), teacher);
+        return judges() ? judging(student).plan(config.sample(), teacher)
+                : universal(student).plan(config.sample(), teacher);
     }
 
-    /** For each example, the question that lists the responses in a file of samples. */
+    /** The method whose branching the selection has. */
+    Method selector(Student student) {
+        return judges() ? config.curation().judge() : student.method();
+    }
+
+    /** Maximum number of questions about the responses to one example. */
+    int mostSelections(Student student) {
+        return judges() ? Judging.most(sample(student, new ModelState.Base()).leaves()) : 1;
+    }
+
+    /** The questions about the responses in a file of samples. */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
-        return universal(student).questions(samples, examples);
+        return judges() ? judging(student).questions(samples, examples)
+                : universal(student).questions(samples, examples);
+    }
+
+    private boolean judges() {
+        return config.curation().rule() == Rule.JUDGE;
+    }
+
+    private Judging judging(Student student) {
+        return new Judging(config.curation(), task, student.method());
     }
 
     private UniversalSelfConsistency universal(Student student) {

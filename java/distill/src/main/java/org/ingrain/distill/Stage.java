@@ -2,7 +2,6 @@ package org.ingrain.distill;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.method.Method;
 import org.ingrain.distill.method.Methods;
@@ -41,7 +40,7 @@ sealed interface Stage {
         }
     }
 
-    /** Lets the student's teacher select the most consistent of its own responses. */
+    /** Lets the student's teacher select one of its own responses, or compare them. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
@@ -154,7 +153,7 @@ sealed interface Stage {
         if (student.ownsSamples()) {
             stages.add(new Sample(student));
         }
-        if (student.curation().rule() == Rule.UNIVERSAL) {
+        if (student.curation().rule().asksModel()) {
             stages.add(new Select(student));
         }
         if (student.curation().verifier() != null) {

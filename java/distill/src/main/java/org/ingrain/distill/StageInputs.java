@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Predicate;
-import org.ingrain.distill.curate.Rule;
 import org.ingrain.distill.evaluate.Arm.Role;
 import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.task.Dataset;
@@ -91,7 +90,8 @@ final class StageInputs {
     JsonNode select(Student student, ModelState teacher, String samples) {
         ObjectNode inputs = drawn(student, teacher);
         ((ObjectNode) inputs.get("data")).put("pool", pool);
-        inputs.set("curation", pick(settings.get("curation"), "selector"));
+        JsonNode curation = settings.get("curation");
+        inputs.set("curation", curation.has("judge") ? pick(curation, "judge", "target") : pick(curation, "selector"));
         return inputs.put("samples", samples);
     }
 
@@ -109,7 +109,7 @@ final class StageInputs {
     }
 
     /**
-     * @param selections digest of the selections; null if the rule is not {@link Rule#UNIVERSAL}
+     * @param selections digest of the selections; null if the rule does not ask the model
      * @param verdicts   digest of the verdicts; null if there is no verifier
      */
     JsonNode curate(Student student, String samples, String selections, String verdicts) {

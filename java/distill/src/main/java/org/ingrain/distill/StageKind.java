@@ -5,7 +5,7 @@ package org.ingrain.distill;
  * bytes of its files are those of a run that was not divided.
  */
 public enum StageKind {
-    /** The teacher generates texts, and with rule {@code universal} selects among them. */
+    /** The teacher generates texts, and with rules {@code universal} and {@code judge} selects among them. */
     SAMPLE,
     /** Answers are verified and votes counted; ledger and training rows are written. This needs no weights. */
     CURATE,

@@ -136,7 +136,7 @@ final class StageRunner {
                     digest(student.samples()));
             case Stage.Verify(Student student) -> inputs.verify(student, digest(student.samples()));
             case Stage.Curate(Student student) -> inputs.curate(student, digest(student.samples()),
-                    student.curation().rule() == Rule.UNIVERSAL ? digest(student.selections()) : null,
+                    student.curation().rule().asksModel() ? digest(student.selections()) : null,
                     student.curation().verifier() == null ? null : digest(student.verdicts()));
             case Stage.Train(Student student, int part) -> inputs.train(digest(student.folder(part) + TRAIN),
                     digest(student.folder(part) + VALIDATION), from(student, part));
@@ -260,7 +260,10 @@ final class StageRunner {
     }
 
     private Curation curation(Student student) {
-        Curation curation = plans.curation(student, teacher(student));
+        Curation unjudged = plans.curation(student, teacher(student));
+        Curation curation = student.curation().rule() != Rule.JUDGE ? unjudged
+                : unjudged.with(unjudged.judging().read(run.file(student.selections()),
+                plans.selectionQuestions(student, run.file(student.samples()), data.pool())));
         return student.curation().verifier() == null ? curation
                 : curation.with(Verdicts.read(run.file(student.verdicts())));
     }

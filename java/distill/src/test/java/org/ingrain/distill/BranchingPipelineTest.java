@@ -162,7 +162,7 @@ class BranchingPipelineTest {
         Method selector = Methods.load(file.toString());
         QuestionConfig data = QuestionConfig.of("question-answer", pool);
         CurationConfig curation = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
-                selector);
+                selector, null);
         run(config(data, "direct", List.of(3), curation), "run", new Fake(2, request -> {
             String prompt = request.messages().getLast().content();
             return prompt.startsWith("Best of") ? "I judge Response 2 the best" : "Text " + request.sample();
@@ -171,7 +171,7 @@ class BranchingPipelineTest {
                 .toList());
         Method faulty = Methods.load(write("faulty.json", List.of(judge.formatted("{question}"))).toString());
         CurationConfig wrong = new CurationConfig(Rule.UNIVERSAL, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null,
-                faulty);
+                faulty, null);
         assertThrows(InputException.class, () -> Runs.check(config(data, "direct", List.of(3), wrong), base, "x"));
     }
 

@@ -37,7 +37,7 @@ class VerifierTest {
 
     private Outcome run(String name, Rule rule, VerifierConfig verifier) {
         return Runs.run(Runs.with(Runs.config(Runs.letters(8, 0), List.of(4, 1), List.of()), new CurationConfig(rule, 0,
-                0, false, 1, true, Target.ANSWER, 0, 1, verifier, null)), base, name, FakeModel.with(2));
+                0, false, 1, true, Target.ANSWER, 0, 1, verifier, null, null)), base, name, FakeModel.with(2));
     }
 
     private List<Entry> ledger(String run) {

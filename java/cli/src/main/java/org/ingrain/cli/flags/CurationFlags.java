@@ -16,6 +16,7 @@ public final class CurationFlags {
                 "more-than-half: the answer of more than half of the samples",
                 "plurality: the answer with the most votes, at least 2 and a quarter of all samples",
                 "universal: the response that the model itself selects",
+                "judge: the answer that the model itself prefers in pairs, with --judge",
                 "best: the accepted answer with the highest score of --verifier",
                 "first: the first answer, unfiltered",
                 "all: every answer, unfiltered"})
@@ -58,6 +59,11 @@ public final class CurationFlags {
             + "self-consistency).")
     String selector;
 
+    @Option(names = "--judge", paramLabel = "METHOD",
+            description = "With --majority judge: method, or JSON file of one, for task pairwise. By it the model compares "
+            + "its up to 4 most frequent answers to a question in pairs, each in both orders (default: bsm).")
+    String judge;
+
     @Option(names = "--verifier", paramLabel = "COMMAND",
             description = "Program that accepts (exit status 0) or rejects (1) each answer, which it reads as one JSON "
             + "line: id, question, fields, answer, text. Rejected answers are not used. Spaces separate the words, or "
@@ -90,6 +96,7 @@ public final class CurationFlags {
         return new CurationConfig(rule, votes, fraction, perStage, orders, !allSamples,
                 Words.choose("--target", target, Target.class), validationFraction, seed,
                 verifier == null ? null : VerifierConfig.of(verifier, verifierTimeout, verifierMemory),
-                selector == null ? null : Methods.load("selector", selector));
+                selector == null ? null : Methods.load("selector", selector),
+                judge == null ? null : Methods.load("judge", judge));
     }
 }

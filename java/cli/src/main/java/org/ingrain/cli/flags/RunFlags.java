@@ -21,7 +21,8 @@ public final class RunFlags {
     /** Flags that do not describe the run itself. */
     private static final Set<String> NOT_KEPT = Set.of("recipe", "output", "from", "dry-run", "debug");
     /** Flags whose values are names or files. */
-    private static final Set<String> NAMES_OR_FILES = Set.of("--task", "--method", "--baselines", "--selector");
+    private static final Set<String> NAMES_OR_FILES = Set.of("--task", "--method", "--baselines", "--selector",
+            "--judge");
     private static final String COMMAND = "distill";
 
     private RunFlags() {

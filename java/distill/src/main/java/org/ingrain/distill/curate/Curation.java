@@ -25,16 +25,28 @@ import org.ingrain.distill.verify.Verdicts;
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step
  * @param verdicts the verdicts of the verifier; rejected answers are not used
+ * @param judged   for rule {@code judge}, the judgements by the ids of the pairs; else empty
  */
-public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts) {
-    /** A curation without a verifier, or before its verdicts are known. */
+public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts,
+        Map<String, Judging.Judgement> judged) {
+    /** A curation without a verifier and a judge, or before their verdicts are known. */
     public Curation(CurationConfig config, Task task, Method method, Plan plan) {
-        this(config, task, method, plan, Verdicts.NONE);
+        this(config, task, method, plan, Verdicts.NONE, Map.of());
     }
 
     /** A copy of this curation with the verdicts of the verifier. */
     public Curation with(Verdicts newVerdicts) {
-        return new Curation(config, task, method, plan, newVerdicts);
+        return new Curation(config, task, method, plan, newVerdicts, judged);
+    }
+
+    /** A copy of this curation with the judgements of the model. */
+    public Curation with(Map<String, Judging.Judgement> newJudged) {
+        return new Curation(config, task, method, plan, verdicts, newJudged);
+    }
+
+    /** The comparison of answers by the model itself, for rule {@code judge}. */
+    public Judging judging() {
+        return new Judging(config, task, method);
     }
 
     /** An example in one presentation order, with its answers. */
@@ -98,6 +110,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         Decision decision = counts.getFirst().unasked() ? Decision.tooLong() : switch (config.rule()) {
             case MORE_THAN_HALF, PLURALITY -> byVotes(counts);
             case UNIVERSAL -> bySelection(counts.getFirst(), selection);
+            case JUDGE -> judged(counts.getFirst());
             case BEST -> best(counts.getFirst().ballot().answers());
             case FIRST -> unfiltered(counts.getFirst().ballot().answers().subList(0, 1));
             case ALL -> unfiltered(counts.getFirst().ballot().answers());
@@ -250,6 +263,13 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 answer.answer(), List.of(new Entry.TargetText(0, answer.path(), text)));
     }
 
+    private Decision judged(Count count) {
+        Judging.Result result = judging().best(count.example(), count.ballot().answers(), judged);
+        Ballot.Answer best = result.best();
+        return best == null ? Decision.discard(result.reason(), result.detail()) : new Decision(result.reason(),
+                result.detail(), best.answer(), List.of(new Entry.TargetText(0, best.path(), target(best))));
+    }
+
     /** Selects the accepted answer with the highest score; the first of equal ones. No score counts as 0. */
     private Decision best(List<Ballot.Answer> answers) {
         List<Ballot.Answer> accepted = answers.stream()
@@ -285,8 +305,6 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     private String target(Ballot.Answer answer) {
-        String text = config.target() == Target.ANSWER ? answer.answer()
-                : method.withoutThoughts(answer.text()).orElse("").strip();
-        return text == null ? "" : text;
+        return config.target().text(answer, method);
     }
 }

@@ -2,6 +2,7 @@ package org.ingrain.distill.curate;
 
 import java.util.Locale;
 import org.ingrain.distill.method.Method;
+import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.tensor.InputException;
 
@@ -26,10 +27,12 @@ import org.ingrain.tensor.InputException;
  *                           then; null: none
  * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
  *                           prompt of the paper
+ * @param judge              for rule {@code judge}, the method for task {@code pairwise} by which the model compares its
+ *                           answers; null: {@code bsm}
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
         boolean earlyStop, Target target, double validationFraction, long seed, VerifierConfig verifier,
-        Method selector) {
+        Method selector, Method judge) {
     public CurationConfig {
         if (rule == null || target == null) {
             throw new InputException("curation: rule and target, expected both");
@@ -41,6 +44,10 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         if (rule != Rule.UNIVERSAL && selector != null) {
             throw InputException.field("selector", selector.name() + ", expected one only with rule universal");
         }
+        if (rule != Rule.JUDGE && judge != null) {
+            throw InputException.field("judge", judge.name() + ", expected one only with rule judge");
+        }
+        judge = rule == Rule.JUDGE && judge == null ? Methods.load("judge", "bsm") : judge;
         if (minVotes < 0) {
             throw InputException.field("minVotes", minVotes + ", expected 0 or more");
         }
@@ -66,11 +73,11 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** Settings without a verifier and a selector. */
+    /** Settings without a verifier, a selector and a judge. */
     public CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
             Target target, double validationFraction, long seed) {
         this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null,
-                null);
+                null, null);
     }
 
     /** The default settings: rule {@code more-than-half}, with the bare answer as target. */

@@ -92,6 +92,7 @@ public record Entry(String id, String question, String gold, String category, Ve
         @JsonProperty("majority") MAJORITY("majority"),
         @JsonProperty("plurality") PLURALITY("plurality"),
         @JsonProperty("selected") SELECTED("selected"),
+        @JsonProperty("judged") JUDGED("judged"),
         @JsonProperty("verified") VERIFIED("accepted by the verifier"),
         @JsonProperty("rejected") REJECTED("rejected by the verifier"),
         @JsonProperty("unfiltered") UNFILTERED("unfiltered"),

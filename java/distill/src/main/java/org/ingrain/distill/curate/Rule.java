@@ -20,6 +20,8 @@ public enum Rule {
      * arXiv:2311.17311).
      */
     @JsonProperty("universal") UNIVERSAL,
+    /** The answer that the model itself judges better than the others, pair by pair (best of n). */
+    @JsonProperty("judge") JUDGE,
     /** The accepted answer with the highest score of the verifier; the first of equal ones (best of n). */
     @JsonProperty("best") BEST,
     /** The answer of the first sample, without a filter. */
@@ -38,6 +40,11 @@ public enum Rule {
      */
     public double usualMinFraction() {
         return this == PLURALITY ? 0.25 : 0;
+    }
+
+    /** Whether this rule asks the model about its own answers, in a stage after sampling. */
+    public boolean asksModel() {
+        return this == UNIVERSAL || this == JUDGE;
     }
 
     /** Whether this rule selects the label by votes. */

@@ -65,14 +65,14 @@ final class Tally {
         int out = voters - counted;
         if (out == 0 || switch (rule) {
             case FIRST -> counted > 0;
-            case ALL, UNIVERSAL, BEST -> false;
+            case ALL, UNIVERSAL, JUDGE, BEST -> false;
             case MORE_THAN_HALF, PLURALITY -> most() + out < needed || won(out);
         }) {
             return 0;
         }
         return switch (rule) {
             case FIRST -> 1;
-            case ALL, UNIVERSAL, BEST -> out;
+            case ALL, UNIVERSAL, JUDGE, BEST -> out;
             case MORE_THAN_HALF -> needed - most();
             // The verdict needs the fewest further votes if the leading answer gets all of them. They are enough if the
             // second answer could not reach the leading answer even with all remaining votes.

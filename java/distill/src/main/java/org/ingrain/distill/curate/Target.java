@@ -1,11 +1,18 @@
 package org.ingrain.distill.curate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import org.ingrain.distill.method.Method;
 
 /** The text that the student is trained to generate. This text never contains the intermediate steps. */
 public enum Target {
     /** The bare answer. */
     @JsonProperty("answer") ANSWER,
     /** The whole text of the last step of the first sample that gave the label. */
-    @JsonProperty("response") RESPONSE
+    @JsonProperty("response") RESPONSE;
+
+    /** The text of an answer that is the target; empty if there is none. */
+    String text(Ballot.Answer answer, Method method) {
+        String text = this == ANSWER ? answer.answer() : method.withoutThoughts(answer.text()).orElse("").strip();
+        return text == null ? "" : text;
+    }
 }

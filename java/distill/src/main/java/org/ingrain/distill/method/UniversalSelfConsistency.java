@@ -61,8 +61,7 @@ public record UniversalSelfConsistency(Task task, Method method, Method selector
 
     /** Sampling plan with one sample per question; the prompt of the paper is sampled greedily. */
     public Plan plan(SampleConfig config, ModelState weights) {
-        SampleConfig once = new SampleConfig(List.of(1), config.params());
-        return (selector == null ? Methods.universal() : selector).unchecked(task, once, "select", weights);
+        return (selector == null ? Methods.universal() : selector).unchecked(task, config.once(), "select", weights);
     }
 
     /**

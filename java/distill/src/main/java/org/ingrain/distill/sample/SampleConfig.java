@@ -21,4 +21,9 @@ public record SampleConfig(List<Integer> samples, SamplingParams params) {
             }
         }
     }
+
+    /** These settings with one sample of each step. */
+    public SampleConfig once() {
+        return new SampleConfig(List.of(1), params);
+    }
 }

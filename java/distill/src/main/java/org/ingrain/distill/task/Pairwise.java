@@ -53,6 +53,16 @@ public record Pairwise() implements Task {
     }
 
     /**
+     * The question which of two responses to a question is better. The messages before the question remain.
+     *
+     * @param id id of the new question
+     */
+    public static Example pair(String id, Example question, String a, String b) {
+        return new Example(id, question.question(), null, Map.of(RESPONSE_A, a, RESPONSE_B, b), null, List.of(),
+                Map.of(), null, null, null, question.context());
+    }
+
+    /**
      * Finds the last verdict in double brackets. If there is no such verdict and the text consists only of a verdict
      * letter and punctuation, the result is this letter.
      */

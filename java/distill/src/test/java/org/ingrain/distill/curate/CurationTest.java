@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -18,17 +20,22 @@ import org.ingrain.distill.method.Methods;
 import org.ingrain.distill.method.UniversalSelfConsistency.Selection;
 import org.ingrain.distill.model.Finish;
 import org.ingrain.distill.model.ModelState;
+import org.ingrain.distill.model.SampleKey;
 import org.ingrain.distill.model.TrainingRow;
 import org.ingrain.distill.sample.Answers;
 import org.ingrain.distill.sample.Plan;
 import org.ingrain.distill.sample.SampleConfig;
 import org.ingrain.distill.sample.SampleRecord;
+import org.ingrain.distill.task.AnswerFormat;
 import org.ingrain.distill.task.CoinFlip;
 import org.ingrain.distill.task.Example;
+import org.ingrain.distill.task.QuestionAnswer;
+import org.ingrain.distill.task.Task;
 import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.distill.verify.VerifierConfig;
+import org.ingrain.distill.verify.Verdicts;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,7 +100,7 @@ class CurationTest {
                 new SampleRecord("1", "1", "answer", "", 0, Finish.PROMPT_TOO_LONG)));
         for (Rule rule : Rule.values()) {
             CurationConfig config = rule != Rule.BEST ? rule(rule, 0, 0) : new CurationConfig(rule, 0, 0, false, 1,
-                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0), null);
+                    true, Target.ANSWER, 0, 1, VerifierConfig.of("true", 1, 0), null, null);
             Entry entry = new Curation(config, new CoinFlip("", 2), Methods.direct(), plan(2))
                     .judge(List.of(new Curation.Asked(COIN, none)), Selection.NONE);
             assertVerdict(entry, Verdict.DISCARDED, Reason.PROMPT_TOO_LONG,
@@ -217,6 +224,37 @@ class CurationTest {
         assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED,
                 Reason.PROMPT_TOO_LONG, "its 3 responses do not fit into the model's context, "
                 + "so it was not asked to select one");
+    }
+
+    /** The pair of the accepted answers decides; a rejected answer that won its pairs is not used. */
+    @Test
+    void rejectedAnswersAreNotCompared() {
+        Task task = new QuestionAnswer(AnswerFormat.NUMBER);
+        Example sum = new Example("1", "How many?", null);
+        List<SampleRecord> samples = Stream.of("7", "8", "9").map(text -> new SampleRecord("1",
+                String.valueOf(text.charAt(0) - '7'), "answer", text, 2, Finish.STOP)).toList();
+        Plan plan = Methods.direct().plan(task, new SampleConfig(List.of(3), SamplingParams.sampled(1, 1, 8, 1)),
+                "sample", new ModelState.Base());
+        Map<String, Judging.Judgement> judged = Map.of("1/0/1", new Judging.Judgement("B", true),
+                "1/0/2", new Judging.Judgement("A", true), "1/1/2", new Judging.Judgement("A", true));
+        List<Curation.Asked> asked = List.of(new Curation.Asked(sum, new Answers(samples)));
+        Curation curation = new Curation(rule(Rule.JUDGE, 0, 0), task, Methods.direct(), plan).with(judged);
+        Entry all = curation.judge(asked, Selection.NONE);
+        assertVerdict(all, Verdict.KEPT, Reason.JUDGED, "judged best of 3 distinct answers: 2 of 2 pairs won");
+        assertEquals("8", all.label());
+        Map<SampleKey, org.ingrain.distill.verify.Verdict> rejected = new HashMap<>();
+        for (String path : List.of("1", "2", "0")) {
+            rejected.put(new SampleKey("1", path), new org.ingrain.distill.verify.Verdict("1", path, false, null, null));
+            Entry entry = curation.with(new Verdicts(Map.copyOf(rejected))).judge(asked, Selection.NONE);
+            switch (path) {
+                case "1" -> assertVerdict(entry, Verdict.KEPT, Reason.JUDGED,
+                        "judged best of 2 of 3 distinct answers: 1 of 1 pairs won");
+                case "2" -> assertVerdict(entry, Verdict.KEPT, Reason.JUDGED,
+                        "the only distinct answer that was not rejected by the verifier");
+                default -> assertVerdict(entry, Verdict.DISCARDED, Reason.REJECTED,
+                        "all compared answers rejected by the verifier");
+            }
+        }
     }
 
     @Test
