@@ -213,8 +213,8 @@ class DryRunTest {
     @Test
     void judgingIsAStage() throws IOException {
         List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,
-                "--test-size", 2, "--method", "direct", "--n", 2, "--majority", "judge", "--max-tokens", 4, "--rank", 2,
-                "--max-steps", 2, "--batch-size", 2, "--dry-run");
+                "--test-size", 2, "--method", "direct", "--n", 2, "--majority", "judge", "--target", "response",
+                "--max-tokens", 4, "--rank", 2, "--max-steps", 2, "--batch-size", 2, "--dry-run");
         assertEquals(6 * 2 * (1 + 5), plan(succeed(command)).get("select").most(), "by five criteria");
         assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
     }

@@ -105,7 +105,8 @@ class JudgeTest {
     }
 
     /** Runs all stages, and returns the number of texts that the model was asked for. */
-    private int run(DistillConfig<Runs.NoSettings> config, String name, String from, Function<TextRequest, String> says) {
+    private int run(DistillConfig<Runs.NoSettings> config, String name, String from,
+            Function<TextRequest, String> says) {
         Fake fake = new Fake(says);
         Runs.pipeline(config, base, fake, new FakeTuner(() -> { })).run(new Pipeline.Goal(base.resolve(name),
                 StageKind.REPORT, from == null ? null : base.resolve(from), null));

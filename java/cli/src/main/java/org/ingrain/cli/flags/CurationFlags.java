@@ -60,8 +60,8 @@ public final class CurationFlags {
     String selector;
 
     @Option(names = "--judge", paramLabel = "METHOD",
-            description = "With --majority judge: method, or JSON file of one, for task pairwise. By it the model compares "
-            + "its up to 4 most frequent answers to a question in pairs, each in both orders (default: bsm).")
+            description = "With --majority judge: method for task pairwise, or its JSON file, by which the model "
+            + "compares its 4 most frequent answers to a question in pairs, each in both orders (default: bsm).")
     String judge;
 
     @Option(names = "--verifier", paramLabel = "COMMAND",

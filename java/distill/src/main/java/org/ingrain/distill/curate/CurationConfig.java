@@ -27,8 +27,8 @@ import org.ingrain.tensor.InputException;
  *                           then; null: none
  * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
  *                           prompt of the paper
- * @param judge              for rule {@code judge}, the method for task {@code pairwise} by which the model compares its
- *                           answers; null: {@code bsm}
+ * @param judge              for rule {@code judge}, the method for task {@code pairwise} with which the model compares
+ *                           its answers; null: {@code bsm}
  */
 public record CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders,
         boolean earlyStop, Target target, double validationFraction, long seed, VerifierConfig verifier,

@@ -244,7 +244,8 @@ class CurationTest {
         assertEquals("8", all.label());
         Map<SampleKey, org.ingrain.distill.verify.Verdict> rejected = new HashMap<>();
         for (String path : List.of("1", "2", "0")) {
-            rejected.put(new SampleKey("1", path), new org.ingrain.distill.verify.Verdict("1", path, false, null, null));
+            rejected.put(new SampleKey("1", path),
+                    new org.ingrain.distill.verify.Verdict("1", path, false, null, null));
             Entry entry = curation.with(new Verdicts(Map.copyOf(rejected))).judge(asked, Selection.NONE);
             switch (path) {
                 case "1" -> assertVerdict(entry, Verdict.KEPT, Reason.JUDGED,
