@@ -74,7 +74,10 @@ record Plans(DistillConfig<?> config, Task task) {
         return universal(student).plan(config.sample(), teacher);
     }
 
-    /** For each example, the question that lists the responses in a file of samples. */
+    /**
+     * For each example, a question that lists the example's responses from a file of samples, for the model to select
+     * one.
+     */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
         return universal(student).questions(samples, examples);
     }

@@ -32,12 +32,12 @@ import org.ingrain.distill.curate.Distribution;
  *                   presentation order
  * @param categories results by category, in order of first appearance; a wider category comes before the categories
  *                   that it contains
- * @param votes      results of the majority votes of the first k answers, for each k in {@link EvaluateConfig#votes},
- *                   in ascending order of k
+ * @param votes      results of the majority vote of the first k answers, for each k in {@link EvaluateConfig#votes}, in
+ *                   ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
  *                   there are not several test files
- * @param given      the given answers, as keys of the task that are converted to the given order; one for each question
- *                   in each presentation order, without the questions that got no answer
+ * @param given      the arm's answers, as keys of the task, converted to the given order; one for each question in each
+ *                   presentation order, without those that got no answer
  * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,

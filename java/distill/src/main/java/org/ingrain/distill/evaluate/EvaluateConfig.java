@@ -64,7 +64,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** Settings with the usual number of samples for the controls, and without System 2 of the student. */
+    /** Settings with the usual number of samples for the controls. The student's System 2 is not evaluated. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
             List<Integer> votes, List<Method> baselines) {
         this(params, samples, orders, controls, votes, baselines, 0, false);
