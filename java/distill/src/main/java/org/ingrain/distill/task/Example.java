@@ -61,7 +61,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         return new Example(id, question, gold, fields, category, references, relabel, given, newGroup, set, context);
     }
 
-    /** A copy of this example after other messages. */
+    /** A copy of this example with another context. */
     Example within(List<Message> newContext) {
         return new Example(id, question, gold, fields, category, references, relabel, given, group, set, newContext);
     }
