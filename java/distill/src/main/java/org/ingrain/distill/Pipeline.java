@@ -57,7 +57,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
-        /** All stages, without another run. */
+        /** All stages. No stage is taken over from another run. */
         public static Goal all(Path folder) {
             return new Goal(folder, StageKind.REPORT, null, null);
         }

@@ -48,7 +48,7 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, Sta
     public record Result(String table, Path report, List<String> warnings) {
     }
 
-    /** All stages of these runs, without another run. */
+    /** All stages of these runs. No stage is taken over. */
     public Seeds(List<Run<T>> runs, Path output) {
         this(runs, output, StageKind.REPORT, null);
     }

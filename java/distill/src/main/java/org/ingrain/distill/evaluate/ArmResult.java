@@ -35,7 +35,7 @@ import org.ingrain.distill.curate.Distribution;
  * @param votes      results of the majority vote of the first k answers, for each k in {@link EvaluateConfig#votes}, in
  *                   ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
- *                   there are not several test files
+ *                   there is at most one test file
  * @param given      the arm's answers, as keys of the task, converted to the given order; one for each question in each
  *                   presentation order, without those that got no answer
  * @param commonest  the result of the commonest gold answer on the same questions
@@ -145,7 +145,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes;
     }
 
-    /** The results on the questions of each test file, by the file's name; empty if there are not several. */
+    /** The results on the questions of each test file, by the file's name; empty if there is at most one test file. */
     public static Map<String, List<ArmResult>> bySet(List<ArmResult> arms) {
         Map<String, List<ArmResult>> sets = new LinkedHashMap<>();
         arms.forEach(arm -> arm.sets().forEach((set, own) -> sets.computeIfAbsent(set, none -> new ArrayList<>())

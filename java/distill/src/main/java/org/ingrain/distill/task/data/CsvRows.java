@@ -24,7 +24,7 @@ import tools.jackson.dataformat.csv.CsvSchema;
 
 /**
  * Reads the rows of a CSV file (RFC 4180, UTF-8, also gzipped) as JSON objects. The separator may also be a tab. The
- * first line has the names of the columns. All values are texts. A row has no field for an empty value.
+ * first line has the names of the columns. All values are texts. If a value is empty, the row has no such field.
  */
 final class CsvRows {
     private static final ObjectReader READER = CsvMapper.builder()
