@@ -54,7 +54,8 @@ class DamagedRunTest {
     /** The edit appends a space, which no check of the format can detect. */
     @ParameterizedTest
     @ValueSource(strings = {"samples.jsonl", "ledger.jsonl", "train.jsonl", "validation.jsonl", "training.json",
-        "training/metrics.jsonl", "training/adapter/adapter.json", "evaluation/system-2/samples.jsonl", "evaluation/distilled/scores.jsonl"})
+        "training/metrics.jsonl", "training/adapter/adapter.json", "evaluation/system-2/samples.jsonl",
+        "evaluation/distilled/scores.jsonl"})
     void anEditedFileIsRefused(String name) {
         String text = DurableFile.read(file(name));
         DurableFile.write(file(name), text + " ");

@@ -177,7 +177,8 @@ class RunStagesTest {
             int whole = texts(other, "whole-" + name);
             int[] done = from("half", other, name);
             assertTrue(done[0] < whole - 100, done[0] + " of " + whole);
-            assertTrue(said.getFirst().matches("sample: begins with \\d+ texts of half: made with (curation\\.|other q).*"),
+            assertTrue(said.getFirst()
+                    .matches("sample: begins with \\d+ texts of half: made with (curation\\.|other q).*"),
                     said::toString);
             Runs.assertSame(content("whole-" + name), base.resolve(name), rule.toString());
         }

@@ -26,7 +26,7 @@ class TrialTest {
     @TempDir(factory = MemoryFolder.class)
     private Path base;
 
-    /** The row for ten questions, after a trial of one question in 2 seconds. A length of 0 means a text that was cut. */
+    /** The row for ten questions, after a trial of one question in 2 seconds. Length 0 means a text that was cut. */
     private Forecast.Row row(int cut, int... lengths) {
         List<SampleRecord> samples = new ArrayList<>();
         for (int length : lengths) {

@@ -36,7 +36,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
      *
      * @param seeds    number of seeds. With one seed, the interval is Wilson's interval over the questions. With
      *                 several seeds, the accuracy is the mean over the seeds, and the interval is Student's interval
-     *                 over them.
+     *                 over them
      * @param accuracy share of right answers, 0 to 1
      * @param tokens   mean number of generated tokens per question
      */

@@ -97,7 +97,8 @@ class GuardRailsTest {
         assertEquals(List.of("teacher-not-better", "samples-without-answer", "few-kept", "labels-one-sided",
                 "test-without-answer", "student-constant", "nothing-learnt"), List.copyOf(found.keySet()));
         assertEquals("The teacher is not shown to be better than System 1: 10.0 % against 45.0 %, better on 4 and "
-                + "worse on 18 of 40 questions (McNemar's exact test, p = 0.004).", found.get("teacher-not-better").text());
+                + "worse on 18 of 40 questions (McNemar's exact test, p = 0.004).",
+                found.get("teacher-not-better").text());
         assertEquals("150 of 256 (58.6 %) sampled answers for Distilled RaR have no answer that the task finds.",
                 found.get("samples-without-answer").text());
         assertEquals("Curation kept 23 of 32 (71.9 %) questions for Distilled RaR.", found.get("few-kept").text());
