@@ -117,9 +117,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
     }
 
-    /**
-     * The totals of the generated texts, of the generated tokens and of the time, over all stages of {@code runs} runs.
-     */
+    /** Total numbers of generated texts and tokens and total time, over all stages of {@code runs} runs. */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
         return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,

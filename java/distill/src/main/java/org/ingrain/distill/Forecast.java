@@ -29,8 +29,8 @@ import org.ingrain.tensor.InputException;
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan; it contains the rows of the trial, followed by the longest
- *                 rows that curation may keep, in the number of rows of a step; null if nothing was tried
+ * @param training file of training rows for the memory plan; it contains the rows of the trial and then, for one step,
+ *                 the longest rows that curation may keep; null if nothing was tried
  */
 public record Forecast(List<Row> rows, int tooLong, Path training) {
     /** The maximum number of tokens that the chat templates of known models add to a question and its answer. */

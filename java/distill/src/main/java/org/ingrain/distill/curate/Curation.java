@@ -17,10 +17,9 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.distill.verify.Verdicts;
 
 /**
- * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within one presentation
- * order of the options or responses (self-consistency of outputs) and between several presentation orders
- * (self-consistency under input perturbation). Gold answers do not affect the verdict; the ledger only records whether
- * a label is right.
+ * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within each presentation
+ * order of the options or responses (self-consistency of outputs) and across presentation orders (self-consistency
+ * under input perturbation). Gold answers do not affect the verdict; the ledger only records whether a label is right.
  *
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step

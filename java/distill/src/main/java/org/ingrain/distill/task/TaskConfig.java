@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param suffix       text that is appended to each question, only for coin-flip
  * @param size         number of words (last-letter) or people (coin-flip) in a generated question; for last-letter it
  *                     also applies to questions that quote no words; 0 means 2
- * @param system       system message before each prompt, instead of that of the task or of a row; an empty text: no
- *                     system message; null: that of the row, else that of the task
+ * @param system       system message before each prompt, in place of the row's or the task's system message; an empty
+ *                     text: no system message; null: the row's system message or, if it has none, the task's
  * @param own          a user's own task; null for a built-in task
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size, String system,

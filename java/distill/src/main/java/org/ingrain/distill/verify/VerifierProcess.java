@@ -19,9 +19,9 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input, and
- * has an empty private folder as its working folder and home, an environment with PATH, HOME, TMPDIR and LANG only, a
- * time limit, and limits of memory and file sizes if {@code prlimit} is installed. This is not a sandbox: the program
+ * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. Its
+ * working folder and home is an empty private folder. Its environment has only PATH, HOME, TMPDIR and LANG. It has a
+ * time limit and, if {@code prlimit} is installed, limits of memory and file sizes. This is not a sandbox: the program
  * has the rights of the user, including the network and the user's files.
  *
  * <p>Exit status 0 accepts and 1 rejects. If the status is 0 and the last line of standard output is a JSON object with
