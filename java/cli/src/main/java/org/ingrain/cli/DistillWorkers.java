@@ -22,13 +22,13 @@ import org.ingrain.engine.Fingerprint;
 import org.ingrain.model.AdapterBank;
 
 /**
- * The models that answer and the tuner that trains the students of a distillation. With one whole model, sampling and
- * training share its weights. With several (another teacher's, or students whose weights are all trained), one of them
- * is in memory at a time.
+ * The models that answer and the tuner that trains the students of a distillation. If the run needs only the base
+ * model, sampling and training share its weights. If the run needs several whole models, at most one of them is in
+ * memory at a time. That is so if the teacher is another whole model, or if all weights of the students are trained.
  *
  * @param engine  engine of the students' base model
  * @param teacher null if the base model is the teacher
- * @param models  engines of the whole models; null if there is only the base model
+ * @param models  engines of the whole models; null if the run needs only the base model
  */
 record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher, ModelEngines models) {
     static DistillWorkers of(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher,
@@ -39,7 +39,7 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
                         limits(train, teacher)))) : null);
     }
 
-    /** Limits of the adapters of the students and of the teacher. */
+    /** Limits that the students' adapters and the teacher's adapter comply with. */
     private static AdapterBank.Limits limits(TunerConfig train, OpenTeacher teacher) {
         return teacher == null ? train.limits() : train.limits().or(teacher.limits());
     }
@@ -48,7 +48,7 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
         return Engine.open(base.options().withModel(folder), new LoadProgress(folder));
     }
 
-    /** Properties of the engine that texts depend on, with the context length. */
+    /** The engine properties that texts depend on, including the context length. */
     static SortedMap<String, String> properties(Engine engine, BatchFlags batch) {
         SortedMap<String, String> all = engine.fingerprint();
         all.put("context", String.valueOf(batch.config(engine).contextLength()));

@@ -23,8 +23,8 @@ import org.ingrain.train.pass.TrainingMemory;
 
 /**
  * Prints the estimated work, time and memory of a distillation. The estimate comes from short trials on this machine
- * with a few of the distillation's questions. If the model is a config without weights, the plan has upper bounds, and
- * no time.
+ * with a few of the distillation's questions. If the model is a config without weights, the output has upper bounds
+ * instead, and no times.
  *
  * @param recipe the recipe of the command line; null if there is none
  * @param seeds  number of runs, which are executed one after another
@@ -38,7 +38,9 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return engine.options().randomWeights() ? bounds(run) : tried(run);
     }
 
-    /** Prints upper bounds. The training memory is that of steps whose rows are all as long as the longest one. */
+    /**
+     * Prints upper bounds. The training memory is computed as if every row of a step were as long as the longest row.
+     */
     private int bounds(Seeds.Run<TunerConfig> run) {
         DistillConfig<TunerConfig> config = run.config();
         int rows = config.train().train().batchSize();
@@ -115,9 +117,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
         return seeds == 1 ? text.toString() : text.append(line(total(forecast, seeds))).toString();
     }
 
-    /**
-     * The totals of the generated texts, of the generated tokens and of the time, over all stages of {@code runs} runs.
-     */
+    /** Total numbers of generated texts and tokens and total time, over all stages of {@code runs} runs. */
     private static Forecast.Row total(Forecast forecast, int runs) {
         List<Forecast.Row> asking = forecast.rows().stream().filter(Forecast.Row::asks).toList();
         return new Forecast.Row(runs == 1 ? "all texts, all time" : "all of " + runs + " seeds", true,

@@ -102,9 +102,9 @@ public final class Main implements Callable<Integer> {
     }
 
     /**
-     * The parser for these arguments. If they begin with the name of a command or with {@code --version}, the parser
-     * has no other commands: picocli reads the options of a command by reflection, and reading those of all commands
-     * takes longer than the rest of {@code --version}.
+     * The parser for these arguments. If the first argument is the name of a command, the parser has only this command;
+     * if it is {@code --version}, the parser has no commands. Picocli reads the options of a command by reflection. For
+     * all commands, this takes longer than everything else that {@code --version} does.
      */
     static CommandLine commandLine(String[] arguments) {
         Main main = new Main();

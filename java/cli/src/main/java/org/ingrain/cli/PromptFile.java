@@ -34,8 +34,9 @@ final class PromptFile {
     }
 
     /**
-     * Reads a file of rows, if it has the name of one ({@link Rows}), or else a text with one prompt per line. A row
-     * has its prompt in the field prompt, question or text, or has messages, the last of the user being the prompt.
+     * Reads the prompts of a file of rows or of a text file. The ending of the name decides ({@link Rows#isNamed}). In
+     * a file of rows, each row has a prompt in the field prompt, question or text, or a conversation in the field
+     * prompt or messages, whose last message of the user is the prompt. A text file has one prompt per line.
      *
      * @param file the file; {@code -} is standard input, which has one prompt per line
      */

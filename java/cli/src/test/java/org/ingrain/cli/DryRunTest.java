@@ -18,7 +18,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The plan of a dry run has the numbers of calls and of training steps that the run then has, and upper limits. */
+/** A dry run must predict the numbers of calls and of training steps of the run, and give upper limits. */
 class DryRunTest {
     private static final Pattern ROW = Pattern.compile(
             "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)(?:  .*)?$");

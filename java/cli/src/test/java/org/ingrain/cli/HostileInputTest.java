@@ -115,7 +115,7 @@ class HostileInputTest {
         assertEquals("ab\n", Files.readString(prompts));
     }
 
-    /** A write leaves files alone whose names other programs use for temporary files. */
+    /** A write does not change files whose names other programs use for temporary files. */
     @Test
     void filesBesideAnOutputStay() throws IOException {
         Path victim = Files.writeString(temp.resolve("victim"), "mine");

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** {@code generate --logit-bias} and {@code --min-tokens}. */
+/** Tests {@code generate --logit-bias} and {@code --min-tokens}. */
 class LogitBiasFlagsTest {
     @TempDir
     private Path temp;

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
-/** A user's own task, prompts in files of rows, and suggestions for mistyped names. */
+/** Tests a user's own task, prompts in files of rows, and suggestions for names with spelling errors. */
 class OwnTaskCommandsTest {
     private static final Path SHIPPED = Path.of(System.getProperty("ingrain.root"), "models");
 

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** {@code distill STAGE}, {@code distill STAGE RUN}, {@code --from} and {@code --samples}. */
+/** Tests {@code distill STAGE}, {@code distill STAGE RUN}, {@code --from} and {@code --samples}. */
 class StagesTest {
     @TempDir
     private Path temp;

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** {@code distill} with another teacher, or with students whose weights are all trained. */
+/** Tests {@code distill} with another teacher, and with students whose weights are all trained. */
 class TeacherTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
 

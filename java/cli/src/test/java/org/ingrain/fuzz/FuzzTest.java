@@ -26,7 +26,9 @@ class FuzzTest {
     @TempDir
     Path folder;
 
-    /** Every reader accepts seeds of its target, and the kept inputs, which once caused faults, cause none. */
+    /**
+     * Every reader accepts the seeds of its target. The kept inputs caused faults in the past and must cause none now.
+     */
     @Test
     void seedsAndKeptInputsCauseNoFault() throws IOException {
         List<String> withoutAccepted = new ArrayList<>();

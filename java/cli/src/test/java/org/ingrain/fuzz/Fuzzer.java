@@ -76,7 +76,7 @@ public final class Fuzzer {
                 Files.write(named, file);
                 List<String> text = new ArrayList<>(List.of(thrown.toString(), place, ""));
                 Stream.of(thrown.getStackTrace()).limit(40).forEach(at -> text.add(at.toString()));
-                // Not Files.write(path, lines), which refuses texts that are no valid Unicode.
+                // Files.write(path, lines) cannot be used, because it refuses texts that are not valid Unicode.
                 Files.write(Path.of(named + ".txt"), String.join("\n", text).getBytes(StandardCharsets.UTF_8));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

@@ -29,11 +29,11 @@ import org.ingrain.tensor.InputException;
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan; it contains the rows of the trial, then the longest rows
- *                 that curation may keep, as many as a step has; null if nothing was tried
+ * @param training file of training rows for the memory plan; it contains the rows of the trial and then, for one step,
+ *                 the longest rows that curation may keep; null if nothing was tried
  */
 public record Forecast(List<Row> rows, int tooLong, Path training) {
-    /** Tokens that a chat template adds to a question and its answer, at most in the templates of known models. */
+    /** The maximum number of tokens that the chat templates of known models add to a question and its answer. */
     private static final int TEMPLATE_TOKENS = 64;
 
     /**
@@ -75,7 +75,9 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         return new Forecast(rows, 0, null);
     }
 
-    /** An upper bound of the tokens of a training row: one token per byte of UTF-8, and those of the template. */
+    /**
+     * An upper bound of the number of tokens of a training row: one token per UTF-8 byte, plus those of the template.
+     */
     public static int longestRow(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
         int response = plans.wholeResponses() ? plans.sample(Student.main(config), Bounds.BASE).steps().getLast()
@@ -224,7 +226,10 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
             return plans.config();
         }
 
-        /** Whether a question with its answer is short enough for training. Only long texts are tokenized. */
+        /**
+         * Whether a question with its answer is short enough for training. The texts are tokenized only if their number
+         * of bytes exceeds the limit.
+         */
         private boolean fits(Tuner tuner, Example example) {
             TrainingRow row = row(example, plans.known(example));
             return row.bytes() + TEMPLATE_TOKENS <= tuner.longest() || tuner.fits(row);

@@ -22,8 +22,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Another run, whose finished stages a run takes over where their inputs are equal. The other run may have ended or
- * not. Its files are not changed.
+ * Another run, from which this run takes over the finished stages with equal inputs. The other run may be unfinished.
+ * Its files are not changed.
  *
  * @param folder run folder of the other run
  */
@@ -64,7 +64,7 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
                 : Manifest.difference(drawn, alike(drawn, other.inputs())).map(OtherRun::words);
     }
 
-    /** A difference in words. Names of files and weights take the place of their digests. */
+    /** Describes a difference in words. A digest is replaced by a description of what differs. */
     private static String words(String difference) {
         String name = difference.substring(0, difference.indexOf(' '));
         return "made with " + DIGESTS.entrySet().stream()
@@ -73,8 +73,8 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * Puts the files of a finished stage into the run folder, as hard links where possible. A file that the run has is
-     * kept.
+     * Puts the files of a finished stage into the run folder, as hard links where possible. A file that the run folder
+     * already has is kept.
      *
      * @throws InputException if a file was changed after the other run made it
      */
@@ -89,7 +89,11 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
         }
     }
 
-    /** The values of {@code inputs} that {@code drawn} has, too, and all digests of a teacher. */
+    /**
+     * The values of {@code inputs} that can be compared with those of {@code drawn}. Settings of the curation and the
+     * evaluation are left out. Of the settings in {@code data} and {@code sample}, only those that {@code drawn} has
+     * are included.
+     */
     private static JsonNode alike(JsonNode drawn, JsonNode inputs) {
         if (!(drawn instanceof ObjectNode names) || !(inputs instanceof ObjectNode values)) {
             return inputs;
@@ -107,8 +111,8 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * Begins a sampling with the texts of the other run, for the questions that both runs have. Sampling then draws
-     * only what is missing.
+     * Begins a sampling with the other run's texts for the questions that both runs have. Sampling then draws only what
+     * is missing.
      *
      * @param asked the questions of the sampling in all presentation orders
      * @return number of texts; 0 if the sampling has begun before

@@ -19,7 +19,7 @@ public sealed interface Outcome {
     }
 
     /**
-     * The run ended after the stages of one kind, as it was asked to.
+     * The run ended after the stages of the requested kind.
      *
      * @param last    kind of the last executed stages
      * @param ledgers summaries of the ledgers by student; empty if no curation was executed

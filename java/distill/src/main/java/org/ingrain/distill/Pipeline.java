@@ -56,7 +56,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
-        /** All stages, without another run. */
+        /** All stages. No stage is taken over from another run. */
         public static Goal all(Path folder) {
             return new Goal(folder, StageKind.REPORT, null, null);
         }
@@ -87,7 +87,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
-    /** Requires that a stage of the other run, which depends on no other stage, can be taken over. */
+    /** Requires that at least one of the stages that depend on no other stage can be taken over from the other run. */
     private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
         if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {
             throw InputException.field("fromRun", goal.from() + ": is also the output, expected another run folder");

@@ -88,7 +88,10 @@ record Plans(DistillConfig<?> config, Task task) {
         return judges() ? Judging.most(sample(student, new ModelState.Base()).leaves()) : 1;
     }
 
-    /** The questions about the responses in a file of samples. */
+    /**
+     * The questions to the model about the responses in a file of samples. For rule {@code universal}, each example has
+     * one question, which lists its responses. For rule {@code judge}, see {@link Judging#questions}.
+     */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
         return judges() ? judging(student).questions(samples, examples)
                 : universal(student).questions(samples, examples);

@@ -48,17 +48,19 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, Sta
     public record Result(String table, Path report, List<String> warnings) {
     }
 
-    /** All stages of these runs, without another run. */
+    /** All stages of these runs. No stage is taken over. */
     public Seeds(List<Run<T>> runs, Path output) {
         this(runs, output, StageKind.REPORT, null);
     }
 
-    /** These runs up to a kind of stage, with stages taken over from another run, if it is not null. */
+    /**
+     * A copy that ends after stages of kind {@code last} and takes over stages from {@code other}, if it is not null.
+     */
     public Seeds<T> with(StageKind last, Path other) {
         return new Seeds<>(runs, output, last, other);
     }
 
-    /** These runs with the flags of each seed as a recipe. */
+    /** A copy in which each run keeps the flags of its seed as a recipe. */
     public Seeds<T> keeping(LongFunction<JsonNode> recipes) {
         return new Seeds<>(runs.stream().map(run -> new Run<>(run.seed(), run.config(), run.data(),
                 recipes.apply(run.seed()))).toList(), output, until, from);

@@ -21,8 +21,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The inputs of the stages of a run. The files of a stage depend only on its inputs. Inputs are settings, under their
- * names in {@code run.json}, and digests of the files that the stage reads. Two runs with equal inputs of a stage write
- * equal files in this stage, whatever their other settings.
+ * names in {@code run.json}, and digests of the files that the stage reads. If the inputs of a stage are equal in two
+ * runs, the stage writes equal files in both, even if other settings differ.
  */
 final class StageInputs {
     private final Predicate<Student> imports;
@@ -67,7 +67,7 @@ final class StageInputs {
         return control(inputs, student);
     }
 
-    /** Adds the number of samples of the control, which is a setting of its own. */
+    /** Adds the number of samples for the control {@code distilled-system-1}, which has its own setting. */
     private ObjectNode control(ObjectNode inputs, Student student) {
         return student.role() == Role.DISTILLED_SYSTEM_1
                 ? inputs.set("evaluate", pick(settings.get("evaluate"), "controlSamples")) : inputs;

@@ -1,8 +1,8 @@
 package org.ingrain.distill;
 
 /**
- * Kinds of stages, in the order of execution. A run can end after the stages of one kind and be continued later. The
- * bytes of its files are those of a run that was not divided.
+ * Kinds of stages, in the order of execution. A run can end after the stages of one kind and be continued later. Its
+ * files then have the same bytes as those of a run that was not divided.
  */
 public enum StageKind {
     /** The teacher generates texts, and with rules {@code universal} and {@code judge} selects among them. */

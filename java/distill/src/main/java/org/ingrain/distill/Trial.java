@@ -26,7 +26,7 @@ import org.ingrain.files.JsonLines;
 /**
  * Model, tuner and folder for the measurements of a {@link Forecast}, and their time limit.
  *
- * @param tuner     makes a tuner that trains exactly {@link #STEPS} steps of this number of rows
+ * @param tuner     makes a tuner for a number of rows per step; the tuner trains exactly {@link #STEPS} steps
  * @param folder    temporary folder
  * @param sequences number of sequences that the answerer computes at once
  * @param seconds   time for all trials together. Trials grow until their share of this time is used; the first and
@@ -53,7 +53,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      * The result of a trial of one stage.
      *
      * @param plan    the plan of the stage
-     * @param cut     the plan of the trial, whose texts are cut
+     * @param cut     the plan of the trial, which limits the length of the texts
      * @param file    file of the samples that the trial drew
      * @param asked   questions of the trial; each is asked in all its presentation orders
      * @param whole   number of questions of the whole stage; each presentation order counts as one question
@@ -136,8 +136,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
          * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
          * previous trial, but at most all questions, and cuts texts at twice as many tokens. A trial begins with the
          * question after the last question of the previous trial, because prompts that are already in the prefix cache
-         * cost less. The last trial is the first one that is complete, or after which the next one would probably
-         * exceed the stage's share of the time.
+         * cost less. The trials end when a trial has asked all questions without cutting texts, or when the next trial
+         * would probably exceed the stage's share of the time.
          *
          * @param orders maps a question to all its presentation orders
          * @param whole  number of questions of the whole stage; each presentation order counts as one question
@@ -181,8 +181,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         }
 
         /**
-         * Measures the speed of optimizer steps with one row, then with four times as many as before, at most {@code
-         * batch}, as long as the stage's share of the time lasts. Returns the speed with the most rows.
+         * Measures the speed of optimizer steps. The first measurement has one row per step, and each further one has
+         * four times as many as the previous one, but at most {@code batch}. The measurements end with {@code batch}
+         * rows, or when the next one would probably exceed the stage's share of the time. Returns the speed of the last
+         * measurement, which has the most rows.
          */
         Speed step(String name, List<TrainingRow> rows, int batch) {
             double seconds = begin(name);

@@ -72,7 +72,10 @@ class ImportTest {
     }
 
 
-    /** One question is held out; its rows are ignored, whichever it is. */
+    /**
+     * One of the five questions is held out, and its rows are ignored. The test does not depend on which question this
+     * is.
+     */
     @Test
     void answersOfTwoStepsGoThroughAllStages() {
         StringBuilder rows = new StringBuilder();

@@ -29,7 +29,10 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Stages are executed one by one, or taken over from another run. The files are those of a run made at once. */
+/**
+ * Stages are executed one by one, or taken over from another run. The files equal those of a run that executes all
+ * stages in one call.
+ */
 class RunStagesTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
     private static final Runnable NOTHING = () -> {
@@ -160,7 +163,7 @@ class RunStagesTest {
 
     /**
      * Samples that stopped early for one rule can be too few, or too many, for another rule. Only missing texts are
-     * drawn, and the files are those of a run made at once.
+     * drawn, and the files equal those of a run that executes all stages in one call.
      */
     @Test
     void anotherRuleDrawsOnlyWhatIsMissing() {

@@ -48,7 +48,10 @@ class TrialTest {
         assertEquals("1 question", row.basis());
     }
 
-    /** Two texts ended in 30 tokens, so each of the two others goes on for 15 tokens, less what 90 tokens cut off. */
+    /**
+     * The four texts have 30 tokens, and two of them ended. So the rest of each cut text is expected to have 15 tokens,
+     * or slightly fewer, because it has at most 90 tokens.
+     */
     @Test
     void cutTextsEndAtTheSameRate() {
         Forecast.Row row = row(10, 5, 0, 0, 5);

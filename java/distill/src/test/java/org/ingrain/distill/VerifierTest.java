@@ -104,7 +104,7 @@ class VerifierTest {
         Files.createFile(flag);
         run("run", Rule.PLURALITY, verifier);
         assertEquals(28, verdicts("run").size());
-        // A verdict that was known is not asked for again; up to eight answers may fail at once.
+        // Answers whose verdicts are known are not verified again. Up to eight answers may have been in progress.
         assertTrue(Files.readAllLines(count).size() <= 28 + 8, () -> "" + count);
     }
 

@@ -39,8 +39,8 @@ public final class ClusterFlags {
     }
 
     /**
-     * An answerer with the given sizes: that of the cluster, or one on the engine of this machine. It is created, and
-     * the weights are loaded, when the first text is needed.
+     * An answerer with the given sizes, on the cluster or on the engine of this machine. When the first text is needed,
+     * the answerer is created and the weights are loaded.
      */
     public Answerer answerer(Engine engine, GeneratorConfig sizes, AdapterBank.Limits adapters) {
         return new LazyAnswerer(() -> cluster == null

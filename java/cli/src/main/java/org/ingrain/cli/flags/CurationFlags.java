@@ -80,7 +80,9 @@ public final class CurationFlags {
             + "(default: ${DEFAULT-VALUE}).")
     int verifierMemory;
 
-    /** A remark on limits of the verifier that this machine cannot set. */
+    /**
+     * A remark for the user if there is a verifier whose memory and file sizes this machine cannot limit; else empty.
+     */
     public Optional<String> remark() {
         return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()
                 : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not "

@@ -74,9 +74,7 @@ public final class QuestionFlags {
         return testOrders != null ? testOrders : config().make().usualTestOrders();
     }
 
-    /**
-     * @param testData files of held-out questions; if the user gave a pipe, a regular file with the pipe's content
-     */
+    /** @param testData files of held-out questions; in place of a pipe, a regular file with the pipe's content */
     public QuestionConfig config(List<Path> testData, int testSize) {
         requireUse();
         data = InputFile.rereadable(data);

@@ -23,8 +23,10 @@ import tools.jackson.databind.JsonNode;
  * @param title   title of the experiment
  * @param source  the paper that describes the experiment
  * @param data    description of the data that the experiment needs
- * @param paper   results that the paper reports, by row of its table; results that are recalled say so
- * @param ours    flags whose values the paper does not state, by what is not stated or where the values are from
+ * @param paper   results that the paper reports, by row of its table; a result that was written down from memory says
+ *                so
+ * @param ours    flags whose values the paper does not state; each key says what is not stated, or where the values
+ *                come from
  * @param command the command whose flags these are; null: {@code distill}
  * @param flags   values of flags by flag name without leading hyphens; flags on the command line have priority
  */
@@ -77,7 +79,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     /**
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
-     * @param parser makes a parser of all commands
+     * @param parser makes a parser for all commands
      * @throws InputException if there is no such recipe, or if it is for another command, or has a flag or a value that
      *         its command does not accept
      */

@@ -16,7 +16,7 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParseResult;
 import tools.jackson.databind.JsonNode;
 
-/** The flags that made a run, which its folder keeps as a recipe. */
+/** The flags of a run. The run folder keeps them as a recipe. */
 public final class RunFlags {
     /** Flags that do not describe the run itself. */
     private static final Set<String> NOT_KEPT = Set.of("recipe", "output", "from", "dry-run", "debug");
@@ -66,7 +66,7 @@ public final class RunFlags {
     }
 
     /**
-     * Expands {@code distill STAGE RUN} to the flags that the run's folder keeps.
+     * Replaces {@code distill STAGE RUN} by the command with the flags that the run folder keeps.
      *
      * @throws InputException if the folder keeps no flags
      */

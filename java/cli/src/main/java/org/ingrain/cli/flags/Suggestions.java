@@ -10,7 +10,7 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /** Finds the option or the command that a user probably meant by an unknown one. */
 public final class Suggestions {
-    /** Names of other programs for options that this program has. */
+    /** Option names that other programs use, mapped to this program's names for the same options. */
     private static final Map<String, String> ELSEWHERE = Map.of("--lr", "--learning-rate", "--bs", "--batch-size",
             "--lora-rank", "--rank", "--lora-alpha", "--alpha", "--max-new-tokens", "--max-tokens", "--num-samples",
             "--n", "--num-train-epochs", "--epochs", "--num-epochs", "--epochs", "--dataset", "--data", "--output-dir",
@@ -20,8 +20,9 @@ public final class Suggestions {
     }
 
     /**
-     * The message of an exception. If a name is unknown, the message names a similar one. An unknown option comes
-     * before a missing one, because it may be the missing one, mistyped.
+     * The message of an exception. If an option or command is unknown, the message suggests a similar name. If one
+     * option is unknown and another one is missing, the message is about the unknown option, because it may be the
+     * missing one with a spelling error.
      */
     public static String message(CommandLine.ParameterException exception) {
         List<String> unknown = exception instanceof CommandLine.UnmatchedArgumentException unmatched

@@ -58,9 +58,9 @@ public final class TeacherFlags {
     /**
      * A teacher that is ready.
      *
-     * @param server  answers of a server; null for a model of this machine
-     * @param weights weights of the teacher in requests
-     * @param limits  limits of the teacher's adapter; no slot if it has none
+     * @param server  answerer that asks a server; null if the teacher is a model on this machine
+     * @param weights the weights in requests to the teacher
+     * @param limits  limits of the teacher's adapter; without a slot if the teacher has no adapter
      */
     public record OpenTeacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
             AdapterBank.Limits limits) {
@@ -71,7 +71,7 @@ public final class TeacherFlags {
         return teacher != null;
     }
 
-    /** Whether the teacher is a whole model of this machine. */
+    /** Whether the teacher is a whole model on this machine. */
     public boolean isFolder() {
         return given() && !RemoteConfig.isUrl(teacher) && !isAdapter();
     }
@@ -80,7 +80,7 @@ public final class TeacherFlags {
         return Files.exists(Path.of(teacher).resolve("adapter_config.json"));
     }
 
-    /** Throws the errors of the flags that can be found without a model and without a server. */
+    /** Checks the flags as far as possible without a model and without a server. */
     public void check() {
         boolean url = given() && RemoteConfig.isUrl(teacher);
         if (!url && (teacherModel != null || teacherKeyFile != null || teacherKeyEnv != null)) {
@@ -105,7 +105,7 @@ public final class TeacherFlags {
         }
     }
 
-    /** The value of the flag for another working folder: a path is absolute. */
+    /** The flag's value for use in another working folder: a path is made absolute. */
     public String value() {
         return RemoteConfig.isUrl(teacher) ? teacher : Path.of(teacher).toAbsolutePath().normalize().toString();
     }

@@ -17,10 +17,9 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.distill.verify.Verdicts;
 
 /**
- * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within one presentation
- * order of the options or responses (self-consistency of outputs) and between several presentation orders
- * (self-consistency under input perturbation). Gold answers do not affect the verdict; the ledger only records whether
- * a label is right.
+ * Judges an example by the agreement of its samples (arXiv:2407.06023). Samples must agree within each presentation
+ * order of the options or responses (self-consistency of outputs) and across presentation orders (self-consistency
+ * under input perturbation). Gold answers do not affect the verdict; the ledger only records whether a label is right.
  *
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step
@@ -68,7 +67,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
             return counts.stream().mapToInt(count -> count.tally.voters()).sum();
         }
 
-        /** Number of votes that were not counted, because the verdict was decided before. */
+        /** Number of votes that were not counted, because the verdict was already decided. */
         static int outstanding(List<Count> counts) {
             return counts.stream().mapToInt(count -> count.tally.voters() - count.tally.counted()).sum();
         }
@@ -198,9 +197,9 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * The discard of a poll without a winner. The reason is the one that full sampling gives: if no answer can reach
-     * the required number of votes, there are too few votes, even if the leading answers have equally many. A tie is
-     * only decided by the last vote.
+     * The decision to discard a poll without a winner. The reason is the same as with full sampling. If no answer can
+     * reach the required number of votes, the reason is too few votes, even if the leading answers have equally many
+     * votes. A tie is certain only when all votes are counted.
      */
     private Decision lost(Tally tally, List<Count> counts) {
         List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()
@@ -270,7 +269,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 result.detail(), best.answer(), List.of(new Entry.TargetText(0, best.path(), target(best))));
     }
 
-    /** Selects the accepted answer with the highest score; the first of equal ones. No score counts as 0. */
+    /** Selects the accepted answer with the highest score; the first of equal ones. A missing score counts as 0. */
     private Decision best(List<Ballot.Answer> answers) {
         List<Ballot.Answer> accepted = answers.stream()
                 .filter(answer -> Boolean.TRUE.equals(answer.accepted()) && !target(answer).isBlank()).toList();

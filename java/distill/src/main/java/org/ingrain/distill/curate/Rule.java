@@ -10,9 +10,9 @@ public enum Rule {
     /** The answer that more than half of all samples gave; samples without an answer are included in the total. */
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /**
-     * The answer that has more votes than any other. Without a minimum, one vote among several samples without an
-     * answer would be enough, so by default a label needs {@link #usualMinVotes} votes and a share of
-     * {@link #usualMinFraction} of all samples.
+     * The answer that has more votes than any other. Without a minimum, one vote would be enough even if no other
+     * sample has an answer. So by default a label needs at least {@link #usualMinVotes} votes, and the votes of at least
+     * a share of {@link #usualMinFraction} of all samples.
      */
     @JsonProperty("plurality") PLURALITY,
     /**

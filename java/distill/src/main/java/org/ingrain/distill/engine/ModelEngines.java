@@ -8,8 +8,8 @@ import org.ingrain.distill.model.Answerer;
 import org.ingrain.engine.Engine;
 
 /**
- * Engines for several whole models, of which at most one is open. Opening one closes the one before, so that the memory
- * needs room for one model only. This class is not thread-safe.
+ * Engines for several whole models. At most one engine is open: opening an engine closes the previous one, so that at
+ * most one model is in memory. This class is not thread-safe.
  */
 public final class ModelEngines implements AutoCloseable {
     private final Function<Path, Engine> engines;
@@ -38,7 +38,7 @@ public final class ModelEngines implements AutoCloseable {
         return engine;
     }
 
-    /** The answerer of a model, with the same life as its engine. */
+    /** The answerer of a model. It can be used as long as the model's engine is open. */
     Answerer answerer(Path model) {
         Engine own = engine(model);
         if (answerer == null) {
@@ -47,7 +47,7 @@ public final class ModelEngines implements AutoCloseable {
         return answerer;
     }
 
-    /** The calls of slower kernels of all engines that were open. */
+    /** Numbers of calls of slower kernels, summed over all engines that were opened. */
     SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(fallbacks);
         if (answerer != null) {

@@ -32,12 +32,12 @@ import org.ingrain.distill.curate.Distribution;
  *                   presentation order
  * @param categories results by category, in order of first appearance; a wider category comes before the categories
  *                   that it contains
- * @param votes      results of the majority votes of the first k answers, for each k in {@link EvaluateConfig#votes},
- *                   in ascending order of k
+ * @param votes      results of the majority vote of the first k answers, for each k in {@link EvaluateConfig#votes}, in
+ *                   ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
- *                   there are not several test files
- * @param given      the given answers, as keys of the task that are converted to the given order; one for each question
- *                   in each presentation order, without the questions that got no answer
+ *                   there is at most one test file
+ * @param given      the arm's answers, as keys of the task, converted to the given order; one for each question in each
+ *                   presentation order, without those that got no answer
  * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
@@ -66,9 +66,9 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
      *                      questions and presentation orders; null if there are no reference votes
-     * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the common verdict
-     *                      is the verdict of all presentation orders, or a tie if the verdicts of the presentation
-     *                      orders differ; the mean over the questions; null if there are no reference votes or only one
+     * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the mean over the
+     *                      questions. If all presentation orders give the same verdict, it is the common verdict;
+     *                      otherwise the common verdict is a tie. Null if there are no reference votes or only one
      *                      presentation order
      * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
      *                      null if no question was asked in several presentation orders
@@ -145,7 +145,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes;
     }
 
-    /** The results on the questions of each test file, by the file's name; empty if there are not several. */
+    /** The results on the questions of each test file, by the file's name; empty if there is at most one test file. */
     public static Map<String, List<ArmResult>> bySet(List<ArmResult> arms) {
         Map<String, List<ArmResult>> sets = new LinkedHashMap<>();
         arms.forEach(arm -> arm.sets().forEach((set, own) -> sets.computeIfAbsent(set, none -> new ArrayList<>())

@@ -13,7 +13,8 @@ import org.ingrain.distill.task.Task;
  * constant has not shown that it reads the questions. The constant is chosen with the gold answers, so it is a baseline
  * and not a method.
  *
- * @param answer    the commonest gold answer, as a key of the task; of several, the one that occurs first
+ * @param answer    the commonest gold answer, as a key of the task; if several are equally common, the one that occurs
+ *                  first
  * @param questions number of test questions, each in the given presentation order
  * @param right     number of questions on which this answer is right
  * @param accuracy  share of these questions, 0 to 1

@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
  *                  1: only the given order
  * @param controls  students that are trained and evaluated for comparison
  * @param votes     numbers k, ascending, for which the majority vote of the first k answers is reported; the first step
- *                  draws as many samples as the largest k, and {@code samples} is ignored; empty or [1]: no such votes,
- *                  and {@code samples} applies
+ *                  then draws as many samples as the largest k, and {@code samples} is ignored; empty or [1]: no such
+ *                  votes, and {@code samples} determines the numbers of samples
  * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
  * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: as
  *                  many as there are votes on a label of the method
@@ -64,7 +64,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** Settings with the usual number of samples for the controls, and without System 2 of the student. */
+    /** Settings with the usual number of samples for the controls. The student's System 2 is not evaluated. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
             List<Integer> votes, List<Method> baselines) {
         this(params, samples, orders, controls, votes, baselines, 0, false);

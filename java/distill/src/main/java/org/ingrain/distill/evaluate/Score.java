@@ -11,7 +11,7 @@ import org.ingrain.tensor.Require;
  * @param given      null if this score is for the given order, that is, the order in the data. For any other
  *                   presentation order: the id that the same question has in the given order
  * @param category   category of the question, or null
- * @param set        name of the test file that the question is from; null if there are not several test files
+ * @param set        name of the test file that the question is from; null if there is at most one test file
  * @param references reference votes of humans or of other judges
  * @param answer     the answer with the most votes; null if no text has an answer
  * @param verdict    the key of the answer, converted to the given order; null if there is no answer

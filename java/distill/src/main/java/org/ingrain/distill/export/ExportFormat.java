@@ -1,6 +1,6 @@
 package org.ingrain.distill.export;
 
-/** What an {@link RunExport} writes. */
+/** The formats that a {@link RunExport} writes. */
 public enum ExportFormat {
     /** TRL's conversational prompt and completion; TRL trains on the completion only. */
     TRL,
@@ -8,7 +8,7 @@ public enum ExportFormat {
     TRL_MESSAGES,
     /** Alpaca's instruction, input and output, with LLaMA-Factory's column {@code system} for a system prompt. */
     ALPACA,
-    /** ShareGPT's {@code conversations} of human and gpt. */
+    /** ShareGPT's {@code conversations}, with turns from human and gpt. */
     SHAREGPT,
     /** Pairs of a kept and a rejected answer: TRL's prompt, chosen and rejected. */
     DPO,

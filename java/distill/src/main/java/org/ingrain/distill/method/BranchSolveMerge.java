@@ -105,8 +105,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The scores that a text states with the names of the responses. If it does not name both, and its first two lines
-     * have only a score each, these are the scores of A and B, as the prompt demands.
+     * The scores that a text states with the names of the responses. If the text does not name both responses, and each
+     * of its first two lines has only a score, these are the scores of A and B, because the prompt demands this form.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');

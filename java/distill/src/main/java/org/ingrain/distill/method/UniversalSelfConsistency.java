@@ -21,8 +21,8 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 
 /**
- * Lets the model select the most consistent of its own responses (arXiv:2311.17311), or the best one by a user's own
- * prompt. This method is for free-form answers, which cannot be counted as votes.
+ * Lets the model select the most consistent of its own responses (arXiv:2311.17311). With a user's own prompt, the
+ * model can select by another criterion. This method is for free-form answers, which cannot be counted as votes.
  *
  * @param method   the method that generated the responses
  * @param selector the method of one step that asks for the selection; null: the prompt of the paper

@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
  * @param mark        source of the wording; null: not stated
  * @param temperature temperature of this step; null: the temperature of the run. Likewise, null for {@code topP},
  *                    {@code topK}, {@code maxTokens} or {@code stop} means the value of the run
- * @param system      system message of this step instead of that of the question; an empty text: none; null: that of
- *                    the question, if it has one
+ * @param system      system message of this step, in place of the question's system message; an empty text: none; null:
+ *                    the question's system message, if it has one
  * @param messages    messages with placeholders before the prompt; null: none
  * @param exemplars   whether the exemplars of the task precede the prompt; null: only if the prompt is the bare
  *                    question

@@ -5,11 +5,11 @@ import java.util.SortedMap;
 import java.util.function.Function;
 
 /**
- * An {@link Answerer} for a run whose teacher is not the base model. It passes each call on; all requests of one call
- * have the same weights.
+ * An {@link Answerer} for a run whose teacher is not the base model. It passes each call on to one of two answerers.
+ * All requests of one call have the same weights.
  *
- * @param students answers with the base model and the students
- * @param teacher  answers in place of the teacher; it may be {@code students}
+ * @param students answers the requests for the base model and the students
+ * @param teacher  answers the requests for the teacher; it may be the same object as {@code students}
  * @param weights  the weights of the teacher in requests to {@code teacher}
  */
 public record TeacherAnswerer(Answerer students, Answerer teacher, ModelState weights) implements Answerer {

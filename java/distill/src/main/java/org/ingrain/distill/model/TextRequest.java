@@ -33,7 +33,7 @@ public record TextRequest(SampleKey key, List<Message> messages, SamplingParams 
         return groups;
     }
 
-    /** Lets an answerer answer requests with other weights than those in the requests. */
+    /** Lets an answerer answer requests with {@code weights} in place of the weights in the requests. */
     public static void answer(Answerer answerer, ModelState weights, List<TextRequest> first,
             Function<TextCompletion, Answerer.Next> done) {
         answerer.answer(with(first, weights), completion -> {

@@ -29,15 +29,16 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A client of a server with OpenAI's API. It repeats requests that failed for a passing reason, and waits between the
- * attempts: half a second, then twice the time before, at most a minute, and at least as long as the server asks in
- * Retry-After. This class is thread-safe.
+ * A client of a server with OpenAI's API. It repeats a request that failed for a temporary reason. It waits half a
+ * second before the first repetition. Before each further repetition it waits twice as long as before, but at most a
+ * minute. If the server asks for a longer wait in the header Retry-After, it waits that long. This class is
+ * thread-safe.
  */
 final class OpenAiServer implements AutoCloseable {
     private static final int MOST_BYTES = 64 << 20;
     private static final Duration FIRST_WAIT = Duration.ofMillis(500);
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
-    /** A server that asks for more has no capacity for this run. */
+    /** The longest wait that a server may ask for. A server that asks for a longer one has no capacity for this run. */
     private static final Duration LONGEST_ASKED_WAIT = Duration.ofMinutes(15);
     /** A wait of this time or more is reported. */
     private static final Duration REPORTED_WAIT = Duration.ofSeconds(10);
@@ -107,7 +108,10 @@ final class OpenAiServer implements AutoCloseable {
         return reply.completion(asked.key());
     }
 
-    /** The fields of a request. The seed depends on the sample, because a server draws one text for each request. */
+    /**
+     * The fields of a request. The seed depends on the number of the sample, because a server draws one text for each
+     * request.
+     */
     private Map<String, Object> body(TextRequest asked) {
         SamplingParams params = asked.params();
         Map<String, Object> body = new LinkedHashMap<>();
@@ -132,7 +136,7 @@ final class OpenAiServer implements AutoCloseable {
         return key == null ? request : request.header("Authorization", "Bearer " + key);
     }
 
-    /** Sends a request until its reply is final. */
+    /** Sends a request, and repeats it until its reply is final. */
     private Reply send(HttpRequest request) throws InterruptedException {
         Duration wait = FIRST_WAIT;
         for (int attempt = 1; ; attempt++) {
@@ -171,7 +175,7 @@ final class OpenAiServer implements AutoCloseable {
         }
     }
 
-    /** Sends the first request to the server, once. */
+    /** Sends the first request to the server. It is not repeated. */
     private Reply once(HttpRequest request) {
         try {
             return exchange(request);
@@ -199,7 +203,7 @@ final class OpenAiServer implements AutoCloseable {
                 : new InputException(secret(refused.getMessage()));
     }
 
-    /** The text without the key, which some servers quote. */
+    /** Removes the key from a text, because some servers quote the key in their messages. */
     private String secret(String text) {
         return key == null ? text : text.replace(key, "[key]");
     }

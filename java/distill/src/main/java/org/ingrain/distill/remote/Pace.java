@@ -39,12 +39,12 @@ final class Pace {
         }
     }
 
-    /** Waits without an effect on other requests. */
+    /** Lets the calling thread wait. Other requests are not delayed. */
     void pause(Duration time) throws InterruptedException {
         sleep.nanos(time.toNanos());
     }
 
-    /** Lets no request start before this time has passed. */
+    /** Delays all requests that have not started until this time has passed. */
     synchronized void hold(Duration time) {
         next = Math.max(next, clock.getAsLong() + time.toNanos());
     }

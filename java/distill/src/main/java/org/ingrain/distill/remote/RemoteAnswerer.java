@@ -17,10 +17,11 @@ import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 
 /**
- * An {@link Answerer} that asks a server with OpenAI's API. Each text is one request for a chat completion. Whether a
- * text depends only on its request is up to the server; the seed is sent. A prompt that the server refuses as too long,
- * alone or together with the requested tokens, gets {@link org.ingrain.distill.model.Finish#PROMPT_TOO_LONG}. The
- * weights of a request are ignored, because the server has one model.
+ * An {@link Answerer} that asks a server with OpenAI's API. Each text is one request for a chat completion. Each
+ * request contains its seed, but only the server determines whether a text depends on its request alone. A prompt that
+ * the server refuses as too long, alone or together with the requested tokens, gets
+ * {@link org.ingrain.distill.model.Finish#PROMPT_TOO_LONG}. The weights of a request are ignored, because the server
+ * has one model.
  */
 public final class RemoteAnswerer implements Answerer {
     private final RemoteConfig config;
@@ -53,7 +54,7 @@ public final class RemoteAnswerer implements Answerer {
         }
     }
 
-    /** The server and the model: what a text depends on, as far as it is known. */
+    /** The server and the model: everything that a text depends on, as far as it is known. */
     public SortedMap<String, String> identity() {
         return new TreeMap<>(Map.of("model", config.model(), "url", config.url().toString()));
     }
@@ -80,7 +81,9 @@ public final class RemoteAnswerer implements Answerer {
         private final Deque<TextRequest> waiting;
         /** The thread of each request that is sent and not cancelled. */
         private final Map<SampleKey, Thread> running = new HashMap<>();
-        /** Number of threads that have a request or report a completion, so that requests may follow. */
+        /**
+         * Number of threads that have a request or report a completion. While it is above 0, new requests may be added.
+         */
         private int busy;
         private RuntimeException failure;
         private Error error;
@@ -138,7 +141,10 @@ public final class RemoteAnswerer implements Answerer {
             return !running.containsKey(request.key());
         }
 
-        /** Removes a request; false if it was cancelled, which may have interrupted this thread. */
+        /**
+         * Removes a request that has ended. Returns false if the request was cancelled; then this thread may have been
+         * interrupted, and the interruption is cleared.
+         */
         private synchronized boolean ended(TextRequest request) {
             boolean wanted = running.remove(request.key()) != null;
             if (!wanted) {
@@ -147,7 +153,10 @@ public final class RemoteAnswerer implements Answerer {
             return wanted;
         }
 
-        /** Follow-up requests come first, so that started examples finish before other examples start. */
+        /**
+         * Adds the follow-up requests before the waiting ones, so that started examples finish before other examples
+         * start. Cancels the requests that are no longer needed.
+         */
         private synchronized void follow(Next next) {
             next.requests().reversed().forEach(waiting::addFirst);
             for (SampleKey key : next.cancelled()) {

@@ -24,10 +24,12 @@ import tools.jackson.databind.JsonNode;
  */
 record Reply(URI from, int status, Optional<String> retryAfter, Optional<String> location, String body) {
     private static final int MOST_CHARACTERS = 300;
-    /** Times out, too many requests, faults of the server or of a proxy; 529 is an overload (Anthropic). */
+    /**
+     * Statuses for timeouts, too many requests, and faults of the server or of a proxy; 529 is an overload (Anthropic).
+     */
     private static final Set<Integer> PASSING = Set.of(408, 425, 429, 500, 502, 503, 504, 529);
     private static final Set<String> TOO_LONG_CODES = Set.of("context_length_exceeded", "exceed_context_size_error");
-    /** The messages of vLLM, SGLang, llama.cpp and TGI. */
+    /** Messages of vLLM, SGLang, llama.cpp and TGI about prompts that are too long. */
     private static final Pattern TOO_LONG = Pattern.compile("(?i)(maximum|available) context (length|size)"
             + "|context length|max_model_len|prompt (is )?too long|longer than the (model's )?(maximum|context)"
             + "|`?inputs`? tokens \\+ `?max_new_tokens`? must be");
@@ -37,7 +39,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 response.headers().firstValue("location"), new String(response.body(), StandardCharsets.UTF_8));
     }
 
-    /** Whether the same request may succeed later. A used-up quota does not come back. */
+    /** Whether the same request may succeed later. If the quota is used up, it cannot. */
     boolean passes() {
         return PASSING.contains(status) && !error("code").equals("insufficient_quota");
     }
@@ -76,7 +78,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
             throw new InputException(from + ": the answer has fields " + answer.propertyNames()
                     + ", expected choices with a message, and usage.completion_tokens");
         }
-        // Other reasons, such as a filter of contents, also cut the text.
+        // For other reasons, such as a content filter, the text is also incomplete.
         Finish finish = choice.path("finish_reason").asString("").equals("stop") ? Finish.STOP : Finish.LENGTH;
         return new TextCompletion(key, choice.path("message").path("content").asString(""), tokens.asInt(), finish);
     }
@@ -108,7 +110,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 }
             }
         } catch (InputException e) {
-            // Not JSON: a page of a proxy.
+            // The reply is not JSON, for example the error page of a proxy.
         }
         String line = text.replaceAll("\\s+", " ");
         return line.length() <= MOST_CHARACTERS ? line : line.substring(0, MOST_CHARACTERS) + "...";

@@ -11,9 +11,9 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.Require;
 
 /**
- * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. The
- * file {@code taken-over.json} names the runs from which stages were taken over. Only these files and each training's
- * {@code log.txt} differ between equal runs.
+ * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. The file {@code taken-over.json}
+ * names the runs from which stages were taken over. Only these files and each training's {@code log.txt} differ between
+ * equal runs.
  */
 public final class RunLog {
     private final Path log;

@@ -54,8 +54,8 @@ public record Conversation(String system, List<Message> exemplars, List<Turn> tu
     }
 
     /**
-     * The prompt for readers, after the messages before it. Each message has its role, unless the prompt is the only
-     * one.
+     * The messages and the prompt as a text for readers. Each message begins with its role, unless there is only the
+     * prompt.
      */
     String words(PromptTemplate prompt) {
         List<Message> messages = new ArrayList<>(exemplars);

@@ -21,8 +21,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * Answers that were sampled elsewhere, in place of the samples of a method. The answers of a question are numbered from
- * 0 in the order of their numbers in the file.
+ * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are renumbered
+ * from 0; their order is that of their numbers in the file.
  *
  * <p>The file may have answers to held-out questions, which are ignored.
  *
@@ -38,7 +38,7 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      * @param format    {@code answers} or {@code batch output}
      * @param answers   number of answers to questions to distil on
      * @param questions number of questions to distil on that have answers
-     * @param without   number of questions to distil on that have none
+     * @param without   number of questions to distil on that have no answer
      * @param heldOut   number of answers to held-out questions, which are ignored
      * @param failed    number of rows of a batch output whose request has failed
      */
@@ -81,7 +81,7 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      *
      * @param plan plan of the method whose texts the file has
      * @throws InputException if the file is malformed or empty, a question is unknown, a sample occurs twice, an answer
-     *         has not one text for each step, or a question has more answers than the plan
+     *         does not have one text for each step, or a question has more answers than the plan
      */
     public static ImportedAnswers read(Path file, Dataset data, Plan plan) {
         if (plan.splitter() != null) {

@@ -81,7 +81,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
                 weights, thoughts);
     }
 
-    /** The largest maximum number of tokens of a text. */
+    /** The largest of the steps' limits on the number of tokens of a text. */
     public int longest() {
         return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }

@@ -8,7 +8,7 @@ import org.ingrain.tensor.InputException;
  * Sampling settings of a method.
  *
  * @param samples number of samples of each step, from the first step on; steps beyond the end of the list have one
- *                sample; an empty list means the numbers of the method
+ *                sample; if the list is empty, the method determines the numbers
  * @param params  sampling parameters; a value that a step of the method sets has priority; all random numbers are
  *                derived from the seed in {@code params}
  */

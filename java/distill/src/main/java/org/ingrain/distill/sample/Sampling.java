@@ -59,8 +59,8 @@ public final class Sampling {
     }
 
     /**
-     * Begins a sampling with texts that another run has drawn by equal requests. Does nothing if the sampling has begun
-     * before. Texts that the sampling does not need are not written to {@code target}.
+     * Begins a sampling with texts that another run has drawn for equal requests. Does nothing if the sampling has
+     * begun before. Texts that the sampling does not need are not written to {@code target}.
      *
      * @param source file of finished texts
      * @param ids    ids of the examples whose texts are taken

@@ -7,9 +7,9 @@ import java.util.regex.PatternSyntaxException;
 import org.ingrain.tensor.InputException;
 
 /**
- * A user's regular expression, in the syntax of {@link Pattern}. The matcher of Java can need exponential time. A
- * search is therefore refused after a fixed number of read characters, which does not depend on the machine or its
- * load.
+ * A user's regular expression, in the syntax of {@link Pattern}. Java's matcher can need exponential time. Therefore a
+ * search fails after it has read a certain number of characters. This limit depends on the length of the text, but not
+ * on the machine or its load.
  */
 final class BoundedRegex {
     /** Characters that a search may read in addition to {@link #STEPS_PER_CHARACTER} for each character of the text. */

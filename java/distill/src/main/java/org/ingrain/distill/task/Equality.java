@@ -14,7 +14,8 @@ import org.ingrain.tensor.InputException;
  * @param decimals  for numeric, the number of decimals to which answers are rounded before they are compared; null: no
  *                  rounding
  * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do
- *                  not use the tolerance, because two answers that equal a third one need not equal each other
+ *                  not use the tolerance, because two answers within the tolerance of a third one can differ by more
+ *                  than the tolerance
  * @param aliases   lists of texts that mean the same; the first of a list stands for all of them; null: none
  */
 record Equality(As as, Integer decimals, Double tolerance, List<List<String>> aliases) {
@@ -44,7 +45,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
         }
     }
 
-    /** Canonical form of an answer: equal answers have equal keys. */
+    /** Canonical form of an answer. Equal answers have equal keys; the tolerance is not used. */
     String key(String answer) {
         String key = plain(answer);
         return aliases.stream().filter(same -> same.stream().anyMatch(alias -> plain(alias).equals(key)))
@@ -70,7 +71,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
         }
     }
 
-    /** Whether an answer equals a gold answer. */
+    /** Whether an answer equals a gold answer, or differs from it by at most the tolerance. */
     boolean isEqual(String answer, String gold) {
         String key = key(answer);
         String wanted = key(gold);

@@ -22,7 +22,7 @@ import org.ingrain.template.Message;
  *                   presentation order: the id that the same example has in the given order
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
- * @param set        name of the test file that the question is from; null if there are not several test files
+ * @param set        name of the test file that the question is from; null if there is at most one test file
  * @param context    messages before each prompt about this question: a system message, and earlier turns of a
  *                   conversation
  */
@@ -61,7 +61,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         return new Example(id, question, gold, fields, category, references, relabel, given, newGroup, set, context);
     }
 
-    /** A copy of this example after other messages. */
+    /** A copy of this example with another context. */
     Example within(List<Message> newContext) {
         return new Example(id, question, gold, fields, category, references, relabel, given, group, set, newContext);
     }

@@ -8,7 +8,7 @@ import org.ingrain.tensor.InputException;
  * Settings that select the questions of a run and hold out some of them for the evaluation.
  *
  * @param task          settings of the task
- * @param data          file of questions (JSON array, JSON Lines or Parquet); null to generate questions
+ * @param data          file of questions (JSON array, JSON Lines, CSV or Parquet); null to generate questions
  * @param testData      files of questions to evaluate on; each file also has its own results. Empty to hold out some
  *                      questions of {@code data}
  * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several

@@ -13,9 +13,9 @@ import org.ingrain.tensor.InputException;
  * @param suffix       text that is appended to each question, only for coin-flip
  * @param size         number of words (last-letter) or people (coin-flip) in a generated question; for last-letter it
  *                     also applies to questions that quote no words; 0 means 2
- * @param system       system message before each prompt, instead of that of the task or of a row; an empty text: no
- *                     system message; null: that of the row, else that of the task
- * @param own          a user's own task; null for a task of the program
+ * @param system       system message before each prompt, in place of the row's or the task's system message; an empty
+ *                     text: no system message; null: the row's system message or, if it has none, the task's
+ * @param own          a user's own task; null for a built-in task
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size, String system,
         TaskFile own) {
@@ -39,12 +39,12 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
         }
     }
 
-    /** Settings of a task of the program, without a system message. */
+    /** Settings of a built-in task, without a system message. */
     public TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size) {
         this(name, answerFormat, suffix, size, null, null);
     }
 
-    /** The default settings of a task of the program. */
+    /** The default settings of a built-in task. */
     public static TaskConfig of(String name) {
         return new TaskConfig(name, null, null, 0);
     }

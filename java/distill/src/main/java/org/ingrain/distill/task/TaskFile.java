@@ -29,10 +29,11 @@ public record TaskFile(String name, String question, Fields fields, String syste
      * @param gold     the right answer, or the list of right answers; null: {@code answer}
      * @param category the category; null: {@code category}
      * @param options  for answers that are letters, one field with the list of options, or one field for each option;
-     *                 they are appended to the question as {@code (A) ...}; null: the question has them
+     *                 they are appended to the question as {@code (A) ...}; null: the question contains them
      * @param firstOption for a gold answer that is the number of an option, the number of the first option; null: the
      *                 gold answer is the letter or the text of the option
-     * @param more     further fields by the name that methods and verifiers know them by; null: none
+     * @param more     names of further fields; each key is the name that methods and verifiers use for the field; null:
+     *                 none
      */
     record Fields(String id, String gold, String category,
             @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> options,

@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
 /**
  * A user's program that accepts or rejects answers.
  *
- * @param program program and arguments for the settings of a run; each that names a file is the file's name with the
- *                SHA-256 of its content
+ * @param program program and arguments, as they are recorded in the settings of a run; a word that names a file is
+ *                recorded as the file's name with the SHA-256 of its content
  * @param timeout time limit for one answer, in seconds
  * @param memory  limit of the address space of each process, in MiB; 0: none
  * @param command program and arguments, with absolute paths of files; no shell reads them

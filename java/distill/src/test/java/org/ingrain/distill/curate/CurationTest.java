@@ -133,7 +133,10 @@ class CurationTest {
                 "2 of 4 votes for no, equally many for yes");
     }
 
-    /** Returns the entry of the answers of which only the first were drawn. */
+    /**
+     * Returns the ledger entry of a question for which {@code planned} answers were planned and only {@code texts} were
+     * drawn.
+     */
     private static Entry early(CurationConfig config, int planned, String... texts) {
         List<SampleRecord> samples = new ArrayList<>();
         for (int i = 0; i < texts.length; i++) {

@@ -80,7 +80,10 @@ class PollTest {
         return recorded;
     }
 
-    /** Adds open answers of randomly chosen presentation orders until all counts are settled. */
+    /**
+     * Repeatedly chooses a presentation order at random and adds one of its outstanding answers, until no count can
+     * change any more.
+     */
     private static List<BitSet> run(List<? extends Stopping.Count> counts, List<List<String>> answers, Random random) {
         List<BitSet> added = Stream.generate(BitSet::new).limit(counts.size()).toList();
         while (!counts.stream().allMatch(Stopping.Count::settled)) {

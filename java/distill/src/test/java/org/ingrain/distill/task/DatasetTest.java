@@ -105,8 +105,8 @@ class DatasetTest {
     }
 
     /**
-     * The number of words is the number of words between quotation marks of any kind; without quotation marks it is the
-     * size.
+     * The words between quotation marks of any kind are counted. Without quotation marks, the number of words is the
+     * size of the task.
      */
     @Test
     void lettersOfWordsInOtherQuotes() throws IOException {

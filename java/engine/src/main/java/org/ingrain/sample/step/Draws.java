@@ -138,7 +138,7 @@ final class Draws {
         }
     }
 
-    /** Number of result elements in front of the log-probabilities of the draws that have a bias. */
+    /** Index of the result element at which the log-probabilities of the draws with a bias begin. */
     private long unbiasedElements() {
         return draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens);
     }

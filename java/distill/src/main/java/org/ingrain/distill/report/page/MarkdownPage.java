@@ -8,7 +8,7 @@ import org.ingrain.distill.report.table.Table;
 import org.ingrain.distill.report.table.Tables;
 import org.ingrain.distill.sample.Plan;
 
-/** The page {@code report.md}, which has the tables and then the settings that reproduce the result. */
+/** The page {@code report.md}, which has the warnings, the tables, and the settings that reproduce the result. */
 public record MarkdownPage(Report report, Prompts prompts) {
     public String text() {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");

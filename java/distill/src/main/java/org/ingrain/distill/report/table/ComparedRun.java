@@ -22,7 +22,7 @@ import tools.jackson.databind.JsonNode;
  * A finished run, or the finished runs of several seeds, read from its files.
  *
  * @param name  name in tables
- * @param seeds the run of each seed, by the name of its folder; a run without seeds has an empty name
+ * @param seeds the run of each seed, by the name of its folder; the name is empty if there is only one run
  */
 record ComparedRun(String name, Map<String, One> seeds) {
     /**

@@ -102,7 +102,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
                 byArm.values().stream().flatMap(Collection::stream).toList(), tests, costs, settings(runs));
     }
 
-    /** The last part of the path that distinguishes the folder from the other folders; else the whole path. */
+    /** The last part of the path if it differs from that of all other folders; else the whole path. */
     private static String name(Path folder, List<Path> folders) {
         Path last = folder.normalize().getFileName();
         boolean unique = folders.stream().filter(other -> Objects.equals(other.normalize().getFileName(), last))

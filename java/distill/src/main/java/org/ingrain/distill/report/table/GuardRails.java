@@ -17,17 +17,17 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * Checks whether the result of a run shows what a reader would take it for: whether the teacher is better than System
- * 1, whether the labels differ, whether the student answers more than one thing, and whether it is better than System 1
- * and than the controls. Two arms are compared by {@link Paired}; an arm counts as better only if the gain is
+ * Checks whether the result of a run shows what it seems to show. For example, it checks whether the teacher is better
+ * than System 1, whether the labels differ, whether the student's answers differ, and whether the student is better
+ * than System 1 and the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is
  * significant.
  */
 final class GuardRails {
-    /** Share of equal labels from which the labels count as one-sided. */
+    /** If at least this share of the labels is equal, the labels count as one-sided. */
     private static final double ONE_SIDED = 0.9;
-    /** Share of equal answers from which a student counts as a constant. */
+    /** If at least this share of a student's answers is equal, the student counts as a constant. */
     private static final double CONSTANT = 0.95;
-    /** Share of texts without an answer from which a warning is given. */
+    /** If at least this share of the texts has no answer, a warning is given. */
     private static final double SILENT = 0.25;
     /** With fewer labels or answers than this, equal ones are likely by chance. */
     private static final int FEWEST = 5;
@@ -139,7 +139,10 @@ final class GuardRails {
         }
     }
 
-    /** Compares two arms; empty if one of them was not evaluated or the second arm is significantly better. */
+    /**
+     * The figures of two arms, in words. Empty if one of the arms was not evaluated, or if the second arm is
+     * significantly better.
+     */
     private Optional<String> notBetter(ArmResult first, ArmResult second) {
         if (first == null || second == null) {
             return Optional.empty();

@@ -18,7 +18,8 @@ import org.ingrain.files.Json;
  *
  * @param heading     description of the experiment
  * @param seeds       seeds with a result; the accuracies of each row are in the sequence of these seeds
- * @param sets        rows on the questions of each test file, by the file's name; empty if there are not several
+ * @param sets        rows on the questions of each test file, by the file's name; empty if there is at most one test
+ *                    file
  * @param nothingKept seeds without a result, because their curation kept no example
  */
 public record SeedsReport(String heading, List<Long> seeds,

@@ -157,10 +157,7 @@ public final class Tables {
                 "tokens saved", "decided early", "labels", "reasons"), rows);
     }
 
-    /**
-     * A line with the main counts of a ledger, such as the numbers of kept examples, of examples that are too long, and
-     * of right labels.
-     */
+    /** A line with the main counts of a ledger, such as kept examples, examples that are too long, and right labels. */
     public static String kept(Ledger.Summary summary) {
         Ledger.Count total = summary.total();
         String tooLong = Stream.of(Entry.Reason.PROMPT_TOO_LONG, Entry.Reason.EXAMPLE_TOO_LONG).map(Entry.Reason::words)

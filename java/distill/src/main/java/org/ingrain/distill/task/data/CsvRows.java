@@ -23,8 +23,8 @@ import tools.jackson.dataformat.csv.CsvReadFeature;
 import tools.jackson.dataformat.csv.CsvSchema;
 
 /**
- * Reads the rows of a CSV file (RFC 4180, UTF-8, also gzipped) or of a file with tabs between its values as JSON. The
- * first line has the names of the columns. All values are texts; a row has no field for an empty value.
+ * Reads the rows of a CSV file (RFC 4180, UTF-8, also gzipped) as JSON objects. The separator may also be a tab. The
+ * first line has the names of the columns. All values are texts. If a value is empty, the row has no such field.
  */
 final class CsvRows {
     private static final ObjectReader READER = CsvMapper.builder()

@@ -40,7 +40,7 @@ final class ParquetRows implements AutoCloseable {
     }
 
     /**
-     * Passes each row to {@code each}, together with the file and the row number, until {@code each} returns false.
+     * Calls {@code each} with every row, its file and its row number. Stops when {@code each} returns false.
      *
      * @throws InputException if the file is damaged or a column has an unsupported type; exceptions that {@code each}
      *         throws are thrown unchanged

@@ -7,8 +7,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}), CSV, or Parquet. The name
- * of a file of CSV (.csv, or .tsv with tabs) or of Parquet has the usual ending. All except Parquet may be gzipped.
+ * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}), CSV, or Parquet. The
+ * ending of the file's name determines the format: .csv, .tsv (CSV with tabs) or .parquet; any other file is read as
+ * JSON. All except Parquet may be gzipped.
  */
 public final class Rows {
     private Rows() {
