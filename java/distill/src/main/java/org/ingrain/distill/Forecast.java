@@ -81,7 +81,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
     public static int longestRow(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
         int response = plans.wholeResponses() ? plans.sample(Student.main(config), Bounds.BASE).steps().getLast()
-                .params().maxTokens() : 0;
+                .maxTokens() : 0;
         Plan direct = plans.direct();
         return TEMPLATE_TOKENS + data.pool().stream().map(direct::firstPrompt).mapToInt(prompt -> response
                 + new TrainingRow(prompt, "").bytes()).max().orElse(0) + data.pool().stream().map(plans::known)
@@ -132,7 +132,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
             long tokens = 0;
             List<Long> levels = levels(method, plan);
             for (int i = 0; i < levels.size(); i++) {
-                tokens += levels.get(i) * plan.steps().get(i).params().maxTokens();
+                tokens += levels.get(i) * plan.steps().get(i).maxTokens();
             }
             long texts = questions * levels.stream().mapToLong(Long::longValue).sum();
             return new Row(same.getFirst().name(), true, texts, texts, (double) tokens * questions, Double.NaN, "")

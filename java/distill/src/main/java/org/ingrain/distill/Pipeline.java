@@ -181,8 +181,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
         Plans plans = new Plans(config, config.data().makeTask());
         OtherRun other = goal.from() == null ? null : OtherRun.open(goal.from());
-        StageRunner runner = new StageRunner(plans, data, run, new StageInputs(manifest, data, plans::imports), other,
-                workers, progress);
+        StageRunner runner = new StageRunner(this, plans, run, new StageInputs(manifest, data, plans::imports), other);
         for (Stage stage : Stage.of(config, !data.test().isEmpty())) {
             if (stage.kind().compareTo(goal.until()) > 0) {
                 continue;

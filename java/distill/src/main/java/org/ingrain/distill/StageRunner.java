@@ -57,15 +57,14 @@ final class StageRunner {
     private final List<ArmResult> arms = new ArrayList<>();
 
     /** @param other the run whose stages are taken over where possible; null if there is none */
-    StageRunner(Plans plans, Dataset data, RunFolder run, StageInputs inputs, OtherRun other,
-            Pipeline.Workers workers, Progress progress) {
+    StageRunner(Pipeline pipeline, Plans plans, RunFolder run, StageInputs inputs, OtherRun other) {
         this.plans = plans;
-        this.data = data;
         this.run = run;
         this.inputs = inputs;
         this.other = other;
-        this.workers = workers;
-        this.progress = progress;
+        data = pipeline.data();
+        workers = pipeline.workers();
+        progress = pipeline.progress();
         int most = plans.config().curation().orders();
         orders = data.pool().stream().map(example -> plans.task().orders(example, most)).toList();
     }

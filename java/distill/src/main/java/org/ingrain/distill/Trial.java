@@ -74,7 +74,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         private String basis() {
             long questions = asked.stream().filter(Example::isAsGiven).count();
             return questions + (questions == 1 ? " question" : " questions")
-                    + (cut.equals(plan) ? "" : ", cut at " + cut.steps().getLast().params().maxTokens() + " tokens");
+                    + (cut.equals(plan) ? "" : ", cut at " + cut.steps().getLast().maxTokens() + " tokens");
         }
 
         /**
@@ -89,8 +89,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
             for (int i = 0; i < plan.steps().size(); i++) {
                 List<SampleRecord> own = steps.getOrDefault(plan.steps().get(i).name(), List.of());
                 long drawn = own.stream().mapToLong(SampleRecord::tokens).sum();
-                int most = plan.steps().get(i).params().maxTokens();
-                int cutAt = cut.steps().get(i).params().maxTokens();
+                int most = plan.steps().get(i).maxTokens();
+                int cutAt = cut.steps().get(i).maxTokens();
                 long ended = cutAt == most ? own.size()
                         : own.stream().filter(sample -> sample.finish() != Finish.LENGTH).count();
                 double rest = ended == 0 ? most - cutAt

@@ -56,6 +56,11 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
             return before.words(prompt);
         }
 
+        /** Maximum number of generated tokens. */
+        public int maxTokens() {
+            return params.maxTokens();
+        }
+
         private PlannedStep with(int newSamples, SamplingParams newParams) {
             return new PlannedStep(name, prompt, newSamples, newParams, each, before);
         }
