@@ -49,7 +49,7 @@ class FuzzTest {
 
     /** Passes a fixed number of inputs, made with a fixed seed, to every target of the group. */
     @ParameterizedTest
-    @CsvSource({"(?!run-).*, 250", "run-.*, 15"})
+    @CsvSource({"(?!run-).*, 150", "run-.*, 10"})
     void fuzzedInputsCauseNoFault(String targets, int runs) throws IOException, InterruptedException {
         Path corpus = folder.resolve("corpus");
         run("org.ingrain.fuzz.Fuzzer", targets, corpus.toString());

@@ -14,7 +14,8 @@ public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
                 "more-than-half: the answer of more than half of the samples",
-                "plurality: the answer with the most votes, at least 2 and a quarter of all samples",
+                "plurality: the answer with the most votes, if it has 2 votes or more, and those of a quarter of all "
+                + "samples",
                 "universal: the response that the model itself selects",
                 "judge: the answer that the model itself prefers in pairs, with --judge",
                 "best: the accepted answer with the highest score of --verifier",
