@@ -4,10 +4,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import org.ingrain.distill.Pipeline;
 import org.ingrain.distill.verify.VerifierConfig;
 import org.ingrain.files.Json;
@@ -33,13 +33,14 @@ public final class RunFlags {
     }
 
     /**
-     * The given flags as a recipe. Paths are absolute, so that the recipe can be used in another working folder.
+     * The given flags as a recipe, sorted by name. Paths are absolute, so that the recipe can be used in another
+     * working folder.
      *
      * @param instead values in place of those of the command line, by flag name without hyphens
      * @param without further flags that are not kept
      */
     public static JsonNode of(ParseResult parsed, Map<String, Object> instead, Set<String> without) {
-        Map<String, Object> flags = new LinkedHashMap<>();
+        Map<String, Object> flags = new TreeMap<>();
         for (OptionSpec option : parsed.matchedOptions()) {
             String name = option.longestName().replaceFirst("^--(no-)?", "");
             if (!NOT_KEPT.contains(name) && !without.contains(name)) {

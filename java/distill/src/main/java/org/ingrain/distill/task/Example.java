@@ -1,9 +1,11 @@
 package org.ingrain.distill.task;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.ingrain.template.Message;
 
 /**
@@ -30,10 +32,15 @@ public record Example(String id, String question, String gold, Map<String, Strin
         List<String> references, Map<String, String> relabel, String given, String group, String set,
         List<Message> context) {
     public Example {
-        fields = fields == null ? Map.of() : fields;
+        fields = sorted(fields);
         references = references == null ? List.of() : List.copyOf(references);
-        relabel = relabel == null ? Map.of() : relabel;
+        relabel = sorted(relabel);
         context = context == null ? List.of() : List.copyOf(context);
+    }
+
+    /** The iteration order of {@link Map#of} differs between processes, and the files of a run must not. */
+    private static Map<String, String> sorted(Map<String, String> map) {
+        return map == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(map));
     }
 
     /** A question that has no further fields, no category and no reference votes. */

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -386,5 +387,15 @@ class DatasetTest {
                 .getMessage();
         assertTrue(said.startsWith(file.toString()) && said.contains(expected), said);
         assertEquals(1, said.lines().count(), said);
+    }
+
+    @Test
+    void fieldsAreWrittenInOneOrder() {
+        Map<String, String> fields = new LinkedHashMap<>();
+        for (String name : List.of("response-b", "more", "response-a")) {
+            fields.put(name, name);
+        }
+        Example example = new Example("1", "q", "A", fields, null, List.of());
+        assertEquals(List.of("more", "response-a", "response-b"), List.copyOf(example.fields().keySet()));
     }
 }
