@@ -108,7 +108,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         return all;
     }
 
-    /** The paired tests of the students that both runs have, for each seed that both runs have. */
+    /** The paired tests between this run and {@code other}: one for each student and each seed that both have. */
     List<Comparison.Test> tests(ComparedRun other) {
         List<Comparison.Test> tests = new ArrayList<>();
         seeds.forEach((seed, one) -> {
