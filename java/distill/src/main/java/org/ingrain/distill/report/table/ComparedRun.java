@@ -46,7 +46,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
             return JsonLines.read(folder.resolve(Report.scores(arm.name())), Score.class);
         }
 
-        /** Seconds and generated tokens of each kind of stage, in the order of the kinds in a run. */
+        /** Seconds and generated tokens of each kind of stage, in the order of timings.json. */
         Map<String, Cost> costs() {
             Map<String, Cost> costs = new LinkedHashMap<>();
             Path file = folder.resolve("timings.json");
