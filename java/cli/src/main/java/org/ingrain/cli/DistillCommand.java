@@ -240,7 +240,7 @@ final class DistillCommand implements Callable<Integer> {
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
             description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
-            + "config file of models/, print upper bounds without trying.")
+            + "config file of models/, try no question and print upper bounds.")
     private boolean dryRun;
 
     @Override
