@@ -136,8 +136,8 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param weights weights of one rank; not counted for a rank that reads the weights of another copy; null if the
-     *                weights are already loaded
+     * @param weights memory for the weights of one rank; not counted for a rank that reads the weights of another copy;
+     *                null if the weights are already loaded
      * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,

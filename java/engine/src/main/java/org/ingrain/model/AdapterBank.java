@@ -25,8 +25,8 @@ import org.ingrain.tensor.Tensor;
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
  * a row. If there are several slots, then for each row of the step a candidate for u is gathered from every slot with
- * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed as an update of
- * rank 1 with u = 1.
+ * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed like an
+ * additional adapter of rank 1 whose u is 1 in every row.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
  * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.
@@ -81,7 +81,10 @@ public final class AdapterBank {
             return of(List.of(adapter));
         }
 
-        /** Limits for as many adapters, each of which is within these limits or within the other limits. */
+        /**
+         * Combines these limits with {@code other}: the larger number of slots, the larger rank, and all tables, biases
+         * and saved parameters that either of the two limits allows.
+         */
         public Limits or(Limits other) {
             return new Limits(Math.max(slots, other.slots), Math.max(rank, other.rank),
                     Stream.concat(tables.stream(), other.tables.stream()).collect(Collectors.toSet()),

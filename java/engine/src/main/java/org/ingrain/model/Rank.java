@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
 public record Rank(int index, int count) {
     /**
      * The number of chunks into which the input features of a row-parallel product are divided. Each chunk yields one
-     * partial sum. The number of chunks does not depend on the number of ranks, so results are bit-identical for every
-     * number of ranks.
+     * partial sum. On the CPU, and on GPUs in deterministic mode, the number of chunks does not depend on the number of
+     * ranks, so results are bit-identical for every number of ranks.
      */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);

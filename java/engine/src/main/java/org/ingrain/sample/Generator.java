@@ -19,9 +19,9 @@ import org.ingrain.tokenizer.StreamingDecoder;
 /**
  * Generates samples from a model with continuous batching. Each step computes one ragged batch of prompt tokens and
  * decode tokens. The prompt of a request is computed once for all samples of the request, and the first tokens of the
- * samples are drawn from the same row of logits. The result of a request depends only on the request. It is independent
- * of the other requests in the batch, of how the prompt was split, shared or evicted, and of the number of ranks and
- * replicas.
+ * samples are drawn from the same row of logits. On the CPU, and on a GPU in deterministic mode, the result of a
+ * request depends only on the request. It is independent of the other requests in the batch, of how the prompt was
+ * split, shared or evicted, and of the number of ranks and replicas.
  *
  * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous step. The
  * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread
@@ -160,7 +160,7 @@ public final class Generator implements AutoCloseable {
         return TokenBias.of(request.params(), eosIds, model.vocabSize());
     }
 
-    /** Queues a request. Throws an InputException if {@link #check} refuses it. */
+    /** Queues a request. Throws an InputException if {@link #check} rejects the request. */
     public Ticket submit(Request request, GenerationListener listener) {
         check(request);
         Ticket ticket = new Ticket(request, pool == null ? listener : pool.relay(listener), bias(request), decoders);

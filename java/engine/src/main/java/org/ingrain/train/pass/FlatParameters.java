@@ -14,16 +14,16 @@ import org.ingrain.tensor.Tensor;
  * each. A single op computes the gradient norm, another clips the gradients, and one or two ops execute the AdamW step.
  * Alignment gaps between tensors always contain zeros.
  *
- * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas in the order of replicas.
- * Replica 0 then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The
- * gradients are therefore added in the order of micro-batches, and the sum has the same bits for any number of
- * replicas:
+ * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas. In deterministic mode, it adds
+ * them in the order of replicas, after each micro-batch. Replica 0 then adds the gradients of its next micro-batch to
+ * this sum, and the other replicas restart from zero. The gradients are therefore added in the order of micro-batches,
+ * and the sum has the same bits for any number of replicas:
  * <pre>
  * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
  * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
  * </pre>
- * If a replica stores the moments of only one slice, it needs the summed gradients of this slice only
- * ({@link #scatters}). If replica 0 adds further gradients to the sum, however, it needs the whole sum.
+ * Outside deterministic mode, the gradients are added once per step. A replica that stores the moments of only one
+ * slice then needs the sum of this slice only ({@link #scatters}).
  *
  * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */
@@ -61,7 +61,7 @@ public final class FlatParameters {
     record Slot(long offset, long... shape) {
     }
 
-    /** The ranks of a sharded model that have the same tensor. */
+    /** States which ranks of a sharded model have a tensor. */
     enum Region {
         /** Only this rank. */
         OWN,

@@ -76,8 +76,9 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             if (!alike.isEmpty()) {
-                // The first join allocates memory, and allocating can wait for the device. Joining later could
-                // therefore cause a deadlock if the device then executed a collective that waits for this rank.
+                // A rank's first join of a communicator allocates memory, and an allocation may wait for the device. If
+                // ranks joined only during training, the device could be executing a collective that waits for this
+                // rank, which would be a deadlock.
                 run(i -> {
                     places.get(i).amongReplicas(context(i), () -> { });
                     return i;
