@@ -70,8 +70,9 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Checks that the ranks of each copy can compute collectives. If their devices have no peer access, only NCCL can
-     * compute collectives. NCCL does not fix the order of summation, and it allows only one rank per device.
+     * Checks that the ranks of each copy can compute collectives. If two devices of a copy have no peer access to each
+     * other, only NCCL can compute collectives. NCCL does not fix the order of summation, and it allows only one rank
+     * per device.
      *
      * @throws InputException if a copy needs NCCL although results must be deterministic or two of its ranks share a
      *         device

@@ -10,8 +10,9 @@ import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 
 /**
- * Which devices of a backend can access the memory of which other devices directly, over NVLink or PCIe. Without such
- * access, only NCCL can compute the collectives of ranks on these devices.
+ * Peer access between the devices of a backend. A device with peer access to another device can access the memory of
+ * that device directly, over NVLink or PCIe. Without peer access, only NCCL can compute the collectives of ranks on
+ * these devices.
  *
  * @param backend name of the backend, such as {@code cuda}
  * @param direct  whether the first device can access the memory of the second; true if they are the same device

@@ -32,7 +32,7 @@ public enum CudaLibrary {
     }
 
     /**
-     * Loads this file. All backends opened afterwards use it instead of searching for the library.
+     * Loads this file. All backends opened afterwards use this file instead of searching for the library.
      *
      * @throws InputException if the file cannot be loaded, or if its name is not that of the library
      */

@@ -21,11 +21,11 @@ import org.ingrain.tensor.Tensor;
  * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each module the bank
  * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros, which
  * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
- * B and all of A. For the output head it stores all rows of B, since every rank has all logits.
+ * B and all of A. For the output head the rank stores all rows of B, since every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, then for each row of the step a candidate for u is gathered from every slot with
- * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed like an
+ * a row. If there are several slots, a candidate for u is first gathered from every slot with an adapted embedding, for
+ * each row of the step. Then the candidate from the row's own slot is selected. A bias of B is computed like an
  * additional adapter of rank 1 whose u is 1 in every row.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A

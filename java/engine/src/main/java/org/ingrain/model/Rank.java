@@ -58,8 +58,8 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * The number of columns per chunk of a row-parallel weight with this number of columns; 0 if the number is not a
-     * multiple of 2·CHUNKS.
+     * The number of columns per chunk of a row-parallel weight that has {@code columns} columns; 0 if {@code columns}
+     * is not a multiple of 2·CHUNKS.
      */
     static long chunk(long columns) {
         return columns % (2 * CHUNKS) == 0 ? columns / CHUNKS : 0;

@@ -133,7 +133,8 @@ public final class Generator implements AutoCloseable {
      *
      * @throws InputException if the prompt fills the context, an id of the prompt or of {@code logitBias} is not in the
      *         vocabulary, the adapter slot does not exist, the request does not use the loaded adapter although this
-     *         adapter replaces parameters of the model, or {@code minTokens} bans too many tokens
+     *         adapter replaces parameters of the model, or {@code minTokens} would require a ban of every token or of
+     *         too many tokens
      */
     public void check(Request request) {
         bias(request);
@@ -201,8 +202,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Runs all requests to completion. Returns one list of samples per request. Requests have the order of the
-     * argument, and samples are ordered by their numbers.
+     * Runs all requests to completion. Returns one list of samples per request, in the order of {@code requests}. The
+     * samples of a list are ordered by their numbers.
      */
     public List<List<Completion>> generate(List<Request> requests) {
         List<List<Completion>> results = new ArrayList<>();

@@ -35,8 +35,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
     /**
-     * One communicator per shard, which connects the ranks with this shard in all replicas; empty if there is only one
-     * replica.
+     * One communicator per shard. It connects the ranks that have this shard in the different replicas. The list is
+     * empty if there is only one replica.
      */
     private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
