@@ -74,7 +74,9 @@ public final class QuestionFlags {
         return testOrders != null ? testOrders : config().make().usualTestOrders();
     }
 
-    /** @param testData files of held-out questions; in place of a pipe, a regular file with the pipe's content */
+    /**
+     * @param testData files of held-out questions; the caller has replaced a pipe by a regular file with its content
+     */
     public QuestionConfig config(List<Path> testData, int testSize) {
         requireUse();
         data = InputFile.rereadable(data);

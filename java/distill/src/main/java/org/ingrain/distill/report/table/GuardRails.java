@@ -17,10 +17,9 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * Checks whether the result of a run shows what it seems to show. For example, it checks whether the teacher is better
- * than System 1, whether the labels differ, whether the student's answers differ, and whether the student is better
- * than System 1 and the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is
- * significant.
+ * Looks for reasons to doubt the result of a run. For example, it checks whether the teacher is better than System 1,
+ * whether the labels differ, whether the student's answers differ, and whether the student is better than System 1 and
+ * the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is significant.
  */
 final class GuardRails {
     /** If at least this share of the labels is equal, the labels count as one-sided. */
