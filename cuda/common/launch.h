@@ -1,5 +1,6 @@
-// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). launch uses the stream of ctx, so kernels of
-// other libraries can be started in the same way. Never write <<< 
+// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). `launch` gets the stream of `ctx` through
+// ingrain.h, so a user's library can start its kernels in the same way. Never start a kernel with triple angle
+// brackets.
 #pragma once
 #include <cuda_runtime.h>
 

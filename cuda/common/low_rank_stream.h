@@ -47,8 +47,8 @@ __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
   v.x &= pair(0), v.y &= pair(2), v.z &= pair(4), v.w &= pair(6);
 }
 
-// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), with s as in Add of low_rank.h. q is
-// (columns, R), or (R, columns) if transposed.
+// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), where s is the same factor as in `Add` of
+// low_rank.h. q is (columns, R), or (R, columns) if transposed.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;

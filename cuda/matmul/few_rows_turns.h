@@ -21,7 +21,7 @@ struct Arguments {
   unsigned tiles;
 };
 
-// deep is for devices with 113 KiB of shared memory per block; other devices keep less data in flight.
+// `deep` is true on devices that have 113 KiB of shared memory for a block. On other devices less data is in flight.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;

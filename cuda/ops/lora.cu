@@ -7,8 +7,9 @@
 //          scratch for sums over C, N and T: the partial sums of the spans; a launch computes the rows whose partial
 //          sums fit into the workspace
 // Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
-//          one block per 64 × 64 of the result and per span of a long sum. A span has 512 terms, or 128 for few rows;
-//          the order of summation is the same
+//          one block per 64 × 64 of the result and per span of a long sum. A span of C or N has 512 terms, or 128 terms
+//          for few rows; both give the same order of summation. The length of a span of T depends on T and on the size
+//          of the result
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"

@@ -114,8 +114,8 @@ __global__ void __launch_bounds__(rank_threads)
 }
 
 // A slice contains the same range of elements of every chunk. Returns the number of bytes of this range in one chunk.
-// `bytes` is the length of a whole chunk. A long message is divided among all channels. A short message uses fewer
-// channels, because a slice has at least least_slice bytes.
+// `bytes` is the length of a whole chunk. A long message is divided among all channels, that is, thread blocks. A short
+// message uses fewer channels, because a slice has at least `least_slice` bytes.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
   const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
   return std::min(std::max(even, least_slice), most);

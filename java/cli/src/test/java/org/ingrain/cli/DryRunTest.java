@@ -209,7 +209,10 @@ class DryRunTest {
         assertEquals(new Planned(2, 2), plan.get("train"));
     }
 
-    /** The model compares its answers in pairs. There are at most two answers, each pair has two orders. */
+    /**
+     * The model compares its answers in pairs. There are at most two answers, so at most one pair, which is judged in
+     * two orders.
+     */
     @Test
     void judgingIsAStage() throws IOException {
         List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,

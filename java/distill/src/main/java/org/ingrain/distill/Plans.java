@@ -78,7 +78,10 @@ record Plans(DistillConfig<?> config, Task task) {
                 : universal(student).plan(config.sample(), teacher);
     }
 
-    /** The method whose branching the selection has. */
+    /**
+     * The method whose branching limits the number of parts of a text in the selection. For rule {@code universal} it
+     * has no effect, because that selection does not branch.
+     */
     Method selector(Student student) {
         return judges() ? config.curation().judge() : student.method();
     }
@@ -109,7 +112,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return new UniversalSelfConsistency(task, student.method(), config.curation().selector());
     }
 
-    /** Whether students are trained on whole texts. */
+    /** Whether students are trained on whole responses, at least in their first training. */
     boolean wholeResponses() {
         return config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
     }

@@ -121,7 +121,10 @@ sealed interface Stage {
             return StageKind.EVALUATE;
         }
 
-        /** The student whose weights are evaluated; null if the base model is evaluated. */
+        /**
+         * The student whose weights are evaluated; null if the base model or the teacher of the first round is
+         * evaluated.
+         */
         Student asked() {
             return role == Role.SYSTEM_2 ? student.teacher() : student;
         }

@@ -33,7 +33,10 @@ public final class LabQuestions {
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
     /** Instruction of the shipped chain-of-thought method. */
     static final String STEP_BY_STEP = " Let's think step by step.";
-    /** Maximum number of people in a coin question. About half of the questions have one person fewer. */
+    /**
+     * Maximum number of people in a coin question. About half of the questions have this number of people; the others
+     * have one person fewer.
+     */
     static final int PEOPLE = 3;
     /** Maximum number of summands in a sum. */
     static final int SUMMANDS = 5;

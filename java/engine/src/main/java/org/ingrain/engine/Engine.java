@@ -70,7 +70,10 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading. The loading threads call these methods, one call at a time. */
+    /**
+     * Receives the progress of loading. {@link #loaded} is called on the threads that load, one call at a time. The
+     * other methods are called on the thread that uses the engine.
+     */
     public interface Listener {
         /** Reports in one line how the devices are used, and why. Called only if there are several devices. */
         default void placed(String line) {
@@ -88,7 +91,7 @@ public final class Engine implements AutoCloseable {
         default void capped(String limit) {
         }
 
-        /** Reports that all ranks have loaded {@code layers} layers out of {@code of}. */
+        /** Reports that each rank has loaded, on average, {@code layers} of its {@code of} layers. */
         default void loaded(int layers, int of) {
         }
 
@@ -156,7 +159,11 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. On failure, closes everything that it has opened and throws an InputException. */
+    /**
+     * Opens a model. On failure, closes everything that it has opened.
+     *
+     * @throws InputException if an option is not supported, or if a file of the model is missing or invalid
+     */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {

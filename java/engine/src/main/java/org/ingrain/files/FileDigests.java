@@ -86,7 +86,10 @@ public final class FileDigests {
         return digests.get(name(file));
     }
 
-    /** Whether the file exists and has a recorded digest. Throws an InputException if its content has another one. */
+    /**
+     * Whether the file exists and has a recorded digest. Throws an InputException if its content does not have this
+     * digest.
+     */
     private boolean isRecorded(Path file) {
         boolean recorded = digests.containsKey(name(file)) && Files.exists(file);
         if (recorded && !of(file).equals(Digest.file(file))) {

@@ -82,7 +82,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return Optional.of(fields.node(field).isObject() ? fields.object(field).text("content") : fields.text(field));
     }
 
-    /** Reads the named special tokens. If several files name a token, the last of these files is used. */
+    /** Reads the named special tokens. If several files name a token, the last file in the list takes precedence. */
     private static Map<String, Object> specialTokens(List<JsonFields> files) {
         Map<String, Object> tokens = new TreeMap<>();
         for (JsonFields fields : files) {

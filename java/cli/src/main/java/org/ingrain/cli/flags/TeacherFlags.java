@@ -51,8 +51,8 @@ public final class TeacherFlags {
     long teacherTimeout;
 
     @Option(names = "--teacher-attempts", defaultValue = "8", paramLabel = "N",
-            description = "Attempts of a request whose failure may pass, with increasing waits (default: "
-            + "${DEFAULT-VALUE}).")
+            description = "Maximum number of attempts of a request that fails for a temporary reason, with increasing "
+            + "waits (default: ${DEFAULT-VALUE}).")
     int teacherAttempts;
 
     /**

@@ -83,7 +83,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
         return new TextCompletion(key, choice.path("message").path("content").asString(""), tokens.asInt(), finish);
     }
 
-    /** The error of a reply whose status is not 200, for a request that may not be repeated. */
+    /** The error for a reply whose status is not 200, if the request is not repeated. */
     InputException refusal() {
         String expected = switch (status) {
             case 401, 403 -> "a valid API key";

@@ -26,7 +26,7 @@ import org.ingrain.tensor.InputException;
  * The questions of a run. No question is in both {@code pool} and {@code test}. The variants of a question are never
  * divided between {@code pool} and {@code test}.
  *
- * @param pool    questions to distil on; their gold answers, if known, are used only for the report
+ * @param pool    questions to distil on; their gold answers, if known, are used only for reports and forecasts
  * @param test    held-out questions for the evaluation, each with a gold answer; may be empty
  * @param dropped number of questions that were removed from the pool because {@code test} contains them or variants of
  *                them

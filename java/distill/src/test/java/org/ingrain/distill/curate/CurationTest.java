@@ -229,7 +229,7 @@ class CurationTest {
                 + "so it was not asked to select one");
     }
 
-    /** The pair of the accepted answers decides; a rejected answer that won its pairs is not used. */
+    /** Only pairs of accepted answers count. A rejected answer is not selected, even if it won all its pairs. */
     @Test
     void rejectedAnswersAreNotCompared() {
         Task task = new QuestionAnswer(AnswerFormat.NUMBER);
