@@ -3,6 +3,7 @@ package org.ingrain.fuzz;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -13,12 +14,17 @@ import java.util.stream.Stream;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.checkpoint.QuantizedFolders;
+import org.ingrain.checkpoint.QuantizedFolders.Kind;
 import org.ingrain.checkpoint.Safetensors;
 import org.ingrain.checkpoint.SafetensorsWriter;
 import org.ingrain.checkpoint.TensorOutput;
 import org.ingrain.cli.TinyModelFolder;
 import org.ingrain.ffi.ElfFile;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.QuantizedMatrix;
+import org.ingrain.model.QuantizedRows;
 import org.ingrain.tokenizer.SpecialTokens;
 
 /** Files of a model and of an adapter, and kernels. */
@@ -38,6 +44,9 @@ final class ModelTargets {
             """;
     private static final String LAYER = "base_model.model.model.layers.0.";
 
+    private static final List<Kind> QUANTIZED = List.of(new Kind("gptq", 4, 32, false, false),
+            new Kind("awq", 4, 32, false, false));
+
     private final Path folder;
 
     private ModelTargets(Path folder) {
@@ -47,6 +56,7 @@ final class ModelTargets {
     static List<Target> all(Path folder) throws IOException {
         ModelTargets targets = new ModelTargets(folder);
         return List.of(targets.safetensors(), targets.weights(), targets.index(), targets.config(),
+                targets.quantizedWeights(), targets.quantizationConfig(),
                 targets.generationConfig(), targets.adapterConfig(), targets.adapterWeights(), targets.elf());
     }
 
@@ -99,6 +109,42 @@ final class ModelTargets {
                 blueprint.parameters();
             }
         });
+    }
+
+    private Target quantizedWeights() throws IOException {
+        Path model = make("quantized");
+        List<byte[]> seeds = new ArrayList<>();
+        for (Kind kind : QUANTIZED) {
+            QuantizedFolders.write(kind, model, null, 64, 32);
+            seeds.add(Files.readAllBytes(model.resolve("model.safetensors")));
+        }
+        return Target.ofFile("quantized-weights", Format.SAFETENSORS, seeds, model.resolve("model.safetensors"),
+                content -> readIntegers(model));
+    }
+
+    private Target quantizationConfig() throws IOException {
+        Path model = make("quantization");
+        QuantizedFolders.write(QUANTIZED.getFirst(), model, null, 64, 32);
+        List<byte[]> seeds = List.of(Files.readAllBytes(model.resolve("config.json")));
+        return Target.ofFile("quantization-config", Format.JSON, seeds, model.resolve("config.json"),
+                content -> readIntegers(model));
+    }
+
+    /** Opens a quantized folder and reads all its linear layers. */
+    private static void readIntegers(Path model) {
+        try (ModelFolder opened = ModelFolder.open(model); Arena arena = Arena.ofShared()) {
+            if (opened.config().numHiddenLayers() > 10) {
+                return;
+            }
+            for (Parameter p : opened.config().parameters().all()) {
+                QuantizedMatrix matrix = p.matrix() ? opened.quantized(p) : null;
+                if (matrix != null) {
+                    long bytes = 4 * p.elements() + 4096;
+                    matrix.read(QuantizedRows.in(arena.allocate(bytes, 64), matrix.format(), p.rows(), p.columns()), 0,
+                            0);
+                }
+            }
+        }
     }
 
     private Target generationConfig() throws IOException {
