@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A run that was stopped at any point and resumed writes the same bytes as an uninterrupted run, and asks nothing
+ * A run that was stopped at any point and resumed writes the same bytes as an uninterrupted run, and sends no request
  * twice.
  */
 class KillTest {
