@@ -172,7 +172,9 @@ class DryRunTest {
         assertEquals(3 * seeds.get("all texts, all time").calls(), seeds.get("all of 3 seeds").calls());
     }
 
-    /** With stages, each student is trained once more per stage, except the control of direct answers. */
+    /**
+     * With {@code --stages N}, each student has N additional trainings, except the control that learns direct answers.
+     */
     @Test
     void stagesAreTrainings() throws IOException {
         List<String> questions = new ArrayList<>();

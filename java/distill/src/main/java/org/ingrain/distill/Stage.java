@@ -40,7 +40,7 @@ sealed interface Stage {
         }
     }
 
-    /** Lets the student's teacher select one of its own responses, or compare them. */
+    /** Lets the student's teacher select one of the teacher's own responses, or compare these responses in pairs. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
