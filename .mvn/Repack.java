@@ -77,8 +77,8 @@ class Repack {
 
     /**
      * Returns the names of all used classes. The classes of jars that are not pruned are used, and so is every class
-     * that a used class mentions. A class mentions all names in its constant pool, including those in texts, so that
-     * classes that are loaded by name are found.
+     * that a used class mentions. Every name in the constant pool of a class counts as a mention. String constants
+     * count too, so that classes that are loaded by name are found.
      */
     private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
         Map<String, byte[]> classes = new HashMap<>();

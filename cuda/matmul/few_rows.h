@@ -13,7 +13,8 @@
 // Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
 // including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
 // 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that they finish together. A
-// turn consists of whole cache lines. fp8 is converted four bytes at a time, which takes a third of the issue slots.
+// turn consists of whole cache lines. fp8 is converted four bytes at a time; the conversion takes a third of the issue
+// slots.
 #pragma once
 #include "few_rows_turns.h"
 
@@ -113,7 +114,7 @@ struct Device {
   bool deep;       // see Shape
 };
 
-// Starts at most `slots` blocks. Starts only as many as are needed to keep the largest number of tiles per block as
+// Starts at most `slots` blocks: the smallest number of blocks for which the largest number of tiles per block is as
 // small as with `slots` blocks.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {

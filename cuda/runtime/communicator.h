@@ -70,8 +70,9 @@ class Peers {
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
   // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);
-  // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. Its op is null if
-  // there was none. The caller that launches the graph must call meet() first, as route() does outside of graphs.
+  // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. If there was no such
+  // call, the op of the result is null. The caller that launches the graph must call meet() first, as route() does
+  // outside of graphs.
   Call take_captured(const ingrain_context* ctx);
   // Fills the table of this context's rank for a call. route() must have been called before.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);

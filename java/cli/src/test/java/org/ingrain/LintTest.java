@@ -136,8 +136,9 @@ class LintTest {
     }
 
     /**
-     * Messages of engine and distill name fields; only messages of cli name flags. The files in {@code others} are
-     * exceptions, because they contain {@code --} for another purpose, such as flags of other programs.
+     * Error messages of the modules engine and distill name fields. Only error messages of the module cli name flags.
+     * The files in {@code others} are exceptions, because they contain {@code --} for another purpose, such as flags of
+     * other programs.
      */
     @Test
     void onlyTheCommandLineKnowsFlags() {
@@ -169,7 +170,7 @@ class LintTest {
                 ? firstLine(lines, LOCALE) : null);
     }
 
-    /** Only the room files writes files, because its writes are atomic. */
+    /** Only the code of the room {@code files} writes files, because its writes are atomic. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
         assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/")

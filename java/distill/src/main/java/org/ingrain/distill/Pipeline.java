@@ -44,7 +44,7 @@ import tools.jackson.databind.JsonNode;
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
-    /** File of the run folder with the flags that made the run, in the format of a recipe. */
+    /** File of the run folder that contains the flags of the run, in the format of a recipe. */
     public static final String RECIPE = "recipe.json";
 
     /**
@@ -157,7 +157,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Starts or resumes a run and executes its stages up to those of {@code goal}. Finished stages are not repeated.
+     * Starts or resumes a run and executes its stages, up to and including the last kind of stage in {@code goal}.
+     * Finished stages are not repeated.
      *
      * @throws InputException in the same cases as {@link #check}
      */

@@ -9,8 +9,8 @@ import org.ingrain.tensor.Weight;
 /** matmul_silu_mul.cc. */
 class MatmulSiluMulParityTest extends ParityTest {
     /**
-     * T, F, C. The first six sizes are irregular. With the other sizes, rows have a multiple of 16 bytes, for which
-     * GPUs have special kernels.
+     * T, F, C. The first six sizes are irregular. With the other sizes, the size of a row in bytes is a multiple of 16;
+     * GPUs have special kernels for such rows.
      */
     private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7},
             {33, 96, 128},

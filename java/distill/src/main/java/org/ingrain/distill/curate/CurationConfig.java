@@ -23,8 +23,8 @@ import org.ingrain.tensor.InputException;
  * @param validationFraction share of the questions whose kept answers are used for validation instead of training, in
  *                           [0, 1)
  * @param seed               seed for the selection of validation examples
- * @param verifier           a program that accepts or rejects answers; rejected answers are not used, and sampling does
- *                           not stop early; null: none
+ * @param verifier           a program that accepts or rejects answers; rejected answers are not used. With such a
+ *                           program, sampling never stops early; null: no program
  * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
  *                           prompt of the paper
  * @param judge              for rule {@code judge}, the method for task {@code pairwise} with which the model compares

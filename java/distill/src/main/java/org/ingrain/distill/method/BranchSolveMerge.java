@@ -106,7 +106,8 @@ final class BranchSolveMerge {
 
     /**
      * The scores that a text states with the names of the responses. If the text does not name both responses, and each
-     * of its first two lines has only a score, these are the scores of A and B, because the prompt demands this form.
+     * of its first two lines has only a score, the first of these two scores is that of A and the second that of B,
+     * because the prompt demands this form.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');

@@ -112,8 +112,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
      *
      * @param purpose text that is hashed into the seed, so that different uses of the same method have different random
      *                numbers
-     * @throws InputException if the task does not fill a placeholder, there are more numbers of samples than sampled
-     *         steps, or a step has several samples at temperature 0
+     * @throws InputException if the task does not fill a placeholder, {@code config} has more numbers of samples than
+     *         there are sampled steps, or a step has several samples at temperature 0
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
