@@ -11,10 +11,10 @@
 // on T, N or the grid.
 //
 // Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
-// including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
-// 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that they finish together. A
-// turn consists of whole cache lines. fp8 is converted four bytes at a time; the conversion takes a third of the issue
-// slots.
+// including the beginning of the next tile. With two blocks per multiprocessor, 128 KiB per multiprocessor are in
+// flight (an H200 needs 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that
+// they finish together. A turn consists of whole cache lines. fp8 is converted four bytes at a time; the conversion
+// takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 

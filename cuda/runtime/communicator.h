@@ -68,7 +68,7 @@ class Peers {
   // device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank waits in NCCL for a
   // rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
-  // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
+  // Waits until the host threads of all ranks make the same call. Afterwards they pass this call to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);
   // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. If there was no such
   // call, the op of the result is null. The caller that launches the graph must call meet() first, as route() does

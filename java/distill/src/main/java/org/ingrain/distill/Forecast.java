@@ -45,7 +45,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
      *                parts; for training, equal to {@code calls}
      * @param tokens  expected number of generated tokens, or of tokens in the training batches; NaN if unknown
      * @param seconds estimated time in seconds; NaN if unknown
-     * @param basis   what was tried; empty if nothing was
+     * @param basis   description of the trial; empty if there was no trial
      */
     public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds, String basis) {
         /** This row multiplied by the number of stages that do the same work. */
@@ -55,7 +55,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
     }
 
-    /** An estimate from trials on this machine: samples each method on some questions, then trains some answers. */
+    /** An estimate from trials on this machine: samples each method on some questions, then trains on some answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         Plans plans = new Plans(config, config.data().makeTask());
         List<List<Stage>> work = work(config, data);

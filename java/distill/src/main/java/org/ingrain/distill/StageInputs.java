@@ -70,7 +70,7 @@ final class StageInputs {
         return control(inputs, student);
     }
 
-    /** Adds the number of samples for the control {@code distilled-system-1}, which has its own setting. */
+    /** Adds the number of samples for the control {@code distilled-system-1}, for which there is a separate setting. */
     private ObjectNode control(ObjectNode inputs, Student student) {
         return student.role() == Role.DISTILLED_SYSTEM_1
                 ? inputs.set("evaluate", pick(settings.get("evaluate"), "controlSamples")) : inputs;

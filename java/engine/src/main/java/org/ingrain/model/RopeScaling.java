@@ -106,7 +106,7 @@ public sealed interface RopeScaling {
                     attentionFactor, "a positive number");
         }
 
-        /** The default attention factor, for a config without one: 0.1·mscale·ln(factor) + 1. */
+        /** The default attention factor, for a config without one: {@code 0.1·mscale·ln(factor) + 1}. */
         public static double attentionFactor(double factor, double mscale) {
             return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
         }

@@ -15,6 +15,6 @@ public enum Finish {
      * is blank, or the text of an earlier step ended within its thoughts.
      */
     @JsonProperty("blank-prompt") BLANK_PROMPT,
-    /** There is no text, because a file of imported answers has none for the question. */
+    /** There is no text, because the file of imported answers has no answer to the question. */
     @JsonProperty("missing") MISSING
 }

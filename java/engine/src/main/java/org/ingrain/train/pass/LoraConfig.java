@@ -16,7 +16,7 @@ import org.ingrain.tensor.Require;
  * @param dropout       probability of dropping an element of an adapter's input while training
  * @param targetModules the adapted modules: linear layers of each block, the embedding, the output head
  * @param rslora        whether the scaling is alpha / √R instead of alpha / R (arXiv:2312.03732)
- * @param loraBias      whether B has a bias, which is also multiplied by the scaling (PEFT's lora_bias)
+ * @param loraBias      whether B has a bias, which is also multiplied by the scaling (PEFT's {@code lora_bias})
  */
 public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora,
         boolean loraBias) {
