@@ -129,7 +129,10 @@ class LintTest {
         assertNone((path, lines) -> firstLine(lines, REFUSED));
     }
 
-    /** Only ffi may catch Throwable, because method handles throw it. ffi wraps it in another exception. */
+    /**
+     * Only the room {@code ffi} may catch {@code Throwable}, because method handles throw it. The room wraps it in
+     * another exception.
+     */
     @Test
     void nothingCatchesEverything() {
         assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));

@@ -76,7 +76,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
     }
 
     /**
-     * An upper bound of the number of tokens of a training row: one token per UTF-8 byte, plus those of the template.
+     * An upper bound of the number of tokens of a training row: one token per UTF-8 byte, plus the tokens of the
+     * template.
      */
     public static int longestRow(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
@@ -88,7 +89,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                 .mapToInt(String::length).max().orElse(0);
     }
 
-    /** The stages of a run; those with the same work are in one list. */
+    /** The stages of a run; stages with the same work are in one list. */
     private static List<List<Stage>> work(DistillConfig<?> config, Dataset data) {
         return List.copyOf(Stage.of(config, !data.test().isEmpty()).stream()
                 .collect(Collectors.groupingBy(Work::of, LinkedHashMap::new, Collectors.toList())).values());

@@ -52,7 +52,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      *
      * @param folder run folder
      * @param until  the last kind of stage to execute
-     * @param from   run folder of another run, whose stages are taken over where their inputs are equal; or null
+     * @param from   run folder of another run; each of its stages is taken over if the inputs of the stage are equal in
+     *               both runs; null: no stage is taken over
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {

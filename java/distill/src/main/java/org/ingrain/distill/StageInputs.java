@@ -51,8 +51,8 @@ final class StageInputs {
     }
 
     /**
-     * The inputs of sampling: those of a sampled text ({@link #drawn}), the questions, and the settings that decide how
-     * many texts are drawn.
+     * The inputs of sampling: the inputs of a sampled text ({@link #drawn}), the questions, and the settings that
+     * decide how many texts are drawn.
      */
     JsonNode sample(Student student, ModelState teacher) {
         ObjectNode inputs = drawn(student, teacher);
@@ -145,8 +145,8 @@ final class StageInputs {
     }
 
     /**
-     * Inputs that most stages have: program, model, engine and task. The other stages remove what they do not depend
-     * on.
+     * Inputs that most stages have: program, model, engine and task. The other stages remove the inputs on which they
+     * do not depend.
      */
     private ObjectNode common() {
         ObjectNode inputs = pick(settings, "version", "model", "engine");

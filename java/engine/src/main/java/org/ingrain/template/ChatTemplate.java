@@ -123,7 +123,7 @@ public final class ChatTemplate {
         throw new InputException(fields.where() + ": chat_template has " + names + ", expected one named default");
     }
 
-    /** Whether this is Llama 2's template, used because the model folder has none. */
+    /** Whether this is Llama 2's template, which is used if the model folder has no template. */
     public boolean isDefault() {
         return where.equals(DEFAULT);
     }

@@ -211,7 +211,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Log-softmax (m, v). libtorch computes it only at the largest logit of each row, so that few values are recorded.
+     * Log-softmax (m, v). libtorch computes the log-softmax only at the largest logit of each row, so that few values
+     * are recorded.
      */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(

@@ -13,7 +13,7 @@ final class Adapters {
     }
 
     /**
-     * Returns the limits in the settings. They are raised if the adapters in the settings exceed them.
+     * Returns the limits in the settings. The limits are raised if the adapters in the settings exceed them.
      *
      * @throws InputException if an adapter replaces parameters of the model ({@code modules_to_save}) and is not the
      *                        only adapter

@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
  * @param seed               seed for the selection of validation examples
  * @param verifier           a program that accepts or rejects answers; rejected answers are not used. With such a
  *                           program, sampling never stops early; null: no program
- * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
- *                           prompt of the paper
+ * @param selector           for rule {@code universal}, the method with which the model is asked to select one of its
+ *                           responses; null: the prompt of the paper
  * @param judge              for rule {@code judge}, the method for task {@code pairwise} with which the model compares
  *                           its answers; null: {@code bsm}
  */

@@ -78,8 +78,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * Adds the scores of each response over the criteria for which both responses have a score. Returns a text with the
-     * two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
+     * Adds up the scores of each response over the criteria for which both responses have a score. Returns a text with
+     * the two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
      */
     static Optional<String> merge(List<String> texts) {
         double a = 0;

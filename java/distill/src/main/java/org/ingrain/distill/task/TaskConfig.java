@@ -15,7 +15,8 @@ import org.ingrain.tensor.InputException;
  *                     question; for {@code last-letter} also the number of words in a question that quotes no words; 0
  *                     means 2
  * @param system       system message before each prompt, in place of the row's or the task's system message; an empty
- *                     text: no system message; null: the row's system message or, if it has none, the task's
+ *                     text: no system message; null: the row's system message or, if the row has none, the task's
+ *                     system message
  * @param own          a user's own task; null for a built-in task
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size, String system,
