@@ -130,8 +130,8 @@ class LintTest {
     }
 
     /**
-     * Only the room {@code ffi} may catch {@code Throwable}, because method handles throw it. The room wraps it in
-     * another exception.
+     * Only the room {@code ffi} may catch {@code Throwable}, because method handles throw it. Code in this room wraps
+     * the caught {@code Throwable} in another exception.
      */
     @Test
     void nothingCatchesEverything() {

@@ -24,7 +24,7 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Estimated work and time of a run. If several {@link Stage}s do the same work, they have one row.
+ * Estimated work and time of a run. {@link Stage}s that do the same work share one row.
  *
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
