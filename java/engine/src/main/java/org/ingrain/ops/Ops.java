@@ -382,7 +382,7 @@ public final class Ops {
         }
     }
 
-    /** Adds dropout's mask times du·A to dx (T, C), unless null. Adds duᵀ·dropout(x) to dA (1, R, C) f32. */
+    /** Adds dropout's mask times du·A to dx (T, C), unless dx is null. Adds duᵀ·dropout(x) to dA (1, R, C) f32. */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);

@@ -28,7 +28,7 @@ import org.ingrain.distill.verify.Verdicts;
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts,
         Map<String, Judging.Judgement> judged) {
-    /** A curation without a verifier and a judge, or before their verdicts are known. */
+    /** A curation that has neither verdicts of a verifier nor judgements of the model, or does not have them yet. */
     public Curation(CurationConfig config, Task task, Method method, Plan plan) {
         this(config, task, method, plan, Verdicts.NONE, Map.of());
     }
@@ -269,7 +269,10 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 result.detail(), best.answer(), List.of(new Entry.TargetText(0, best.path(), target(best))));
     }
 
-    /** Selects the accepted answer with the highest score; the first of equal ones. A missing score counts as 0. */
+    /**
+     * Selects the accepted answer with the highest score. If several answers have this score, selects the first of
+     * them. A missing score counts as 0.
+     */
     private Decision best(List<Ballot.Answer> answers) {
         List<Ballot.Answer> accepted = answers.stream()
                 .filter(answer -> Boolean.TRUE.equals(answer.accepted()) && !target(answer).isBlank()).toList();

@@ -80,9 +80,9 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      * Reads a file of answers and assigns them to the questions of a run.
      *
      * @param plan plan of the method whose texts the file has
-     * @throws InputException if the method branches, the file is malformed or empty, a question is unknown, a sample
-     *         occurs twice, an answer does not have one text for each step, or a question has more answers than the
-     *         plan
+     * @throws InputException if the method branches; if the file is malformed or empty; if a question is unknown; if a
+     *         sample occurs twice; if an answer does not have one text for each step; or if a question has more answers
+     *         than the plan allows
      */
     public static ImportedAnswers read(Path file, Dataset data, Plan plan) {
         if (plan.splitter() != null) {
