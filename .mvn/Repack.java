@@ -24,7 +24,7 @@ import java.util.zip.ZipOutputStream;
 /**
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
- * better. Of large libraries that only Jinjava uses, only the classes that other classes mention are kept. Arguments:
+ * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Arguments:
  * the output folder, then jars.
  */
 class Repack {

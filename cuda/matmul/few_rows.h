@@ -141,8 +141,8 @@ template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const 
   return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
 }
 
-// Returns whether this kernel supports the product: x must be bf16, and all rows of x and all chunks of w must be
-// multiples of 16 bytes.
+// Returns whether this kernel supports the product. x must be bf16 and have at most max_rows rows, w must be bf16 or
+// fp8, both must be 16-byte aligned, and a row of w and a row of a chunk of w must have multiples of 16 bytes.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
   return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&

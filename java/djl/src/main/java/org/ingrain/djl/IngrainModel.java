@@ -95,8 +95,8 @@ final class IngrainModel extends BaseModel {
     }
 
     /**
-     * Does nothing, in place of DJL's finalizer, which does not notice that {@link #close} was called and would log a warning
-     * for every model.
+     * Does nothing, in place of DJL's finalizer, which does not notice that {@link #close} was called and would log a
+     * warning for every model.
      */
     @Override
     @SuppressWarnings({"deprecation", "removal"})

@@ -14,9 +14,9 @@ import org.ingrain.tensor.InputException;
  * @param minFraction        minimum share of the voters of each stage that must vote for the label; 0: no minimum
  * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is
  *                           one vote over all answers
- * @param orders             maximum number of presentation orders of the options or responses in which each example is
- *                           asked; a label is kept only if the answers in all these orders agree; 1: only the order in
- *                           the data
+ * @param orders             maximum number of presentation orders (orders of the options or responses) in which each
+ *                           example is asked; a label is kept only if the answers in all these orders agree; 1: only
+ *                           the order in the data
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate
@@ -73,7 +73,7 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** Settings without a verifier, a selector and a judge. */
+    /** Settings that have no verifier, no selector and no judge. */
     public CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
             Target target, double validationFraction, long seed) {
         this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null,

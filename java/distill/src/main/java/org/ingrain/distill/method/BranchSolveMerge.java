@@ -106,8 +106,8 @@ final class BranchSolveMerge {
 
     /**
      * The scores that a text states with the names of the responses. If the text does not name both responses, and each
-     * of its first two lines has only a score, the first of these two scores is that of A and the second that of B,
-     * because the prompt demands this form.
+     * of its first two lines has only a score, then the first score is A's and the second score is B's, as the prompt
+     * demands.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');

@@ -98,7 +98,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
 
     /**
      * Searches for the expression. If the text has no match, but the whole text has the form of the group, the text is
-     * the answer. This is for students, which are trained on the text of the group alone.
+     * the answer. This rule is for students, which are trained on the text of the group alone.
      */
     private Finder byRegex() {
         BoundedRegex whole = BoundedRegex.compile("answer.regex", regex);
