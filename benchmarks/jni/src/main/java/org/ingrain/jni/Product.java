@@ -38,8 +38,8 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
     }
 
     /**
-     * Returns ‖found − expected‖ / ‖expected‖ of two bf16 matrices. It is about 2⁻⁹ if the matrices differ only by
-     * rounding, and about 1 if their sums are unrelated.
+     * Returns ‖found − expected‖ / ‖expected‖ of two bf16 matrices. The result is about 2⁻⁹ if the matrices differ only
+     * by rounding, and about 1 if their sums are unrelated.
      */
     static double distance(MemorySegment found, MemorySegment expected) {
         double difference = 0;

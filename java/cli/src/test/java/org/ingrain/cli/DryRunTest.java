@@ -224,7 +224,7 @@ class DryRunTest {
         assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
     }
 
-    /** A pair that is too long for the context does not prevent planning; the run discards it. */
+    /** A pair that is too long for the context does not prevent planning. The run discards this pair. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();

@@ -16,8 +16,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * An opened device with its stream and memory. Closing a context frees everything that it created, including events and
- * graphs. Not thread-safe: only one thread at a time may use a context.
+ * An opened device with its stream and memory. Closing a context frees everything that the context created, including
+ * events and graphs. Not thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
     /** An object that a context creates. Closing the context closes all such objects that are still open. */
@@ -181,7 +181,8 @@ public final class Context extends Memory implements AutoCloseable {
 
     /**
      * Ends the capture. Returns the ops recorded since {@link #beginGraph}. Returns null on a device without graphs
-     * (the CPU), where the ops have already run and the caller must call them each time.
+     * (the CPU). On such a device the ops have already run, and the caller must call the ops for each further
+     * execution.
      */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());

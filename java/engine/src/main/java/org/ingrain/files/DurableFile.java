@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
  * and renamed; then the folder is forced to the disk. If writing fails, the old file is unchanged. If the process is
  * killed, either the old or the new file exists afterwards. The temporary file may remain; {@link RunLock#take} removes
- * it from a run folder.
+ * such files from a run folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */

@@ -239,7 +239,7 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Adds the rank's name to the message. The message of an InputException (invalid input or undefined logits) is not
-     * changed, because no single rank causes it.
+     * changed, because no single rank causes the exception.
      */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException input) {

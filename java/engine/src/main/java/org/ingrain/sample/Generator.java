@@ -58,7 +58,7 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Creates a generator for replicas of a model; each replica is sharded over its ranks. If there are several ranks
-     * or replicas, they run on their own threads and start to compute as soon as a request is submitted.
+     * or replicas, each rank has its own thread, and the replicas start to compute as soon as a request is submitted.
      *
      * @param models   replicas, which take requests from a common queue
      * @param config   sizes for each replica
@@ -184,7 +184,7 @@ public final class Generator implements AutoCloseable {
     /**
      * Replaces the adapter in a slot and invalidates the prefix cache of the slot. No request for this slot may be in
      * flight. An adapter that replaces parameters of the model needs a bank that was created for these parameters;
-     * while it is loaded, requests without the adapter are rejected.
+     * while this adapter is loaded, requests without the adapter are rejected.
      *
      * @throws InputException if the adapter is not within the bank's limits
      */

@@ -13,7 +13,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Compiles a kernel's source to a shared library that is linked to the backend's soname. The dynamic loader therefore
- * resolves the kernel's references to backend symbols, such as ingrain_native_stream, to those of the loaded backend.
+ * resolves the kernel's references to backend symbols, such as ingrain_native_stream, to the symbols of the loaded
+ * backend.
  */
 final class KernelCompiler {
     private static final Pattern ERROR = Pattern.compile(

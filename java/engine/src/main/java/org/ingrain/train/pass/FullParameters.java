@@ -84,8 +84,8 @@ public final class FullParameters implements Parameters {
     /**
      * Creates the parameters and reads the masters from {@code source}.
      *
-     * @param weights weights that the forward pass reads; they are overwritten with the values of {@code source}, and
-     *                with the trained values after each step
+     * @param weights weights that the forward pass reads; these weights are overwritten with the values of
+     *                {@code source}, and with the trained values after each step
      */
     public static FullParameters load(Weights weights, WeightSource source) {
         return load(weights, TrainingPlace.alone(weights.config()), source);
