@@ -26,7 +26,7 @@ struct Dropout {
   void skip(int64_t rows) { first += rows * distance; }
 
   // Returns N bits: bit j is set if element e + j, counted in memory order, is kept. The N elements are in one row.
-  // aligned: see kept_from.
+  // `aligned` has the meaning of kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     if (ld != distance) {
       const int64_t row =
@@ -41,7 +41,7 @@ struct Dropout {
   }
 
  private:
-  // aligned: the caller guarantees that e is a multiple of 4.
+  // If `aligned` is true, the caller guarantees that e is a multiple of 4.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept_from(int64_t e) const {
     unsigned bits = 0;
     if constexpr (aligned) {

@@ -50,8 +50,8 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. One of these pairs, q
-// and dy or k and v, is in shared memory.
+// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. One of the two pairs (q,
+// dy) and (k, v) is in shared memory.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)
