@@ -38,7 +38,7 @@ public record MethodStep(String name, List<Variant> variants, String each) {
         }
     }
 
-    /** The variant for a task. Throws an InputException if there is none. */
+    /** The variant for a task. Throws an InputException if the step has no variant for this task. */
     Variant variant(String task) {
         return variants.stream().filter(variant -> task.equals(variant.task())).findFirst()
                 .or(() -> variants.stream().filter(variant -> variant.task() == null).findFirst())

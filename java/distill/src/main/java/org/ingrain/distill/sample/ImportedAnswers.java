@@ -27,7 +27,8 @@ import org.ingrain.tensor.Require;
  * <p>The file may have answers to held-out questions, which are ignored.
  *
  * @param source  where the answers come from
- * @param answers the answers to each question to distil on, by id; questions without answers are missing
+ * @param answers the answers to each question to distil on; the key is the question's id. Questions without answers
+ *                have no entry
  */
 public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) {
     /**
