@@ -94,7 +94,7 @@ public final class Merge {
     /**
      * Writes the merged folder.
      *
-     * @param output the folder to create; it must not exist or must be empty
+     * @param output the folder to create; if it exists, it must be empty
      */
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();

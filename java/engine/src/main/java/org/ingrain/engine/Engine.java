@@ -79,7 +79,7 @@ public final class Engine implements AutoCloseable {
         default void placed(String line) {
         }
 
-        /** Reports the memory plan of the device with the least memory left, before the weights are loaded. */
+        /** Reports, before the weights are loaded, the memory plan of the device with the least memory left. */
         default void planned(MemoryPlan plan) {
         }
 

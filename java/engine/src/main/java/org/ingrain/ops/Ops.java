@@ -153,7 +153,7 @@ public final class Ops {
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets h to x + residual, then y to rmsNorm(h) as {@link #rmsNorm}; all (T, D). h may be x or residual. */
+    /** Sets h to x + residual, then y to the norm of h as in {@link #rmsNorm}; all (T, D). h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -162,7 +162,10 @@ public final class Ops {
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets dx (T, D) to x's gradient plus dresidual; adds w's gradient to dw (D) f32. dresidual and dw may be null. */
+    /**
+     * Sets dx (T, D) to x's gradient plus dresidual; adds w's gradient to dw (D) f32. {@code dresidual} and {@code dw}
+     * may be null.
+     */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
         Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
@@ -225,7 +228,10 @@ public final class Ops {
         bindings.addBiasBackward(db, dy, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /** Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. rstd (T, H + K) may be null. */
+    /**
+     * Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. {@code rstd} (T, H + K) may be
+     * null.
+     */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
         Shapes.normedHeads(rstd, x, w, heads);
@@ -270,8 +276,8 @@ public final class Ops {
     }
 
     /**
-     * Copies n blocks in every layer of cache (L, blocks, elements per block). pairs (2n) I32 contains alternately the
-     * source and the destination of each copy.
+     * Copies n blocks in every layer of cache (L, blocks, elements per block). {@code pairs} (2n) I32 contains
+     * alternately the source and the destination of each copy.
      */
     public void kvCacheCopy(Tensor cache, Tensor pairs) {
         Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
@@ -312,7 +318,7 @@ public final class Ops {
     public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
     }
 
-    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). delta (T, H) f32 is scratch memory. */
+    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). {@code delta} (T, H) f32 is scratch memory. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
         Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
@@ -412,7 +418,7 @@ public final class Ops {
         bindings.crossEntropyForward(loss, lse, logits, targets, logits.size(0), logits.size(1));
     }
 
-    /** Sets dlogits (M, V) to scale·(softmax(logits) − one-hot(targets)). dlogits may be logits. */
+    /** Sets dlogits (M, V) to scale·(softmax(logits) − one-hot(targets)). {@code dlogits} may be {@code logits}. */
     public void crossEntropyBackward(Tensor dlogits, Tensor logits, Tensor lse, Tensor targets, float scale) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
@@ -447,8 +453,9 @@ public final class Ops {
     }
 
     /**
-     * Adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32. rows, ids I32 and values F32 are (n), in device
-     * memory. No pair (rows[i], ids[i]) may occur twice. The value -inf bans a token.
+     * Adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32. {@code rows} I32, {@code ids} I32 and
+     * {@code values} F32 are vectors (n) in device memory. No pair (rows[i], ids[i]) may occur twice. The value -inf
+     * bans a token.
      */
     public void biasLogits(Tensor logits, Tensor rows, Tensor ids, Tensor values) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
