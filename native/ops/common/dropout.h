@@ -22,7 +22,7 @@ class Dropout {
 
   bool off() const { return !on_; }
 
-  // Multiplies x[i] by the mask's factor for element first + i of the matrix. The n elements are in one row.
+  // Multiplies x[i] by the mask's factor for element `first + i` of the matrix. The n elements are in one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
     if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;
