@@ -30,8 +30,9 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * {@link #SIZES}; for bf16 also {@link #PIECES}, since products of other dtypes do not use the matrix unit. For a
-     * packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in the same way.
+     * The tested sizes: {@link #SIZES} and, for bf16, also {@link #PIECES}. Products of other dtypes do not use the
+     * matrix unit. For a packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in
+     * the same way.
      */
     private static List<int[]> sizes(ParityCheck lab, Weight.Layout layout, DType x, DType w) {
         if (lab.target().emulated() && layout == Weight.Layout.PACKED) {
