@@ -51,7 +51,7 @@ class Device {
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();
-  // Returns whether the kernel is not yet loaded on this device, and records it as loaded.
+  // Returns whether the kernel is not yet loaded on this device, and records the kernel as loaded.
   bool load(const void* kernel);
   // Loads all kernels, so that the first launch of a kernel no longer waits for the device.
   void load_all();

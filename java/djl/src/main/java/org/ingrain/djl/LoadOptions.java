@@ -101,7 +101,7 @@ final class LoadOptions {
         return model;
     }
 
-    /** The sampling parameters of inputs that have none. */
+    /** The sampling parameters for inputs that do not set their own. */
     SamplingParams params() {
         return params;
     }

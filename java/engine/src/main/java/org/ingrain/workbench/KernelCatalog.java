@@ -89,8 +89,8 @@ public final class KernelCatalog {
     }
 
     /**
-     * Returns the ops that a name denotes: all ops of a file if the name is its stem (rms_norm), or the op with that
-     * name (rms_norm_forward).
+     * Returns the ops that a name denotes: all ops of a file if the name is the file's stem ({@code rms_norm}), or the
+     * op with that name ({@code rms_norm_forward}).
      *
      * @throws InputException if no stem and no op has this name; the message names the nearest known name
      */

@@ -19,7 +19,7 @@ import org.ingrain.tensor.DType;
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the length of the longest sum in one result
  * @param inner     relative error of a rounding before the sums, 0 for none
- * @param magnitude m, the size of the terms if it exceeds that of every result; otherwise 0
+ * @param magnitude m, the magnitude of the terms if it exceeds the magnitude of every result; otherwise 0
  */
 record ParityTolerance(double unit, long terms, double inner, double magnitude) {
     private static final double F32_UNIT = 0x1p-24;
@@ -29,7 +29,7 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
         return new ParityTolerance(unit(dtype), terms, 0, 0);
     }
 
-    /** For copies and single roundings: half a unit in the last place of the dtype, exact in f32. */
+    /** For copies and single roundings: half a unit in the last place of the dtype, or 0 for f32. */
     static ParityTolerance rounding(DType dtype) {
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }

@@ -54,7 +54,7 @@ public final class RemoteAnswerer implements Answerer {
         }
     }
 
-    /** The server and the model: everything that a text depends on, as far as it is known. */
+    /** The server and the model, which are all known values that a text depends on. */
     public SortedMap<String, String> identity() {
         return new TreeMap<>(Map.of("model", config.model(), "url", config.url().toString()));
     }
@@ -82,7 +82,8 @@ public final class RemoteAnswerer implements Answerer {
         /** The thread of each request that is sent and not cancelled. */
         private final Map<SampleKey, Thread> running = new HashMap<>();
         /**
-         * Number of threads that have a request or report a completion. While it is above 0, new requests may be added.
+         * Number of threads that have a request or report a completion. While this number is above 0, new requests may
+         * be added.
          */
         private int busy;
         private RuntimeException failure;

@@ -19,8 +19,8 @@ final class YesNo {
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**
-     * A negation in the last clause of a text. The negation of a verb such as flip or change does not match, because
-     * such a negation does not negate the state that is named after the verb.
+     * A negation in the last clause of a text. The negation of a verb such as {@code flip} or {@code change} does not
+     * match, because such a negation does not negate the state that is named after the verb.
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"

@@ -162,7 +162,10 @@ class PollTest {
         assertTrue(untouched > 500 && kept > 500, untouched + " orders without an answer, " + kept + " kept");
     }
 
-    /** Asserts that early stopping gives the same reason as full sampling, and a lower bound of its margin. */
+    /**
+     * Asserts that early stopping gives the same reason as full sampling, and a margin that is a lower bound of full
+     * sampling's margin.
+     */
     private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {
         assertEquals(full.reason(), early.reason(), what);
         assertEquals(full.voters(), early.voters(), what);

@@ -111,7 +111,7 @@ final class PackedItems<I> {
     private void write(String line) {
         try {
             indexLines.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            // The limit is compared with the flushed output only.
+            // Only the flushed output counts towards the limit.
             if (listed % 64 == 0) {
                 indexLines.flush();
             }
