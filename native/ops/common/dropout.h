@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
 // from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
-// of a band is the same range of columns of the whole matrix's mask.
+// of a band consists of these columns of the whole matrix's mask.
 #pragma once
 #include "simd.h"
 

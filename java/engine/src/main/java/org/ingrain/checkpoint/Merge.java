@@ -60,8 +60,8 @@ public final class Merge {
     }
 
     /**
-     * Returns the name of the tensor in the base model from which tensor {@code name} of the result is computed. For a
-     * tied head this is the embedding.
+     * Tensor {@code name} of the result is computed from a tensor of the base model. Returns the name of that tensor.
+     * For a tied head this is the embedding.
      */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;

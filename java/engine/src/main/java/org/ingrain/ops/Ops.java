@@ -72,7 +72,10 @@ public final class Ops {
         }
     }
 
-    /** Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order unless NCCL adds. */
+    /**
+     * Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order, unless NCCL computes
+     * the sum.
+     */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
@@ -319,7 +322,9 @@ public final class Ops {
                 dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
-    /** Sets y (T, F) to silu(gate)·up; gate is the left half of the columns of gateUp (T, 2F), up is the right half. */
+    /**
+     * Sets y (T, F) to silu(gate)·up. The left half of the columns of gateUp (T, 2F) is gate, and the right half is up.
+     */
     public void siluMul(Tensor y, Tensor gateUp) {
         Shapes.matrix("y", y, ANY, ANY);
         Shapes.matrix("gateUp", gateUp, y.dtype(), y.size(0), 2 * y.size(1));
@@ -335,8 +340,8 @@ public final class Ops {
     }
 
     /**
-     * Sets y (T, F) to silu(gate)·up; gate and up are the two halves of the columns of x (T, C)·Wᵀ. gateUp (T, 2F) is
-     * scratch memory, with undefined content after the call.
+     * Sets y (T, F) to silu(gate)·up. The left half of the columns of x (T, C)·Wᵀ is gate, and the right half is up.
+     * {@code gateUp} (T, 2F) is scratch memory; its content is undefined after the call.
      */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());
@@ -355,7 +360,10 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in loraDown. */
+    /**
+     * Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in
+     * {@link #loraDown}.
+     */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
@@ -451,7 +459,7 @@ public final class Ops {
     }
 
     /**
-     * Draws ids (M), one from each row of logits (M, V) f32. Sets logProbabilities (M), unless null, to the
+     * Draws ids (M), one from each row of logits (M, V) f32. Sets {@code logProbabilities} (M), unless null, to the
      * log-probabilities of these ids at temperature 1.
      */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
@@ -471,8 +479,8 @@ public final class Ops {
 
     /**
      * Finds the n most probable tokens of each row of logits (M, V) f32, most probable first; tokens with equal logits
-     * are in ascending order of id. ids I32 and logProbabilities F32 are (M, n). If a row's softmax is undefined, its
-     * ids are -1 and its log-probabilities NaN.
+     * are in ascending order of id. {@code ids} I32 and {@code logProbabilities} F32 are (M, n). If a row's softmax is
+     * undefined, its ids are -1 and its log-probabilities NaN.
      */
     public void topTokens(Tensor ids, Tensor logProbabilities, Tensor logits) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
