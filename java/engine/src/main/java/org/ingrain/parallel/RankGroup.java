@@ -89,7 +89,7 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
+     * Runs {@code work}(rank) on every rank and waits until all ranks have finished. The results are in rank order.
      *
      * @throws InputException if every rank throws an InputException. If only some ranks throw an InputException, the
      *         ranks' states differ, and the group fails.
@@ -112,7 +112,7 @@ public final class RankGroup implements AutoCloseable {
         threads.getFirst().execute(work);
     }
 
-    /** Enqueues work(rank) for every rank except 0 and does not wait. Must be called on the leader's thread. */
+    /** Enqueues {@code work}(rank) for every rank except 0 and does not wait. Must be called on the leader's thread. */
     public void follow(IntConsumer work) {
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;

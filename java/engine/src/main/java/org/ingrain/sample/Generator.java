@@ -45,7 +45,7 @@ public final class Generator implements AutoCloseable {
     /**
      * Creates a generator for a model on one device. The computation runs on the thread that calls {@link #step}.
      *
-     * @param weights  weights of the model, on the device that is to compute
+     * @param weights  weights of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
      * @param config   sizes of the batch and the cache
      * @param decoders creates a detokenizer for each sample

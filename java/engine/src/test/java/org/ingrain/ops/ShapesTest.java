@@ -59,7 +59,7 @@ class ShapesTest {
      * @param op        method of {@link Ops}
      * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or
      *                  size there. A ~ after a name means that only the number of elements is checked.
-     * @param call      calls the op with the tensors in that order
+     * @param call      calls the op with the tensors in the order of {@code arguments}
      */
     private record Trial(String op, String arguments, Call call) {
         List<String[]> words() {

@@ -163,7 +163,7 @@ public record Ledger(Path file) {
      *
      * @param total   counts of all examples
      * @param reasons number of examples for each reason
-     * @param byVotes counts of the examples, grouped by the number of counted votes of the answer with the most votes
+     * @param byVotes counts of the examples, grouped by how many counted votes the leading answer has
      * @param labels  distribution of the labels of the kept examples
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes,
