@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
  * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
  * fails, the group closes the communicator; this ends the collectives in which other ranks wait. From then on, every
  * call throws the exception of the rank that failed first. The message of the exception names the rank and its device.
- * If all ranks throw an {@link InputException} in the same {@link #run}, the group does not count as failed, because no
- * rank waits for another.
+ * If all ranks throw an {@link InputException} in the same {@link #run}, no rank waits for another rank, so the group
+ * does not count as failed.
  */
 public final class RankGroup implements AutoCloseable {
     /** Seconds to wait for each of the other ranks after one rank has failed. */

@@ -36,8 +36,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
     /**
-     * Bytes of memory behind each tensor. They are enough even if a check fails to reject a wrong shape and the op
-     * runs.
+     * Bytes of memory behind each tensor. This memory is large enough even if a check fails to reject a wrong shape and
+     * the op runs.
      */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);

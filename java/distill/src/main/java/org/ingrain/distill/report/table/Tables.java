@@ -172,7 +172,7 @@ public final class Tables {
 
     /**
      * Returns the number of drawn answers, the number of planned answers, and the share of the planned answers that
-     * were not needed because of early stopping.
+     * early stopping made unnecessary.
      */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";
