@@ -30,7 +30,7 @@ public final class KernelCatalog {
      * @param ops   names of the file's ops in the header, in the order in which the file defines them
      */
     public record Source(String file, String bound, List<String> ops) {
-        /** The file name without its extension, which is the same on all backends. */
+        /** The stem of the file name (the name without its extension). The stem is the same on all backends. */
         public String stem() {
             return Path.of(file).getFileName().toString().replaceFirst("\\..*", "");
         }
