@@ -188,7 +188,7 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
 struct Merge {
   float a, b;
 
-  // Raises m to at least the maximum of the part.
+  // Sets m to the maximum of m and the part's maximum.
   __device__ __forceinline__ Merge(float& m, float part, float log2_scale) {
     const float before = m;
     m = fmaxf(before, part);

@@ -1,9 +1,9 @@
 // few_rows: matrix products of 1 to 16 rows of x. Most of the time is spent on reading the weight.
 //
 // Operands: the weight is the left operand of mma m16n8k16 and x is the right one, so weight rows are rows of the mma
-// result and tokens are its columns. The columns of w and x may be assigned to the k of the instruction in any way, if
-// both use the same assignment. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
-// instruction assigns to this lane, and reads the same columns of x.
+// result and tokens are its columns. The columns of w and x may be assigned to the instruction's values of k in any
+// way, if w and x use the same assignment. So a lane uses 16 contiguous bytes of its weight row for the values of k
+// that the instruction assigns to this lane, and reads the same columns of x.
 //
 // Tiling: a tile is 16·M rows of the weight. The columns of a tile are divided into turns. A turn has 128 bytes of each
 // row. The turns are assigned cyclically to the eight warps of a block. At the end the sums of the warps are added in

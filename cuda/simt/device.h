@@ -100,8 +100,8 @@ cudaError_t load(const void* kernel);
 
 bool capturing();   // returns whether this thread captures a stream
 
-// Functions that CUDA does not allow during a capture call this first. If the calling thread captures a stream, the
-// function invalidates the capture and returns an error.
+// Every function that CUDA does not allow during a capture calls this function first. If the calling thread captures a
+// stream, the function invalidates the capture and returns an error.
 cudaError_t forbid_in_capture();
 
 }  // namespace simt

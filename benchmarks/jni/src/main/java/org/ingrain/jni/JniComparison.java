@@ -25,8 +25,9 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
- * <p>Arguments: the backend, libcuda, the possible paths of libcublas.so.12 (separated by commas; the first that can be
- * loaded is used), the numbers of rows of the products (separated by commas), then the products as NAME:N:C.
+ * <p>The arguments have this order: the backend; libcuda; the possible paths of libcublas.so.12, separated by commas
+ * (the first that can be loaded is used); the numbers of rows of the products, separated by commas; then the products
+ * as NAME:N:C.
  */
 public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);

@@ -6,7 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /**
- * A bf16 product y (T, N) = x (T, C)·Wᵀ with W (N, C), and its inputs, which are the same for both bindings.
+ * A bf16 product y (T, N) = x (T, C)·Wᵀ, where W is (N, C), and the inputs of this product. Both bindings use the same
+ * inputs.
  *
  * @param x (T, C) bf16, uniform in [-1, 1)
  * @param w (N, C) bf16, uniform in [-1, 1)

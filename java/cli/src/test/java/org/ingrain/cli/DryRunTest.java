@@ -65,8 +65,8 @@ class DryRunTest {
     }
 
     /**
-     * Without early stopping, three rephrasings and two answers to each are drawn; the first answer is the target. The
-     * run has both controls, a baseline, majority votes and two rounds.
+     * Without early stopping, three rephrasings are drawn, and two answers to each rephrasing. The first answer is the
+     * target. The run has both controls, a baseline, majority votes and two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {

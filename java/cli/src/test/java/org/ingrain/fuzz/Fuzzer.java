@@ -15,8 +15,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of
  * targets; each input is passed to all of these targets. If the property {@code ingrain.fuzz.findings} names a folder,
- * a file that causes a fault is written to this folder, once per code location of a fault, and fuzzing continues.
- * Without the property, the first fault ends the run.
+ * a file that causes a fault is written to this folder, and fuzzing continues. Only one file is written for each code
+ * location at which faults occur. Without the property, the first fault ends the run.
  */
 public final class Fuzzer {
     static final String TARGET = "ingrain.fuzz.target";

@@ -216,8 +216,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Makes this context rank {@code rank} of a communicator. A context may join several communicators; its collectives
-     * use the communicator that it joined last.
+     * Makes this context rank {@code rank} of a communicator. A context may join several communicators. The collectives
+     * of the context use the communicator that the context joined last.
      */
     public void join(Communicator communicator, int rank) {
         synchronize();   // before the lock is acquired, because a collective may wait for a rank that needs the lock

@@ -125,8 +125,9 @@ public final class DurableFile {
     }
 
     /**
-     * Makes {@code target} the same file as {@code source} by a hard link, or a copy if the file system has no hard
-     * links or the two are on different file systems. If {@code target} exists, it is replaced.
+     * Makes {@code target} a hard link to the file {@code source}. If the file system has no hard links, or if the two
+     * paths are on different file systems, makes {@code target} a copy of the file. If {@code target} exists, it is
+     * replaced.
      *
      * @throws InputException if the source cannot be read or the target cannot be written
      */

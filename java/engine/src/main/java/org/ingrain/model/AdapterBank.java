@@ -94,7 +94,7 @@ public final class AdapterBank {
 
         /**
          * The smallest limits that allow these adapters, each in its own slot. An adapter that replaces parameters must
-         * be the only one.
+         * be the only adapter.
          */
         public static Limits of(List<Adapter> adapters) {
             List<LoraModule> modules = adapters.stream().flatMap(adapter -> adapter.modules().stream()).toList();

@@ -65,7 +65,7 @@ public sealed interface RopeScaling {
      *                       {@code factor}
      * @param highFreqFactor frequencies with a wavelength below {@code original / highFreqFactor} are unchanged;
      *                       frequencies between the two bounds are interpolated
-     * @param original       original_max_position_embeddings, the context length in tokens before scaling
+     * @param original       {@code original_max_position_embeddings}, the context length in tokens before scaling
      */
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int original) implements RopeScaling {
         public Llama3 {
@@ -86,7 +86,7 @@ public sealed interface RopeScaling {
      * YaRN (arXiv:2309.00071) with a static factor.
      *
      * @param factor          ratio of the extended context to the original one; 1 or more
-     * @param original        original_max_position_embeddings, the context length in tokens before scaling
+     * @param original        {@code original_max_position_embeddings}, the context length in tokens before scaling
      * @param betaFast        number of rotations within the original context; dimension pairs that complete more
      *                        rotations keep their frequency
      * @param betaSlow        number of rotations within the original context; the frequencies of pairs that complete

@@ -220,8 +220,8 @@ public final class Weights {
     }
 
     /**
-     * Random weights for benchmarks without a checkpoint, generated on the device: normal(0, 0.02), norms 1, biases 0.
-     * The model is the same for every number of ranks.
+     * Random weights for benchmarks without a checkpoint, generated on the device. Matrices have the distribution
+     * normal(0, 0.02), weights of norms are 1, and biases are 0. The model is the same for every number of ranks.
      */
     public static Weights random(Context context, Blueprint config, Precision precision, Rank rank, long seed) {
         Weights weights = new Weights(context, config, precision, rank);

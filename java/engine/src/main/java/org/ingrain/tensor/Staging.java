@@ -40,7 +40,8 @@ public final class Staging {
     }
 
     /**
-     * Switches to the next image and discards all reservations. Copies enqueued from that image must have completed.
+     * Switches to the next image and discards all reservations. All copies that were enqueued from the next image must
+     * have completed.
      */
     public void begin() {
         turn = (turn + 1) % images.size();

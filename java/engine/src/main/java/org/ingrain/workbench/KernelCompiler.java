@@ -55,7 +55,8 @@ final class KernelCompiler {
     }
 
     private List<String> command(KernelFile kernel, Path headers, Path output) {
-        // The compiler reads a path that begins with a hyphen as an option. An absolute path cannot begin with one.
+        // The compiler reads a path that begins with a hyphen as an option. An absolute path cannot begin with a
+        // hyphen.
         String file = kernel.file().toAbsolutePath().toString();
         boolean cuda = file.endsWith(".cu");
         String target = target();

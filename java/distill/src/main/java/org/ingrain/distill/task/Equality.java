@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
  * @param decimals  for numeric, the number of decimals to which answers are rounded before they are compared; null: no
  *                  rounding
  * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do
- *                  not use the tolerance, because two answers within the tolerance of a third one can differ by more
- *                  than the tolerance
+ *                  not use the tolerance, because two answers within the tolerance of a third answer can differ from
+ *                  each other by more than the tolerance
  * @param aliases   lists of texts that have the same meaning; the first text of a list represents all texts of the
  *                  list; null: no lists
  */

@@ -105,7 +105,7 @@ public interface Task {
      */
     Optional<String> extract(Example example, String text);
 
-    /** How {@link #extract} finds the answer, in words for the reader of a report; whole sentences. */
+    /** Describes in whole sentences, for the reader of a report, how {@link #extract} finds the answer. */
     default String rule() {
         return "See the class of task " + name() + ".";
     }

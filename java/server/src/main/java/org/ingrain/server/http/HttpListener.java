@@ -80,8 +80,8 @@ public final class HttpListener implements AutoCloseable {
 
     /**
      * Maximum number of open connections: three quarters of the number of files that this process may open, at most
-     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, accept would fail, and Helidon's listener
-     * stops permanently when accept fails.
+     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, the system call {@code accept} would fail,
+     * and Helidon's listener stops permanently when {@code accept} fails.
      */
     private static int connections() {
         try {

@@ -81,12 +81,12 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Number of items in the index. These are the first items that were added. */
+    /** Number of items in the index, which contains the items that were added first. */
     int listed() {
         return listed;
     }
 
-    /** Number of items with texts. These are the first items that were added. */
+    /** Number of items with texts, which are the items that were added first. */
     int opened() {
         return opened;
     }
