@@ -107,7 +107,10 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
     }
 
-    /** Whether sums have a fixed order. This is always true on the CPU; on a GPU, {@link #setDeterministic} sets it. */
+    /**
+     * Whether sums have a fixed order. This is always true on the CPU; on a GPU, {@link #setDeterministic} sets this
+     * value.
+     */
     public boolean deterministic() {
         return deterministic || !device.asynchronous();
     }

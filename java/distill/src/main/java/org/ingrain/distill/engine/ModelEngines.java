@@ -38,7 +38,7 @@ public final class ModelEngines implements AutoCloseable {
         return engine;
     }
 
-    /** The answerer of a model. It can be used as long as the model's engine is open. */
+    /** The answerer of a model. The answerer can be used as long as the model's engine is open. */
     Answerer answerer(Path model) {
         Engine own = engine(model);
         if (answerer == null) {
