@@ -3,8 +3,8 @@
 #pragma once
 #include "launch.h"
 
-// d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If partial is true, d is (K / chunk, M, N), with one
-// product per chunk of K and beta 0.
+// d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If `partial` is true, d has shape (K / chunk, M, N) and
+// contains one product per chunk of K; beta is then 0.
 struct Product {
   void* d;
   int32_t d_dtype;             // F32 or BF16

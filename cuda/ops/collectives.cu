@@ -44,7 +44,7 @@ uint32_t tag_of_call(std::initializer_list<int64_t> values) {
 }
 
 // Returns a number that identifies a registered buffer and an offset in it. The number is equal on all ranks; it is 0
-// if buffer is null.
+// if `buffer` is null.
 int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* pointer) {
   if (!buffer) return 0;
   const int64_t offset = static_cast<const char*>(pointer) - buffer->at[static_cast<size_t>(ctx->rank)];

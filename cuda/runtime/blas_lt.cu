@@ -81,7 +81,7 @@ struct Plan {
   bool refused = false;  // true if cuBLASLt has no algorithm for the product
 };
 
-// The choice for a weight in deterministic mode, which is used for all products with this weight.
+// The algorithm that is chosen for a weight in deterministic mode. All products with this weight use this algorithm.
 struct Fixed {
   Algorithm algorithm{};
   bool refused = false;
@@ -175,8 +175,8 @@ class BlasLt {
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    // In deterministic mode this case is an error. The plain kernel must not replace the algorithm, because products of
-    // other numbers of rows may already have used the algorithm.
+    // In deterministic mode, an unsupported product is an error. The plain kernel must not replace the algorithm,
+    // because products with other numbers of rows may already have used the algorithm.
     if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
@@ -301,8 +301,8 @@ class BlasLt {
   }
 
   // Requests candidates in the order of cuBLASLt's own estimate and chooses the first that passes
-  // cublasLtMatmulAlgoCheck for this product and for the other plans. Returns false if a call failed. If no candidate
-  // passes, the plan is marked as refused.
+  // cublasLtMatmulAlgoCheck for this product and for all plans in `others`. Returns false if a call failed. If no
+  // candidate passes, the plan is marked as refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;

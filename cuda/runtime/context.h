@@ -1,6 +1,6 @@
-// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Only the
-// collectives access this state. All other ops get the stream and the workspace through ingrain.h, like the ops of a
-// user's library.
+// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Of the ops,
+// only the collectives access this state. All other ops get the stream and the workspace through ingrain.h, like the
+// ops of a user's library.
 #pragma once
 #include "launch.h"
 

@@ -327,8 +327,8 @@ final class DistillCommand implements Callable<Integer> {
     }
 
     /**
-     * Samples per step. For imported answers without --n, one step with as many samples as the question with the most
-     * answers has.
+     * Samples per step. If answers are imported and --n is not given, there is one step. Its number of samples is the
+     * largest number of answers that any question has.
      */
     private List<Integer> numbers() {
         return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));

@@ -182,8 +182,8 @@ class JudgeTest {
     }
 
     /**
-     * With target answer, answers are equal if the task gives them equal keys. With target response, answers are equal
-     * only if their texts are equal.
+     * With the target {@code answer}, two answers are equal if the task gives them equal keys. With the target
+     * {@code response}, they are equal only if their texts are equal.
      */
     @Test
     void theTargetDecidesWhichAnswersAreEqual() throws IOException {

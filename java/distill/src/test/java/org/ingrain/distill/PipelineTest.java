@@ -192,8 +192,8 @@ class PipelineTest {
     }
 
     /**
-     * The control draws as many answers as System 2, which are six. So the same rule applies to both: a label needs at
-     * least five votes.
+     * The control and System 2 each draw six answers. So the same rule applies to both: a label needs at least five
+     * votes.
      */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {

@@ -49,7 +49,7 @@ class TrialTest {
     }
 
     /**
-     * The four texts have 30 tokens in total, and two of them ended, so one text ends per 15 tokens. The expected
+     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. The expected
      * number of further tokens of each cut text is therefore 15, or slightly fewer, because a cut text can have at most
      * 90 further tokens.
      */

@@ -79,7 +79,7 @@ public final class Engine implements AutoCloseable {
         default void placed(String line) {
         }
 
-        /** Reports the memory plan of the device with the least memory left, before the weights are loaded. */
+        /** Reports, before the weights are loaded, the memory plan of the device with the least memory left. */
         default void planned(MemoryPlan plan) {
         }
 
@@ -263,8 +263,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes: 32 sequences, 512 tokens per step on a CPU or 2048 on a GPU, and the model's context length
-     * but at most 4096 tokens.
+     * The default sizes: 32 sequences; 512 tokens per step on a CPU, 2048 on a GPU; a context as long as the model's,
+     * but of at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
@@ -437,7 +437,7 @@ public final class Engine implements AutoCloseable {
         return template;
     }
 
-    /** All values on which a result depends, except the settings of the run and the model; see {@link Fingerprint}. */
+    /** All values on which a result depends, other than the run's settings and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
         return Fingerprint.of(options, backend, context());
     }

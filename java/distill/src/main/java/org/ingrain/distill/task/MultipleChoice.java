@@ -51,7 +51,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** The end of the text before an option, if that text negates the option. */
+    /** Matches the end of the text before an option, if this text negates the option. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override

@@ -91,7 +91,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         biases = List.copyOf(biases);
     }
 
-    /** Creates a plan without most probable tokens and biases. */
+    /** Creates a plan that computes no most probable tokens and has no biases. */
     public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
                     boolean drawAgain) {
         this(parts, logitRows, draws, scores, copies, drawAgain, 0, List.of());

@@ -164,7 +164,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    /** Executes the update of a step. The gradient norm is computed from the parts of ranks 0 to parts - 1. */
+    /** Executes the update of a step. The gradient norm is computed from the parts of ranks 0 to {@code parts - 1}. */
     private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
         float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());
