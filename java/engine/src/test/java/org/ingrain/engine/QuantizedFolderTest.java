@@ -126,7 +126,7 @@ class QuantizedFolderTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
+    @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
         "awq  | int8 | dtype: int8 for weights that are stored as int4, expected auto, int4, bf16 or f32",
         "gptq | fp8  | fp8 on the CPU"})
     void anotherWidthIsRefused(String method, String dtype, String expected) throws IOException {
@@ -135,7 +135,7 @@ class QuantizedFolderTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
+    @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
         "'bits': 4             | 'bits': 3               | bits is 3, expected 4 or 8",
         "'group_size': 32      | 'group_size': -1        | group_size is -1, expected 32, 64 or 128",
         "'desc_act': false     | 'desc_act': true        | desc_act is true, expected false: columns in order",
@@ -147,7 +147,7 @@ class QuantizedFolderTest {
         "'quant_method': 'gptq' | 'load_in_4bit': true   | quant_method is missing",
         "'quantization_config' | 'compression_config'    | compression_config is given, expected float weights",
         "'quantization_config' | 'other'                 | is given, expected 'model.layers.0.self_attn.q_proj.weight'",
-        "'_size': 160,         | '_size': 192,           | 'model.layers.0.mlp.gate_proj.qweight' is I32 [8, 160], "
+        "_size': 160,          | _size': 192,            | 'model.layers.0.mlp.gate_proj.qweight' is I32 [8, 160], "
                 + "expected I32 [8, 192] for gptq with group_size 32"})
     void whatIsNotReadIsRefusedByName(String old, String changed, String expected) throws IOException {
         QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), temp, null, 64, 160);
@@ -156,7 +156,7 @@ class QuantizedFolderTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
+    @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
         "'version': 'gemm'     | 'version': 'gemv'       | version is gemv, expected gemm",
         "'zero_point': true    | 'zero_point': false     | zero_point is false, expected true",
         "'bits': 4             | 'bits': 8               | bits is 8, expected 4"})
