@@ -6,9 +6,10 @@
 --llama is the folder of llama-bench, llama-batched-bench and llama-completion; the GGUF files hold the weights of
 --model as BF16, Q8_0 and Q4_0. transformers and PEFT are used if this Python can import them. A peer that is absent is
 printed as `skipped`. The programs run in turn, --rounds times, so that other load on the machine falls on all of them.
-The tables show the median and the range of the rounds, Ingrain's ratio to each peer, and its share of the limit: the
-bandwidth of reads for decoding, the peak of the dot products for prefill. cpu_limits.c measures both in each round; the
-peak of a type without an instruction is that of f32. Ingrain's int8 and int4 weights are made from the folder at load.
+The tables show the median and the range of the rounds, Ingrain's ratio to each peer (of memory and start, lower is
+better), and its share of the limit: the bandwidth of reads for decoding, the peak of the dot products for prefill.
+cpu_limits.c measures both in each round; the peak of a type without an instruction is that of f32. Ingrain's int8 and
+int4 weights are made from the folder at load.
 """
 
 import argparse

@@ -156,14 +156,16 @@ final class PackedMatrix implements QuantizedMatrix {
     }
 
     private void readGroups(QuantizedRows target, long row, long firstGroup, long begin, long end) {
+        MemorySegment targetScales = target.scales();
+        MemorySegment zeros = target.zeros();
         long groups = target.groups();
         for (long r = begin; r < end; r++) {
             for (long g = 0; g < groups; g++) {
                 long from = (firstGroup + g) * outputs + row + r;
-                target.scales().set(SHORT, (r * groups + g) * Short.BYTES, scales.get(SHORT, from * Short.BYTES));
+                targetScales.set(SHORT, (r * groups + g) * Short.BYTES, scales.get(SHORT, from * Short.BYTES));
                 int zero = zero(firstGroup + g, row + r);
                 if (format().zeros()) {
-                    target.zeros().set(ValueLayout.JAVA_BYTE, r * groups + g, (byte) zero);
+                    zeros.set(ValueLayout.JAVA_BYTE, r * groups + g, (byte) zero);
                 } else if (zero != 1 << bits - 1) {
                     throw new InputException(where + ".qzeros has zero point " + zero + ", expected "
                             + (1 << bits - 1) + ", since sym is true and checkpoint_format is "

@@ -3,6 +3,7 @@ package org.ingrain.model;
 import java.util.Locale;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 import org.ingrain.tensor.Weight;
 
 /**
@@ -42,10 +43,8 @@ public record Precision(Weight.Format weights, Weight.Format tables, DType activ
      * @param cache   requested type of the cache; null selects F32 if the weights are F32, otherwise BF16
      */
     public static Precision of(boolean cpu, Stored stored, DType weights, DType cache) {
-        if (cpu && (weights == DType.F8E4M3 || cache == DType.F8E4M3)) {
-            throw InputException.field(weights == DType.F8E4M3 ? "dtype" : "cacheDtype",
-                    "fp8 on the CPU, expected f32 or bf16 there");
-        }
+        Require.that(!cpu || weights != DType.F8E4M3, "dtype", "fp8 on the CPU", "f32, bf16, int8 or int4 there");
+        Require.that(!cpu || cache != DType.F8E4M3, "cacheDtype", "fp8 on the CPU", "f32 or bf16 there");
         DType own = stored.dtype == DType.F32 ? DType.F32 : DType.BF16;
         boolean floats = weights == DType.F32 || weights == DType.BF16;
         boolean asStored = stored.quantized != null && !floats;

@@ -12,8 +12,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.ingrain.checkpoint.Merge;
+import org.ingrain.checkpoint.ModelFolder;
+import org.ingrain.checkpoint.ModelFolderWriter;
 import org.ingrain.checkpoint.QuantizedFolders;
 import org.ingrain.checkpoint.QuantizedFolders.Kind;
+import org.ingrain.checkpoint.TensorOutput;
+import org.ingrain.model.Blueprint;
 import org.ingrain.sample.Generator;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
@@ -194,6 +199,28 @@ class QuantizedFolderTest {
                         + "train all weights"), message);
             }
         }
+    }
+
+    @Test
+    void anAdapterIsMergedIntoTheFolderThatWasQuantized() throws IOException {
+        QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), temp, null, 64, 160);
+        try (ModelFolder base = ModelFolder.open(temp)) {
+            String message = assertThrows(InputException.class, () -> new Merge(base, null)).getMessage();
+            assertTrue(message.endsWith("the weights are quantized (gptq), expected a folder with float weights to "
+                    + "merge the adapter; merge it into the folder that was quantized"), message);
+        }
+    }
+
+    /** A new model of the same shape has float weights, so its config.json has no quantization_config. */
+    @Test
+    void aNewModelOfTheShapeIsNotQuantized() throws IOException {
+        QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), temp, null, 64, 160);
+        Path made = Files.createDirectory(temp.resolve("made"));
+        Blueprint config = ModelFolder.readConfig(temp);
+        ModelFolderWriter.write(made, temp, config, List.of(TensorOutput.of("model.norm.weight", new float[64], 64)),
+                1 << 20);
+        assertEquals(config, ModelFolder.readConfig(made));
+        assertFalse(Files.readString(made.resolve("config.json")).contains("quantization_config"));
     }
 
     /** A decoder that returns no text. */
