@@ -2,6 +2,7 @@ package org.ingrain.model;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.ingrain.ffi.Context;
@@ -38,15 +39,15 @@ final class WeightLoader implements AutoCloseable {
     /**
      * One of the two lanes.
      *
-     * @param host   pinned memory, SLAB_BYTES
+     * @param host   pinned memory
      * @param device device memory of the same size, or the host memory itself
      * @param used   event recorded after the last use of the two buffers; they can be reused when the event is complete
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
-        static Lane of(Context context) {
-            MemorySegment host = context.hostAllocate(SLAB_BYTES);
+        static Lane of(Context context, long bytes) {
+            MemorySegment host = context.hostAllocate(bytes);
             Lane lane = new Lane(host, context.device().asynchronous()
-                    ? context.allocate(DType.F32, SLAB_BYTES / Float.BYTES) : context.hostTensor(host),
+                    ? context.allocate(DType.F32, bytes / Float.BYTES) : context.hostTensor(host),
                     context.event());
             lane.used.record();
             return lane;
@@ -65,13 +66,16 @@ final class WeightLoader implements AutoCloseable {
         void accept(Tensor rows);
     }
 
-    WeightLoader(Context context, WeightSource source, Rank rank) {
+    /** @param parameters the parameters that will be loaded */
+    WeightLoader(Context context, WeightSource source, Rank rank, Collection<Parameter> parameters) {
         this.context = context;
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
         asynchronous = context.device().asynchronous();
-        lanes = List.of(Lane.of(context), Lane.of(context));
+        long largest = parameters.stream().mapToLong(Parameter::elements).max().orElse(1);
+        long bytes = Math.min(SLAB_BYTES, largest * Float.BYTES);
+        lanes = List.of(Lane.of(context, bytes), Lane.of(context, bytes));
     }
 
     /** Copies this rank's share of a vector, converted to the target's dtype. */
