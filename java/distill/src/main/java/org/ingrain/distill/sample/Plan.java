@@ -68,7 +68,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
 
     /**
      * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times
-     * as many, because its length determines the number of parts.
+     * as many tokens, because the length of this text determines the number of parts.
      */
     public Plan cut(int tokens) {
         List<PlannedStep> shorter = new ArrayList<>();
