@@ -1,5 +1,6 @@
 package org.ingrain.engine;
 
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
@@ -63,6 +65,8 @@ public final class Engine implements AutoCloseable {
     /** Null if the weights are random. */
     private final ModelFolder folder;
     private final Backend backend;
+    /** Null if packed weights are not kept. */
+    private final WeightsCache cache;
     private final Precision precision;
     private final Placement placement;
     private final List<ModelCopy> copies = new ArrayList<>();
@@ -115,6 +119,7 @@ public final class Engine implements AutoCloseable {
         this.opened = opened;
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
         blueprint = folder == null ? blueprint(options) : folder.config();
+        cache = options.weights().cache().map(kept -> new WeightsCache(kept, own(Arena.ofShared()))).orElse(null);
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
@@ -288,9 +293,13 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, or if the model is sharded
+     * @throws InputException if there is not enough memory, if the model is sharded, or if its weights are those of a
+     *         cache, which must not change
      */
     public Trainer trainer(TrainingRun run) {
+        if (cache != null) {
+            throw InputException.field("weightsCache", "given for a training of all weights, which changes them");
+        }
         FullParameters.requireWhole(placement.tensorParallelSize());
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
@@ -372,8 +381,14 @@ public final class Engine implements AutoCloseable {
     }
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
-        return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
-                : folder.reading(() -> Weights.load(context, blueprint, precision, rank, folder, progress));
+        if (folder == null) {
+            return Weights.random(context, blueprint, precision, rank, RANDOM_SEED);
+        }
+        Function<Allocator, Weights> load = memory -> folder.reading(
+                () -> Weights.load(memory, blueprint, precision, rank, folder, progress));
+        return cache == null ? load.apply(context)
+                : cache.weights(options.model(), Fingerprint.of(options, backend, context), new Weights(
+                        new Allocator.Counter(context), blueprint, precision, rank), load);
     }
 
     private String subject() {

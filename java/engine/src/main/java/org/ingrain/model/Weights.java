@@ -190,10 +190,10 @@ public final class Weights {
      * Loads and packs every parameter. If a tensor is missing or its shape differs from the config, throws an
      * InputException that names the tensor.
      */
-    public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source,
+    public static Weights load(Allocator memory, Blueprint config, Precision precision, Rank rank, WeightSource source,
             Progress progress) {
-        Weights weights = new Weights(context, config, precision, rank);
-        try (WeightLoader loader = new WeightLoader(context, source, rank, weights.parameters.all())) {
+        Weights weights = new Weights(memory, config, precision, rank);
+        try (WeightLoader loader = new WeightLoader(weights.context, source, rank, weights.parameters.all())) {
             weights.load(loader, Group.MODEL);
             if (config.tieWordEmbeddings() && weights.headIsShared()) {
                 loader.matrix(weights.lmHead(), 0, weights.parameters.headParameter());
