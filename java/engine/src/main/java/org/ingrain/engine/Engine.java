@@ -105,7 +105,7 @@ public final class Engine implements AutoCloseable {
 
         /**
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
-         * engine is closed, unless there were no such calls.
+         * engine is closed, if there was at least one fallback.
          *
          * @param calls number of calls for each key; a key states op and sizes
          */
