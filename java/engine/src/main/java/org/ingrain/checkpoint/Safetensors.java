@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
 import org.ingrain.tensor.InputException;
 
 /**
- * One safetensors file, open and mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
+ * One safetensors file, mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
  * checks the header, all offsets and all byte counts, and throws an InputException that names an invalid tensor.
  * Several threads may read at the same time. After close, access to a tensor's bytes throws an IllegalStateException.
  * Format: github.com/huggingface/safetensors, README.

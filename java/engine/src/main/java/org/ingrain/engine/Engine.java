@@ -1,6 +1,5 @@
 package org.ingrain.engine;
 
-import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,7 +8,6 @@ import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
@@ -65,7 +63,6 @@ public final class Engine implements AutoCloseable {
     /** Null if the weights are random. */
     private final ModelFolder folder;
     private final Backend backend;
-    /** Null if packed weights are not kept. */
     private final WeightsCache cache;
     private final Precision precision;
     private final Placement placement;
@@ -119,7 +116,7 @@ public final class Engine implements AutoCloseable {
         this.opened = opened;
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
         blueprint = folder == null ? blueprint(options) : folder.config();
-        cache = options.weights().cache().map(kept -> new WeightsCache(kept, own(Arena.ofShared()))).orElse(null);
+        cache = own(new WeightsCache(options));
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
@@ -293,13 +290,10 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, if the model is sharded, or if its weights are those of a
-     *         cache, which must not change
+     * @throws InputException if there is not enough memory, or if the model is sharded or its weights are kept in a cache
      */
     public Trainer trainer(TrainingRun run) {
-        if (cache != null) {
-            throw InputException.field("weightsCache", "given for a training of all weights, which changes them");
-        }
+        options.weights().requireNoCache();
         FullParameters.requireWhole(placement.tensorParallelSize());
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
@@ -381,14 +375,10 @@ public final class Engine implements AutoCloseable {
     }
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
-        if (folder == null) {
-            return Weights.random(context, blueprint, precision, rank, RANDOM_SEED);
-        }
-        Function<Allocator, Weights> load = memory -> folder.reading(
-                () -> Weights.load(memory, blueprint, precision, rank, folder, progress));
-        return cache == null ? load.apply(context)
-                : cache.weights(options.model(), Fingerprint.of(options, backend, context), new Weights(
-                        new Allocator.Counter(context), blueprint, precision, rank), load);
+        return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
+                : cache.weights(context, memory -> new Weights(memory, blueprint, precision, rank),
+                        memory -> folder.reading(() ->
+                                Weights.load(memory, blueprint, precision, rank, folder, progress)));
     }
 
     private String subject() {

@@ -12,6 +12,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
 import org.ingrain.ffi.Allocator;
+import org.ingrain.ffi.Context;
 import org.ingrain.files.Digest;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.DurableFolder;
@@ -33,45 +34,49 @@ import org.ingrain.model.Weights;
  * native library (whose packed layout it is) or the number of ranks have changed. The content has no checksum, because
  * reading it would take as long as packing: as for a safetensors file, changed bytes are not noticed.
  */
-final class WeightsCache {
+final class WeightsCache implements AutoCloseable {
     private static final int FORMAT = 1;
 
-    private final Path folder;
-    private final Arena arena;
+    private final ModelOptions options;
+    private final Arena arena = Arena.ofShared();
 
-    /** @param arena keeps the mappings; it must be closed after all contexts that read the weights */
-    WeightsCache(Path folder, Arena arena) {
-        this.folder = folder;
-        this.arena = arena;
+    /** Reads and writes nothing if the options have no cache. */
+    WeightsCache(ModelOptions options) {
+        this.options = options;
     }
 
     /**
      * The weights of one rank.
      *
-     * @param model  the model's folder
-     * @param engine the values on which results depend, from {@link Fingerprint}
-     * @param empty  the weights with undefined content; of them, only the size is computed
-     * @param load   loads the weights into the memory of an allocator
+     * @param place creates weights with undefined content in the memory of an allocator
+     * @param load  loads the weights into the memory of an allocator
      */
-    Weights weights(Path model, SortedMap<String, String> engine, Weights empty, Function<Allocator, Weights> load) {
-        var context = empty.context();
-        Function<Allocator, Weights> placed =
-                memory -> new Weights(memory, empty.config(), empty.precision(), empty.rank());
-        long bytes = Allocator.Block.bytes(context, placed::apply);
-        SortedMap<String, String> values = new TreeMap<>(engine);
+    Weights weights(Context context, Function<Allocator, Weights> place, Function<Allocator, Weights> load) {
+        if (options.weights().cache().isEmpty()) {
+            return load.apply(context);
+        }
+        long bytes = Allocator.Block.bytes(context, place::apply);
+        Weights empty = place.apply(new Allocator.Counter(context));
+        SortedMap<String, String> values = new TreeMap<>(Fingerprint.of(options, context.backend(), context));
         values.remove("cache dtype");
         values.remove("enable thinking");
         values.put("format", FORMAT + "");
         values.put("weights", empty.precision().weights() + " " + empty.precision().activations());
         values.put("rank", empty.rank().index() + " of " + empty.rank().count());
         values.put("bytes", bytes + "");
-        files(model).forEach((file, state) -> values.put("file " + file, state));
+        files(options.model()).forEach((file, state) -> values.put("file " + file, state));
         byte[] header = Json.line(values).getBytes(StandardCharsets.UTF_8);
-        Path file = folder.resolve(name(model, values, empty.rank()));
+        Path file = options.weights().cache().get().resolve(name(options.model(), values, empty.rank()));
         Optional<MemorySegment> kept = DurableMapping.open(file, header, bytes, arena);
-        return kept.isPresent() ? placed.apply(new Allocator.Block(context, kept.get()))
+        return kept.isPresent() ? place.apply(new Allocator.Block(context, kept.get()))
                 : DurableMapping.write(file, header, bytes, arena,
                         content -> load.apply(new Allocator.Block(context, content)));
+    }
+
+    /** Removes the mappings. All contexts that read the weights must have been closed. */
+    @Override
+    public void close() {
+        arena.close();
     }
 
     /** One name for each model, dtype, instruction set and rank, so that a stale file is replaced. */

@@ -35,4 +35,11 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
     public static WeightsOptions cached(Path folder) {
         return new WeightsOptions(false, 0, Optional.of(folder));
     }
+
+    /** Throws an InputException if the weights are kept in a cache, because training changes them. */
+    void requireNoCache() {
+        if (cache.isPresent()) {
+            throw InputException.field("weightsCache", "given for a training of all weights, which changes them");
+        }
+    }
 }
