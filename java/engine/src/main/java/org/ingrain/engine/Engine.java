@@ -290,7 +290,7 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, or if the model is sharded or its weights are kept in a cache
+     * @throws InputException if there is not enough memory, if the model is sharded, or if its weights are in a cache
      */
     public Trainer trainer(TrainingRun run) {
         options.weights().requireNoCache();

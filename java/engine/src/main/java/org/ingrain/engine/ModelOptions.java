@@ -85,7 +85,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
      */
     public ModelOptions withRandomWeights(int count) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                WeightsOptions.random(count), parallel, enableThinking);
+                weights.withRandom(count), parallel, enableThinking);
     }
 
     /** A copy of these options that keeps packed weights in this folder. */

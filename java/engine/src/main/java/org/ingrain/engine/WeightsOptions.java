@@ -28,7 +28,12 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
 
     /** Random weights for the first {@code layers} layers, or for all layers if {@code layers} is 0. */
     public static WeightsOptions random(int layers) {
-        return new WeightsOptions(true, layers, Optional.empty());
+        return LOADED.withRandom(layers);
+    }
+
+    /** A copy of these options with random weights. */
+    WeightsOptions withRandom(int count) {
+        return new WeightsOptions(true, count, cache);
     }
 
     /** The weights of the model's files, kept in this folder after packing. */
@@ -37,7 +42,7 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
     }
 
     /** Throws an InputException if the weights are kept in a cache, because training changes them. */
-    void requireNoCache() {
+    public void requireNoCache() {
         if (cache.isPresent()) {
             throw InputException.field("weightsCache", "given for a training of all weights, which changes them");
         }
