@@ -1,11 +1,11 @@
-// The products of low_rank.h if one operand is narrow (at most 16 rows) and the other operand, called wide, is bf16.
-// The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part
-// is multiplied. The narrow operand is split into three terms once per block.
+// The products of low_rank.h for one case: one operand is narrow (at most 16 rows), and the other operand is bf16. The
+// other operand is called wide. The wide operand is streamed from memory into fragment registers: the next part is
+// prefetched while the current part is multiplied. The narrow operand is split into three bf16 terms once per block.
 //
-// The columns of the operands may be assigned to the k of an mma instruction in any way, if both operands use the same
-// assignment. So a lane loads 16 contiguous bytes and uses them as its own elements of the instruction, and the narrow
-// operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums are added in the order of
-// low_rank.h.
+// The columns of the operands may be assigned to the indices k of an mma instruction in any order, as long as both
+// operands use the same order. So a lane loads 16 contiguous bytes and uses them as its own elements of the
+// instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums
+// are added in the order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
@@ -41,14 +41,14 @@ __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float hig
   }
 }
 
-// Sets element j of the eight bf16 in v to zero if bit j of `kept` is 0.
+// Sets element j of the eight bf16 values in v to zero if bit j of `kept` is 0.
 __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
   const auto pair = [kept](int j) { return (kept >> j & 1 ? 0xffffu : 0u) | (kept >> j & 2 ? 0xffff0000u : 0u); };
   v.x &= pair(0), v.y &= pair(2), v.z &= pair(4), v.w &= pair(6);
 }
 
-// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), with s as in Add of low_rank.h. q is
-// (columns, R), or (R, columns) if transposed.
+// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), where s is the same factor as in `Add` of
+// low_rank.h. q is (columns, R), or (R, columns) if transposed.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;

@@ -1,5 +1,5 @@
-// The products of low_rank.h with long sums, if one operand is narrow (at most 16 rows) and the other operand, called
-// wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
+// Computes the products of low_rank.h whose sums are long. One operand is narrow (at most 16 rows); the other operand,
+// called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
@@ -188,8 +188,8 @@ __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& s
   return j % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
 }
 
-// Adds the products of a step to sums. The rows of sums[j] (16, 8) are the R rows of the result, padded to 16. Column g
-// of sums[j] is column j of the eight adjacent columns that the lanes with lane / 4 = g load. The products of the
+// Adds the products of a step to `sums`. The rows of sums[j] (16, 8) are the R rows of the result, padded to 16. Column
+// g of sums[j] is column j of the eight adjacent columns that the lanes with lane / 4 = g load. The products of the
 // smallest terms are added first.
 __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&right)[8][2], const uint4* u) {
 #pragma unroll

@@ -19,7 +19,7 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
 
 // Converts four fp8 E4M3 values to bf16 exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that
 // one shift moves two elements. The shifted bits of an E4M3 value are the bits of a bf16 that is 2^120 times smaller. A
-// multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480; pack never writes NaN.
+// multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480, but the op `pack` never writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {

@@ -1,6 +1,6 @@
-// The gradients of attention without the tensor core. One warp computes a query row, or a key row with its value row. A
-// query row reads the keys, and a key row the queries, in tiles of 32. For the scores each lane handles one row of the
-// tile; for the sums each lane handles every 32nd element.
+// The gradients of attention without the tensor core. One warp computes a query row, or a key row with its value row.
+// For a query row the warp reads the keys in tiles of 32, and for a key row it reads the queries in tiles of 32. For
+// the scores each lane handles one row of the tile; for the sums each lane handles every 32nd element.
 #pragma once
 #include "plain_attention.h"
 #include "sequence_tiles.h"

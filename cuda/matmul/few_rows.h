@@ -113,7 +113,8 @@ struct Device {
   bool deep;       // see Shape
 };
 
-// Starts at most `slots` blocks, and fewer if all blocks then compute the same number of tiles.
+// Starts at most `slots` blocks. Starts only as many as are needed to keep the largest number of tiles per block as
+// small as with `slots` blocks.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
   using S = Shape<W, gated, M, TILES, deep>;
@@ -124,8 +125,8 @@ ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
 }
 
 // Chooses M. If there are many tokens, a tile has more weight rows, because more rows then share one read of x. A tile
-// has fewer weight rows if larger tiles would give less than one block to each of the 132 multiprocessors of an H200,
-// or if shared memory is too small.
+// has fewer weight rows if there would be fewer than 120 larger tiles (an H200 has 132 multiprocessors), or if shared
+// memory is too small.
 template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
   const unsigned slots = device.slots;
   const bool wide = a.N >= 64 * 120;

@@ -31,8 +31,8 @@ struct Arguments {
   float scale;
 };
 
-// Multiplies the accumulators of 16 rows by factor and stores the rows as E bf16 elements each. A row whose pointer is
-// null is not written.
+// Multiplies the accumulators of 16 rows by `factor` and stores the rows as E bf16 elements each. A row whose pointer
+// is null is not written.
 template <int N>
 __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
 #pragma unroll

@@ -66,7 +66,7 @@ template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*.
   return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Returns the number of blocks for a collective in place. All ranks need the same number of blocks, so the result does
+// Returns the number of blocks for a collective in place. All ranks need the same number of blocks, so this number does
 // not depend on the alignment of a rank's buffers.
 unsigned blocks_in_place(int64_t bytes) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));

@@ -7,8 +7,9 @@
 //          scratch for sums over C, N and T: the partial sums of the spans; a launch computes the rows whose partial
 //          sums fit into the workspace
 // Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
-//          one block per 64 × 64 of the result and per span of a long sum. A span has 512 terms, or 128 for few rows;
-//          the order of summation is the same
+//          one block per 64 × 64 of the result and per span of a long sum. A span of C or N has 512 terms, or 128 terms
+//          for few rows; both give the same order of summation. The length of a span of T depends on T and on the size
+//          of the result
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"
@@ -21,10 +22,10 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
 
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate is true. Adjacent spans form groups
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if `accumulate` is true. Adjacent spans form groups
 // of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So
-// four spans of one piece give the same sum as one span of four pieces. If out is transposed, width is the number of
-// columns of the partial sums; otherwise width is 0.
+// four spans of one piece give the same sum as one span of four pieces. If `out` is transposed, `width` is the number
+// of columns of the partial sums; otherwise `width` is 0.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

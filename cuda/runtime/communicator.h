@@ -64,8 +64,9 @@ class Peers {
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
   // Connects the ranks at their first call, which waits until all ranks have joined. Sets *nccl to the NCCL
   // communicator to use, or to null if our kernels must be used. NCCL is used between devices without peer access and,
-  // outside of captures, for messages over nccl_bytes, but never if a rank is deterministic. Before an NCCL call the
-  // host threads of all ranks wait for each other, so that no rank waits in NCCL for a rank that is late.
+  // outside of captures, for messages over nccl_bytes, but never if a rank is deterministic or two ranks share a
+  // device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank waits in NCCL for a
+  // rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
   // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);

@@ -32,12 +32,13 @@ struct ingrain_context {
   // Adds the op's name and the context's instruction set to the trace.
   void trace_op(const char* op);
 
-  // Records one line as the last error and returns status: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...", ...);
+  // Records one line as the last error and returns `status`. Use: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...",
+  // ...);
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 };
 
-// Runs body(begin, end) over [0, n) in pieces of at least grain items, on the context's threads and on the calling
-// thread. Any thread may get any piece, so the result of body must not depend on the thread. If there is only one
+// Runs body(begin, end) over [0, n) in pieces of at least `grain` items, on the context's threads and on the calling
+// thread. Any thread may get any piece, so the result of `body` must not depend on the thread. If there is only one
 // piece, the calling thread runs it.
 template <class Body>
 void parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, const Body& body) {

@@ -34,7 +34,7 @@ WRONG(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t
   return status;
 }
 
-// Wrong: step is too large by one, and the last elements of m and v are changed.
+// Wrong: `step` is too large by one, and the last elements of m and v are changed.
 WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
               float beta1, float beta2, float eps, float weight_decay)) {
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);

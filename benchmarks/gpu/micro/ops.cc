@@ -69,8 +69,8 @@ void release(std::initializer_list<const void*> pointers) {
   for (const void* p : pointers) CALL(free, const_cast<void*>(p));
 }
 
-// Times run(i) for i = 0, 1, ... in several batches and outputs the median and the minimum. calls_in_one is the number
-// of ops in one run.
+// Times run(i) for i = 0, 1, ... in several batches and outputs the median and the minimum. The parameter
+// `calls_in_one` is the number of ops in one call of `run`.
 void op(const std::string& name, const char* dtype, int64_t rows, double bytes, double flops,
         const std::function<void(int)>& run, int calls_in_one = 1) {
   if (seconds() > limit) return;

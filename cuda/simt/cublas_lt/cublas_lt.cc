@@ -45,7 +45,7 @@ bool refused(const Operation& o, const Layout& b, Where where) {
   return now.what == everything || (o.a_mode == 3 && (now.rows == 0 || b.columns <= now.rows));
 }
 
-// Returns whether op(A)·op(B) has the shape of D, with types and sizes that hardware supports.
+// Returns success if op(A)·op(B) has the shape of D and if hardware supports the types and sizes; else an error.
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;

@@ -69,7 +69,7 @@ class Dropout {
     }
     const __m256i front = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa),
                   back = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
-    // First blocks 0 and 2, then blocks 1 and 3.
+    // `even` contains blocks 0 and 2, `odd` contains blocks 1 and 3.
     const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);
     return {factor(_mm256_permute2x128_si256(even, odd, 0x20)), factor(_mm256_permute2x128_si256(even, odd, 0x31))};
   }

@@ -135,7 +135,10 @@ class LintTest {
         assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));
     }
 
-    /** Engine and distill name fields; only cli names flags. The files in {@code others} use dashes otherwise. */
+    /**
+     * Messages of engine and distill name fields; only messages of cli name flags. The files in {@code others} are
+     * exceptions, because they contain {@code --} for another purpose, such as flags of other programs.
+     */
     @Test
     void onlyTheCommandLineKnowsFlags() {
         List<String> others = List.of("workbench/KernelCompiler.java", "report/page/HtmlPage.java",

@@ -240,7 +240,7 @@ final class DistillCommand implements Callable<Integer> {
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
             description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
-            + "config file of models/, print upper bounds without trying.")
+            + "config file of models/, try no question and print upper bounds.")
     private boolean dryRun;
 
     @Override
@@ -326,7 +326,10 @@ final class DistillCommand implements Callable<Integer> {
                 evaluation(own), new TeachConfig(rounds, stages, teacher.given()), importedSamples);
     }
 
-    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    /**
+     * Samples per step. If answers are imported and --n is not given, there is one step. Its number of samples is the
+     * largest number of answers that any question has.
+     */
     private List<Integer> numbers() {
         return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }

@@ -98,7 +98,7 @@ public final class Fuzzer {
     /**
      * Prints the names of all targets, or writes the initial inputs of the selected targets to a folder.
      *
-     * @param arguments none, or an expression for the names of targets and a folder
+     * @param arguments empty, or two elements: a regular expression for the names of targets, and a folder
      */
     public static void main(String[] arguments) throws IOException {
         if (arguments.length == 0) {

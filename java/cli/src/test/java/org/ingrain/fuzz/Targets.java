@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** All targets. Their files are in a new folder below java.io.tmpdir, which the caller removes. */
+/** All targets. The files of the targets are in a new folder below java.io.tmpdir; the caller removes this folder. */
 final class Targets {
     private Targets() {
     }

@@ -241,7 +241,10 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                     bounds.pool());
         }
 
-        /** @param most the upper bound, which is the result if the trial's answers give no question to the model */
+        /**
+         * @param most the upper bound. It is the result if the trial's answers need no question to the model, for
+         *             example because all answers to each question are equal
+         */
         private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
             String name = same.getFirst().name();
             Student student = same.getFirst().student();

@@ -70,8 +70,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      * Throws the errors that {@link #run} would throw before its first stage. The check needs no model, so call this
      * method before a large model is loaded.
      *
-     * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
-     *         with other settings
+     * @throws InputException if settings contradict each other, the data cannot be used, the folder belongs to a run
+     *         with other settings, or nothing can be taken over from {@code goal.from()}
      */
     public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Goal goal) {
         check(config, data);
@@ -87,7 +87,10 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
-    /** Requires that at least one of the stages that depend on no other stage can be taken over from the other run. */
+    /**
+     * Requires that at least one stage that depends on no other stage can be taken over from the other run. For a
+     * sampling stage, it is enough that texts of the other run can be used.
+     */
     private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
         if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {
             throw InputException.field("fromRun", goal.from() + ": is also the output, expected another run folder");

@@ -61,7 +61,9 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      * @param rate    tokens per second of a full batch of short prompts
      */
     record Tried(Plan plan, Plan cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
-        /** The estimate for the whole stage. The tokens that were cut off are generated at {@code rate}. */
+        /**
+         * The estimate for the whole stage. The time for the tokens that were cut off is calculated with {@code rate}.
+         */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
             double share = (double) whole / asked.size();
@@ -79,8 +81,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
 
         /**
          * Expected number of tokens if no text had been cut. Cut texts are assumed to end at the same rate per token as
-         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text
-         * ended, they have the maximum length.
+         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text of a
+         * step ended, its cut texts are assumed to have the maximum length.
          */
         private double tokens(List<SampleRecord> samples) {
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
@@ -123,7 +125,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
             return Math.max(0, trial.seconds() - since(begun)) / Math.max(1, stages - stage++);
         }
 
-        /** Measures the speed of a full batch of one question. */
+        /** Measures the speed of a full batch of samples of one question. */
         void warm(Plan direct, Example example) {
             begin("speed");
             Tried tried = time(direct.samples(trial.sequences()).cut(FEWEST_TOKENS / 2), Stopping.NEVER,

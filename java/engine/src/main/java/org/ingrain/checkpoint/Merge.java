@@ -60,8 +60,8 @@ public final class Merge {
     }
 
     /**
-     * The name of the base's tensor from which the result's tensor {@code name} is computed. For a tied head this is
-     * the embedding.
+     * Returns the name of the tensor in the base model from which tensor {@code name} of the result is computed. For a
+     * tied head this is the embedding.
      */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;

@@ -37,8 +37,9 @@ public final class Backend implements AutoCloseable {
         }
 
         /**
-         * These exports without the symbols of {@code other}. This is needed because a lookup also finds the symbols of
-         * the libraries to which this library is linked.
+         * Returns a copy that does not find the symbols of {@code other}. A lookup in a library also finds the symbols
+         * of the libraries to which the library is linked, so an overlay would otherwise seem to export all ops of its
+         * backend.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)

@@ -195,8 +195,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Ends a capture after an op has failed, so that the stream can run again. If ending the capture fails too, its
-     * exception is added to {@code cause} as a suppressed exception.
+     * Ends a capture after an op has failed, so that the stream can run again. If ending the capture fails too, the
+     * second exception is added to {@code cause} as a suppressed exception.
      */
     public void abandonGraph(RuntimeException cause) {
         try {

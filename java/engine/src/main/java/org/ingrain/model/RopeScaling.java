@@ -83,10 +83,10 @@ public sealed interface RopeScaling {
      *
      * @param factor          ratio of the extended context to the original one; 1 or more
      * @param original        original_max_position_embeddings, the context length in tokens before scaling
-     * @param betaFast        dimension pairs with more rotations than this within the original context keep their
-     *                        frequency
-     * @param betaSlow        frequencies of pairs with fewer rotations than this are divided by factor; frequencies
-     *                        between the two bounds are interpolated
+     * @param betaFast        number of rotations within the original context; dimension pairs that complete more
+     *                        rotations keep their frequency
+     * @param betaSlow        number of rotations within the original context; the frequencies of pairs that complete
+     *                        fewer rotations are divided by factor; frequencies between the two bounds are interpolated
      * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
      * @param attentionFactor factor applied to cos and sin
      */

@@ -169,8 +169,8 @@ public final class Weights {
 
     /**
      * Number of columns per partial sum of a weight. In deterministic mode, and always on a CPU, this number does not
-     * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because each
-     * partial sum is transferred in f32.
+     * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because the ranks
+     * exchange all partial sums in f32 and fewer of them take less time.
      */
     private long chunk(Parameter whole) {
         return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);

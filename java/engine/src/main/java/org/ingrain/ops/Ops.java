@@ -29,7 +29,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** Binds the ops of {@code kernels}, which must be the backend of the context; its overlays may differ. */
+    /** Binds the ops of {@code kernels}, which must be the context's backend, possibly with other overlays. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -72,7 +72,7 @@ public final class Ops {
         }
     }
 
-    /** Sets y (n) to the sum of partials (chunks, n) f32 over all ranks and chunks, added in a fixed order. */
+    /** Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order unless NCCL adds. */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
@@ -84,7 +84,7 @@ public final class Ops {
         bindings.allGather(y, x, x.bytes());
     }
 
-    /** Sets y (n) to this rank's slice of allReduce's result for partials (chunks, ranks·n) f32, with the same bits. */
+    /** Sets y (n) to this rank's slice of the result of {@link #allReduce} for partials (chunks, ranks·n) f32. */
     public void reduceScatter(Tensor y, Tensor partials, long chunks) {
         long slice = Math.max(1, chunks * y.elements());
         Shapes.elements("partials", partials, DType.F32, partials.elements() / slice * slice);
@@ -382,7 +382,7 @@ public final class Ops {
         }
     }
 
-    /** Adds dropout mask·(du·A) to dx (T, C), which may be null; adds duᵀ·dropout(x) to dA (1, R, C) f32. */
+    /** Adds dropout's mask times du·A to dx (T, C), unless dx is null. Adds duᵀ·dropout(x) to dA (1, R, C) f32. */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
@@ -451,7 +451,8 @@ public final class Ops {
     }
 
     /**
-     * Draws ids (M) from logits (M, V) f32. Sets logProbabilities (M), unless null, to those of ids at temperature 1.
+     * Draws ids (M), one from each row of logits (M, V) f32. Sets logProbabilities (M), unless null, to the
+     * log-probabilities of these ids at temperature 1.
      */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
@@ -483,7 +484,7 @@ public final class Ops {
         bindings.topTokens(ids, logProbabilities, logits, logits.size(0), logits.size(1), (int) ids.size(1));
     }
 
-    /** Sets ids[t] (T) to drawn[source[t]] if source[t] (T) is 0 or more, otherwise to given[t] (T); all I32. */
+    /** Sets ids[t] (T) to given[t] (T) if source[t] (T) is negative, otherwise to max(drawn[source[t]], 0); all I32. */
     public void selectIds(Tensor ids, Tensor given, Tensor source, Tensor drawn) {
         Shapes.vector("ids", ids, DType.I32, ANY);
         Shapes.like("given", given, ids);

@@ -273,9 +273,9 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
-     * #GRACE_SECONDS} for each rank. If {@code last} failed on a rank and no rank had failed before, throws an
-     * exception with the first of these failures as its cause. Returns false if a rank had not ended {@code last}
-     * within the time limit, or if the calling thread was interrupted.
+     * #GRACE_SECONDS} for each rank. If {@code last} fails or exceeds this time on a rank, and no rank had failed
+     * before this call, throws an exception whose cause is the first such failure. Otherwise returns whether {@code
+     * last} ended within this time on every rank; returns false if the calling thread is interrupted.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

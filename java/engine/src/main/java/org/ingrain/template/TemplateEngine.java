@@ -70,8 +70,8 @@ final class TemplateEngine {
     }
 
     /**
-     * The names to disable: everything that loads files, and the functions and filters of Jinjava that Jinja does not
-     * have.
+     * The names to disable: tags that load files, and all functions and filters of Jinjava that are not known to work
+     * as in Jinja.
      */
     private static Map<Context.Library, Set<String>> disabled() {
         Context all = new Jinjava().getGlobalContext();

@@ -11,7 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Filters that work differently in Jinjava than in transformers or Python. */
+/** Filters that replace filters of Jinjava, because those work differently from the filters of Jinja or from Python. */
 final class TemplateFilters {
     private TemplateFilters() {
     }

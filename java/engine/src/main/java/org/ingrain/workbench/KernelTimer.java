@@ -48,8 +48,8 @@ final class KernelTimer {
     }
 
     /**
-     * The rates that the device reaches with two built-in ops: a copy of tensors that are too large for any cache, and
-     * a matrix product in the scale's dtype.
+     * The rates that the device reaches with two built-in operations: a copy of tensors that are too large for any
+     * cache, and a matrix product in the dtype of {@link Cases.Scale}.
      *
      * @param side           the side on which the copy and the product run
      * @param copy           enqueues the copy; {@code copyBytes} is the number of bytes read plus bytes written

@@ -104,8 +104,8 @@ final class MatmulCases {
     }
 
     /**
-     * Creates a call whose output is a packed weight. The built-in product with the identity matrix makes the weight
-     * comparable.
+     * Creates a call whose output is a packed weight. The built-in op multiplies the identity matrix by this weight,
+     * and the product is compared.
      */
     private static Call pack(Side side, Case at) {
         int n = at.get("N");

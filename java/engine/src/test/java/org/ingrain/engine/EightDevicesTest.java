@@ -101,7 +101,7 @@ class EightDevicesTest {
         ParallelTest.assertSame(alone, answers(options.withDevice(EIGHT), new ParallelConfig(4, 2)), 0);
     }
 
-    /** NCCL adds one partial sum per rank, so the order of summation is different. */
+    /** NCCL adds one partial sum per rank, so the order of summation differs from the order on one device. */
     @Test
     void withoutPeerAccess() {
         Emulator.setPeers(false);

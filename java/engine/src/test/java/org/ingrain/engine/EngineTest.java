@@ -47,7 +47,7 @@ class EngineTest {
         return Arrays.toString(generator.generate(List.of(request)).getFirst().getFirst().ids());
     }
 
-    /** Trains an adapter that answers with one letter. */
+    /** Trains an adapter with which the model answers with this letter. */
     private Path adapter(Engine engine, String letter) throws IOException {
         Path rows = temp.resolve(letter + ".jsonl");
         Files.writeString(rows, "{\"prompt\": \"Spell the word \\\"Ann\\\".\", \"completion\": \"" + letter + "\"}\n");

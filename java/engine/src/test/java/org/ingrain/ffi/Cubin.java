@@ -86,7 +86,7 @@ final class Cubin {
         return accesses;
     }
 
-    /** Bytes of static shared memory by kernel; kernels without any are left out. */
+    /** Bytes of static shared memory by kernel; kernels without static shared memory are left out. */
     Map<String, Long> staticShared() {
         return staticShared;
     }

@@ -24,7 +24,7 @@ class MachineCodeTest {
     private static final long STATIC_SHARED = 1024;
     /**
      * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
-     * kernels launch.h does not raise the limit of 48 KB for both together.
+     * kernels, launch.h does not raise the limit for the sum of static and dynamic shared memory, which is 48 KB.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 

@@ -93,7 +93,7 @@ class BitwiseRowsTest {
     }
 
     /**
-     * The first rows of the ranges of {@code step} rows. On an emulated GPU, short ranges are tested only if they touch
+     * The first row of each range of {@code step} rows. On an emulated GPU, short ranges are tested only if they touch
      * an edge of a tile of eight rows.
      */
     private static int[] begins(TestTarget target, int step) {

@@ -90,8 +90,8 @@ class BitwiseTest {
     }
 
     /**
-     * Tests the same for a cache that is long enough to be processed in parts, with shared prefixes that cross the end
-     * of a part, and with prefill and decode in one batch.
+     * Tests the same independence for a cache that is long enough to be processed in parts, with shared prefixes that
+     * cross the end of a part, and with prefill and decode in one batch.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")

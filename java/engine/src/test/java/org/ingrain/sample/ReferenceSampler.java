@@ -18,7 +18,7 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Draws the tokens of a sample without scheduler, plans and batches. For each token, the whole text is computed again.
+ * Draws the tokens of a sample without a scheduler, plans or batches. For each token, the whole text is computed again.
  * The logits are downloaded and biases and bans are applied on the host.
  */
 final class ReferenceSampler {

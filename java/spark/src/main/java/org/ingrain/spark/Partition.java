@@ -67,9 +67,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * Divides requests into partitions. The requests of a partition have the same weights, and their number is at most
-     * {@code most}. The number is smaller if there are too few requests to give a full partition to each task that the
-     * cluster can run at once.
+     * Divides requests into partitions. All requests of a partition have the same weights. A partition has at most
+     * {@code most} requests. It has fewer requests if there are too few requests to give a full partition to each task
+     * that the cluster can run at once.
      *
      * @param slots number of tasks that the cluster can run at once
      */

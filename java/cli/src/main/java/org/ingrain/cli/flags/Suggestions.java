@@ -8,7 +8,7 @@ import org.ingrain.tensor.Similar;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Finds the option or the command that a user probably meant by an unknown one. */
+/** If a user gives an unknown option or command, finds the known one that the user probably meant. */
 public final class Suggestions {
     /** Option names that other programs use, mapped to this program's names for the same options. */
     private static final Map<String, String> ELSEWHERE = Map.of("--lr", "--learning-rate", "--bs", "--batch-size",

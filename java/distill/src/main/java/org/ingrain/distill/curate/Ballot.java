@@ -96,7 +96,10 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(verified, votes(example, verified, task));
     }
 
-    /** Counts the votes of these answers, in the form of {@link #votes()}. */
+    /**
+     * Counts the votes of these answers and returns them in the same form as {@link #votes()}. Samples without an
+     * answer and rejected answers have no vote.
+     */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {

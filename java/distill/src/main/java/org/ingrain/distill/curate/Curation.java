@@ -269,7 +269,10 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
                 result.detail(), best.answer(), List.of(new Entry.TargetText(0, best.path(), target(best))));
     }
 
-    /** Selects the accepted answer with the highest score; the first of equal ones. A missing score counts as 0. */
+    /**
+     * Selects the accepted answer with the highest score. If several answers have this score, selects the first of
+     * them. A missing score counts as 0.
+     */
     private Decision best(List<Ballot.Answer> answers) {
         List<Ballot.Answer> accepted = answers.stream()
                 .filter(answer -> Boolean.TRUE.equals(answer.accepted()) && !target(answer).isBlank()).toList();

@@ -164,7 +164,7 @@ public record Ledger(Path file) {
      * @param total   counts of all examples
      * @param reasons number of examples for each reason
      * @param byVotes counts of the examples, grouped by the number of counted votes of the answer with the most votes
-     * @param labels  labels of the kept examples
+     * @param labels  distribution of the labels of the kept examples
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes,
             Distribution labels) {

@@ -41,8 +41,8 @@ public final class EngineAnswerer implements Answerer {
     private final AdapterSlots adapters;
 
     /**
-     * @param generator a generator of {@code engine}; no other object uses it. Its number of adapter slots is the
-     *                  maximum number of adapters in use at once
+     * @param generator a generator of {@code engine} that no other object uses. The number of adapter slots of the
+     *                  generator is the maximum number of adapters in use at once
      */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;

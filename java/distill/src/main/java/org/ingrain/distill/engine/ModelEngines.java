@@ -28,7 +28,7 @@ public final class ModelEngines implements AutoCloseable {
         this.answerers = answerers;
     }
 
-    /** The engine of a model. It is open until another model is used or this object is closed. */
+    /** The engine of a model. The engine is open until another model is used or this object is closed. */
     Engine engine(Path model) {
         if (!model.equals(folder)) {
             close();

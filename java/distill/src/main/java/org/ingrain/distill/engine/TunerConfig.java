@@ -34,7 +34,8 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
 
     /**
      * A copy of these settings for a training of {@code steps} steps of {@code rows} rows that writes one checkpoint,
-     * after the last step. If {@code rows} is the number of rows of a step, the micro-batches are also the same.
+     * after the last step. If {@code rows} equals {@link #rowsPerStep}, the copy has the same micro-batches as these
+     * settings; otherwise a step is one micro-batch.
      */
     public TunerConfig trial(int steps, int rows) {
         boolean whole = rows == rowsPerStep();

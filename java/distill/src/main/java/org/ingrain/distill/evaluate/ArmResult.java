@@ -36,8 +36,8 @@ import org.ingrain.distill.curate.Distribution;
  *                   ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
  *                   there is at most one test file
- * @param given      the arm's answers, as keys of the task, converted to the given order; one for each question in each
- *                   presentation order, without those that got no answer
+ * @param given      how often the arm gave each answer. The answers are keys of the task, converted to the given order.
+ *                   A question counts once for each presentation order in which it got an answer
  * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,

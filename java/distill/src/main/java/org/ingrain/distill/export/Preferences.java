@@ -56,7 +56,7 @@ record Preferences(Ledger ledger, CurationConfig config) {
         return pairs;
     }
 
-    /** The text of the answer with the second most votes in the given order. */
+    /** The text, from the given order, of the answer with the second most votes. */
     private Optional<String> rejected(Entry entry) {
         if (!entry.reason().isVote()) {
             return Optional.empty();

@@ -29,8 +29,8 @@ import org.ingrain.tensor.InputException;
  * @param title       title of the method in tables
  * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from the last
- *                    occurrence of the phrase on; null: the whole text is searched
+ * @param answerAfter phrase that introduces the answer; case is ignored. Only the text from the last occurrence of the
+ *                    phrase on is searched for the answer; null: the whole text is searched
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
  * @param thoughts    marks of the thoughts of a reasoning model; null: {@link Thoughts#USUAL}
@@ -112,7 +112,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
      *
      * @param purpose text that is hashed into the seed, so that different uses of the same method have different random
      *                numbers
-     * @throws InputException if the task does not fill a placeholder, or the numbers of samples do not match the steps
+     * @throws InputException if the task does not fill a placeholder, there are more numbers of samples than sampled
+     *         steps, or a step has several samples at temperature 0
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
@@ -152,8 +153,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Returns the text that contains the answer. If the method does not branch, this is the last text. If the method
-     * branches, this is the merge of the texts about the parts of the branched text. The result is an empty text if
-     * these texts cannot be merged.
+     * branches, this is the text that {@link Branching} makes from the texts about the parts, or an empty text if they
+     * cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -176,7 +177,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
     /**
      * Finds the answer in the last text. If {@code answerAfter} is not null, the task searches only the text from this
      * phrase on; a task that takes the whole text gets the text after the phrase. Thoughts are not searched. Returns
-     * empty if there is no answer.
+     * empty if the text contains no answer or, with {@code answerAfter}, no such phrase.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         return withoutThoughts(text).flatMap(said -> extractSaid(task, example, said));

@@ -33,7 +33,7 @@ public interface Answerer extends AutoCloseable {
         return Collections.emptySortedMap();
     }
 
-    /** Releases what this answerer has opened itself. An engine that it was given stays open. */
+    /** Releases the resources that this answerer has opened. An engine that was passed to this answerer stays open. */
     @Override
     default void close() {
     }

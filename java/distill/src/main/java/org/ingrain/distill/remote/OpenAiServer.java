@@ -78,7 +78,7 @@ final class OpenAiServer implements AutoCloseable {
         return names.getFirst();
     }
 
-    /** Connects to the server; a server without a list of models is accepted. */
+    /** Connects to the server. A server that does not list its models is accepted. */
     void check() {
         Reply reply = once(request("/models").GET().build());
         if (reply.status() == 401 || reply.status() == 403) {
@@ -175,7 +175,7 @@ final class OpenAiServer implements AutoCloseable {
         }
     }
 
-    /** Sends the first request to the server. It is not repeated. */
+    /** Sends a request without repetitions. */
     private Reply once(HttpRequest request) {
         try {
             return exchange(request);

@@ -117,7 +117,10 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
         return rows;
     }
 
-    /** The row with its number, if the key is an id followed by {@code #} and a number; else the row itself. */
+    /**
+     * If this row has no sample number, and its key is an id followed by {@code #} and a number, returns a copy with
+     * this id and number. Otherwise returns this row.
+     */
     AnswerRow numbered() {
         Matcher numbered = NUMBERED.matcher(key);
         return byText || sample >= 0 || !numbered.matches() ? this : new AnswerRow(where, numbered.group(1), false,

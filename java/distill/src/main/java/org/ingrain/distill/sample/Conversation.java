@@ -10,7 +10,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The messages of one step before its prompt.
  *
- * @param system    system message of the step; an empty text: none; null: that of the example, if it has one
+ * @param system    system message of the step. An empty text means no system message. Null means the system message of
+ *                  the example, if the example has one
  * @param exemplars messages with questions and their answers
  * @param turns     further messages with placeholders
  */

@@ -21,8 +21,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are renumbered
- * from 0; their order is that of their numbers in the file.
+ * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are sorted by
+ * their numbers in the file and then renumbered from 0.
  *
  * <p>The file may have answers to held-out questions, which are ignored.
  *
@@ -80,8 +80,9 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      * Reads a file of answers and assigns them to the questions of a run.
      *
      * @param plan plan of the method whose texts the file has
-     * @throws InputException if the file is malformed or empty, a question is unknown, a sample occurs twice, an answer
-     *         does not have one text for each step, or a question has more answers than the plan
+     * @throws InputException if the method branches; if the file is malformed or empty; if a question is unknown; if a
+     *         sample occurs twice; if an answer does not have one text for each step; or if a question has more answers
+     *         than the plan allows
      */
     public static ImportedAnswers read(Path file, Dataset data, Plan plan) {
         if (plan.splitter() != null) {
@@ -150,8 +151,8 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
     }
 
     /**
-     * Writes the answers as a file of samples. A question without answers gets one empty text, so that the ledger lists
-     * the question.
+     * Writes the answers as a file of samples. A question without answers gets one answer with empty texts, so that the
+     * ledger lists the question.
      *
      * @param count counts the tokens of a text whose number of tokens is unknown
      */

@@ -125,7 +125,10 @@ public interface Task {
     /** Description of a valid answer in a row, for error messages. */
     String answerShape();
 
-    /** The gold answer in the form of {@link #extract}; empty if the example has none, or none of this form. */
+    /**
+     * The gold answer in the form of {@link #extract}; empty if the example has no gold answer, or if its gold answer
+     * does not have this form.
+     */
     default Optional<String> gold(Example example) {
         return example.known().flatMap(gold -> extract(example, gold));
     }

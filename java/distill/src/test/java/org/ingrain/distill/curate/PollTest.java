@@ -162,7 +162,7 @@ class PollTest {
         assertTrue(untouched > 500 && kept > 500, untouched + " orders without an answer, " + kept + " kept");
     }
 
-    /** Compares the reasons, and the margin after all votes with the bound after the drawn votes. */
+    /** Asserts that early stopping gives the same reason as full sampling, and a lower bound of its margin. */
     private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {
         assertEquals(full.reason(), early.reason(), what);
         assertEquals(full.voters(), early.voters(), what);

@@ -144,8 +144,8 @@ final class Draws {
     }
 
     /**
-     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row first + i of the
-     * results.
+     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row
+     * {@code first + i} of the results.
      */
     private void top(int first, Tensor logits) {
         if (topTokens > 0) {

@@ -6,9 +6,16 @@ import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
- * The draws and scores of one step in pinned memory, in this order: n ids; n log-probabilities; m scores; the most
- * probable tokens as (n + m, k) ids and (n + m, k) log-probabilities; a negative log-probability for each draw that has
- * a bias. Each element has 4 bytes. The results are valid from the end of the step until the ring reuses the slot.
+ * The draws and scores of one step in pinned memory. The results are valid from the end of the step until the ring
+ * reuses the slot. Each element has 4 bytes. The elements have this order:
+ * <pre>
+ *   n           drawn ids
+ *   n           log-probabilities of the drawn ids
+ *   m           −log p of the scored tokens
+ *   (n + m, k)  ids of the most probable tokens
+ *   (n + m, k)  log-probabilities of the most probable tokens
+ *   biased      −log p without biases, for each draw that has a bias
+ * </pre>
  */
 public final class StepResults {
     final MemorySegment memory;

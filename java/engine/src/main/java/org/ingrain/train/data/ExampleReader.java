@@ -11,8 +11,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads training rows from a file that contains JSON lines or one JSON array; the file may be gzipped. The columns of a
- * row determine its format: the first of the sets below that the row has. A column with the value null counts as
- * absent, and other columns are ignored:
+ * row determine its format: it is the first format in the following list whose columns the row has. A column with the
+ * value null counts as absent, and other columns are ignored:
  * <ul>
  * <li>{@code prompt}, {@code completion}: texts, or lists of messages, as in TRL. If the prompt is a list, the
  * completion may be a text, which is then the message of the assistant.

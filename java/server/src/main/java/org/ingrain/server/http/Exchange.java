@@ -27,7 +27,7 @@ public final class Exchange {
         return request.path().path().substring(prefix.length());
     }
 
-    /** The value of a header; empty unless the request has this header exactly once. */
+    /** The first value of a header; empty if the request does not have this header. */
     public Optional<String> header(String name) {
         return request.headers().first(HeaderNames.create(name));
     }

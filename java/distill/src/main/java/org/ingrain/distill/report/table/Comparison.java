@@ -36,7 +36,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
      *
      * @param seeds    number of seeds. With one seed, the interval is Wilson's interval over the questions. With
      *                 several seeds, the accuracy is the mean over the seeds, and the interval is Student's interval
-     *                 over them
+     *                 over the seeds
      * @param accuracy share of right answers, 0 to 1
      * @param tokens   mean number of generated tokens per question
      */
@@ -102,7 +102,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
                 byArm.values().stream().flatMap(Collection::stream).toList(), tests, costs, settings(runs));
     }
 
-    /** The last part of the path if it differs from that of all other folders; else the whole path. */
+    /** The last part of the path if no other folder has the same last part; else the whole path. */
     private static String name(Path folder, List<Path> folders) {
         Path last = folder.normalize().getFileName();
         boolean unique = folders.stream().filter(other -> Objects.equals(other.normalize().getFileName(), last))
