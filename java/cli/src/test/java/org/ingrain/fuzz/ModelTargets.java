@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -137,11 +138,11 @@ final class ModelTargets {
                 return;
             }
             for (Parameter p : opened.config().parameters().all()) {
-                QuantizedMatrix matrix = p.matrix() ? opened.quantized(p) : null;
-                if (matrix != null) {
-                    long bytes = 4 * p.elements() + 4096;
-                    matrix.read(QuantizedRows.in(arena.allocate(bytes, 64), matrix.format(), p.rows(), p.columns()), 0,
-                            0);
+                try (QuantizedMatrix matrix = p.matrix() ? opened.quantized(p) : null) {
+                    if (matrix != null) {
+                        MemorySegment memory = arena.allocate(4 * p.elements() + 4096, 64);
+                        matrix.read(QuantizedRows.in(memory, matrix.format(), p.rows(), p.columns()), 0, 0);
+                    }
                 }
             }
         }

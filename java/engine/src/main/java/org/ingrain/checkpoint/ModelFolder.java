@@ -115,7 +115,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
      */
     @Override
     public HostTensor tensor(String name) {
-        return HostFloats.tensor(holder(name).file() + ": tensor '" + name + "'", info(name), holder(name).data(name));
+        return HostFloats.tensor(holder(name), name);
     }
 
     /** The types of the stored weights. */
@@ -156,7 +156,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
             throw new InputException(path + ": tensor '" + module + ".bias' is not zero, expected no bias in "
                     + "this layer of the architecture");
         }
-        return new PackedMatrix(this, quantization.get(), matrix);
+        return PackedMatrix.open(this, quantization.get(), matrix);
     }
 
     /** Whether any element is not zero. Older GPTQ tools add a bias of zeros to every layer. */
@@ -171,9 +171,9 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return false;
     }
 
-    /** The bytes of a tensor of any type, little-endian and valid until this folder is closed. */
-    MemorySegment data(String name) {
-        return holder(name).data(name);
+    /** Copies the bytes of a tensor of any type. */
+    void read(String name, MemorySegment target) {
+        holder(name).read(name, 0, target);
     }
 
     /**
@@ -193,7 +193,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     private void requireTied() {
         String head = "lm_head.weight";
         if (config.tieWordEmbeddings() && has(head) && has(EMBEDDING)
-                && data(head).mismatch(data(EMBEDDING)) >= 0) {
+                && holder(head).data(head).mismatch(holder(EMBEDDING).data(EMBEDDING)) >= 0) {
             throw new InputException(holder(head).file() + ": tensor '" + head + "' differs from '" + EMBEDDING
                     + "', expected the same values, since tie_word_embeddings is true in config.json");
         }

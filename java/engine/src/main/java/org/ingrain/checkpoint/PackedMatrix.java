@@ -1,5 +1,6 @@
 package org.ingrain.checkpoint;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -39,61 +40,78 @@ final class PackedMatrix implements QuantizedMatrix {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(
             ByteOrder.LITTLE_ENDIAN);
 
+    private final Arena arena = Arena.ofShared();
     private final Quantization quantization;
     private final ModelFolder folder;
-    private final String where;
+    private final String module;
     private final long outputs;
-    private final MemorySegment qweight;
-    private final MemorySegment qzeros;
-    private final MemorySegment scales;
     private final int bits;
     private final int[] position;
+    private MemorySegment qweight;
+    private MemorySegment qzeros;
+    private MemorySegment scales;
 
     /**
-     * Checks the layer's tensors. The integers are read later.
+     * Checks the layer's tensors and reads them.
      *
      * @param p the layer's weight
      */
-    PackedMatrix(ModelFolder folder, Quantization quantization, Parameter p) {
-        this.quantization = quantization;
-        this.folder = folder;
-        String module = p.name().replaceFirst("\\.weight$", "");
-        where = folder.path() + ": " + module;
-        outputs = p.rows();
-        boolean awq = quantization.method() == Quantization.Method.AWQ;
-        position = awq ? AWQ_POSITION : ASCENDING;
-        bits = format().dtype() == DType.INT4 ? 4 : 8;
-        int word = Integer.SIZE / bits;
-        if (p.columns() % word != 0 || p.rows() % word != 0) {
-            throw new InputException(where + " has shape " + Arrays.toString(p.shape()) + ", expected multiples of "
-                    + word + " for " + bits + " bits");
-        }
-        long groups = Math.ceilDiv(p.columns(), format().group());
-        qweight = awq ? tensor(module + ".qweight", "I32", p.columns(), p.rows() / word)
-                : tensor(module + ".qweight", "I32", p.columns() / word, p.rows());
-        qzeros = tensor(module + ".qzeros", "I32", groups, p.rows() / word);
-        scales = tensor(module + ".scales", "F16", groups, p.rows());
-        if (folder.has(module + ".g_idx")) {
-            requireAscending(tensor(module + ".g_idx", "I32", p.columns()), p.columns());
+    static PackedMatrix open(ModelFolder folder, Quantization quantization, Parameter p) {
+        PackedMatrix matrix = new PackedMatrix(folder, quantization, p);
+        try {
+            matrix.read(p);
+            return matrix;
+        } catch (RuntimeException refused) {
+            matrix.close();
+            throw refused;
         }
     }
 
-    private MemorySegment tensor(String name, String type, long... shape) {
+    private PackedMatrix(ModelFolder folder, Quantization quantization, Parameter p) {
+        this.quantization = quantization;
+        this.folder = folder;
+        module = p.name().replaceFirst("\\.weight$", "");
+        outputs = p.rows();
+        position = quantization.method() == Quantization.Method.AWQ ? AWQ_POSITION : ASCENDING;
+        bits = format().dtype() == DType.INT4 ? 4 : 8;
+    }
+
+    private void read(Parameter p) {
+        int word = Integer.SIZE / bits;
+        if (p.columns() % word != 0 || p.rows() % word != 0) {
+            throw new InputException(folder.path() + ": " + module + " has shape " + Arrays.toString(p.shape())
+                    + ", expected multiples of " + word + " for " + bits + " bits");
+        }
+        long groups = Math.ceilDiv(p.columns(), format().group());
+        qweight = quantization.method() == Quantization.Method.AWQ
+                ? tensor("qweight", "I32", p.columns(), p.rows() / word)
+                : tensor("qweight", "I32", p.columns() / word, p.rows());
+        qzeros = tensor("qzeros", "I32", groups, p.rows() / word);
+        scales = tensor("scales", "F16", groups, p.rows());
+        if (folder.has(module + ".g_idx")) {
+            requireAscending(tensor("g_idx", "I32", p.columns()), p.columns());
+        }
+    }
+
+    private MemorySegment tensor(String part, String type, long... shape) {
+        String name = module + "." + part;
         TensorInfo info = folder.info(name);
         if (!info.type().equals(type) || !Arrays.equals(info.shape(), shape)) {
             throw new InputException(folder.path() + ": tensor '" + name + "' is " + info.type() + " "
                     + Arrays.toString(info.shape()) + ", expected " + type + " " + Arrays.toString(shape) + " for "
                     + quantization.method() + " with group_size " + format().group());
         }
-        return folder.data(name);
+        MemorySegment bytes = arena.allocate(info.bytes(), Long.BYTES);
+        folder.read(name, bytes);
+        return bytes;
     }
 
     private void requireAscending(MemorySegment groups, long columns) {
         for (long c = 0; c < columns; c++) {
             int found = groups.get(INT, c * Integer.BYTES);
             if (found != c / format().group()) {
-                throw new InputException(where + ".g_idx has group " + found + " for column " + c + ", expected "
-                        + c / format().group() + ": columns in order, without desc_act");
+                throw new InputException(folder.path() + ": " + module + ".g_idx has group " + found + " for column "
+                        + c + ", expected " + c / format().group() + ": columns in order, without desc_act");
             }
         }
     }
@@ -167,7 +185,7 @@ final class PackedMatrix implements QuantizedMatrix {
                 if (format().zeros()) {
                     zeros.set(ValueLayout.JAVA_BYTE, r * groups + g, (byte) zero);
                 } else if (zero != 1 << bits - 1) {
-                    throw new InputException(where + ".qzeros has zero point " + zero + ", expected "
+                    throw new InputException(folder.path() + ": " + module + ".qzeros has zero point " + zero + ", expected "
                             + (1 << bits - 1) + ", since sym is true and checkpoint_format is "
                             + (quantization.zeroOffset() == 1 ? "gptq" : "gptq_v2"));
                 }
@@ -179,5 +197,10 @@ final class PackedMatrix implements QuantizedMatrix {
         int word = Integer.SIZE / bits;
         int packed = qzeros.get(INT, (group * (outputs / word) + output / word) * Integer.BYTES);
         return (packed >>> bits * position[(int) (output % word)] & (1 << bits) - 1) + quantization.zeroOffset();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
     }
 }

@@ -63,6 +63,7 @@ public final class Engine implements AutoCloseable {
     /** Null if the weights are random. */
     private final ModelFolder folder;
     private final Backend backend;
+    private final WeightsCache cache;
     private final Precision precision;
     private final Placement placement;
     private final List<ModelCopy> copies = new ArrayList<>();
@@ -101,7 +102,7 @@ public final class Engine implements AutoCloseable {
 
         /**
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
-         * engine is closed, unless there were no such calls.
+         * engine is closed, if there was at least one fallback.
          *
          * @param calls number of calls for each key; a key states op and sizes
          */
@@ -115,6 +116,7 @@ public final class Engine implements AutoCloseable {
         this.opened = opened;
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
         blueprint = folder == null ? blueprint(options) : folder.config();
+        cache = own(new WeightsCache(options));
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
         precision = options.precision(folder == null ? new Precision.Stored(blueprint.dtype(), null)
                 : folder.stored());
@@ -299,8 +301,12 @@ public final class Engine implements AutoCloseable {
                 : folder.reading(() -> Trainer.full(trained(run), folder, run));
     }
 
-    /** Throws an InputException if the model is sharded or quantized, because all weights cannot be trained then. */
+    /**
+     * Throws an InputException if the model is sharded, if its weights are quantized or if they are in a cache. All
+     * weights cannot be trained then.
+     */
     public void requireFullTraining() {
+        options.weights().requireNoCache();
         FullParameters.requireWhole(placement.tensorParallelSize());
         if (folder != null) {
             folder.requireFloats("to train all weights");
@@ -384,7 +390,9 @@ public final class Engine implements AutoCloseable {
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
         return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
-                : folder.reading(() -> Weights.load(context, blueprint, precision, rank, folder, progress));
+                : cache.weights(context, memory -> new Weights(memory, blueprint, precision, rank),
+                        memory -> folder.reading(() ->
+                                Weights.load(memory, blueprint, precision, rank, folder, progress)));
     }
 
     private String subject() {

@@ -2,8 +2,11 @@ package org.ingrain.model;
 
 import org.ingrain.tensor.Weight;
 
-/** A matrix (N, C) that a checkpoint stores as integers with a scale for each group of columns. */
-public interface QuantizedMatrix {
+/**
+ * A matrix (N, C) that a checkpoint stores as integers with a scale for each group of columns. The stored tensors are in
+ * memory until the matrix is closed.
+ */
+public interface QuantizedMatrix extends AutoCloseable {
     /** The row-major format in which {@link #read} returns the elements. */
     Weight.Format format();
 
@@ -12,4 +15,7 @@ public interface QuantizedMatrix {
      * multiple of the group.
      */
     void read(QuantizedRows target, long row, long column);
+
+    @Override
+    void close();
 }
