@@ -146,7 +146,7 @@ class QuantizedTest {
     @Test
     void theCacheHasNoIntegers() {
         assertEquals("cacheDtype: 'int8', expected one of auto, f32, bf16, fp8", assertThrows(InputException.class,
-                () -> new ModelOptions(LAB, "cpu", 0, "auto", "auto", "int8", false, List.of(), false, 0,
+                () -> new ModelOptions(LAB, "cpu", 0, "auto", "auto", "int8", false, List.of(), WeightsOptions.LOADED,
                         ParallelConfig.AUTO, Optional.empty())).getMessage());
     }
 
