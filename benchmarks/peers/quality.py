@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Compares the quality of quantized weights with the model's own weights, with `ingrain generate`.
 
-    python3 benchmarks/peers/quality.py --model DIR --text FILE [--dtypes bf16,int8,int4] [--prompt TEXT] [--n 64]
+    python3 benchmarks/peers/quality.py --model DIR --text FILE [--dtypes bf16,int8,int4]
 
 The first type is the reference. For each type the program prints, as a Markdown table:
 
 - perplexity of the rows of --text (lines, or .jsonl rows with the field text, prompt or question), whose first --tokens
   tokens count;
-- KL: texts that the reference samples from --prompt at temperature 1 are scored; the mean difference of their
-  log-probabilities to those of the reference is an estimate of the Kullback-Leibler divergence per token;
+- KL: the reference continues the beginning of each row at temperature 1; the mean difference of the log-probabilities
+  of these texts to those of the reference is an estimate of the Kullback-Leibler divergence per token;
 - same choice: the share of positions of these texts at which the most probable token is that of the reference;
-- greedy: greedy continuations of the rows' beginnings by --greedy-tokens tokens: the share that equals the reference's,
-  and the mean number of tokens before the first difference.
+- greedy: greedy continuations of the beginnings by --greedy-tokens tokens: the share that equals the reference's, and
+  the mean number of tokens before the first difference.
 """
 
 import argparse
@@ -47,15 +47,12 @@ def generate(options, dtype, prompts, *flags):
         return [json.loads(line) for line in output.read_text().splitlines()]
 
 
-def score(options, dtype, texts):
-    """Log-probability and most probable token of each position of each text, from the second on."""
+def score(options, dtype, texts, starts):
+    """Log-probability and most probable token of up to --tokens positions of each text, from position `start` on."""
     found = generate(options, dtype, texts, "--max-tokens", 1, "--prompt-log-probabilities", "--top-tokens", 1)
-    return [[(p, top[0]["id"]) for p, top in zip(row["prompt_log_probabilities"], row["prompt_top_tokens"])
-             if p is not None][: options.tokens] for row in found]
-
-
-def flat(scores):
-    return [position for text in scores for position in text]
+    return [(row["prompt_log_probabilities"][i], row["prompt_top_tokens"][i][0]["id"])
+            for row, start in zip(found, starts)
+            for i in range(start, min(start + options.tokens, len(row["prompt_log_probabilities"])))]
 
 
 def common(a, b):
@@ -68,8 +65,6 @@ def main():
     parser.add_argument("--text", type=pathlib.Path, required=True)
     parser.add_argument("--ingrain", type=pathlib.Path, default=ROOT / "ingrain")
     parser.add_argument("--dtypes", default="bf16,int8,int4")
-    parser.add_argument("--prompt", default="Once upon a time")
-    parser.add_argument("--n", type=int, default=64, help="texts that the reference samples")
     parser.add_argument("--rows", type=int, default=64, help="rows of --text")
     parser.add_argument("--tokens", type=int, default=128, help="tokens of a text that count")
     parser.add_argument("--greedy-tokens", type=int, default=32)
@@ -77,14 +72,16 @@ def main():
     dtypes = options.dtypes.split(",")
     texts = rows(options)
     beginnings = [text[: len(text) // 3] for text in texts]
-    drawn = [options.prompt + row["text"] for row in generate(
-        options, dtypes[0], [options.prompt], "--n", options.n, "--temperature", 1, "--max-tokens", options.tokens)]
-    print(f"{options.model.name}: {len(texts)} texts of {options.text.name}, {len(drawn)} drawn texts\n")
+    drawn = generate(options, dtypes[0], beginnings, "--temperature", 1, "--max-tokens", options.tokens,
+                     "--prompt-log-probabilities")
+    continued = [beginning + row["text"] for beginning, row in zip(beginnings, drawn)]
+    starts = [len(row["prompt_log_probabilities"]) for row in drawn]
+    print(f"{options.model.name}: {len(texts)} texts of {options.text.name}\n")
     print("| dtype | perplexity | KL per token | same choice | greedy: equal | tokens before a difference |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for dtype in dtypes:
-        real = flat(score(options, dtype, texts))
-        own = flat(score(options, dtype, drawn))
+        real = score(options, dtype, texts, [1] * len(texts))
+        own = score(options, dtype, continued, starts)
         greedy = [row["ids"] for row in generate(options, dtype, beginnings, "--max-tokens", options.greedy_tokens)]
         if dtype == dtypes[0]:
             reference, choices = own, greedy
