@@ -150,7 +150,7 @@ inline Product part_of(const Product& p, int64_t s) {
   return part;
 }
 
-// Returns the product that computes rows [first, first + rows) of p.
+// Returns the part of the product p that computes rows [first, first + rows) of its result.
 inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   Product part = p;
   part.M = rows;

@@ -15,7 +15,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param method   the System 2 method to distil
  * @param imported file with answers that were sampled elsewhere; they replace the samples of the method in the first
- *                 round. Null: the first round samples the method
+ *                 round. Null: the first round samples answers with the method
  * @param <T>      type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,

@@ -24,9 +24,9 @@ import org.ingrain.tensor.Tensor;
  * B and all of A. For the output head the rank stores all rows of B, since every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, one candidate for u is first gathered for each row of the step from each slot with
- * an adapted embedding. Then the candidate from the row's own slot is selected. A bias of B is computed like an
- * additional adapter of rank 1 whose u is 1 in every row.
+ * a row. If there are several slots, then for each row of the step one u is gathered from every slot whose adapter has
+ * an adapted embedding, and the u of the row's own slot is selected. A bias of B is computed like an additional adapter
+ * of rank 1 whose u is 1 in every row.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
  * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.

@@ -368,8 +368,8 @@ public final class Ops {
     }
 
     /**
-     * Sets y (T, F) to silu(gate)·up. The left half of the columns of x (T, C)·Wᵀ is gate, and the right half is up.
-     * {@code gateUp} (T, 2F) is scratch memory; its content is undefined after the call.
+     * Sets y (T, F) to silu(gate)·up. {@code gate} is the left half of the columns of x·Wᵀ, and {@code up} the right
+     * half. {@code gateUp} (T, 2F) is scratch memory; its content is undefined after the call.
      */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());

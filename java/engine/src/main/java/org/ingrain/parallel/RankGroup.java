@@ -273,9 +273,10 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
-     * #GRACE_SECONDS} for each rank. If {@code last} fails or exceeds this time on a rank, and no rank had failed
-     * before this call, throws an exception whose cause is the first such failure. Otherwise returns whether {@code
-     * last} ended within this time on every rank; returns false if the calling thread is interrupted.
+     * #GRACE_SECONDS} for each rank. A rank on which {@code last} throws or does not end within this time fails. If no
+     * rank had failed before this call and a rank fails in it, this method throws an exception whose cause is the first
+     * failure. Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling
+     * thread is interrupted, the method returns false.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

@@ -50,8 +50,7 @@ class SampleParityTest extends ParityTest {
 
     /**
      * Samples from rows whose sizes are near the 48 KB limit and near the 227 KB limit of shared memory. The largest
-     * rows stay within a limit if the kernel has 584 bytes of static shared memory, but exceed the limit if the kernel
-     * has 1,024 bytes of it.
+     * rows fit with the 584 bytes of static shared memory that the kernel has. With 1,024 bytes they would not fit.
      */
     private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {

@@ -79,7 +79,7 @@ public final class TrainingFixture {
         }
     }
 
-    /** Compares the names and bytes of all files, except the log, which has times, and the lock. */
+    /** Compares the names and bytes of all files but the lock and the log. The log contains times. */
     public static void assertSameFiles(Path expected, Path found) {
         assertEquals(names(expected), names(found));
         for (String name : names(expected)) {

@@ -47,7 +47,7 @@ public final class ModelEngines implements AutoCloseable {
         return answerer;
     }
 
-    /** Numbers of calls of slower kernels, summed over all engines that were opened. */
+    /** Number of calls of each kernel that replaced a faster one, summed over all engines that were opened. */
     SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(fallbacks);
         if (answerer != null) {

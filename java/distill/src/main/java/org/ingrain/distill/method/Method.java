@@ -162,7 +162,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Checks that the student would not be trained on the reasoning if the target is the bare answer.
+     * Checks that a target of the bare answer does not contain the reasoning, because the student would be trained on
+     * it.
      *
      * @throws InputException if the task takes the whole text as the answer, and that text contains the reasoning
      */

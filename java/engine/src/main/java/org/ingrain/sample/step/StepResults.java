@@ -7,14 +7,15 @@ import org.ingrain.ffi.Event;
 
 /**
  * The draws and scores of one step in pinned memory. The results are valid from the end of the step until the
- * {@link StepRing} reuses the slot. Each element has 4 bytes. The elements have this order:
+ * {@link StepRing} reuses the slot. Each element has 4 bytes. The elements have the following order. The first column
+ * has their numbers: n draws, m scored tokens, k most probable tokens of a row, and b draws that have a bias.
  * <pre>
  *   n           drawn ids
  *   n           log-probabilities of the drawn ids
  *   m           −log p of the scored tokens
  *   (n + m, k)  ids of the most probable tokens
  *   (n + m, k)  log-probabilities of the most probable tokens
- *   biased      −log p without biases, for each draw that has a bias
+ *   b           −log p of the drawn ids that have a bias, computed without the bias
  * </pre>
  */
 public final class StepResults {

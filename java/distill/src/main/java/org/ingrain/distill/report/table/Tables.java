@@ -32,9 +32,9 @@ public final class Tables {
     }
 
     /**
-     * The result table of the paper, with intervals. The table has further columns for the majority votes, the results
-     * as a judge and the categories that occur in at least one row. The last row has the result of always giving the
-     * commonest gold answer.
+     * The result table of the paper, with intervals. Majority votes, results as a judge, and categories have further
+     * columns if they occur in at least one row. The last row has the result of always giving the commonest gold
+     * answer.
      */
     public static Table arms(List<ArmResult> arms) {
         List<String> shares = shares(arms.stream().map(ArmResult::shares));
