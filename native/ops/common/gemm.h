@@ -160,7 +160,7 @@ struct gemm_shape {
 // Number of bytes of n columns of a row of x as tiles read it.
 template <class W>
 int64_t x_bytes(int64_t n) {
-  return up(n, columns_of<W>::step) * columns_of<W>::step * static_cast<int64_t>(sizeof(x_of<W>));
+  return x_elements_of<W>(up(n, columns_of<W>::step) * columns_of<W>::step) * static_cast<int64_t>(sizeof(x_of<W>));
 }
 
 // Rows [row, row + m) of x. Their blocks of columns are adjacent, in ascending order, if x has been converted.

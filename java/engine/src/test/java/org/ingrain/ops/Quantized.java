@@ -82,7 +82,7 @@ record Quantized(Weight.Format format, int rows, int columns, float[] values, fl
         values[at] = (byte) byteValue;
     }
 
-    /** Random values, scales of about 0.1 of both signs and, if the format has them, zero points in [0, 16]. */
+    /** Random values, scales within ±[0.05, 0.15] and, if the format has them, zero points in [0, 16]. */
     static Quantized random(ParityCheck lab, Weight.Format format, int rows, int columns) {
         Quantized to = zeros(format, rows, columns);
         int[] q = lab.randomInts(rows * columns, format.dtype() == DType.INT8 ? 255 : 16);
@@ -90,7 +90,8 @@ record Quantized(Weight.Format format, int rows, int columns, float[] values, fl
             to.put(i / columns, i % columns, format.dtype() == DType.INT8 ? q[i] - 127 : q[i]);
         }
         for (int i = 0; i < to.scales.length; i++) {
-            to.scales[i] = Float.float16ToFloat(Float.floatToFloat16((float) (0.1 * lab.random().nextGaussian())));
+            float scale = (0.05f + 0.1f * lab.random().nextFloat()) * (lab.random().nextBoolean() ? 1 : -1);
+            to.scales[i] = Float.float16ToFloat(Float.floatToFloat16(scale));
         }
         for (int i = 0; i < to.zeros.length; i++) {
             to.zeros[i] = lab.random().nextInt(17);
