@@ -38,7 +38,7 @@ class FuzzTest {
                 "--disabled_hooks=com.code_intelligence.jazzer.sanitizers.RegexInjection",
                 "--reproducer_path=" + folder,
                 "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=600",
-                "-runs=100", corpus.toString());
+                "-runs=70", corpus.toString());
         assertTrue(output.contains("Done "), output);
     }
 
@@ -66,7 +66,8 @@ class FuzzTest {
         Path temporary = Files.createDirectories(folder.resolve("tmp"));
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-Djava.io.tmpdir=" + temporary,
+                "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-Djava.io.tmpdir=" + temporary,
                 "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", classPath()));
         command.addAll(List.of(arguments));
         Path log = folder.resolve("log");
