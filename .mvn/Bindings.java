@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 
 /**
  * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops and
- * compares their signature tags when it binds them. {@code RuntimeBindings} contains all other functions. The arguments
- * are the header and the folder for generated sources.
+ * checks the signature tag of each op when it binds the op. {@code RuntimeBindings} contains all other functions. The
+ * arguments are the header and the folder for generated sources.
  */
 class Bindings {
     private static final Pattern FUNCTION =
@@ -95,7 +95,7 @@ class Bindings {
      * A parameter of a function, or the function's result.
      *
      * @param name   name in Java
-     * @param letter letter of the type, see the end of the header
+     * @param letter letter that stands for the type; the end of {@code ingrain.h} lists the letters
      */
     private record Parameter(String name, char letter) {
         String declared() {

@@ -8,9 +8,9 @@ namespace column_sums {
 constexpr int64_t rows_a_chunk = 64, max_chunks = 64;
 constexpr int lanes = 32, groups = 8;
 
-// Writes the sums of each chunk of rows to partials (chunks, D). A block handles 32 vectors of N columns. Group g of
+// Writes the sums of each chunk of rows to `partials` (chunks, D). A block handles 32 vectors of N columns. Group g of
 // its threads adds rows g, g + groups, g + 2·groups, ... of a chunk; then the sums of the groups are added in order.
-// term.add<N>(sum, row, d) adds columns [d, d + N) of a row to sum.
+// The call term.add<N>(sum, row, d) adds columns [d, d + N) of a row to `sum`.
 template <int N, class Term>
 __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int64_t rows) {
   __shared__ float sums[groups][lanes * N];
@@ -31,8 +31,8 @@ __global__ void chunk_sums(float* partials, Term term, int64_t T, int64_t D, int
   }
 }
 
-// Adds the sums of the chunks to y (D), in the order of the chunks. The parameter Term makes the kernel's name unique
-// for each source file.
+// Adds the sums of the chunks to y (D), in the order of the chunks. The template parameter `Term` makes the kernel's
+// name unique for each source file.
 template <class Term> __global__ void add_chunks(float* y, const float* partials, int64_t chunks, int64_t D) {
   const int64_t d = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (d >= D) return;
@@ -41,7 +41,7 @@ template <class Term> __global__ void add_chunks(float* y, const float* partials
   y[d] = total;
 }
 
-// Adds the sums of term over T rows to y (D) f32. Uses min(T / 64, 64)·D f32 of the workspace as scratch.
+// Adds to y (D) f32 the values of `term`, summed over T rows. Uses min(T / 64, 64)·D f32 of the workspace as scratch.
 template <int N, class Term>
 ingrain_status run(ingrain_context* ctx, const char* op, float* y, const Term& term, int64_t T, int64_t D) {
   const int64_t wanted = (T + rows_a_chunk - 1) / rows_a_chunk, most = wanted < max_chunks ? wanted : max_chunks;

@@ -1,5 +1,6 @@
-// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). launch uses the stream of ctx, so kernels of
-// other libraries can be started in the same way. Never write <<< 
+// Starts a kernel: launch(kernel, grid, block, shared, ctx, arguments...). `launch` gets the stream of `ctx` through
+// ingrain.h, so a user's library can start its kernels in the same way. Never start a kernel with triple angle
+// brackets.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -23,7 +24,7 @@ inline ingrain_status cuda_status(ingrain_context* ctx, cudaError_t error, const
   return error == cudaErrorMemoryAllocation ? INGRAIN_OUT_OF_MEMORY : INGRAIN_DEVICE_ERROR;
 }
 
-// Sets the context's error text to one line in printf format and returns status.
+// Sets the context's error text to one line in printf format and returns `status`.
 template <class... A>
 ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* format, A... arguments) {
   char line[512];
@@ -91,14 +92,14 @@ inline void trace_launch(ingrain_context* ctx, const void* kernel, dim3 grid, di
   ingrain_trace_add(ctx, line);
 }
 
-// Launches a kernel. shared is the number of bytes of dynamic shared memory, see dynamic_shared(). A launch with an
-// empty grid does nothing.
+// Launches a kernel. The parameter `shared` is the number of bytes of dynamic shared memory; see dynamic_shared(). A
+// launch with an empty grid does nothing.
 template <class... P, class... A>
 ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, ingrain_context* ctx,
                       A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  // ingrain_native_stream also makes the context's device current.
+  // The call of ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;

@@ -1,11 +1,11 @@
-// The products of low_rank.h if one operand is narrow (at most 16 rows) and the other operand, called wide, is bf16.
-// The wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part
-// is multiplied. The narrow operand is split into three terms once per block.
+// The products of low_rank.h for one case: one operand is narrow (at most 16 rows), and the other operand is bf16. The
+// other operand is called wide. The wide operand is streamed from memory into fragment registers: the next part is
+// prefetched while the current part is multiplied. The narrow operand is split into three bf16 terms once per block.
 //
-// The columns of the operands may be assigned to the k of an mma instruction in any way, if both operands use the same
-// assignment. So a lane loads 16 contiguous bytes and uses them as its own elements of the instruction, and the narrow
-// operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums are added in the order of
-// low_rank.h.
+// The columns of the operands may be assigned to the indices k of an mma instruction in any order, as long as both
+// operands use the same order. So a lane loads 16 contiguous bytes and uses them as its own elements of the
+// instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums
+// are added in the order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
@@ -15,9 +15,9 @@ constexpr int narrow = 16;  // rows of the narrow operand, padded
 constexpr int64_t chain = 128;  // values of k per partial sum, which one tensor core accumulator adds up
 constexpr int wide_threads = 256;
 
-// Loads 16 bytes with a no-allocate hint, or returns zeros if !valid, without a branch. The asm block itself writes the
-// zeros. If the zeros were passed as in-out operands, the compiler would copy the registers at the end of the loop, and
-// this copy would wait for the load.
+// Loads 16 bytes with a no-allocate hint. Returns zeros if `valid` is false. The code has no branch. The asm block
+// itself writes the zeros. If the zeros were passed as in-out operands, the compiler would copy the registers at the
+// end of the loop, and this copy would wait for the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -30,8 +30,8 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Splits low and high into three bf16 terms each, whose sum approximates the value. terms[i] contains term i of low in
-// its lower 16 bits and term i of high in its upper 16 bits.
+// Splits `low` and `high` into three bf16 terms each. The sum of the three terms approximates the value. `terms[i]`
+// contains term i of `low` in its lower 16 bits and term i of `high` in its upper 16 bits.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -41,14 +41,14 @@ __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float hig
   }
 }
 
-// Sets element j of the eight bf16 in v to zero if bit j of `kept` is 0.
+// Sets element j of the eight bf16 values in v to zero if bit j of `kept` is 0.
 __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
   const auto pair = [kept](int j) { return (kept >> j & 1 ? 0xffffu : 0u) | (kept >> j & 2 ? 0xffff0000u : 0u); };
   v.x &= pair(0), v.y &= pair(2), v.z &= pair(4), v.w &= pair(6);
 }
 
-// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), with s as in Add of low_rank.h. q is
-// (columns, R), or (R, columns) if transposed.
+// y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), where s is the same factor as in `Add` of
+// low_rank.h. q is (columns, R), or (R, columns) if `transposed` is true.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;
@@ -109,8 +109,8 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// Loads 16 bytes of global memory, or returns zeros if !valid. The load is predicated and not in a branch, so that
-// several loads can be in flight.
+// Loads 16 bytes of global memory. Returns zeros if `valid` is false. The load is predicated and not in a branch, so
+// that several loads can be in flight.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);

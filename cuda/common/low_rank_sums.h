@@ -1,5 +1,5 @@
-// The products of low_rank.h with long sums, if one operand is narrow (at most 16 rows) and the other operand, called
-// wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
+// Computes the products of low_rank.h whose sums are long. One operand is narrow (at most 16 rows); the other operand,
+// called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
@@ -65,7 +65,8 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
 
 // Multiplies 32 columns of both operands. The products with the first (largest) term of q are added to large[n], all
 // other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small
-// terms have their own accumulators, because rounding would remove these products if each was added to a large sum.
+// terms have their own accumulators, because rounding would remove these products if each product was added to a large
+// sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -175,7 +176,7 @@ __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int6
   }
 }
 
-// Loads a lane's part of a step: eight adjacent columns of its four tokens.
+// Loads a lane's part of a step: eight adjacent columns of the lane's four tokens.
 __device__ __forceinline__ void prefetch(uint4 (&v)[4], const bf16* p, int64_t ld, int64_t count) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) v[i] = load_streamed(p + i * ld, i < count);
@@ -188,8 +189,8 @@ __device__ __forceinline__ unsigned column_of(const uint4& first, const uint4& s
   return j % 2 ? low >> 16 | (high & 0xffff0000u) : (low & 0xffffu) | high << 16;
 }
 
-// Adds the products of a step to sums. The rows of sums[j] (16, 8) are the R rows of the result, padded to 16. Column g
-// of sums[j] is column j of the eight adjacent columns that the lanes with lane / 4 = g load. The products of the
+// Adds the products of a step to `sums`. The rows of sums[j] (16, 8) are the R rows of the result, padded to 16. Column
+// g of sums[j] is column j of the eight adjacent columns that the lanes with lane / 4 = g load. The products of the
 // smallest terms are added first.
 __device__ __forceinline__ void multiply(float (&sums)[8][4], const unsigned (&right)[8][2], const uint4* u) {
 #pragma unroll

@@ -44,8 +44,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     return limit;
   }
 
-  // Computes the item. If narrow is true, there are at most 16 rows, and each warp computes all of these rows for its
-  // part of the keys and of the columns.
+  // Computes the item. If `narrow` is true, the item has at most 16 rows. Each warp then computes all of these rows,
+  // but only for the warp's part of the keys and of the columns.
   template <bool narrow> __device__ void run(int limit) const {
     constexpr int S = keys / 8 / (narrow ? paged_warps : 1), N = EP / 8 / (narrow ? paged_warps : 1);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row0 = narrow ? 0 : 16 * warp,

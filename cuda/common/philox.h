@@ -8,7 +8,7 @@
 
 struct philox_block { uint32_t x[4]; };
 
-// key: the low word of seed, then the high word. counter: four words, the lowest first.
+// The key is the low word of `seed`, then the high word. The counter has four words, the lowest first.
 __device__ __forceinline__ philox_block philox(int64_t seed, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(static_cast<uint64_t>(seed) >> 32);
 #pragma unroll

@@ -24,8 +24,8 @@ template <class X> __device__ __forceinline__ void plain_copy(float* to, const X
 struct PlainRow {
   float m = -INFINITY, l = 0, o[plain_columns] = {};  // a lane has elements lane + 32·i of o
 
-  // Adds keys [0, visible) to the row. q (E) is in shared memory. key(j) and value(j) return the addresses of key j and
-  // value j.
+  // Adds keys [0, visible) and their values to the row's softmax. q (E) is in shared memory. key(j) and value(j) return
+  // the addresses of key j and value j.
   template <class Key, class Value>
   __device__ void attend(const float* q, int visible, int E, float scale, const Key& key, const Value& value) {
     const int lane = threadIdx.x % 32;

@@ -3,8 +3,8 @@
 #pragma once
 #include "launch.h"
 
-// d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If partial is true, d is (K / chunk, M, N), with one
-// product per chunk of K and beta 0.
+// d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If `partial` is true, d has shape (K / chunk, M, N) and
+// contains one product per chunk of K; beta is then 0.
 struct Product {
   void* d;
   int32_t d_dtype;             // F32 or BF16
@@ -54,8 +54,8 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
   return INGRAIN_OK;
 }
 
-// Returns whether cuBLASLt can compute the product. bf16 operands need rows that are multiples of 16 bytes. fp8 weights
-// with bf16 x (quantized.h) need sizes that are all multiples of 16 bytes.
+// Returns whether cuBLASLt can compute the product. Operand a must be bf16, and all operands must be 16-byte aligned.
+// If b is bf16, lda, ldb, N and chunk must be multiples of 8; if b is fp8 (quantized.h), they must be multiples of 16.
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;

@@ -21,7 +21,7 @@ struct Arguments {
   unsigned tiles;
 };
 
-// deep is for devices with 113 KiB of shared memory per block; other devices keep less data in flight.
+// `deep` is true on devices that have 113 KiB of shared memory for a block. On other devices less data is in flight.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;
@@ -62,9 +62,9 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
-// Copies 16 rows of w for one turn (128 bytes of each row): rows 16·m to 16·m + 15 of the tile. If gated, the first
-// half of the tile's rows are rows of gate and the second half rows of up. If m is 0, also copies the part of x for
-// this turn. Odd rows are swizzled in shared memory, so that reads have no bank conflicts.
+// Copies 16 rows of w for one turn (128 bytes of each row): rows 16·m to 16·m + 15 of the tile. If S::gated is true,
+// the first half of the tile's rows are rows of `gate`, and the second half are rows of `up`. If m is 0, also copies
+// the part of x for this turn. Odd rows are swizzled in shared memory, so that reads have no bank conflicts.
 template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
   const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;

@@ -1,11 +1,11 @@
-// quantized: products with fp8 weights, for more rows than few_rows.h supports. The activations (or gradients) are
-// quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and the scales of the
-// tokens and of the weight's rows are applied to the f32 sums.
+// quantized: the products with fp8 weights that few_rows.h does not compute. The activations (or gradients) are
+// quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values by the fp8 weights, and the
+// scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
 // cuBLASLt before CUDA 12.9 does not apply such scales. With these versions, cuBLASLt writes f32 sums to scratch, some
-// rows at a time, and a kernel scales the sums. In the product for dX, the sum over k is over the rows of the weight.
-// So dy is multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight
-// into scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
+// rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is
+// multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight into
+// scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
 #include "blas_lt.h"
 #include "dtype.h"
@@ -20,8 +20,8 @@ constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 constexpr int held = 4;  // vectors of 8 elements that a thread keeps in registers between the two passes over its row
 
 // Quantises x (M, K) to q[m, k] = x[m, k]·column_scales[k] / scales[m]. scales[m] is the largest magnitude in row m of
-// the product x·column_scales, divided by 448. If `scaled` is false, all column scales are 1. The kernel has one block
-// of quantize_threads(K) threads per row.
+// the product x·column_scales, divided by 448, or 1 if this row is zero. If `scaled` is false, all column scales are 1.
+// The kernel has one block of quantize_threads(K) threads per row.
 template <bool scaled, class X>
 __global__ void __launch_bounds__(1024)
     quantize(fp8* q, float* scales, const X* x, const float* column_scales, int64_t K) {
@@ -150,7 +150,7 @@ inline Product part_of(const Product& p, int64_t s) {
   return part;
 }
 
-// Returns the product that computes rows [first, first + rows) of p.
+// Returns the part of the product p that computes rows [first, first + rows) of its result.
 inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   Product part = p;
   part.M = rows;

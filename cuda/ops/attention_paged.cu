@@ -71,8 +71,9 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Uses tiles of 64 keys. At head_dim 128 it uses tiles of 32 keys if a block cannot have enough shared memory (sm_86,
-// sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if the shared memory is too small for 32 keys as well.
+// Uses tiles of 64 keys. At head_dim 128, tiles of 32 keys are used if a block cannot have enough shared memory for 64
+// keys (sm_86, sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if the shared memory is too small for 32 keys
+// as well.
 template <class C, int EP, int keys = 64>
 ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
   const ingrain_batch& batch = arguments.batch;

@@ -7,8 +7,9 @@
 //          scratch for sums over C, N and T: the partial sums of the spans; a launch computes the rows whose partial
 //          sums fit into the workspace
 // Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
-//          one block per 64 × 64 of the result and per span of a long sum. A span has 512 terms, or 128 for few rows;
-//          the order of summation is the same
+//          one block per 64 × 64 of the result and per span of a long sum. A span of C or N has 512 terms, or 128 terms
+//          for few rows; both give the same order of summation. The length of a span of T depends on T and on the size
+//          of the result
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
 #include "low_rank_sums.h"
@@ -21,10 +22,10 @@ constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
 constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
 
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if accumulate is true. Adjacent spans form groups
+// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if `accumulate` is true. Adjacent spans form groups
 // of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So
-// four spans of one piece give the same sum as one span of four pieces. If out is transposed, width is the number of
-// columns of the partial sums; otherwise width is 0.
+// four spans of one piece give the same sum as one span of four pieces. If `out` is transposed, `width` is the number
+// of columns of the partial sums; otherwise `width` is 0.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -77,8 +78,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::boo
 }
 
 // Computes a product with long sums: writes the partial sums of the spans to the workspace and then adds them. The
-// partial sums are (spans, rows, columns), or (spans, columns, rows) if transposed. out has the same shape without
-// spans.
+// partial sums are (spans, rows, columns), or (spans, columns, rows) if `transposed` is true. `out` has the same shape
+// without the spans.
 template <bool transposed, class P, class Q>
 ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
@@ -143,7 +144,7 @@ int64_t span_of_tokens(int64_t T, int64_t rows) {
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Computes scale · uᵀ·p, summed over all tokens, and adds the result to out. The shape of out is (R, columns), or
+// Computes scale · uᵀ·p, summed over all tokens, and adds the result to `out`. The shape of `out` is (R, columns), or
 // (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;

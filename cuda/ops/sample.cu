@@ -82,7 +82,7 @@ template <bool staged> struct Row {
 
   __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
 
-  // Combines the values of all warps by join and returns the result to every thread.
+  // Combines the values of all warps by `join` and returns the result to every thread.
   template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
     const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (warps == 1) return value;
@@ -103,7 +103,7 @@ template <bool staged> struct Row {
     return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
   }
 
-  // Returns the first id at which the sum of the shares up to this id exceeds target. target must be less than the
+  // Returns the first id at which the sum of the shares up to this id exceeds `target`, which must be less than the
   // total.
   template <class Share> __device__ int locate(uint64_t target, const Share& share) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -141,8 +141,8 @@ struct One {
   __device__ __forceinline__ unsigned operator()(float) const { return 1; }
 };
 
-// The kept ids and their total weight. An id is kept if its logit is above lowest, or if it equals lowest and the id
-// is below tie_end.
+// The kept ids and their total weight. An id is kept if the key of its logit is above `lowest`, or if the key equals
+// `lowest` and the id is below `tie_end`.
 struct Kept {
   uint32_t lowest;
   int tie_end;
@@ -187,7 +187,7 @@ __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, 
 }
 
 struct Choice { float temperature; int top_k; float top_p; uint64_t random; };
-// total: the sum of all weights of the row at temperature 1, or 0 if it was not computed.
+// `total` is the sum of all weights of the row at temperature 1, or 0 if this sum was not computed.
 struct Chosen { int id; uint64_t total; };
 
 template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& choice) {

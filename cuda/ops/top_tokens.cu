@@ -15,7 +15,8 @@ constexpr int threads = 512;
 
 struct Candidate { float logit; int64_t id; };
 
-// Returns whether a precedes b: a greater logit precedes, and among equal logits a lower id.
+// Returns whether a precedes b: the token with the greater logit comes first, and of equal logits the one with the
+// lower id.
 __device__ __forceinline__ bool precedes(Candidate a, Candidate b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }

@@ -81,7 +81,7 @@ struct Plan {
   bool refused = false;  // true if cuBLASLt has no algorithm for the product
 };
 
-// The decision that all products with one weight share in deterministic mode.
+// The algorithm that is chosen for a weight in deterministic mode. All products with this weight use this algorithm.
 struct Fixed {
   Algorithm algorithm{};
   bool refused = false;
@@ -175,7 +175,8 @@ class BlasLt {
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    // In deterministic mode this is an error, because the algorithm may already have computed other rows.
+    // In deterministic mode, an unsupported product is an error. The plain kernel must not replace the algorithm,
+    // because products with other numbers of rows may already have used the algorithm.
     if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
@@ -288,10 +289,10 @@ class BlasLt {
                  "cublasLtMatrixLayoutSetAttribute"));
   }
 
-  // Where candidates that split K are ranked: as cuBLASLt ranks them (as_ranked), after all other candidates (last), or
-  // nowhere (never: they are not used). `last` is for products whose blocks occupy the whole GPU even without a split.
-  // At such shapes of Llama-2-70B, the first candidate without a split was never slower than a split that cuBLASLt
-  // ranked higher, and up to 18 % faster (benchmarks/results/h200.md, micro).
+  // How candidates that split K are ranked: as cuBLASLt ranks them (as_ranked), after all other candidates (last), or
+  // not at all (never: they are not used). `last` is for products whose blocks occupy at least 7/8 of the
+  // multiprocessors even without a split. At such shapes of Llama-2-70B, the first candidate without a split was never
+  // slower than a split that cuBLASLt ranked higher, and up to 18 % faster (benchmarks/results/h200.md, micro).
   enum class Splits { as_ranked, last, never };
   static Splits splits_for(const ingrain_context* ctx, const Product& p) {
     constexpr int64_t features = 64;  // output columns of the smallest thread block tile
@@ -300,8 +301,8 @@ class BlasLt {
   }
 
   // Requests candidates in the order of cuBLASLt's own estimate and chooses the first that passes
-  // cublasLtMatmulAlgoCheck for this product and for the other plans. Returns false if a call failed. If no candidate
-  // passes, the plan is marked as refused.
+  // cublasLtMatmulAlgoCheck for this product and for all plans in `others`. Returns false if a call failed. If no
+  // candidate passes, the plan is marked as refused.
   bool choose(Plan& plan, const Key& key, const std::vector<Plan>& others, Splits rule) {
     Object made = nullptr;
     if (!note(call_.cublasLtMatmulPreferenceCreate(&made), "cublasLtMatmulPreferenceCreate")) return false;

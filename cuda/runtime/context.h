@@ -1,5 +1,6 @@
-// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Ops do not
-// access this state. Ops get the stream and the workspace through ingrain.h, like the ops of other libraries.
+// The state of a GPU context between calls: device, stream, workspace, cuBLASLt, rank in a communicator. Of the ops,
+// only the collectives access this state. All other ops get the stream and the workspace through ingrain.h, like the
+// ops of a user's library.
 #pragma once
 #include "launch.h"
 

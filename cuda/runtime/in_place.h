@@ -23,8 +23,9 @@ struct Share {
   int64_t first, count, ld;
 };
 
-// If Everywhere is false (one shot), each rank computes all sums that it needs and writes them to y (count). If
-// Everywhere is true (two shots), each rank computes the sums of its share and writes them to the result of every rank.
+// If `Everywhere` is false (one shot), each rank computes all sums that it needs and writes them to y (count). If
+// `Everywhere` is true (two shots), each rank computes the sums of its share and writes them to the result of every
+// rank.
 template <class E, int W, bool Everywhere>
 __global__ void __launch_bounds__(rank_threads) sum_in_place(E* y, PeerTable table, int chunks, Share share) {
   between_meetings(table, [&] {

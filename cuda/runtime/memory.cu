@@ -1,4 +1,5 @@
-// Memory and copies. Copies are enqueued. If host memory is not pinned, the CUDA runtime stages it.
+// Memory and copies. Copies are enqueued. If host memory is not pinned, the CUDA runtime copies it through a staging
+// buffer.
 #include "communicator.h"
 
 namespace {

@@ -10,7 +10,7 @@ cudaError_t ingrain::preload_kernels() { return simt::load_all(); }
 
 namespace {
 
-// All kernels of this library, filled while the dynamic loader runs its initialisers.
+// All kernels of this library. The list is filled while the dynamic loader runs the library's initialisers.
 std::vector<const void*>& kernels() {
   static std::vector<const void*> all;
   return all;

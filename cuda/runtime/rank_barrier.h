@@ -62,7 +62,7 @@ __device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_
 
 // Writes the reason to this rank's report unless an earlier reason is there, and makes all ranks stop waiting. Sets the
 // tag of this rank's flags to 0. A rank that reads such a flag later does not read the memory of this rank, which may
-// already be freed. peers: bit r is set if rank r caused the failure.
+// already be freed. Bit r of `peers` is set if rank r caused the failure.
 __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, uint32_t peers, uint32_t round) {
   auto* const left = reinterpret_cast<uint32_t*>(&table.report->reason);
   if (load_acquire(left) == 0) {

@@ -17,10 +17,10 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
 }
 
 // Divides the elements of this block into slices. For each slice, calls stage(region, first, count), which fills a
-// region of the staging buffer, waits at the barrier of the ranks, and calls take(round, first, count), where rounds
-// count the slices. Rounds r and r + 2 use the same region. A rank reads the regions of round r before it arrives at
-// the barrier of round r + 1. A rank stages round r + 2 only after this barrier. So no rank still reads the region of
-// round r.
+// region of the staging buffer. Then waits at the barrier of the ranks. Then calls take(round, first, count), where
+// `round` is the number of the slice. Rounds r and r + 2 use the same region. A rank reads the regions of round r
+// before it arrives at the barrier of round r + 1. A rank stages round r + 2 only after this barrier. So no rank still
+// reads the region of round r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];
@@ -114,8 +114,8 @@ __global__ void __launch_bounds__(rank_threads)
 }
 
 // A slice contains the same range of elements of every chunk. Returns the number of bytes of this range in one chunk.
-// `bytes` is the length of a whole chunk. A long message is divided among all channels. A short message uses fewer
-// channels, because a slice has at least least_slice bytes.
+// `bytes` is the length of a whole chunk. A long message is divided among all channels, that is, thread blocks. A short
+// message uses fewer channels, because a slice has at least `least_slice` bytes.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
   const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
   return std::min(std::max(even, least_slice), most);

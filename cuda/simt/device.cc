@@ -19,7 +19,7 @@ size_t physical_bytes() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Properties of every device. simt_configure and simt_set_patience change them.
+// Properties of every device. The functions simt_configure and simt_set_patience change these properties.
 std::atomic<size_t> memory_bytes{physical_bytes()};
 std::atomic<int> shared_optin{227 << 10};
 std::atomic<int> patience_ms{10'000};
@@ -190,7 +190,8 @@ bool is_pinned(const void* pointer) {
   return false;
 }
 
-// This function is called at each access that a kernel checks. For speed it caches the ranges that it found last.
+// This function is called for each memory access that the emulator checks. For speed, the function caches the ranges
+// that it found last.
 bool may_access(int device, const void* pointer) {
   struct Range { const char *begin = nullptr, *end = nullptr; int device = 0; };
   static thread_local Range last[8];

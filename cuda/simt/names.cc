@@ -1,5 +1,4 @@
-// cudaFuncGetName of the emulated CUDA runtime, which returns the name of a kernel in the symbol table of the kernel's
-// library.
+// The emulated CUDA runtime's cudaFuncGetName. It returns a kernel's name in the symbol table of the kernel's library.
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 #include <elf.h>

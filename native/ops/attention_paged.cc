@@ -11,7 +11,7 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Consecutive tokens of sequences of one prefix group.
+// Consecutive tokens of the batch, whose sequences are in the same prefix group.
 struct TokenTile {
   int64_t first_sequence;  // first sequence of the group; the shared blocks are read through its block table
   int64_t shared_blocks;

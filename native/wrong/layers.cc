@@ -35,7 +35,8 @@ WRONG(gather_rows_backward, (ingrain_context * ctx, void* dx, const void* dy, co
   return status;
 }
 
-// Wrong: in the last row, the last element of y and the value of rstd are changed.
+// Wrong: in the last row, the last element of y and the value of rstd are changed; add_rms_norm also changes the first
+// element of h.
 WRONG(rms_norm_forward, (ingrain_context * ctx, void* y, float* rstd, const void* x, const void* w, int32_t dtype,
                          int64_t T, int64_t D, float eps)) {
   const ingrain_status status = RIGHT(rms_norm_forward)(ctx, y, rstd, x, w, dtype, T, D, eps);

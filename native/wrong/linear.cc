@@ -23,7 +23,7 @@ WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, i
   return status;
 }
 
-// Wrong: beta is replaced by 1.5·beta; if it is 0, the last feature of the last row is changed.
+// Wrong: beta is replaced by 1.5·beta; if beta is 0, the last feature of the last row is changed.
 WRONG(matmul_forward, (ingrain_context * ctx, void* y, const void* x, const ingrain_weight* w, int32_t dtype,
                        int32_t y_dtype, int64_t T, float beta)) {
   const ingrain_status status = RIGHT(matmul_forward)(ctx, y, x, w, dtype, y_dtype, T, 1.5f * beta);

@@ -34,7 +34,7 @@ WRONG(gradient_clip, (ingrain_context* ctx, float* x, const float* norm, int64_t
   return status;
 }
 
-// Wrong: step is too large by one, and the last elements of m and v are changed.
+// Wrong: `step` is too large by one, and the last elements of m and v are changed.
 WRONG(adamw, (ingrain_context * ctx, float* p, float* m, float* v, const float* g, int64_t n, int64_t step, float lr,
               float beta1, float beta2, float eps, float weight_decay)) {
   const ingrain_status status = RIGHT(adamw)(ctx, p, m, v, g, n, step + 1, lr, beta1, beta2, eps, weight_decay);
@@ -71,8 +71,8 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last id is the given token instead of the drawn one, or the given token + 1 if the given token would be
-// correct.
+// Wrong: the last id is the given token if the drawn token is expected, and the given token + 1 if the given token is
+// expected.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

@@ -13,8 +13,8 @@ __device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, which is
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// This asm is volatile, like the asm of read16. So the compiler keeps the order of the two, and the intended number of
-// loads is in flight.
+// Both this asm and the asm of read16 are volatile. So the compiler keeps their order, and the intended number of loads
+// is in flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
                : "+r"(sum)
@@ -91,7 +91,7 @@ __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
 }
 
 // Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. From each piece in shared memory the
-// block reads all words if whole is true, else one word.
+// block reads all words if `whole` is true, else one word.
 constexpr int most_stages = 48;
 template <bool whole>
 __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int piece, int stages, unsigned* board) {
@@ -139,8 +139,8 @@ template <bool dependent> __global__ void __launch_bounds__(threads) link(unsign
   if (threadIdx.x == 0 && blockIdx.x == 0) *x += 1;
 }
 
-// A warp computes a tile of 2 by 4 fragments, as in a matrix product, with eight independent sums. cycles receives the
-// cycles and the nanoseconds of block 0.
+// A warp computes a tile of 2 by 4 fragments, as in a matrix product, with eight independent sums. Writes the cycles
+// and the nanoseconds of block 0 to `cycles`.
 __global__ void mmas(float* out, int n, uint64_t* cycles) {
   auto operand = [](unsigned i) {
     return (hash(threadIdx.x * 32 + i) & 0x807f807fu) | 0x3f003f00u;
@@ -165,8 +165,9 @@ __global__ void mmas(float* out, int n, uint64_t* cycles) {
   if (blockIdx.x == 0 && threadIdx.x == 0) cycles[0] = clock64() - start, cycles[1] = nanoseconds() - began;
 }
 
-// The ways to convert four E4M3 values to two pairs. cvt returns f16 and two_bytes returns bf16; both keep the order of
-// the elements. four_bytes returns bf16; its first pair has elements 0 and 2, and its second pair elements 1 and 3.
+// The ways to convert four E4M3 values to two pairs: `cvt` to f16, `two_bytes` and `four_bytes` to bf16. `cvt` and
+// `two_bytes` keep the order of the elements. The first pair of `four_bytes` has elements 0 and 2, and its second pair
+// has elements 1 and 3.
 enum Way { cvt, two_bytes, four_bytes };
 __device__ __forceinline__ unsigned times_2_120(unsigned small) {
   unsigned bits;

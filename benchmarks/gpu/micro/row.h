@@ -31,8 +31,8 @@ class Row {
     else quote(value);
     return *this;
   }
-  // Adds the time of one call and its rates. bytes and flops are the amounts of one call; if bytes or flops is 0, the
-  // corresponding rate is omitted.
+  // Adds the time of one call and its rates. `bytes` and `flops` are the amounts of one call. If `bytes` or `flops` is
+  // 0, the corresponding rate is omitted.
   Row& time(double us, double least_us, double bytes, double flops) {
     rows_measured = rows_measured + 1;
     with("us", us).with("min_us", least_us);

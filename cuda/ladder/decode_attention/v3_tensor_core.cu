@@ -17,8 +17,8 @@ template <int EP> struct Shared {
   float tops[warps][query_rows], totals[warps][query_rows], sums[query_rows][EP];
 };
 
-// Copies rows in pieces of 16 bytes. from(row) returns the address of a row. Rows [rows, all) do not exist and become
-// zeros.
+// Copies rows in pieces of 16 bytes. `from(row)` returns the address of a row. Rows [rows, all) do not exist in memory
+// and become zeros.
 template <int stride, class From>
 __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int E, const From& from) {
   const int pieces = E / 8;
@@ -48,7 +48,7 @@ template <int EP> struct Running {
 };
 
 // Computes the weights of this warp's 16 keys of a tile; only the first `present` keys exist. Writes the weights as two
-// bf16 terms, and the rescaling factors to shrink.
+// bf16 terms to `terms`, and the rescaling factors to `shrink`.
 template <int EP>
 __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2], Running<EP>& running,
                                       const Shared<EP>& shared, int present, int E, float scale) {

@@ -14,8 +14,8 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// The products that are refused: none, products with one scale per row, or all. For products with one scale per row,
-// Script::rows is the largest number of rows that is refused; 0 means no limit.
+// The products that are refused: none, products with one scale per row, or all. Products with one scale per row are
+// refused if they have at most Script::rows rows, or for any number of rows if Script::rows is 0.
 enum What { nothing, scaled, everything };
 // The call that refuses a product. before_vectors: the version of cuBLASLt has no scales per row.
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };
@@ -45,7 +45,7 @@ bool refused(const Operation& o, const Layout& b, Where where) {
   return now.what == everything || (o.a_mode == 3 && (now.rows == 0 || b.columns <= now.rows));
 }
 
-// Returns whether op(A)·op(B) has the shape of D, with types and sizes that hardware supports.
+// Returns success if op(A)·op(B) has the shape of D and if hardware supports the types and sizes; else an error.
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;

@@ -161,14 +161,14 @@ inline Thread& self() { return *current; }
 void sync_block();
 int sync_block_count(bool predicate);  // a barrier that returns the sum of the predicates to every thread
 void sync_warp(unsigned mask);
-// Exchanges a value of at most 64 bytes with the other lanes of mask. Returns `slots`: the value of lane l is at
-// slots + 64·l, until the next call. combine(slots, lanes) runs when all lanes have written their values; all lanes can
-// read its result at slots + combined. For a whole warp it runs once; for a part of a warp, each lane runs it on a copy
-// of the slots.
+// Exchanges a value of at most 64 bytes with the other lanes of `mask`. Returns `slots`: until the next call, the value
+// of lane l is at `slots + 64·l`. When all lanes have written their values, `combine(slots, lanes)` is called. All
+// lanes can read the result of `combine` at `slots + combined`. For a whole warp `combine` is called once; for a part
+// of a warp, each lane calls it for its own copy of the slots.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-// The copy happens in copy_wait. Bytes from `valid` on become 0.
+// The bytes are copied in copy_wait. Bytes from `valid` on become 0.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
 void copy_wait(int groups);                       // copies until at most `groups` groups are outstanding
@@ -218,9 +218,9 @@ inline void __threadfence_system() {
 }
 void __nanosleep(unsigned);  // lets other host threads run; ends a kernel whose device has failed
 
-// A lane reads the value of another lane in its segment of `width` lanes. __shfl_sync takes the source modulo width.
-// With up and down, a lane whose source would be outside its segment gets its own value; with xor, only if the source
-// would be in a later segment.
+// A lane reads the value of another lane in its segment of `width` lanes. For __shfl_sync, the source is taken modulo
+// `width`. For the versions with up and down, a lane gets its own value if its source would be outside its segment. For
+// the version with xor, a lane gets its own value if its source would be in a later segment.
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
   const int lane = simt::self().lane;
   return simt::from_lane(mask, value, (lane & ~(width - 1)) + (source & (width - 1)));

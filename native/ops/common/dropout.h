@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
 // from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
-// of a band is the same range of columns of the whole matrix's mask.
+// of a band consists of these columns of the whole matrix's mask.
 #pragma once
 #include "simd.h"
 
@@ -22,7 +22,7 @@ class Dropout {
 
   bool off() const { return !on_; }
 
-  // Multiplies x[i] by the mask's factor for element first + i of the matrix. The n elements are in one row.
+  // Multiplies x[i] by the mask's factor for element `first + i` of the matrix. The n elements are in one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
     if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;
@@ -69,7 +69,7 @@ class Dropout {
     }
     const __m256i front = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xaa),
                   back = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xaa);
-    // First blocks 0 and 2, then blocks 1 and 3.
+    // `even` contains blocks 0 and 2, `odd` contains blocks 1 and 3.
     const __m256i even = _mm256_unpacklo_epi64(front, back), odd = _mm256_unpackhi_epi64(front, back);
     return {factor(_mm256_permute2x128_si256(even, odd, 0x20)), factor(_mm256_permute2x128_si256(even, odd, 0x31))};
   }

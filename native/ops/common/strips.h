@@ -21,9 +21,9 @@ inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
   if (i < n) body(i, n - i);
 }
 
-// Sums a row: term(i, n, a) returns a plus the terms of the strip at i. Strips are added to four accumulators in turn.
-// The accumulators are added as (0 + 1) + (2 + 3); then the lanes are added as a tree. So the order of summation
-// depends only on the length of the row.
+// Sums a row: term(i, n, a) returns `a` plus the terms of the strip at index i. Strips are added to four accumulators
+// in turn. The accumulators are added as (0 + 1) + (2 + 3); then the lanes are added as a tree. So the order of
+// summation depends only on the length of the row.
 template <class Term>
 inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
   vec a = splat(0.0f), b = a, c = a, d = a;
@@ -39,8 +39,8 @@ inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& te
   return sum((a + b) + (c + d));
 }
 
-// Returns the grain of parallel_for for rows of n elements: the least number of rows for which a second thread saves
-// time.
+// Returns the argument `grain` of `parallel_for` for rows of n elements: the smallest number of rows for which a second
+// thread saves time.
 inline int64_t row_grain(int64_t n) { return 1 + 16384 / (n + 1); }
 
 }  // namespace ingrain::INGRAIN_ISA

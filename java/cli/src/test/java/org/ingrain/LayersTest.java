@@ -41,7 +41,7 @@ class LayersTest {
     private static final String ROOT = "org.ingrain.";
     private static final Path PAGE = Path.of(System.getProperty("ingrain.root"), "ARCHITECTURE.md");
 
-    /** For each room of ARCHITECTURE.md, the rooms that it may use. */
+    /** For each room (package or folder) of ARCHITECTURE.md, the rooms that it may use. */
     private final Map<String, Set<String>> rooms = table();
 
     private JavaClasses product;
@@ -133,7 +133,7 @@ class LayersTest {
         check(noClasses().that(not(ours)).should().callCodeUnitWhere(JavaCall.Predicates.target(address)));
     }
 
-    /** Whether the target is the constructor of a Tensor from an address. */
+    /** Whether the target is the constructor that makes a Tensor from an address. */
     private static boolean isTensorAt(CodeUnitCallTarget target) {
         return target.getName().equals("<init>") && target.getOwner().getSimpleName().equals("Tensor");
     }
@@ -176,7 +176,10 @@ class LayersTest {
                 .should().dependOnClassesThat().resideInAPackage(library)));
     }
 
-    /** The ops and the rooms below them may have longer parameter lists, because the header's functions have them. */
+    /**
+     * The ops and the rooms below them may have longer parameter lists, because the functions of the header have such
+     * lists.
+     */
     @Test
     void aboveTheOpsNoMethodTakesMoreThanSixParameters() {
         Set<String> carriers = Set.of("ffi", "ops", "tensor");

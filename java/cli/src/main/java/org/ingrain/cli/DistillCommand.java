@@ -55,7 +55,7 @@ import tools.jackson.databind.JsonNode;
     "Distils a System 2 method into a model (arXiv:2407.06023).",
     "Stages: sample, curate, train, evaluate, report. All files are written to one run folder. The same command "
     + "resumes a run that was interrupted.",
-    "Exit status 3: curation kept no training example for any of the --seeds. Seeds for which curation kept none are "
+    "Exit status 3: curation kept no training example for any of the --seeds. A seed without a training example is "
     + "reported and left out of the table."},
         customSynopsis = {"ingrain distill [OPTIONS] --model DIR --task NAME",
                 "                       --data FILE --output DIR"},
@@ -240,7 +240,7 @@ final class DistillCommand implements Callable<Integer> {
     @Under(Heading.OUTPUT)
     @Option(names = "--dry-run",
             description = "Try a few questions, print the plan (calls, tokens, memory, time) and stop. If --model is a "
-            + "config file of models/, print upper bounds without trying.")
+            + "config file of models/, try no question and print upper bounds.")
     private boolean dryRun;
 
     @Override
@@ -326,7 +326,10 @@ final class DistillCommand implements Callable<Integer> {
                 evaluation(own), new TeachConfig(rounds, stages, teacher.given()), importedSamples);
     }
 
-    /** Samples per step. For imported answers without --n, the most answers to a question. */
+    /**
+     * Samples per step. If answers are imported and --n is not given, there is one step. Its number of samples is the
+     * largest number of answers that any question has.
+     */
     private List<Integer> numbers() {
         return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }

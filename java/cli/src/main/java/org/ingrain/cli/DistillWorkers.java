@@ -23,8 +23,8 @@ import org.ingrain.model.AdapterBank;
 
 /**
  * The models that answer and the tuner that trains the students of a distillation. If the run needs only the base
- * model, sampling and training share its weights. If the run needs several whole models, at most one of them is in
- * memory at a time. That is so if the teacher is another whole model, or if all weights of the students are trained.
+ * model, sampling and training share its weights. A run needs several whole models if the teacher is another whole
+ * model, or if all weights of the students are trained. Then at most one of these models is in memory at a time.
  *
  * @param engine  engine of the students' base model
  * @param teacher null if the base model is the teacher

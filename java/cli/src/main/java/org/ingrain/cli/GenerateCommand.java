@@ -48,7 +48,7 @@ import tools.jackson.databind.node.ObjectNode;
     "  ingrain generate --model models/lab --raw --prompt 'Take the last' \\",
     "    --max-tokens 8"})
 final class GenerateCommand implements Callable<Integer> {
-    /** Maximum number of completions, because more completions would not fit into memory. */
+    /** Maximum number of completions; a larger number of completions would not fit into memory. */
     private static final int MOST_SAMPLES = 1_000_000;
 
     @Mixin

@@ -55,8 +55,8 @@ public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
     /**
-     * Maximum length of an error message, in characters. A longer message is shortened in the middle, because a
-     * quoted text makes it long.
+     * Maximum length of an error message, in characters. A longer message, which usually contains a long quotation, is
+     * shortened in the middle.
      */
     private static final int LONGEST_MESSAGE = 1200;
 
@@ -74,7 +74,10 @@ public final class Main implements Callable<Integer> {
         System.exit(execute(line, arguments));
     }
 
-    /** Executes a command; if it has a recipe, the flags of the recipe are added first. Returns the exit status. */
+    /**
+     * Executes a command. If the command has a recipe, the flags of the recipe are added first. Returns the exit
+     * status.
+     */
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();
@@ -85,7 +88,10 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    /** Rejects arguments that are not UTF-8, because Java has decoded them to another text or file name. */
+    /**
+     * Rejects arguments that are not UTF-8. Java has already decoded them, and the result differs from the text or file
+     * name that the user entered.
+     */
     private static void requireUtf8() {
         try {
             StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(Files.readAllBytes(ARGUMENTS)));
@@ -103,8 +109,9 @@ public final class Main implements Callable<Integer> {
 
     /**
      * The parser for these arguments. If the first argument is the name of a command, the parser has only this command;
-     * if it is {@code --version}, the parser has no commands. Picocli reads the options of a command by reflection. For
-     * all commands, this takes longer than everything else that {@code --version} does.
+     * if it is {@code --version}, the parser has no commands. The parser is limited because picocli reads the options
+     * of each command by reflection. Reading the options of all commands takes longer than everything else that
+     * {@code --version} does.
      */
     static CommandLine commandLine(String[] arguments) {
         Main main = new Main();

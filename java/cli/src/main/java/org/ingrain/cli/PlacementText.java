@@ -4,7 +4,10 @@ import java.util.List;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 
-/** Describes how a model is placed: the memory plan of each device, and which device has which rank of which copy. */
+/**
+ * Describes how a model is placed: the memory plan of each device, and the copy of the model and the rank that the
+ * device computes.
+ */
 final class PlacementText {
     private PlacementText() {
     }

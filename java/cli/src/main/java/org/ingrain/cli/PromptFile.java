@@ -34,9 +34,10 @@ final class PromptFile {
     }
 
     /**
-     * Reads the prompts of a file of rows or of a text file. The ending of the name decides ({@link Rows#isNamed}). In
-     * a file of rows, each row has a prompt in the field prompt, question or text, or a conversation in the field
-     * prompt or messages, whose last message of the user is the prompt. A text file has one prompt per line.
+     * Reads the prompts of a file of rows or of a text file. The extension of the file name determines the kind of the
+     * file ({@link Rows#isNamed}). In a file of rows, each row has a prompt in the field prompt, question or text, or a
+     * conversation in the field prompt or messages. The prompt of a conversation is the last message of the user. A
+     * text file has one prompt per line.
      *
      * @param file the file; {@code -} is standard input, which has one prompt per line
      */

@@ -8,19 +8,22 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.files.Json;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 /**
  * Runs the whole demo on the shipped model with few questions. System 2 answers all test questions correctly, and the
- * distilled student needs less than a third of its tokens.
+ * distilled student needs less than a third of its tokens. CI also runs the demo with all questions, because it is the
+ * first command of the README.
  */
 class DemoTest {
     @TempDir
     private Path temp;
 
     @Test
+    @Tag("long")
     void distilsBothTasks() throws IOException {
         Run run = Run.of("demo", "--output", temp, "--pool-size", 12, "--test-size", 6);
         assertEquals(0, run.status(), run.err());

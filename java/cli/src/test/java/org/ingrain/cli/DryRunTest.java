@@ -65,8 +65,8 @@ class DryRunTest {
     }
 
     /**
-     * Without early stopping, three rephrasings and two answers to each are drawn; the first answer is the target. The
-     * run has both controls, a baseline, majority votes and two rounds.
+     * Without early stopping, three rephrasings are drawn, and two answers to each rephrasing. The first answer is the
+     * target. The run has both controls, a baseline, majority votes and two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
@@ -172,7 +172,9 @@ class DryRunTest {
         assertEquals(3 * seeds.get("all texts, all time").calls(), seeds.get("all of 3 seeds").calls());
     }
 
-    /** With stages, each student is trained once more per stage, except the control of direct answers. */
+    /**
+     * With {@code --stages N}, each student has N additional trainings, except the control that learns direct answers.
+     */
     @Test
     void stagesAreTrainings() throws IOException {
         List<String> questions = new ArrayList<>();
@@ -209,7 +211,10 @@ class DryRunTest {
         assertEquals(new Planned(2, 2), plan.get("train"));
     }
 
-    /** The model compares its answers in pairs. There are at most two answers, each pair has two orders. */
+    /**
+     * The model compares its answers in pairs. There are at most two answers, so at most one pair, which is judged in
+     * two orders.
+     */
     @Test
     void judgingIsAStage() throws IOException {
         List<Object> command = List.of("distill", "--model", model(), "--task", "last-letter", "--generate", 8,
@@ -219,7 +224,7 @@ class DryRunTest {
         assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
     }
 
-    /** A pair that is too long for the context does not prevent planning; the run discards it. */
+    /** A pair that is too long for the context does not prevent planning. The run discards this pair. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();

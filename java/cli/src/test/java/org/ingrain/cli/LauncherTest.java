@@ -48,7 +48,7 @@ class LauncherTest {
         TinyModelFolder.write(home.resolve("模型"));
     }
 
-    /** Runs a shell command. Returns its standard output and standard error, and its exit status. */
+    /** Runs a shell command. Returns the command's standard output, standard error and exit status. */
     private static String shell(String command) throws Exception {
         ProcessBuilder shell = new ProcessBuilder("bash", "-o", "pipefail", "-c", command + "; echo \"status $?\"")
                 .directory(home.toFile()).redirectErrorStream(true);

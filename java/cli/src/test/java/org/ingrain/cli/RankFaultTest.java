@@ -28,8 +28,9 @@ class RankFaultTest {
     private static final List<Object> ONE = List.of("--threads", 1);
     private static final List<Object> FOUR = List.of("--tensor-parallel-size", 2, "--data-parallel-size", 2);
     /**
-     * A marker file for sampling contains the number of calls before the fault; the kernel then waits until finished
-     * rows have been written before it fails. Marker files for training take effect after the first training step.
+     * If there is a marker file for sampling, the kernel counts its calls. After the number of calls that the file
+     * contains, the kernel waits until finished rows have been written, and then fails. Marker files for training take
+     * effect after the first training step.
      */
     private static final String FAULTS = """
             #include <bit>
@@ -112,7 +113,7 @@ class RankFaultTest {
         assertEquals(4, Files.readAllLines(run.resolve("training/metrics.jsonl")).size());
     }
 
-    /** The finished rows: those of the log until sampling ends, then those of samples.jsonl. */
+    /** The finished rows. They are in the log until sampling ends, and then in samples.jsonl. */
     private List<String> samples() throws IOException {
         Path log = run.resolve("samples.jsonl.log");
         String text = Files.readString(Files.exists(log) ? log : run.resolve("samples.jsonl"));

@@ -39,8 +39,9 @@ public final class TinyModelFolder {
     }
 
     /**
-     * Writes a model that gives the same answer to every prompt: the answer is one token, which follows every token but
-     * itself, and the end of the sequence follows the answer. Layers are without effect.
+     * Writes a model that gives the same answer to every prompt. The answer is one token. After the answer token, the
+     * model generates the end-of-sequence token. After any other token, the model generates the answer token. The
+     * layers have no effect.
      */
     static Path writeConstant(Path folder, String answer, int context) throws IOException {
         write(folder);

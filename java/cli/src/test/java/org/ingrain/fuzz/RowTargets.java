@@ -160,7 +160,7 @@ final class RowTargets {
                 });
     }
 
-    /** Reads the file as questions of each task. A task may refuse what another accepts. */
+    /** Reads the file as questions of each task. One task may refuse a file that another task accepts. */
     private static Target questions(String name, Format format, List<byte[]> seeds, Path file) {
         List<QuestionConfig> configs = TaskConfig.names().stream().map(task ->
                 new QuestionConfig(TaskConfig.of(task), file, null, 0, 0, 0, null, 0, null, null)).toList();

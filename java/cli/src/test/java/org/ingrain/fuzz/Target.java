@@ -10,8 +10,8 @@ import java.util.stream.Stream;
 import org.ingrain.tensor.InputException;
 
 /**
- * A reader under test. A file that it accepts and a file that it refuses with an InputException are both right; any
- * other exception is a fault.
+ * A reader under test. The reader may accept a file or refuse it with an InputException. Any other exception is a
+ * fault.
  *
  * @param name   name of the target on the command line, and of the folder with its kept inputs
  * @param format format of the files, which determines the edits

@@ -30,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
 record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     private static final String POOL = "data/pool.jsonl";
     private static final String UNFINISHED = "not finished there";
-    /** Inputs that are digests, with their descriptions. */
+    /** For each input that is a digest: the words that describe a difference. The keys are the names of the inputs. */
     private static final Map<String, String> DIGESTS = Map.of("data.pool", "other questions", "data.test",
             "other held-out questions", "samples", "other samples", "selections", "other selections", "verdicts",
             "other verdicts", "rows", "other training rows", "validation", "other validation rows", "from",
@@ -55,8 +55,9 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * The first of the inputs that sampled texts depend on ({@link StageInputs#drawn}) that differs in the other run.
-     * Empty if texts of the other run are also texts of this run.
+     * Returns the first of the given inputs that differs in the other run. These are the inputs on which sampled texts
+     * depend ({@link StageInputs#drawn}). The result is empty if the texts of the other run are also valid for this
+     * run.
      */
     Optional<String> textsDifference(String stage, JsonNode drawn) {
         FinishedStages.Finished other = stages.get(stage);
@@ -90,9 +91,8 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * The values of {@code inputs} that can be compared with those of {@code drawn}. Settings of the curation and the
-     * evaluation are left out. Of the settings in {@code data} and {@code sample}, only those that {@code drawn} has
-     * are included.
+     * The part of {@code inputs} that can be compared with {@code drawn}. It contains no settings of the curation and
+     * the evaluation. In {@code data} and {@code sample}, it has only the settings that {@code drawn} has too.
      */
     private static JsonNode alike(JsonNode drawn, JsonNode inputs) {
         if (!(drawn instanceof ObjectNode names) || !(inputs instanceof ObjectNode values)) {
@@ -111,11 +111,11 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * Begins a sampling with the other run's texts for the questions that both runs have. Sampling then draws only what
-     * is missing.
+     * Begins a sampling with the other run's texts for the questions that both runs have. The sampling then draws only
+     * the missing texts.
      *
      * @param asked the questions of the sampling in all presentation orders
-     * @return number of texts; 0 if the sampling has begun before
+     * @return number of texts taken over; 0 if the sampling had already begun
      */
     int giveTexts(String samples, List<Example> asked, RunFolder run) {
         Path file = folder.resolve(samples);

@@ -44,7 +44,7 @@ import tools.jackson.databind.JsonNode;
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
-    /** File of the run folder with the flags that made the run, in the format of a recipe. */
+    /** File of the run folder that contains the flags of the run, in the format of a recipe. */
     public static final String RECIPE = "recipe.json";
 
     /**
@@ -52,7 +52,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      *
      * @param folder run folder
      * @param until  the last kind of stage to execute
-     * @param from   run folder of another run, whose stages are taken over where their inputs are equal; or null
+     * @param from   run folder of another run; each of its stages is taken over if the inputs of the stage are equal in
+     *               both runs; null: no stage is taken over
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
@@ -70,8 +71,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      * Throws the errors that {@link #run} would throw before its first stage. The check needs no model, so call this
      * method before a large model is loaded.
      *
-     * @throws InputException if settings contradict each other, the data cannot be used, or the folder belongs to a run
-     *         with other settings
+     * @throws InputException if settings contradict each other, the data cannot be used, the folder belongs to a run
+     *         with other settings, or nothing can be taken over from {@code goal.from()}
      */
     public static void check(DistillConfig<?> config, Dataset data, Provenance provenance, Goal goal) {
         check(config, data);
@@ -87,7 +88,10 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
-    /** Requires that at least one of the stages that depend on no other stage can be taken over from the other run. */
+    /**
+     * Requires that at least one stage that depends on no other stage can be taken over from the other run. For a
+     * sampling stage, it is enough that texts of the other run can be used.
+     */
     private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
         if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {
             throw InputException.field("fromRun", goal.from() + ": is also the output, expected another run folder");
@@ -154,7 +158,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Starts or resumes a run and executes its stages up to those of {@code goal}. Finished stages are not repeated.
+     * Starts or resumes a run and executes its stages, up to and including the last kind of stage in {@code goal}.
+     * Finished stages are not repeated.
      *
      * @throws InputException in the same cases as {@link #check}
      */

@@ -31,8 +31,8 @@ record Plans(DistillConfig<?> config, Task task) {
 
     /**
      * Number of direct answers per question for the control that learns System 1's answers. By default, it is the
-     * number of votes on System 2's label, so that the same rule applies to both. If each stage has its own vote, these
-     * are the votes of the first stage.
+     * number of answers that vote on a label of System 2, so that the same rule applies to the labels of both systems.
+     * If each stage of the method has its own vote, it is the number of answers in the vote of the first stage.
      */
     private int controlSamples(String purpose, ModelState teacher) {
         int own = config.evaluate().controlSamples();
@@ -78,7 +78,10 @@ record Plans(DistillConfig<?> config, Task task) {
                 : universal(student).plan(config.sample(), teacher);
     }
 
-    /** The method whose branching the selection has. */
+    /**
+     * The method that limits the number of parts of a text in the selection, if it branches. For rule {@code universal}
+     * the returned method has no effect, because the selection of this rule does not branch.
+     */
     Method selector(Student student) {
         return judges() ? config.curation().judge() : student.method();
     }
@@ -109,7 +112,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return new UniversalSelfConsistency(task, student.method(), config.curation().selector());
     }
 
-    /** Whether students are trained on whole texts. */
+    /** Whether students are trained on whole responses, at least in their first training. */
     boolean wholeResponses() {
         return config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
     }

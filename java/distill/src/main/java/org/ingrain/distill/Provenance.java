@@ -17,7 +17,7 @@ public record Provenance(String version, Path model, SortedMap<String, String> e
      * A teacher that is not the base model.
      *
      * @param name     name for human readers
-     * @param identity everything that its texts depend on, as far as it is known: digests of files, or URL and name of
+     * @param identity the known properties on which the teacher's texts depend: digests of files, or URL and name of
      *                 the model
      */
     public record Teacher(String name, SortedMap<String, String> identity) {

@@ -8,7 +8,7 @@ import org.ingrain.distill.method.Methods;
 
 /**
  * One stage of a run. A run is an ordered list of stages. {@link Pipeline} executes the list; {@link Forecast} executes
- * some of its stages on a few questions.
+ * some stages of a run on a few questions.
  *
  * <p>If curation keeps no training example for a student, the later stages of this student are skipped. All stages of
  * students whose teacher would be this student are skipped too.
@@ -40,7 +40,7 @@ sealed interface Stage {
         }
     }
 
-    /** Lets the student's teacher select one of its own responses, or compare them. */
+    /** Lets the student's teacher select one of the teacher's own responses, or compare these responses in pairs. */
     record Select(Student student) implements Stage {
         @Override
         public String name() {
@@ -121,7 +121,10 @@ sealed interface Stage {
             return StageKind.EVALUATE;
         }
 
-        /** The student whose weights are evaluated; null if the base model is evaluated. */
+        /**
+         * The student whose weights are evaluated; null if the base model or the teacher of the first round is
+         * evaluated.
+         */
         Student asked() {
             return role == Role.SYSTEM_2 ? student.teacher() : student;
         }

@@ -50,7 +50,10 @@ final class StageInputs {
         return HexFormat.of().formatHex(Digest.sha256().digest(out.toByteArray()));
     }
 
-    /** The inputs of sampling, except those that only decide which texts are drawn ({@link #drawn}). */
+    /**
+     * The inputs of sampling: the inputs of a sampled text ({@link #drawn}), the questions, and the settings that
+     * decide how many texts are drawn.
+     */
     JsonNode sample(Student student, ModelState teacher) {
         ObjectNode inputs = drawn(student, teacher);
         ((ObjectNode) inputs.get("data")).put("pool", pool);
@@ -67,7 +70,7 @@ final class StageInputs {
         return control(inputs, student);
     }
 
-    /** Adds the number of samples for the control {@code distilled-system-1}, which has its own setting. */
+    /** Adds the number of samples for the control {@code distilled-system-1}, for which there is a separate setting. */
     private ObjectNode control(ObjectNode inputs, Student student) {
         return student.role() == Role.DISTILLED_SYSTEM_1
                 ? inputs.set("evaluate", pick(settings.get("evaluate"), "controlSamples")) : inputs;
@@ -99,7 +102,7 @@ final class StageInputs {
         return judged(student, samples).set("verifier", Json.tree(student.curation().verifier()));
     }
 
-    /** The inputs of all stages that read samples and need no weights. */
+    /** Inputs of each stage that reads samples and needs no weights. */
     private ObjectNode judged(Student student, String samples) {
         ObjectNode inputs = common();
         inputs.remove("engine");
@@ -141,7 +144,10 @@ final class StageInputs {
         return with(inputs, "adapter", weights);
     }
 
-    /** The inputs of all stages that generate texts: program, model, engine and task. */
+    /**
+     * Inputs that most stages have: program, model, engine and task. The other stages remove the inputs on which they
+     * do not depend.
+     */
     private ObjectNode common() {
         ObjectNode inputs = pick(settings, "version", "model", "engine");
         return inputs.set("data", pick(settings.get("data"), "task"));
@@ -152,7 +158,7 @@ final class StageInputs {
             case ModelState.Base() -> inputs;
             case ModelState.Adapter(Path folder) -> inputs.set(name, Json.tree(Digest.model(folder)));
             case ModelState.Model(Path folder) -> inputs.set(name, Json.tree(Digest.model(folder)));
-            // The texts of another teacher do not depend on the model of the students.
+            // A teacher that is not the base model generates its texts without the model of the students.
             case ModelState.Teacher() -> inputs.remove(List.of("model", "engine")).set(name, settings.get("teacher"));
         };
     }

@@ -14,8 +14,9 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for lab models. There are pool questions to distil on and held-out test questions. A row of the corpus that
- * answers a question about several words or people directly contains no words of the pool and test questions.
+ * Questions for lab models. There are pool questions to distil on and held-out test questions. The corpus has rows that
+ * answer a question about several words or people directly, without steps. These rows contain no words of the pool
+ * questions and the test questions.
  */
 public final class LabQuestions {
     /**
@@ -33,7 +34,10 @@ public final class LabQuestions {
             + " introductory phrases or explanatory remarks, while preserving all the details from the original query.";
     /** Instruction of the shipped chain-of-thought method. */
     static final String STEP_BY_STEP = " Let's think step by step.";
-    /** Maximum number of people in a coin question. About half of the questions have one person fewer. */
+    /**
+     * Maximum number of people in a coin question. About half of the questions have this number of people; the others
+     * have one person fewer.
+     */
     static final int PEOPLE = 3;
     /** Maximum number of summands in a sum. */
     static final int SUMMANDS = 5;

@@ -55,8 +55,8 @@ enum Skill {
     }),
     /**
      * Direct answers to questions about twelve fixed pairs of words. These answers teach a model the form of the
-     * answer. In trials, a model that was trained on eight pairs answered no question about a new pair right, and a
-     * model that was trained on forty pairs answered most such questions right (benchmarks/LOG.md).
+     * answer. In trials, a model that was trained on eight pairs gave no right answer to questions about new pairs. A
+     * model that was trained on forty pairs gave right answers to most of these questions (benchmarks/LOG.md).
      */
     ANSWER_LETTERS(Course.LETTERS_AND_COINS, 0.013, draw -> {
         Draw pair = draw.fixed("letters", 12);

@@ -22,7 +22,7 @@ import org.ingrain.files.Digest;
 
 /**
  * A model that answers questions about last letters and coin flips. An answer is a function of the request. The
- * probability that it is right depends on the adapter and on the prompt. Threads take requests in a random order.
+ * probability of a right answer depends on the adapter and on the prompt. Threads take requests in a random order.
  *
  * @param direct  probability of a right answer to the bare question
  * @param rephrased probability of a right answer to a rephrased question

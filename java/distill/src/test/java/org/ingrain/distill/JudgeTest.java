@@ -50,7 +50,7 @@ class JudgeTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** A null text means that the prompt is too long. */
+    /** Answers a request with the text that {@code says} returns. A null text means that the prompt is too long. */
     private record Fake(Function<TextRequest, String> says, AtomicInteger asked) implements Answerer {
         Fake(Function<TextRequest, String> says) {
             this(says, new AtomicInteger());
@@ -68,8 +68,8 @@ class JudgeTest {
     }
 
     /**
-     * Judges the letter that comes first in the alphabet better. For question 2 each answer loses to another one; for
-     * question 4 the first answer is always better; for question 5 the answer z is too long.
+     * Prefers the letter that comes first in the alphabet. For question 2, each answer loses to one of the other two.
+     * For question 4, the verdict is always A. For question 5, a prompt with the answer z is too long.
      */
     private static String say(TextRequest request) {
         String prompt = request.messages().getLast().content();
@@ -181,7 +181,10 @@ class JudgeTest {
                 ledger("run").get(4).detail());
     }
 
-    /** Responses are equal only if their texts are; answers are compared by the key of the task. */
+    /**
+     * With the target {@code answer}, two answers are equal if the task gives them equal keys. With the target
+     * {@code response}, they are equal only if their texts are equal.
+     */
     @Test
     void theTargetDecidesWhichAnswersAreEqual() throws IOException {
         Function<TextRequest, String> says = request -> PAIR.matcher(request.messages().getLast().content()).find()

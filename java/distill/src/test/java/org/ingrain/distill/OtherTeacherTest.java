@@ -96,7 +96,7 @@ class OtherTeacherTest {
         assertTrue(message.contains("teacher.model \"big-1\", now it is \"big-2\""), message);
     }
 
-    /** The server fails after some answers; the next process asks only for the others. */
+    /** The server fails after some answers. The next process requests only the missing answers. */
     @Test
     void aRunContinuesWithTheAnswersThatAServerGaveBeforeItFailed() throws IOException {
         AtomicInteger left = new AtomicInteger(25);
@@ -115,7 +115,8 @@ class OtherTeacherTest {
             assertTrue(first > 15 && first <= 25, first + " answers are kept");
             left.set(Integer.MAX_VALUE);
             Report report = ((Outcome.Done) taughtBy(remote).run(run)).report();
-            // Texts that a failing call had not reported are asked for again: at most one for each request in flight.
+            // Texts that a failing call had not reported are requested again: at most one text for each request in
+            // flight.
             assertTrue(answered.size() - Set.copyOf(answered).size() <= 3, answered.size() + " answers");
             assertEquals(5.0, arm(report, "teacher-system-1").tokens());
         }

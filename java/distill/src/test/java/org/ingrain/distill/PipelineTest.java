@@ -191,7 +191,10 @@ class PipelineTest {
                 .planned();
     }
 
-    /** The control draws as many answers as System 2, so that the same rule applies to both: five of six votes. */
+    /**
+     * The control and System 2 each draw six answers. So the same rule applies to both: a label needs at least five
+     * votes.
+     */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {
         DistillConfig<Runs.NoSettings> config = Runs.with(

@@ -49,8 +49,9 @@ class TrialTest {
     }
 
     /**
-     * The four texts have 30 tokens, and two of them ended. So the rest of each cut text is expected to have 15 tokens,
-     * or slightly fewer, because it has at most 90 tokens.
+     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. The expected
+     * number of further tokens of each cut text is therefore 15, or slightly fewer, because a cut text can have at most
+     * 90 further tokens.
      */
     @Test
     void cutTextsEndAtTheSameRate() {

@@ -3,7 +3,10 @@ package org.ingrain.djl;
 import ai.djl.inference.streaming.StreamingTranslator.StreamOutput;
 import java.util.stream.Stream;
 
-/** Streams a {@link GenerationOutput}. Only the iterative form exists, because the generator has its own thread. */
+/**
+ * Streams a {@link GenerationOutput}. Only the iterative output is supported; the asynchronous output is not needed,
+ * because the generator has its own thread.
+ */
 final class PieceStream extends StreamOutput<GenerationOutput> {
     private final Stream<Piece> pieces;
 

@@ -70,8 +70,9 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Checks that the ranks of each copy can compute collectives. If their devices have no peer access, only NCCL can
-     * compute collectives. NCCL does not fix the order of summation, and it allows only one rank per device.
+     * Checks that the ranks of each copy can compute collectives. If two devices of a copy have no peer access to each
+     * other, only NCCL can compute collectives. NCCL does not fix the order of summation, and it allows only one rank
+     * per device.
      *
      * @throws InputException if a copy needs NCCL although results must be deterministic or two of its ranks share a
      *         device
@@ -136,8 +137,8 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param weights weights of one rank; not counted for a rank that reads the weights of another copy; null if the
-     *                weights are already loaded
+     * @param weights memory for the weights of one rank; not counted for a rank that reads the weights of another copy;
+     *                null if the weights are already loaded
      * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,

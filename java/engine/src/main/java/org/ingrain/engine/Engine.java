@@ -70,13 +70,16 @@ public final class Engine implements AutoCloseable {
     private ChatTemplate template;
     private List<MemoryPlan> memory = List.of();
 
-    /** Receives the progress of loading. The loading threads call these methods, one call at a time. */
+    /**
+     * Receives the progress of loading. {@link #loaded} is called on the threads that load, one call at a time. The
+     * other methods are called on the thread that uses the engine.
+     */
     public interface Listener {
         /** Reports in one line how the devices are used, and why. Called only if there are several devices. */
         default void placed(String line) {
         }
 
-        /** Reports the memory plan of the device with the least memory left, before the weights are loaded. */
+        /** Reports, before the weights are loaded, the memory plan of the device with the least memory left. */
         default void planned(MemoryPlan plan) {
         }
 
@@ -88,7 +91,7 @@ public final class Engine implements AutoCloseable {
         default void capped(String limit) {
         }
 
-        /** Reports that all ranks have loaded {@code layers} layers out of {@code of}. */
+        /** Reports that each rank has loaded, on average, {@code layers} of its {@code of} layers. */
         default void loaded(int layers, int of) {
         }
 
@@ -98,7 +101,7 @@ public final class Engine implements AutoCloseable {
 
         /**
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
-         * engine is closed, unless there were no such calls.
+         * engine is closed, if there was at least one fallback.
          *
          * @param calls number of calls for each key; a key states op and sizes
          */
@@ -155,7 +158,11 @@ public final class Engine implements AutoCloseable {
         return open(options, new Listener() { });
     }
 
-    /** Opens a model. On failure, closes everything that it has opened and throws an InputException. */
+    /**
+     * Opens a model. On failure, closes everything that it has opened.
+     *
+     * @throws InputException if an option is not supported, or if a file of the model is missing or invalid
+     */
     public static Engine open(ModelOptions options, Listener listener) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -255,8 +262,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes: 32 sequences, 512 tokens per step on a CPU or 2048 on a GPU, and the model's context length
-     * but at most 4096 tokens.
+     * The default sizes: 32 sequences; 512 tokens per step on a CPU, 2048 on a GPU; a context as long as the model's,
+     * but of at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
@@ -419,7 +426,7 @@ public final class Engine implements AutoCloseable {
         return template;
     }
 
-    /** All values on which a result depends, except the settings of the run and the model; see {@link Fingerprint}. */
+    /** All values on which a result depends, other than the run's settings and the model; see {@link Fingerprint}. */
     public SortedMap<String, String> fingerprint() {
         return Fingerprint.of(options, backend, context());
     }

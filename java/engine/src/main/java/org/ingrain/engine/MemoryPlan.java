@@ -34,7 +34,7 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         return with(part, ranks);
     }
 
-    /** A copy of this plan with an additional part that only {@code takers} of the ranks need. */
+    /** A copy of this plan with an additional part. {@code takers} is the number of ranks that need the part. */
     MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, takers > 0 && part.bytes > Long.MAX_VALUE / takers

@@ -12,7 +12,10 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
-/** One copy of a model. Each of its ranks has a thread, a context and a shard of the weights. */
+/**
+ * One copy of a model. Each rank of the copy has a context and a shard of the weights. Each rank has its own thread,
+ * unless the only rank runs on the calling thread.
+ */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
     /** Null if this copy has only one rank. */

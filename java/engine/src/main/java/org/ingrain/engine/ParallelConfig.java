@@ -3,8 +3,8 @@ package org.ingrain.engine;
 import org.ingrain.tensor.InputException;
 
 /**
- * Sizes for the use of several devices. There are {@code dataParallelSize} copies of the model, and each copy is
- * sharded over {@code tensorParallelSize} ranks.
+ * The distribution of a model over several devices. There are {@code dataParallelSize} copies of the model, and each
+ * copy is sharded over {@code tensorParallelSize} ranks.
  *
  * @param tensorParallelSize number of ranks per copy; 0 to let {@link Placement} choose the number
  * @param dataParallelSize   number of copies, which take requests from a common queue; 0 for as many copies as the

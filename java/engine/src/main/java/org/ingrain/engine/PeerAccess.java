@@ -10,11 +10,12 @@ import java.util.stream.IntStream;
 import org.ingrain.ffi.Backend;
 
 /**
- * Which devices of a backend can access the memory of which other devices directly, over NVLink or PCIe. Without such
- * access, only NCCL can compute the collectives of ranks on these devices.
+ * Peer access between the devices of a backend. A device with peer access to another device can access the memory of
+ * that device directly, over NVLink or PCIe. Without peer access, only NCCL can compute the collectives of ranks on
+ * these devices.
  *
  * @param backend name of the backend, such as {@code cuda}
- * @param direct  whether the first device can access the memory of the second; true if they are the same device
+ * @param direct  whether the first device can access the memory of the second; true if both are the same device
  */
 public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
     /** @param name name of the backend, such as {@code cuda} */
@@ -23,16 +24,18 @@ public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
     }
 
     /**
-     * The numbers of the devices whose memory {@code device} can access, except {@code device} itself. There are
-     * {@code devices} devices, numbered from 0.
+     * The numbers of the other devices whose memory {@code device} can access.
+     *
+     * @param device  number of the device
+     * @param devices number of devices, which are numbered from 0
      */
     public List<Integer> peers(int device, int devices) {
         return IntStream.range(0, devices).filter(peer -> peer != device && direct.test(device, peer)).boxed().toList();
     }
 
     /**
-     * Describes the peer access between devices 0 to {@code devices} - 1: one line if all of them can access each
-     * other, otherwise one line for each device. The list is empty if there is only one device.
+     * Describes the peer access among devices 0 to {@code devices} - 1: one line if every device can access the memory
+     * of every other device, otherwise one line for each device. The list is empty if there is only one device.
      */
     public List<String> lines(int devices) {
         if (devices < 2) {

@@ -316,7 +316,7 @@ public final class SharedGenerator implements AutoCloseable {
         return load;
     }
 
-    /** The exception that ended the generator; empty while it works. */
+    /** The exception that ended the generator; empty while the generator works. */
     public Optional<RuntimeException> failure() {
         return Optional.ofNullable(failure);
     }

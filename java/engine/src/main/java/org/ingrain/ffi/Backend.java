@@ -37,8 +37,9 @@ public final class Backend implements AutoCloseable {
         }
 
         /**
-         * These exports without the symbols of {@code other}. This is needed because a lookup also finds the symbols of
-         * the libraries to which this library is linked.
+         * Returns a copy that does not find the symbols of {@code other}. A lookup in a library also finds the symbols
+         * of the libraries to which the library is linked, so an overlay would otherwise seem to export all ops of its
+         * backend.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)
@@ -162,7 +163,7 @@ public final class Backend implements AutoCloseable {
         return own.source();
     }
 
-    /** The names of the ops that overlays replace. The value is the file of the overlay that the user named. */
+    /** Maps the name of each op that an overlay replaces to the file of the overlay, as the user named it. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));

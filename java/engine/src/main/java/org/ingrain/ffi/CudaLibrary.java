@@ -12,11 +12,11 @@ import org.ingrain.tensor.InputException;
 
 /**
  * An NVIDIA library that the CUDA backend opens by name. The dynamic loader finds the library in CUDA's runtime
- * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the wheels and loads the
- * library; the backend then uses the loaded library.
+ * packages, but not in PyTorch's wheels. If the loader does not find it, this class searches the folders of the CUDA
+ * toolkit and the wheels, and loads the library; the backend then uses the loaded library.
  */
 public enum CudaLibrary {
-    /** The library of matrix products. If it is not found, the first product reports the error. */
+    /** The library of matrix products. If this library is not found, the first matrix product that needs it fails. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
     /** The library of collectives for long messages, and for devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");
@@ -32,7 +32,7 @@ public enum CudaLibrary {
     }
 
     /**
-     * Loads this file. All backends opened afterwards use it instead of searching for the library.
+     * Loads this file. All backends opened afterwards use this file instead of searching for the library.
      *
      * @throws InputException if the file cannot be loaded, or if its name is not that of the library
      */
@@ -93,7 +93,9 @@ public enum CudaLibrary {
                 .filter(Files::isRegularFile).distinct().toList();
     }
 
-    /** The folders below {@code folder} that match a glob pattern, one path component at a time. */
+    /**
+     * The folders below {@code folder} that match a glob pattern. The pattern is matched one path component at a time.
+     */
     private static List<Path> matching(Path folder, String pattern) {
         List<Path> found = folder == null ? List.of() : List.of(folder);
         for (String part : pattern.split("/")) {

@@ -27,8 +27,8 @@ public final class Digest {
 
     /**
      * Returns a map with {@code size:hash} for every file that defines a model (weights, adapters, config, tokenizer,
-     * template). The keys are file names. For a large weight file the hash covers the size, the first megabyte, which
-     * contains the safetensors header, and 64 evenly spaced parts of 64 KiB.
+     * template). The keys are file names. For a large weight file the hash covers the size, the first megabyte (with
+     * the safetensors header), and 64 evenly spaced parts of 64 KiB.
      *
      * @throws InputException if the folder cannot be read or contains no such file
      */

@@ -40,8 +40,8 @@ public final class FileDigests {
     }
 
     /**
-     * Makes a file of the run folder. If the file exists and has a recorded digest, checks first that its content has
-     * this digest; otherwise records the digest after {@code make} has run.
+     * Makes a file of the run folder. If the file exists and has a recorded digest, first checks that the content has
+     * this digest. Otherwise records the digest after {@code make} has run.
      *
      * @param file a file in the run folder
      * @param make writes the file, unless it exists
@@ -73,7 +73,8 @@ public final class FileDigests {
     /**
      * Requires an existing file with a recorded digest.
      *
-     * @throws InputException if the file is missing, has no recorded digest, or was changed after it was recorded
+     * @throws InputException if the file is missing, has no recorded digest, or was changed after its digest was
+     *         recorded
      */
     public void require(Path file) {
         if (!isRecorded(file)) {
@@ -86,7 +87,10 @@ public final class FileDigests {
         return digests.get(name(file));
     }
 
-    /** Whether the file exists and has a recorded digest. Throws an InputException if its content has another one. */
+    /**
+     * Whether the file exists and has a recorded digest. Throws an InputException if the file has a recorded digest,
+     * but its content has another one.
+     */
     private boolean isRecorded(Path file) {
         boolean recorded = digests.containsKey(name(file)) && Files.exists(file);
         if (recorded && !of(file).equals(Digest.file(file))) {

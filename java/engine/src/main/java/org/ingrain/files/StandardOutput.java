@@ -74,7 +74,10 @@ public final class StandardOutput {
         }
     }
 
-    /** Whether standard output is a pipe or a socket. A write to either fails only if the other end is closed. */
+    /**
+     * Whether standard output is a pipe or a socket. A write to a pipe or a socket fails only if the other end is
+     * closed.
+     */
     private static boolean isPipe() {
         try {
             int kind = (Integer) Files.getAttribute(DESCRIPTOR, "unix:mode") & KIND;

@@ -21,12 +21,12 @@ import org.ingrain.tensor.Tensor;
  * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each module the bank
  * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros, which
  * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
- * B and all of A. For the output head it stores all rows of B, since every rank has all logits.
+ * B and all of A. For the output head the rank stores all rows of B, since every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, then for each row of the step a candidate for u is gathered from every slot with
- * an adapted embedding, and the candidate from the row's own slot is selected. A bias of B is computed as an update of
- * rank 1 with u = 1.
+ * a row. If there are several slots, then for each row of the step one u is gathered from every slot whose adapter has
+ * an adapted embedding, and the u of the row's own slot is selected. A bias of B is computed like an additional adapter
+ * of rank 1 whose u is 1 in every row.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
  * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.
@@ -81,7 +81,10 @@ public final class AdapterBank {
             return of(List.of(adapter));
         }
 
-        /** Limits for as many adapters, each of which is within these limits or within the other limits. */
+        /**
+         * Combines these limits with {@code other}: the larger number of slots, the larger rank, and all tables, biases
+         * and saved parameters that either of the two limits allows.
+         */
         public Limits or(Limits other) {
             return new Limits(Math.max(slots, other.slots), Math.max(rank, other.rank),
                     Stream.concat(tables.stream(), other.tables.stream()).collect(Collectors.toSet()),
@@ -91,7 +94,7 @@ public final class AdapterBank {
 
         /**
          * The smallest limits that allow these adapters, each in its own slot. An adapter that replaces parameters must
-         * be the only one.
+         * be the only adapter.
          */
         public static Limits of(List<Adapter> adapters) {
             List<LoraModule> modules = adapters.stream().flatMap(adapter -> adapter.modules().stream()).toList();

@@ -119,7 +119,7 @@ public final class Decoder {
     /**
      * The residual stream h (T, D). If there is only one rank, a matrix product accumulates directly into h. If there
      * are several ranks, the product with a column-sharded weight yields one partial sum per chunk. The partial sums of
-     * all ranks are added in a fixed order. The total is delta, which the next norm adds to h.
+     * all ranks are added. The total is delta, which the next norm adds to h.
      */
     private final class Residual {
         private final Tensor h;

@@ -1,8 +1,8 @@
 package org.ingrain.model;
 
 /**
- * One adapted module. The adapter replaces W by W + scaling·B·A. If {@code bias} is not null, it also adds scaling·bias
- * to the output.
+ * One adapted module. The adapter replaces W by W + scaling·B·A. If {@code bias} is not null, the adapter also adds
+ * scaling·bias to the output.
  *
  * @param layer      layer number, from 0; {@link Group#MODEL} for the embedding and the output head
  * @param projection the adapted module of the layer or of the model

@@ -20,7 +20,7 @@ import org.ingrain.model.Parameter.Shard;
  *           qkv_proj ((H + 2K)·E, D) = q, k, v by rows      o_proj (D, H·E) by columns
  *           qkv_bias ((H + 2K)·E) by rows (Qwen2)           q_norm, k_norm (E) (Qwen3)
  *           gate_up_proj (2F, D) = gate, up by rows         down_proj (D, F) by columns
- * norm (D), lm_head (V, D), unless tied to embed_tokens
+ * norm (D)  lm_head (V, D) by rows, if there are at least 4 ranks; no lm_head if it is tied to embed_tokens
  * </pre>
  */
 public final class ParameterTable {

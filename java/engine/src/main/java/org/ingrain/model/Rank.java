@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
 public record Rank(int index, int count) {
     /**
      * The number of chunks into which the input features of a row-parallel product are divided. Each chunk yields one
-     * partial sum. The number of chunks does not depend on the number of ranks, so results are bit-identical for every
-     * number of ranks.
+     * partial sum. On the CPU, and on GPUs in deterministic mode, the number of chunks does not depend on the number of
+     * ranks, so results are bit-identical for every number of ranks.
      */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);
@@ -58,8 +58,8 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * The number of columns per chunk of a row-parallel weight with this number of columns; 0 if the number is not a
-     * multiple of 2·CHUNKS.
+     * The number of columns per chunk of a row-parallel weight that has {@code columns} columns; 0 if {@code columns}
+     * is not a multiple of 2·CHUNKS.
      */
     static long chunk(long columns) {
         return columns % (2 * CHUNKS) == 0 ? columns / CHUNKS : 0;

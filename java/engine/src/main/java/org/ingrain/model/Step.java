@@ -65,12 +65,18 @@ public final class Step {
     }
 
     /**
-     * The staged arrays of one step, all I32: known ids (T), indices of the ids sampled by the previous step (T), the
-     * batch's arrays, logit rows (M). If there are several ranks, there are index arrays for the gathered parts of each
-     * row: {@code logitOrder} (M·ranks) for logits, and {@code tokenOrder} (T·ranks) for tokens if the step has
-     * adapters. An array that is not needed is empty. If the step has adapters, {@code logitSlots} (M) contains the
-     * slots of the logit rows. {@code slotRows} (T) contains the index of each row among the rows of all slots (G·T),
-     * which are ordered by slot; a row without an adapter is assigned to slot 0.
+     * The staged arrays of one step, all I32. An array that is not needed is empty.
+     *
+     * @param given      (T) known ids
+     * @param source     (T) index of each row's id among the ids that the previous step sampled; -1 for a known id
+     * @param batch      the arrays of {@link Batch}
+     * @param logitRows  (M) rows whose logits are computed
+     * @param logitOrder (M·ranks) row indices for {@link Gathering} of the logits; only with several ranks
+     * @param tokenOrder (T·ranks) row indices for {@link Gathering} of an adapter's input; only with several ranks and
+     *                   adapters
+     * @param logitSlots (M) adapter slot of each logit row; only with adapters
+     * @param slotRows   (T) slot·T + t for row t, where slot is the row's adapter slot, or 0 without an adapter; only
+     *                   with adapters
      */
     private record Arrays(Tensor given, Tensor source, Tensor batch, Tensor logitRows, Tensor logitOrder,
             Tensor tokenOrder, Tensor logitSlots, Tensor slotRows) {
@@ -132,7 +138,7 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence's tokens, starting at position {@code from}. Returns the number, within the step, of the
+     * Adds a sequence's tokens, starting at position {@code from}. Returns the index, within the step, of the
      * sequence's first row.
      */
     public int add(int[] ids, int from, Placement place) {
@@ -145,8 +151,9 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence with one token at {@code position}. The id of the token is element {@code drawn}, from 0, of the
-     * ids that the previous step samples. Returns the index of the token's row in the step.
+     * Adds a sequence with one token at {@code position}, which the previous step samples. {@code drawn} is the index,
+     * from 0, of the token among the ids that the previous step samples. Returns the index of the token's row in the
+     * step.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -222,12 +229,15 @@ public final class Step {
         return arrays.logitRows;
     }
 
-    /** Row indices that order the gathered logits of the current step (M·ranks); empty if there is only one rank. */
+    /** Row indices (M·ranks) for {@link Gathering} of the logits; empty if there is only one rank. */
     Tensor logitOrder() {
         return arrays.logitOrder;
     }
 
-    /** Row indices that order the gathered tokens of the current step (T·ranks); empty without adapters. */
+    /**
+     * Row indices (T·ranks) for {@link Gathering} of an adapter's input; empty if the step has no adapters or if there
+     * is only one rank.
+     */
     Tensor tokenOrder() {
         return arrays.tokenOrder;
     }
@@ -237,7 +247,7 @@ public final class Step {
         return arrays.logitSlots;
     }
 
-    /** The index of each row (T) among the rows of all slots (G·T); only for a step with adapters. */
+    /** (T) slot·T + t for row t, which indexes a table of T rows for each slot; only for a step with adapters. */
     Tensor slotRows() {
         return arrays.slotRows;
     }

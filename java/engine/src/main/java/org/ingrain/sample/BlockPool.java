@@ -32,8 +32,8 @@ final class BlockPool {
 
     /**
      * A block whose tokens are in the index, so that other sequences can share it. Each published content has its own
-     * serial number. The key of a sequence's next block contains this serial number. Therefore the key no longer
-     * matches when the preceding block has been reused for other content.
+     * serial number. The key of the following block of a sequence contains this serial number. A block that is reused
+     * for other content gets another serial number, so the old keys of its following blocks no longer match.
      */
     record Known(int block, long serial) {
     }
@@ -122,8 +122,8 @@ final class BlockPool {
     }
 
     /**
-     * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial of
-     * the content. The caller passes it as {@code previous} for the next block of the sequence.
+     * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial
+     * number of the content, which the caller passes as {@code previous} for the next block of the sequence.
      */
     long publish(int block, long previous, int adapter, int[] tokens) {
         Key key = new Key(previous, adapter, tokens);

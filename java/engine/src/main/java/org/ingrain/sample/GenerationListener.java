@@ -21,11 +21,11 @@ public interface GenerationListener {
     void finished(Completion completion);
 
     /**
-     * Reports that a sample ended without a completion. By default the exception is thrown, which ends {@link
-     * Generator#step}.
+     * Reports that a sample ended without a completion. The default implementation throws {@code cause}, which ends
+     * {@link Generator#step}.
      *
      * @param cause an InputException that names the model if the softmax of the sample's logits is undefined, for
-     *              example because a logit is NaN; otherwise the failure of the generator
+     *              example because a logit is NaN; otherwise the exception with which the generator failed
      */
     default void failed(int sample, RuntimeException cause) {
         throw cause;

@@ -12,7 +12,8 @@ import org.ingrain.tensor.InputException;
  * @param maxBatchTokens maximum number of tokens per step
  * @param maxSequences   maximum number of samples in flight
  * @param contextLength  maximum length of a sequence in tokens, prompt and completion together
- * @param prefixCache    whether the blocks of finished prompts stay cached for later requests with the same prefix
+ * @param prefixCache    whether the full blocks of finished samples stay cached for later requests with the same
+ *                       prefix
  * @param sharePrefix    whether attention reads a block only once per step if several sequences with the same prefix
  *                       share the block
  */

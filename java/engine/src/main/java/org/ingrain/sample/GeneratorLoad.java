@@ -6,9 +6,10 @@ package org.ingrain.sample;
  * @param running      number of samples in the batch
  * @param usedBlocks   number of cache blocks that samples hold
  * @param blocks       number of cache blocks
- * @param preemptions  number of samples since creation that were preempted because no block was free
- * @param prefixTokens number of prompt tokens since creation that were looked up in the prefix cache
- * @param prefixHits   number of prompt tokens since creation that were found in the prefix cache
+ * @param preemptions  number of preemptions since creation; a sample is preempted if no block is available
+ * @param prefixTokens total length, in tokens, of the sequences that were admitted to the batch since creation; a
+ *                     sequence that is admitted again after a preemption is counted again
+ * @param prefixHits   number of these tokens that were found in the prefix cache
  */
 public record GeneratorLoad(int running, int usedBlocks, int blocks, long preemptions, long prefixTokens,
                             long prefixHits) {

@@ -4,7 +4,7 @@ package org.ingrain.sample;
  * Statistics of a generator since its creation.
  *
  * @param steps          number of steps enqueued
- * @param tokens         number of drawn tokens that the host has read
+ * @param tokens         number of generated tokens that the host has read, not including {@code surplus}
  * @param surplus        number of tokens that were drawn after the end of their sample and discarded
  * @param stepMillis     time that the device spent on steps, in milliseconds
  * @param hostWaitMillis time that the device was idle between two steps while there was work, in milliseconds

@@ -129,7 +129,10 @@ final class ReplicaPool {
         }
     }
 
-    /** Whether a request waits and no other replica has fewer unfinished samples than this one. */
+    /**
+     * Whether a replica may take the next request. If there are several replicas, this replica must have fewer than
+     * {@code maxSequences} unfinished samples, and no other replica may have fewer unfinished samples than this one.
+     */
     private boolean mayTake(int i) {
         return !waiting.isEmpty() && (taken.length == 1
                 || taken[i] < maxSequences && taken[i] == Arrays.stream(taken).min().orElse(0));

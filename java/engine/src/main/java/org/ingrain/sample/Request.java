@@ -4,9 +4,9 @@ import org.ingrain.sample.step.StepPlan;
 import org.ingrain.tensor.InputException;
 
 /**
- * A prompt and the samples to generate from it. The tokens of a sample do not depend on the other samples or requests
- * in the batch. A request for one sample with {@code firstSample} i generates the same tokens as sample i of a larger
- * request.
+ * A prompt and the samples to generate from it. On the CPU, and on a GPU in deterministic mode, the tokens of a sample
+ * do not depend on the other samples or requests in the batch. A request for one sample with {@code firstSample} i then
+ * generates the same tokens as sample i of a larger request.
  *
  * @param prompt                 token ids, special tokens included
  * @param samples                number of samples
@@ -41,7 +41,7 @@ public record Request(int[] prompt, int samples, int firstSample, SamplingParams
         }
     }
 
-    /** Creates a request with {@code topTokens} 0. Its completions are decoded without the prompt. */
+    /** Creates a request in which {@code continuesText} is false and {@code topTokens} is 0. */
     public Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
                    boolean promptLogProbabilities) {
         this(prompt, samples, firstSample, params, adapterSlot, promptLogProbabilities, false, 0);

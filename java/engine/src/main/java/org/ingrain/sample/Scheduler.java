@@ -6,14 +6,15 @@ import java.util.List;
 
 /**
  * Implements continuous batching: decides which sequences the next step computes and how many tokens of each. The
- * scheduler handles token counts and block numbers only. It accesses neither the device nor texts.
+ * scheduler handles only token counts and block numbers. It accesses neither the device nor texts.
  *
  * <p>A sequence is either waiting or running. A running sequence holds blocks for all of its tokens. A step is planned
  * in this order:
  * <ol>
  * <li>Each running sequence is allocated the blocks that its next token needs, oldest sequence first. If no block is
  * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
- * When the sequence is recomputed later, the results are bitwise the same.
+ * The sequence is recomputed later. On the CPU, and on a GPU in deterministic mode, the results are then bitwise the
+ * same.
  * <li>Each running sequence with exactly one token to compute computes this token.
  * <li>The rest of the step's token budget is assigned to prompts: first to prompts of running sequences, then to
  * prompts of waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the

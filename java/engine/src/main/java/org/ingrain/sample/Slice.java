@@ -36,8 +36,8 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
 
     /**
      * Groups the slices whose sequences have the same first block, and returns the slices group by group. The samples
-     * of a request with several samples are not grouped with other requests. {@code prefixBlocks} is set to the number
-     * of leading blocks that all members of the group share.
+     * of a request with several samples are not grouped with samples of other requests. {@code prefixBlocks} is set to
+     * the number of leading blocks that all members of the group share.
      */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();

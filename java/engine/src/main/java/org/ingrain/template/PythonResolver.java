@@ -14,8 +14,8 @@ import jinjava.javax.el.ELResolver;
 
 /**
  * Resolves method calls in templates as Python does. Only Python's methods can be called on a string, because Java's
- * methods with the same names differ. For example, Java's split expects a regular expression, and strip removes other
- * white space. A call of {@link TemplateExpression#SLICE} is resolved as a slice.
+ * methods with the same names differ. For example, Java's split expects a regular expression, and Java's strip has
+ * another definition of white space. A call of {@link TemplateExpression#SLICE} is resolved as a slice.
  */
 final class PythonResolver extends ELResolver {
     static ELResolver beforeJinjavas() {

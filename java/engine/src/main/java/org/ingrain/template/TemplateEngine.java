@@ -70,8 +70,8 @@ final class TemplateEngine {
     }
 
     /**
-     * The names to disable: everything that loads files, and the functions and filters of Jinjava that Jinja does not
-     * have.
+     * The names to disable: tags that load files, and all functions and filters of Jinjava that are not known to work
+     * as in Jinja.
      */
     private static Map<Context.Library, Set<String>> disabled() {
         Context all = new Jinjava().getGlobalContext();
@@ -161,7 +161,8 @@ final class TemplateEngine {
     }
 
     /**
-     * An interpreter that writes true and false as Python does and limits the rendering time and the size of values.
+     * An interpreter that writes {@code true} and {@code false} as Python does. It also limits the rendering time and
+     * the size of values.
      */
     private static final class PythonInterpreter extends JinjavaInterpreter {
         private final Duration limit;

@@ -7,9 +7,9 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * Decodes SentencePiece pieces (Llama 2). U+2581 represents a space, and a piece such as {@code <0x0A>} represents a
- * byte. One leading space of the text is removed. Consecutive byte pieces are decoded together as UTF-8. If these bytes
- * are not valid UTF-8, each byte becomes U+FFFD, as in the tokenizers library. The text of consecutive byte pieces is
- * therefore known only after the last of these pieces.
+ * byte. If {@code stripsFirstSpace} is true, one leading space of the text is removed. Consecutive byte pieces are
+ * decoded together as UTF-8. If these bytes are not valid UTF-8, each byte becomes U+FFFD, as in the tokenizers
+ * library. The text of consecutive byte pieces is therefore known only after the last of these pieces.
  */
 final class SentencePieceDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;

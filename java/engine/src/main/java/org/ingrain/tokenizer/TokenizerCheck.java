@@ -41,9 +41,9 @@ final class TokenizerCheck {
     /**
      * Checks a file.
      *
-     * @return true if the library can read the file and encode with it in this process; false if reading or encoding
-     *         might abort the process or never finish, because a regular expression or another setting is too complex
-     *         to check
+     * @return true if the library can read the file and encode with it in this process. False if a regular expression
+     *         or another setting is too complex to check, so that reading or encoding might abort the process or never
+     *         finish
      * @throws InputException if the file is invalid, or if its normalizer can expand short texts to very long texts
      */
     static boolean check(JsonFields fields) {

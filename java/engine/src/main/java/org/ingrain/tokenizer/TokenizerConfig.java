@@ -21,8 +21,8 @@ import org.ingrain.tensor.InputException;
  * @param addBosToken    whether BOS is prepended
  * @param legacy         for LlamaTokenizer, whether a space is prepended to every part between special tokens; if
  *                       false, only to the first part
- * @param addPrefixSpace whether a space is prepended to a text; always true if legacy is true, as in transformers' slow
- *                       tokenizer
+ * @param addPrefixSpace whether a space is prepended to a text; always true if {@code legacy} is true, as in
+ *                       transformers' slow tokenizer
  * @param addedTokens    tokens that are matched in a text
  * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token;
  *                       each value is a text, but the value of additional_special_tokens is a list of texts
@@ -82,7 +82,7 @@ record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean
         return Optional.of(fields.node(field).isObject() ? fields.object(field).text("content") : fields.text(field));
     }
 
-    /** Reads the named special tokens. If several files name a token, the last of these files is used. */
+    /** Reads the named special tokens. If several files name a token, the last file in the list takes precedence. */
     private static Map<String, Object> specialTokens(List<JsonFields> files) {
         Map<String, Object> tokens = new TreeMap<>();
         for (JsonFields fields : files) {

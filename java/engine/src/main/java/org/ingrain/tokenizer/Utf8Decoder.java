@@ -1,9 +1,9 @@
 package org.ingrain.tokenizer;
 
 /**
- * Decodes UTF-8 byte by byte. As in the Encoding Standard and in the tokenizers library, each maximal prefix of a
- * character in an invalid sequence becomes one U+FFFD. The JDK's decoder is not used, because it replaces encoded
- * surrogates differently.
+ * Decodes UTF-8 byte by byte. The bytes of an incomplete character become one U+FFFD. Every other invalid byte becomes
+ * one U+FFFD. This is the rule of the Encoding Standard and of the tokenizers library. The JDK's decoder is not used,
+ * because it replaces encoded surrogates differently.
  */
 final class Utf8Decoder {
     private static final char REPLACEMENT = '\uFFFD';

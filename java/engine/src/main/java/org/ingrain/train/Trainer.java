@@ -159,7 +159,7 @@ public final class Trainer implements AutoCloseable {
 
     /**
      * Returns the smallest training memory with which this run is possible: memory for the run's largest micro-batch
-     * and one kept layer.
+     * and for the kept activations of one layer.
      */
     public static TrainingMemory memory(TrainingRun run) {
         MicroBatchLimits limits = order(run, run.data().train()).limits();
@@ -172,8 +172,8 @@ public final class Trainer implements AutoCloseable {
     /**
      * Returns the training memory of the run. Without activation checkpointing, this is the largest training memory
      * that fits into the free memory of every rank's device. With activation checkpointing, this is the smallest
-     * training memory. All ranks keep the same layers, because the ranks of a sharded model must recompute the other
-     * layers together.
+     * training memory. All ranks keep the activations of the same layers, because the ranks of a sharded model must
+     * recompute the other layers together.
      */
     private static TrainingMemory memory(List<TrainingModel> models, TrainingRun run,
             ToLongBiFunction<TrainingMemory, Weights> bytes) {

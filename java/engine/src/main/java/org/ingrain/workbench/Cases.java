@@ -72,8 +72,8 @@ final class Cases {
      *
      * @param letters  names of the sizes, separated by spaces
      * @param compared sizes of the compared cases; each case is added in every dtype
-     * @param timed    sizes of the timed cases. The dtype of these cases is that of the scale if {@code dtypes}
-     *                 contains it, otherwise the last of {@code dtypes}
+     * @param timed    sizes of the timed cases. Timed cases have the dtype of {@link Scale} if {@code dtypes} contains
+     *                 it, otherwise the last of {@code dtypes}
      */
     void add(String op, String letters, int[][] compared, int[][] timed, List<DType> dtypes, Case.Maker maker) {
         List<String> names = List.of(letters.split(" "));

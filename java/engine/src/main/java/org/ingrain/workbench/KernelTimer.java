@@ -6,8 +6,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Measures the time of a call, which is the minimum over several rounds. Each round repeats the call until the overhead
- * of the clock and of the final synchronization is negligible.
+ * Measures the time of a call. The result is the minimum over several rounds. Each round repeats the call until the
+ * overhead of the clock and of the final synchronization is negligible.
  */
 final class KernelTimer {
     private static final double ROUND = 0.03;
@@ -48,8 +48,8 @@ final class KernelTimer {
     }
 
     /**
-     * The rates that the device reaches with two built-in ops: a copy of tensors that are too large for any cache, and
-     * a matrix product in the scale's dtype.
+     * The rates that the device reaches with two built-in operations: a copy of tensors that are too large for any
+     * cache, and a matrix product in the dtype of {@link Cases.Scale}.
      *
      * @param side           the side on which the copy and the product run
      * @param copy           enqueues the copy; {@code copyBytes} is the number of bytes read plus bytes written

@@ -61,8 +61,8 @@ final class LossCases {
     }
 
     /**
-     * If the option far is on, the norm is far above the limit. Otherwise the norm is just above the limit, so that
-     * repeated timed calls hardly change x.
+     * If the case has the option {@code far}, the norm is far above the limit. Otherwise the norm is just above the
+     * limit, so that repeated timed calls hardly change x.
      */
     private static Call clip(Side side, Case at) {
         Tensor x = side.normal(DType.F32, at.get("n"));

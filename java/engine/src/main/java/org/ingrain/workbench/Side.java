@@ -65,7 +65,7 @@ final class Side implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's built-in ops. They run every step of a case except the op to compare. */
+    /** The backend's built-in ops, with which a case prepares the inputs of the op to compare and reads its outputs. */
     Ops builtIn() {
         return builtIn;
     }

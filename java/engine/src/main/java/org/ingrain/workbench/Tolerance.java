@@ -7,11 +7,13 @@ import org.ingrain.tensor.DType;
  * 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
  * <p>The first term allows one rounding to the result's dtype on each side, because the oracle rounds e to that dtype
- * too. ({@code ParityTolerance} allows one rounding, because the references of the parity tests are f32, and has no
- * strays.) The second term allows for the error of sums of n terms, which the two sides add in f32 in different orders.
- * The rounding errors are independent, so their sum grows with √n. The error is relative to the size of the sums. The
+ * too. The second term allows for the error of sums of n terms, which the two sides add in f32 in different orders. The
+ * rounding errors are independent, so their sum grows with √n. The error is relative to the size of the sums. The
  * estimate of this size is the largest result of the array, or m if the terms cancel. {@code inner} is the error of a
  * rounding before the sums, for example if a kernel passes bf16 to the tensor cores.
+ *
+ * <p>{@code ParityTolerance} of the parity tests differs in two points. It allows only one rounding to the result's
+ * dtype, because the references of these tests are f32, and it has no {@code strays}.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the number of terms of the longest sum in one result; -1 for no sum
@@ -23,7 +25,7 @@ import org.ingrain.tensor.DType;
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** The tolerance of results of this dtype, each of which is a sum of this number of terms. */
+    /** The tolerance for results of this dtype if each result is a sum of {@code terms} terms. */
     static Tolerance of(DType dtype, long terms) {
         return new Tolerance(unit(dtype), terms, 0, 0, 0);
     }

@@ -47,7 +47,7 @@ class EngineTest {
         return Arrays.toString(generator.generate(List.of(request)).getFirst().getFirst().ids());
     }
 
-    /** Trains an adapter that answers with one letter. */
+    /** Trains an adapter with which the model answers with this letter. */
     private Path adapter(Engine engine, String letter) throws IOException {
         Path rows = temp.resolve(letter + ".jsonl");
         Files.writeString(rows, "{\"prompt\": \"Spell the word \\\"Ann\\\".\", \"completion\": \"" + letter + "\"}\n");
@@ -83,7 +83,7 @@ class EngineTest {
         }
     }
 
-    /** A cache that does not fit is refused before the weights are loaded; a smaller one then works. */
+    /** A cache that does not fit is refused before the weights are loaded; a smaller cache is then accepted. */
     @Test
     void aCacheThatDoesNotFitIsRefusedByThePlan() {
         try (Engine engine = Engine.open(OPTIONS)) {

@@ -43,7 +43,8 @@ import org.junit.jupiter.api.io.TempDir;
  * Tests fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row. So if a weight is
  * sharded by rows, the rows of a rank have the same bits as in an unsharded model. If a weight is sharded by columns,
  * each rank's part of a row has a scale of its own, and so has each rank's part of a token's activations. So the
- * results of several ranks differ from those of one rank by rounding, and they may be at most twice as far from F32.
+ * results of several ranks differ from those of one rank by rounding. The distance of several ranks' results from the
+ * F32 results may be at most twice the distance of one rank's results.
  */
 @Timeout(300)
 class Fp8ParallelTest {

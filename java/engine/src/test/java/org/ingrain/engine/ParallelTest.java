@@ -154,7 +154,10 @@ class ParallelTest {
         }
     }
 
-    /** Returns the completions of an adapter that replaces parameters. It is the only adapter of the generator. */
+    /**
+     * Returns the completions of an adapter that replaces parameters. This adapter is the only adapter of the
+     * generator.
+     */
     private static List<List<Completion>> replaced(ModelOptions options, ParallelConfig parallel) {
         try (Engine engine = Engine.open(options.withParallel(parallel))) {
             Adapter replacing = replacing(engine.blueprint());
@@ -239,7 +242,8 @@ class ParallelTest {
         List<List<Completion>> expected = answers(fixed, ParallelConfig.AUTO);
         assertSame(expected, answers(fixed.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
         assertSame(expected, answers(fixed.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
-        // Without deterministic mode each rank has one partial sum, so the order of summation is different.
+        // Without deterministic mode each rank has one partial sum, so the order of summation depends on the number of
+        // ranks.
         assertSame(expected, answers(options.withDevice("simt:6,7"), new ParallelConfig(2, 1)), 1e-4f);
     }
 

@@ -6,7 +6,7 @@ import java.lang.foreign.ValueLayout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
-/** Access to the state of a context that only tests need. */
+/** Gives tests access to those parts of a context's state that no other code needs. */
 public final class Inspect {
     private Inspect() {
     }

@@ -16,15 +16,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Checks the machine code that ptxas generates for sm_90a. Reads it from the object files of the CUDA library, which
- * exist only if nvcc is installed.
+ * Checks the machine code that ptxas generates for sm_90a. Reads the code from the object files of the CUDA library.
+ * These files exist only if nvcc is installed.
  */
 class MachineCodeTest {
     /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */
     private static final long STATIC_SHARED = 1024;
     /**
      * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
-     * kernels launch.h does not raise the limit of 48 KB for both together.
+     * kernels, launch.h does not raise the limit for the sum of static and dynamic shared memory, which is 48 KB.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 

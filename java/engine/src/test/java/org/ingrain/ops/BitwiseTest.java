@@ -16,8 +16,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The bits of a result do not depend on how a prompt is split, on the other sequences, on shared blocks, or on the
- * number of partial sums of a weight. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test the same for rows and
- * threads.
+ * number of partial sums into which a product is divided. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test
+ * the same for rows and threads.
  */
 class BitwiseTest {
     private static final int T = 40;
@@ -90,8 +90,8 @@ class BitwiseTest {
     }
 
     /**
-     * Tests the same for a cache that is long enough to be processed in parts, with shared prefixes that cross the end
-     * of a part, and with prefill and decode in one batch.
+     * Tests the same independence for a cache that is long enough to be processed in parts, with shared prefixes that
+     * cross the end of a part, and with prefill and decode in one batch.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")

@@ -92,8 +92,9 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * All ranks together have eight chunks, for any number of ranks, so the order of summation and the result are the
-     * same. Each call is made twice, because the second call reuses the memory of the first.
+     * All ranks together have eight chunks, whatever the number of ranks. So the order of summation and the result do
+     * not depend on the number of ranks. Each call is made twice, to test that the second call can reuse the memory of
+     * the first.
      */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks, int... sizes) {
         List<float[]> partials = Arrays.stream(sizes).mapToObj(n -> lab.normal(DType.F32, CHUNKS, n).values()).toList();
@@ -218,8 +219,8 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * Tests the same after one completed collective. On a GPU, a kernel then waits, whereas in the first collective the
-     * host waits.
+     * Tests the end of a wait after one completed collective. On a GPU, a kernel waits in this case, whereas in the
+     * first collective the host waits.
      */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")

@@ -24,7 +24,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests of cuda/ladder. Every rung is compiled for the emulated GPU and used in place of its op. Then the parity checks
- * of this op run in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but not of all.
+ * of this op run in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but must support
+ * the dtypes of at least one check.
  */
 @Tag("long")
 class LadderTest {
@@ -97,8 +98,8 @@ class LadderTest {
     }
 
     /**
-     * Compiles the rung to a library that exports its op and is linked to the emulated backend for all other symbols,
-     * so that it can be opened as a backend.
+     * Compiles the rung to a library that can be opened as a backend. The library exports the rung's op and is linked
+     * to the emulated backend for all other symbols.
      */
     private Path compile(Path rung) throws IOException, InterruptedException {
         Path simt = emulated();

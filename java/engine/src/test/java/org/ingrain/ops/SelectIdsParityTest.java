@@ -17,7 +17,10 @@ class SelectIdsParityTest extends ParityTest {
                 new Check("select_ids", "all drawn", lab -> select(lab, 0)));
     }
 
-    /** Sources are random, at least {@code lowest}. Every fifth drawn id is -1, as for a row without a distribution. */
+    /**
+     * Sources are random numbers of at least {@code lowest}. Every fifth drawn id is -1, as for a row without a
+     * distribution.
+     */
     private static void select(ParityCheck lab, int lowest) {
         for (int[] size : SIZES) {
             int[] given = lab.randomInts(size[0], 32000);

@@ -20,7 +20,10 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Collectives in place on registered buffers, with one emulated device per rank, give the bits of a plain loop. */
+/**
+ * Collectives in place on registered buffers give the same bits as a plain loop. Each rank has an emulated device of
+ * its own.
+ */
 @Timeout(120)
 class SharedBuffersTest {
     private static final int CHUNKS = 2;
@@ -64,7 +67,7 @@ class SharedBuffersTest {
         }
     }
 
-    /** Tests sizes below and above the limit of one shot (256 KiB per rank), also sizes that leave a remainder. */
+    /** Tests sizes below and above the limit of one shot (256 KiB per rank), and sizes that leave a remainder. */
     @ParameterizedTest(name = "{0} ranks, threads {1}")
     @CsvSource({"2, ascending", "8, ascending", "8, descending"})
     void haveTheBitsOfAPlainSum(int ranks, String order) {

@@ -102,8 +102,8 @@ class HostileTokenizersTest {
     }
 
     /**
-     * Writes the small byte-level tokenizer with a new value of a field. {@code replaced} contains pairs of a text and
-     * its replacement, which are also applied.
+     * Writes the small byte-level tokenizer with a new value of a field, and replaces further texts of the file. {@code
+     * replaced} contains each of these texts, followed by its replacement.
      */
     private void write(String field, String value, String... replaced) throws IOException {
         String json = Files.readString(TinyTokenizers.byteLevel(folder));

@@ -31,7 +31,10 @@ class SplitRegexTest {
         assertTrue(SplitRegex.isKnown(regex), regex);
     }
 
-    /** Refuses patterns with exponential or cubic time, empty matches, lookbehind, back references or broken syntax. */
+    /**
+     * Patterns that have exponential or cubic time, empty matches, lookbehind, back references or invalid syntax are
+     * not known.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"(a|aa)+$|(a+)+b", "(a+)+b", "a*a*a*b", "\\w+\\w+x", "a?a?a?aaa", "a{1,9}b", "a*", "a|",
         "", "x?", "(?<=a)b+", "(a)\\1", "(?=a+)b", "a++", "a+?", "[a", "(a", "a)", "(?i:a|b)+", "(?i:a+)", "\\p{L",

@@ -87,7 +87,7 @@ class TokenizersTest {
         }
     }
 
-    /** If legacy is true, transformers' slow tokenizer ignores add_prefix_space. */
+    /** If {@code legacy} is true, transformers' slow tokenizer ignores {@code add_prefix_space}. */
     @Test
     void addPrefixSpaceFalsePrependsNoSpaceUnlessLegacy() throws IOException {
         TinyTokenizers.sentencePiece(folder);

@@ -118,7 +118,7 @@ class DataParallelTest {
         assertArrayEquals(weights, shared, 1e-5f);
     }
 
-    /** Returns the values of all tensors of the trained model, with all slices after the last step. */
+    /** Returns the values of all tensors of the trained model, in the order of the parameter table. */
     private static float[] values(Path output) {
         try (ModelFolder model = ModelFolder.open(output.resolve("model"))) {
             FloatBuffer all = FloatBuffer.allocate(1 << 22);

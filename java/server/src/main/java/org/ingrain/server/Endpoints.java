@@ -62,7 +62,10 @@ final class Endpoints {
         run(exchange, sampling, List.of(request), new ChatFormat(asked, prompts));
     }
 
-    /** @param requests requests with the slot of the base model; submitted with the slot of {@code sampling.model()} */
+    /**
+     * @param requests requests with the slot of the base model; they are submitted with the slot of the model that
+     *                 {@code sampling} names
+     */
     private void run(Exchange exchange, SamplingFields sampling, List<Request> requests, ChoiceFormat format) {
         Models.Model[] model = {null};
         try (Generation generation = models.submit(sampling.model(), found -> {

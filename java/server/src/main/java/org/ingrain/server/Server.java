@@ -107,7 +107,7 @@ public final class Server implements AutoCloseable {
 
     /**
      * Refuses new work and waits until all requests are answered or the time limit has passed. Returns whether all
-     * requests are answered. Until it is closed, the server still answers GET requests.
+     * requests are answered. The server still answers GET requests until it is closed.
      *
      * @throws InterruptedException if the waiting thread is interrupted
      */

@@ -86,7 +86,7 @@ class LifecycleTest {
         }
     }
 
-    /** Repeats a request until it gets this status. Cancelled samples count as unfinished for a short time. */
+    /** Repeats a request until the answer has this status. Cancelled samples count as unfinished for a short time. */
     private static void awaitStatus(TestServer server, String request, int status) throws InterruptedException {
         while (server.completion(request).status() != status) {
             Thread.sleep(5);

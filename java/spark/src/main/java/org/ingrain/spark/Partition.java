@@ -35,7 +35,8 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
      * The answer to a partition.
      *
      * @param texts     the texts in the order of the requests; empty if the partition was refused
-     * @param refusal   error in the user's input because of which the executor cannot answer; null if it has answered
+     * @param refusal   error in the user's input that prevents the executor from answering; null if the executor has
+     *                  answered
      * @param engine    identifies the engine that answered; no two engines of a cluster have the same value
      * @param fallbacks number of calls of each fallback kernel since the engine was opened
      */
@@ -67,9 +68,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * Divides requests into partitions. The requests of a partition have the same weights, and their number is at most
-     * {@code most}. The number is smaller if there are too few requests to give a full partition to each task that the
-     * cluster can run at once.
+     * Divides requests into partitions. All requests of a partition have the same weights. A partition has at most
+     * {@code most} requests. It has fewer requests if there are too few requests to give a full partition to each task
+     * that the cluster can run at once.
      *
      * @param slots number of tasks that the cluster can run at once
      */

@@ -58,8 +58,8 @@ final class SparkAnswerer implements Answerer {
     }
 
     /**
-     * Adds the plugin that the executors need to the settings. Sets the log level and the progress bar for use in a
-     * command, unless the settings contain them.
+     * Returns a copy of the settings with the plugin that the executors need. The copy also has a log level and a
+     * setting of the progress bar for use in a command, unless {@code given} contains them.
      *
      * @throws InputException if the settings name no master
      */

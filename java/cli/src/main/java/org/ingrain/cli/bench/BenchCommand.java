@@ -244,7 +244,7 @@ public final class BenchCommand implements Callable<Integer> {
 
     /**
      * Runs all requests. Returns the time ({@link System#nanoTime}) at which the first generated tokens were read; 0 if
-     * no step followed the step that generated these tokens.
+     * they were read after the last step.
      */
     private static long run(Test test, Generator generator, List<Request> asked) {
         int tokens = asked.getFirst().params().maxTokens();

@@ -39,8 +39,8 @@ public final class ClusterFlags {
     }
 
     /**
-     * An answerer with the given sizes, on the cluster or on the engine of this machine. When the first text is needed,
-     * the answerer is created and the weights are loaded.
+     * Returns an answerer with the given sizes that uses the cluster or the engine of this machine. It connects to the
+     * cluster, or loads the weights, when the first text is needed.
      */
     public Answerer answerer(Engine engine, GeneratorConfig sizes, AdapterBank.Limits adapters) {
         return new LazyAnswerer(() -> cluster == null

@@ -14,7 +14,7 @@ public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
                 "more-than-half: the answer of more than half of the samples",
-                "plurality: the answer with the most votes, if it has 2 votes or more, and those of a quarter of all "
+                "plurality: the answer with the most votes, if these are at least 2 and at least a quarter of all "
                 + "samples",
                 "universal: the response that the model itself selects",
                 "judge: the answer that the model itself prefers in pairs, with --judge",
@@ -42,7 +42,8 @@ public final class CurationFlags {
     boolean perStage;
 
     @Option(names = "--orders", defaultValue = "1", paramLabel = "N",
-            description = "Orders of the options to ask in; all must agree (default: ${DEFAULT-VALUE}).")
+            description = "Number of orders of the options in which each question is asked; the answers in all orders "
+            + "must agree (default: ${DEFAULT-VALUE}).")
     int orders;
 
     @Option(names = "--all-samples",
@@ -56,19 +57,21 @@ public final class CurationFlags {
 
     @Option(names = "--selector", paramLabel = "FILE",
             description = "With --majority universal: JSON file of a method whose prompt has {question} and "
-            + "{responses} and asks for the number of one, as in Response 3 (default: the prompt of universal "
-            + "self-consistency).")
+            + "{responses} and asks for the number of one response, as in Response 3 (default: the prompt of "
+            + "universal self-consistency).")
     String selector;
 
     @Option(names = "--judge", paramLabel = "METHOD",
-            description = "With --majority judge: method for task pairwise, or its JSON file, by which the model "
-            + "compares its 4 most frequent answers to a question in pairs, each in both orders (default: bsm).")
+            description = "With --majority judge: method for task pairwise, or its JSON file. With this method the "
+            + "model compares its 4 most frequent answers to a question in pairs, each pair in both orders (default: "
+            + "bsm).")
     String judge;
 
     @Option(names = "--verifier", paramLabel = "COMMAND",
             description = "Program that accepts (exit status 0) or rejects (1) each answer, which it reads as one JSON "
-            + "line: id, question, fields, answer, text. Rejected answers are not used. Spaces separate the words, or "
-            + "a JSON array; there is no shell, and no sandbox (default: none).")
+            + "line: id, question, fields, answer, text. Rejected answers are not used. The words of COMMAND are "
+            + "separated by spaces, or COMMAND is a JSON array of words. It runs without a shell and without a sandbox "
+            + "(default: none).")
     String verifier;
 
     @Option(names = "--verifier-timeout", defaultValue = "10", paramLabel = "S",
@@ -82,7 +85,8 @@ public final class CurationFlags {
     int verifierMemory;
 
     /**
-     * A remark for the user if there is a verifier whose memory and file sizes this machine cannot limit; else empty.
+     * A remark for the user if there is a verifier and this machine cannot limit the verifier's memory and file sizes;
+     * else empty.
      */
     public Optional<String> remark() {
         return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()

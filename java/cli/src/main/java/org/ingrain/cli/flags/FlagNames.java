@@ -20,9 +20,10 @@ public final class FlagNames {
     }
 
     /**
-     * The message of an exception, with flags in place of the names of settings. The field name at the start of the
-     * message and all names in camel case, such as {@code learningRate} or {@code train.optimizer.learningRate}, are
-     * replaced if the command has a flag for them.
+     * The message of an exception, with flags in place of the names of settings. The message starts with the name of a
+     * field. This name and all names in camel case, such as {@code learningRate} or
+     * {@code train.optimizer.learningRate}, are replaced if the command has a flag for them. If the exception names no
+     * field, its message is returned unchanged.
      */
     public static String message(InputException exception, CommandSpec command) {
         String message = exception.getMessage();
@@ -33,7 +34,7 @@ public final class FlagNames {
         return flags(command).getOrDefault(field, field) + text(message.substring(field.length()), command);
     }
 
-    /** A text with flags in place of the names in camel case, if the command has a flag for them. */
+    /** The text, in which each name in camel case is replaced by a flag if the command has a flag for this name. */
     public static String text(String text, CommandSpec command) {
         Map<String, String> flags = flags(command);
         return CAMEL_CASE.matcher(text)

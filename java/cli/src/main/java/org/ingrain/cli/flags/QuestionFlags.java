@@ -27,7 +27,7 @@ public final class QuestionFlags {
     String system;
 
     @Option(names = "--limit", defaultValue = "0", paramLabel = "N",
-            description = "Use only the first N rows of --data; 0 means all (default: ${DEFAULT-VALUE}).")
+            description = "Use only the first N questions of --data; 0 means all (default: ${DEFAULT-VALUE}).")
     int limit;
 
     @Option(names = "--generate", defaultValue = "0", paramLabel = "N",
@@ -66,7 +66,7 @@ public final class QuestionFlags {
 
     @Heading.Under(Heading.EVALUATION)
     @Option(names = "--test-orders", paramLabel = "N",
-            description = "Orders of the options to evaluate each question in (default: 2 for "
+            description = "Number of orders of the options in which each held-out question is asked (default: 2 for "
             + "pairwise, 1 for the others).")
     Integer testOrders;
 
@@ -74,7 +74,9 @@ public final class QuestionFlags {
         return testOrders != null ? testOrders : config().make().usualTestOrders();
     }
 
-    /** @param testData files of held-out questions; in place of a pipe, a regular file with the pipe's content */
+    /**
+     * @param testData files of held-out questions; the caller has replaced a pipe by a regular file with its content
+     */
     public QuestionConfig config(List<Path> testData, int testSize) {
         requireUse();
         data = InputFile.rereadable(data);

@@ -23,10 +23,10 @@ import tools.jackson.databind.JsonNode;
  * @param title   title of the experiment
  * @param source  the paper that describes the experiment
  * @param data    description of the data that the experiment needs
- * @param paper   results that the paper reports, by row of its table; a result that was written down from memory says
- *                so
- * @param ours    flags whose values the paper does not state; each key says what is not stated, or where the values
- *                come from
+ * @param paper   results that the paper reports, by row of its table; if a result was written down from memory, its
+ *                text states this
+ * @param ours    names of flags whose values the paper does not state; each key is an explanation of what is not
+ *                stated, or of where the values of its flags come from
  * @param command the command whose flags these are; null: {@code distill}
  * @param flags   values of flags by flag name without leading hyphens; flags on the command line have priority
  */
@@ -35,8 +35,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     private static final String FLAG = "--recipe";
     private static final String DISTILL = "distill";
     /**
-     * Maps a flag that a user may give to the flags of the recipe that are removed if the user gives this flag. The
-     * removed flags apply only to the questions of the recipe.
+     * Flags of the recipe that describe the recipe's own questions. If the user gives the flag that is the key, the
+     * flags in the value are removed from the recipe.
      */
     private static final Map<String, List<String>> INSTEAD = Map.of(
             "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
@@ -80,8 +80,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
      * @param parser makes a parser for all commands
-     * @throws InputException if there is no such recipe, or if it is for another command, or has a flag or a value that
-     *         its command does not accept
+     * @throws InputException if there is no such recipe, or if the recipe is for another command, or if the recipe has
+     *         a flag or a value that the command does not accept
      */
     public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);

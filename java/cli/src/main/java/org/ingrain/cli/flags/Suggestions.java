@@ -8,7 +8,7 @@ import org.ingrain.tensor.Similar;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Finds the option or the command that a user probably meant by an unknown one. */
+/** If a user gives an unknown option or command, finds the known one that the user probably meant. */
 public final class Suggestions {
     /** Option names that other programs use, mapped to this program's names for the same options. */
     private static final Map<String, String> ELSEWHERE = Map.of("--lr", "--learning-rate", "--bs", "--batch-size",
@@ -21,8 +21,8 @@ public final class Suggestions {
 
     /**
      * The message of an exception. If an option or command is unknown, the message suggests a similar name. If one
-     * option is unknown and another one is missing, the message is about the unknown option, because it may be the
-     * missing one with a spelling error.
+     * option is unknown and another one is missing, the message is about the unknown option, because the unknown option
+     * may be the missing one, spelled incorrectly.
      */
     public static String message(CommandLine.ParameterException exception) {
         List<String> unknown = exception instanceof CommandLine.UnmatchedArgumentException unmatched

@@ -51,8 +51,8 @@ public final class TeacherFlags {
     long teacherTimeout;
 
     @Option(names = "--teacher-attempts", defaultValue = "8", paramLabel = "N",
-            description = "Attempts of a request whose failure may pass, with increasing waits (default: "
-            + "${DEFAULT-VALUE}).")
+            description = "Maximum number of attempts of a request that fails for a temporary reason, with increasing "
+            + "waits (default: ${DEFAULT-VALUE}).")
     int teacherAttempts;
 
     /**
@@ -60,7 +60,7 @@ public final class TeacherFlags {
      *
      * @param server  answerer that asks a server; null if the teacher is a model on this machine
      * @param weights the weights in requests to the teacher
-     * @param limits  limits of the teacher's adapter; without a slot if the teacher has no adapter
+     * @param limits  limits of the teacher's adapter; if the teacher has no adapter, these limits have no slot
      */
     public record OpenTeacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
             AdapterBank.Limits limits) {
@@ -97,7 +97,7 @@ public final class TeacherFlags {
         }
     }
 
-    /** Refuses another teacher for a command that only measures the student. */
+    /** Refuses a teacher other than the student, for a command that only measures the student. */
     public void requireNone(String flag) {
         if (given()) {
             throw InputException.field("teacher", teacher + " with " + flag
@@ -105,7 +105,7 @@ public final class TeacherFlags {
         }
     }
 
-    /** The flag's value for use in another working folder: a path is made absolute. */
+    /** The value of --teacher for use in another working folder. If the value is a path, the result is absolute. */
     public String value() {
         return RemoteConfig.isUrl(teacher) ? teacher : Path.of(teacher).toAbsolutePath().normalize().toString();
     }
@@ -114,7 +114,7 @@ public final class TeacherFlags {
      * Connects to the server, or reads the adapter.
      *
      * @param student    engine of the student
-     * @param properties properties of the engine that texts depend on
+     * @param properties properties of the engine on which sampled texts depend
      * @param notice     receives a line when requests wait for a long time
      * @return null if the student is the teacher
      */

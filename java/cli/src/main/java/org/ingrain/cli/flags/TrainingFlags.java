@@ -128,7 +128,7 @@ public final class TrainingFlags {
                 Words.choose("--schedule", schedule, Schedule.class), warmupSteps, minLearningRateRatio);
     }
 
-    /** @param seed seed of the sequence of the examples, of the initial adapter and of dropout */
+    /** @param seed determines the order of the examples, the initial adapter and the dropout masks */
     public TrainConfig train(long seed) {
         return new TrainConfig(maxSteps > 0 ? 0 : epochs, maxSteps, batchSize, gradientAccumulation, seed, evalEvery,
                 checkpointEvery, keepCheckpoints, activationCheckpointing);

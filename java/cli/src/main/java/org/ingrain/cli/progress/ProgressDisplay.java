@@ -30,7 +30,7 @@ public final class ProgressDisplay implements AutoCloseable {
     private Instant lastLine = start;
     private long done;
 
-    /** Starts a display of {@code of} units, of which {@code first} were finished earlier. */
+    /** Starts a display for work of {@code of} units. Of these units, {@code first} were finished earlier. */
     public ProgressDisplay(String name, String unit, long first, long of) {
         this.name = name;
         this.unit = unit;

@@ -20,8 +20,8 @@ import org.ingrain.tensor.Require;
  *
  * @param answers all final answers
  * @param votes   answers with their numbers of votes, in descending order of votes. Equal answers are counted together
- *                under the wording of the first of them. If two answers have the same number of votes, the answer that
- *                was given first comes first
+ *                and have the wording of the first of them. If two answers have the same number of votes, the answer
+ *                that was given first comes first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
@@ -96,7 +96,10 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
         return new Ballot(verified, votes(example, verified, task));
     }
 
-    /** Counts the votes of these answers, in the form of {@link #votes()}. */
+    /**
+     * Counts the votes of these answers and returns them in the same form as {@link #votes()}. Samples without an
+     * answer and rejected answers have no vote.
+     */
     public static List<Votes> votes(Example example, List<Answer> answers, Task task) {
         Map<String, List<String>> byKey = new LinkedHashMap<>();
         for (Answer answer : answers) {

@@ -25,12 +25,12 @@ import org.ingrain.tensor.InputException;
  * pair is judged in both orders by a method for the task {@link Pairwise}. A response wins a pair only if both verdicts
  * name it. Otherwise the pair is a draw. The answer that wins the most pairs is the label.
  *
- * @param config the settings of curation, which have the judge
+ * @param config the settings of curation; they contain the judge
  * @param task   the task of the questions
  * @param method the method that generated the answers
  */
 public record Judging(CurationConfig config, Task task, Method method) {
-    /** Maximum number of distinct answers to a question that are compared: the most frequent ones. */
+    /** Maximum number of distinct answers to a question that are compared. The most frequent answers are compared. */
     private static final int MOST_ANSWERS = 4;
     private static final Pairwise PAIRWISE = new Pairwise();
     private static final String DRAW = "C";
@@ -162,8 +162,9 @@ public record Judging(CurationConfig config, Task task, Method method) {
     }
 
     /**
-     * The first of each group of equal answers, the most frequent group first. Answers are equal if their keys are or,
-     * with whole responses as targets, if their texts are. Samples without a training target are left out.
+     * The first of each group of equal answers, the most frequent group first. Two answers are equal if they have equal
+     * keys. With whole responses as targets, they are equal if they have equal texts. Samples without a training target
+     * are left out.
      */
     private List<Ballot.Answer> distinct(List<Ballot.Answer> answers) {
         Map<String, List<Ballot.Answer>> groups = new LinkedHashMap<>();

@@ -87,8 +87,9 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. Once
-     * all polls of the question are settled, the result depends only on the answers.
+     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. While
+     * some polls of the question are not settled, the result can change from false to true. When all polls are settled,
+     * the result depends only on the answers, not on the order in which they finished.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
@@ -114,7 +115,7 @@ final class Poll implements Stopping.Count {
             voters = sizes.get(depth);
             each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
             answers = new String[voters];
-            // minVotes applies only to the outermost stage; minFraction applies to every stage.
+            // `minVotes` applies only to the outermost stage; `minFraction` applies to every stage.
             tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
             for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
                 inner.add(new Stage(config, sizes, depth + 1));
@@ -122,7 +123,8 @@ final class Poll implements Stopping.Count {
         }
 
         /**
-         * Adds an answer. Then counts the answers in ascending order up to the first index whose answer is not known.
+         * Adds an answer. Then counts the answers in ascending order, until the verdict is decided or the next answer
+         * is not known.
          *
          * @param number index of the answer within this stage, from 0
          * @param answer key of the answer; null if the sample has no answer

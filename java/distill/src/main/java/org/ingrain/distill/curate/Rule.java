@@ -11,8 +11,8 @@ public enum Rule {
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /**
      * The answer that has more votes than any other. Without a minimum, one vote would be enough even if no other
-     * sample has an answer. So by default a label needs at least {@link #usualMinVotes} votes, and the votes of at
-     * least a share of {@link #usualMinFraction} of all samples.
+     * sample has an answer. So by default a label needs at least {@link #usualMinVotes} votes, and at least the share
+     * {@link #usualMinFraction} of all samples must vote for it.
      */
     @JsonProperty("plurality") PLURALITY,
     /**

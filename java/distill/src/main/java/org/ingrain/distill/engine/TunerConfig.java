@@ -17,7 +17,7 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
         return lora == null;
     }
 
-    /** Limits of a generator for the trained adapters; it has no slot if all weights are trained. */
+    /** Limits of a generator for the trained adapters; if all weights are trained, these limits have no slot. */
     public AdapterBank.Limits limits() {
         return lora == null ? AdapterBank.Limits.of(0, 0) : lora.limits(1);
     }
@@ -34,7 +34,8 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
 
     /**
      * A copy of these settings for a training of {@code steps} steps of {@code rows} rows that writes one checkpoint,
-     * after the last step. If {@code rows} is the number of rows of a step, the micro-batches are also the same.
+     * after the last step. If {@code rows} equals {@link #rowsPerStep}, the copy has the same micro-batches as these
+     * settings; otherwise a step is one micro-batch.
      */
     public TunerConfig trial(int steps, int rows) {
         boolean whole = rows == rowsPerStep();

@@ -21,7 +21,7 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
         @JsonProperty("system-1") SYSTEM_1,
         /** The teacher with the method that is distilled. */
         @JsonProperty("system-2") SYSTEM_2,
-        /** The base model with another method. */
+        /** The base model with another method; also another teacher with direct questions. */
         @JsonProperty("baseline") BASELINE,
         /** {@link Control#DISTILLED_SYSTEM_1}. */
         @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
@@ -30,8 +30,8 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
         /** The main student with direct questions. */
         @JsonProperty("distilled") DISTILLED,
         /**
-         * The main student, asked with the method that is distilled. This shows whether it still reasons if it is asked
-         * to.
+         * The main student, asked with the method that is distilled. This arm shows whether the student still reasons
+         * if it is asked to reason.
          */
         @JsonProperty("system-2-distilled") SYSTEM_2_DISTILLED,
         /** The only arm of an {@code evaluate} run. */

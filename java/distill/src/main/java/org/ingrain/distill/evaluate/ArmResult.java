@@ -36,8 +36,8 @@ import org.ingrain.distill.curate.Distribution;
  *                   ascending order of k
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
  *                   there is at most one test file
- * @param given      the arm's answers, as keys of the task, converted to the given order; one for each question in each
- *                   presentation order, without those that got no answer
+ * @param given      how often the arm gave each answer. The answers are keys of the task, converted to the given order.
+ *                   A question counts once for each presentation order in which it got an answer
  * @param commonest  the result of the commonest gold answer on the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
@@ -68,8 +68,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *                      questions and presentation orders; null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the mean over the
      *                      questions. If all presentation orders give the same verdict, it is the common verdict;
-     *                      otherwise the common verdict is a tie. Null if there are no reference votes or only one
-     *                      presentation order
+     *                      otherwise the common verdict is a tie. Null if there are no reference votes or if each
+     *                      question was asked in only one presentation order
      * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
      *                      null if no question was asked in several presentation orders
      * @param answers       number of answers, one for each question in each presentation order; null if each question

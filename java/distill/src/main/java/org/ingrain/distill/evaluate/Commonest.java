@@ -20,7 +20,7 @@ import org.ingrain.distill.task.Task;
  * @param accuracy  share of these questions, 0 to 1
  * @param low       lower end of the 95 % interval of the accuracy
  * @param high      upper end of that interval
- * @param gold      the gold answers, as keys of the task
+ * @param gold      distribution of the gold answers, which are keys of the task
  */
 public record Commonest(String answer, int questions, int right, double accuracy, double low, double high,
         Distribution gold) {

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The result of one arm over several seeds, which is one row of the table over seeds. The last row is the result of the
- * commonest gold answer.
+ * The result of one arm over several seeds: one row of the table over seeds. The last row of this table has the result
+ * of always giving the commonest gold answer.
  *
  * @param accuracies accuracy of each seed, 0 to 1
  * @param mean       mean accuracy

@@ -2,9 +2,9 @@ package org.ingrain.distill.export;
 
 /** The formats that a {@link RunExport} writes. */
 public enum ExportFormat {
-    /** TRL's conversational prompt and completion; TRL trains on the completion only. */
+    /** TRL's conversational prompt and completion; TRL trains only on the completion. */
     TRL,
-    /** TRL's {@code messages}; TRL trains on the answer only with {@code assistant_only_loss}. */
+    /** TRL's {@code messages}; unless {@code assistant_only_loss} is set, TRL also trains on the other messages. */
     TRL_MESSAGES,
     /** Alpaca's instruction, input and output, with LLaMA-Factory's column {@code system} for a system prompt. */
     ALPACA,

@@ -9,7 +9,7 @@ public enum Mark {
     @JsonProperty("recalled") RECALLED("recalled"),
     @JsonProperty("uncertain") UNCERTAIN("recalled, uncertain"),
     @JsonProperty("ours") OURS("our wording"),
-    /** For the prompts of a user's own method file. */
+    /** The mark of the prompts of a user's own method file. */
     @JsonProperty("unstated") UNSTATED("source not stated");
 
     private final String words;

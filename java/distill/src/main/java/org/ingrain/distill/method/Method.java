@@ -29,8 +29,8 @@ import org.ingrain.tensor.InputException;
  * @param title       title of the method in tables
  * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter phrase that introduces the answer, in upper or lower case; the answer is searched from the last
- *                    occurrence of the phrase on; null: the whole text is searched
+ * @param answerAfter phrase that introduces the answer; case is ignored. Only the text from the last occurrence of the
+ *                    phrase on is searched for the answer; null: the whole text is searched
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
  * @param thoughts    marks of the thoughts of a reasoning model; null: {@link Thoughts#USUAL}
@@ -74,7 +74,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         this(name, title, source, steps, answerAfter, aloud, branching, null);
     }
 
-    /** The text without thoughts; empty if its thoughts are not closed. */
+    /** The text without thoughts; empty if its thoughts have no end mark. */
     public Optional<String> withoutThoughts(String text) {
         return marked().without(text);
     }
@@ -112,7 +112,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
      *
      * @param purpose text that is hashed into the seed, so that different uses of the same method have different random
      *                numbers
-     * @throws InputException if the task does not fill a placeholder, or the numbers of samples do not match the steps
+     * @throws InputException if the task does not fill a placeholder, {@code config} has more numbers of samples than
+     *         there are sampled steps, or a step has several samples at temperature 0
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
@@ -152,8 +153,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Returns the text that contains the answer. If the method does not branch, this is the last text. If the method
-     * branches, this is the merge of the texts about the parts of the branched text. The result is an empty text if
-     * these texts cannot be merged.
+     * branches, this is the text that {@link Branching} makes from the texts about the parts, or an empty text if they
+     * cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -161,7 +162,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Checks that the student would not be trained on the reasoning if the target is the bare answer.
+     * Checks that a target of the bare answer does not contain the reasoning, because the student would be trained on
+     * it.
      *
      * @throws InputException if the task takes the whole text as the answer, and that text contains the reasoning
      */
@@ -176,7 +178,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
     /**
      * Finds the answer in the last text. If {@code answerAfter} is not null, the task searches only the text from this
      * phrase on; a task that takes the whole text gets the text after the phrase. Thoughts are not searched. Returns
-     * empty if there is no answer.
+     * empty if the text contains no answer or, with {@code answerAfter}, no such phrase.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         return withoutThoughts(text).flatMap(said -> extractSaid(task, example, said));
@@ -195,14 +197,16 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 : text.substring(at));
     }
 
-    /** Start of the last occurrence of {@link #answerAfter}, which must not be null; -1 if there is none. */
+    /**
+     * Start of the last occurrence of {@link #answerAfter}, which must not be null; -1 if the text does not contain it.
+     */
     public int answerAt(String text) {
         return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
                 .matcher(text).results()
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** The sources of the wordings for a task, one for each step. */
+    /** For each step, the source of the wording of its prompt for this task. */
     public List<Mark> marks(Task task) {
         return steps.stream().map(step -> step.variant(task.prompts()).mark()).toList();
     }

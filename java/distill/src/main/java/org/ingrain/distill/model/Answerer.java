@@ -16,7 +16,7 @@ public interface Answerer extends AutoCloseable {
      * request is finished or cancelled.
      *
      * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, the
-     * order of the requests or the number of threads. If a prompt is too long for the context, its completion is empty,
+     * order of the requests or the number of threads. If a prompt is too long for the context, the completion is empty,
      * with {@link Finish#PROMPT_TOO_LONG}.
      *
      * @param done called once for each finished completion, in any order and on any thread, possibly concurrently.
@@ -33,7 +33,7 @@ public interface Answerer extends AutoCloseable {
         return Collections.emptySortedMap();
     }
 
-    /** Releases what this answerer has opened itself. An engine that it was given stays open. */
+    /** Releases the resources that this answerer has opened. An engine that was passed to this answerer stays open. */
     @Override
     default void close() {
     }

@@ -15,7 +15,7 @@ public interface Tuner {
     /** Number of tokens of a row after the chat template is applied. A row may be longer than {@link #longest}. */
     int tokens(TrainingRow row);
 
-    /** Number of tokens of a text alone, without the chat template, and of the end token. */
+    /** Number of tokens of a text without the chat template, plus one for the end token. */
     int tokens(String text);
 
     /** Maximum number of tokens of a training row. */
@@ -33,8 +33,8 @@ public interface Tuner {
      * @param validation file of validation rows in the same format; it may be empty
      * @param folder     folder for checkpoints and the result; only this training writes to it
      * @param stage      name of the stage in progress lines
-     * @param from       folder of the adapter or of the model that the training starts from; null for a new adapter of
-     *                   the base model, or for the base model
+     * @param from       folder of the adapter or of the model that the training starts from; null: the training starts
+     *                   from the base model, with a new adapter unless all weights are trained
      */
     record Job(Path train, Path validation, Path folder, String stage, Path from) {
     }

@@ -78,7 +78,7 @@ final class OpenAiServer implements AutoCloseable {
         return names.getFirst();
     }
 
-    /** Connects to the server; a server without a list of models is accepted. */
+    /** Connects to the server. A server that does not list its models is accepted. */
     void check() {
         Reply reply = once(request("/models").GET().build());
         if (reply.status() == 401 || reply.status() == 403) {
@@ -109,8 +109,8 @@ final class OpenAiServer implements AutoCloseable {
     }
 
     /**
-     * The fields of a request. The seed depends on the number of the sample, because a server draws one text for each
-     * request.
+     * The fields of a request. A server draws one text for each request. The seed therefore depends on the number of
+     * the sample, so that the samples of a prompt differ.
      */
     private Map<String, Object> body(TextRequest asked) {
         SamplingParams params = asked.params();
@@ -175,7 +175,7 @@ final class OpenAiServer implements AutoCloseable {
         }
     }
 
-    /** Sends the first request to the server. It is not repeated. */
+    /** Sends a request without repetitions. */
     private Reply once(HttpRequest request) {
         try {
             return exchange(request);

@@ -4,8 +4,8 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * Delays the starts of requests: at most a given number of requests start in a minute, and none starts while the server
- * has asked to wait. This class is thread-safe.
+ * Delays the starts of requests: at most a given number of requests start in a minute, and no request starts before the
+ * end of a wait that the server has asked for. This class is thread-safe.
  */
 final class Pace {
     /** Waits for a time in nanoseconds. */
@@ -49,7 +49,7 @@ final class Pace {
         next = Math.max(next, clock.getAsLong() + time.toNanos());
     }
 
-    /** Starts a request and returns 0, or returns the time in nanoseconds until one may start. */
+    /** Starts a request and returns 0, or returns the time in nanoseconds until a request may start. */
     private synchronized long start() {
         long now = clock.getAsLong();
         if (now < next) {

@@ -41,7 +41,7 @@ public record RemoteConfig(URI url, String model, int inFlight, int perMinute, D
     /**
      * Reads a base URL. An address without a path gets the path {@code /v1}.
      *
-     * @throws InputException if the text is no such URL, or contains a user, a query or a fragment
+     * @throws InputException if the text is not a base URL, or contains a user, a query or a fragment
      */
     public static URI url(String text) {
         try {
@@ -63,7 +63,7 @@ public record RemoteConfig(URI url, String model, int inFlight, int perMinute, D
         return new RemoteConfig(url, name, inFlight, perMinute, timeout, attempts);
     }
 
-    /** The text without a user name and a password, which must not be printed. */
+    /** The text with its user name and password removed, because these must not be printed. */
     private static String withoutUser(String text) {
         return text.replaceFirst("//[^/]*@", "//");
     }

@@ -39,7 +39,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 response.headers().firstValue("location"), new String(response.body(), StandardCharsets.UTF_8));
     }
 
-    /** Whether the same request may succeed later. If the quota is used up, it cannot. */
+    /** Whether the same request may succeed later. Returns false if the quota is used up. */
     boolean passes() {
         return PASSING.contains(status) && !error("code").equals("insufficient_quota");
     }
@@ -78,12 +78,12 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
             throw new InputException(from + ": the answer has fields " + answer.propertyNames()
                     + ", expected choices with a message, and usage.completion_tokens");
         }
-        // For other reasons, such as a content filter, the text is also incomplete.
+        // If the reason is neither stop nor the length, for example a content filter, the text is also incomplete.
         Finish finish = choice.path("finish_reason").asString("").equals("stop") ? Finish.STOP : Finish.LENGTH;
         return new TextCompletion(key, choice.path("message").path("content").asString(""), tokens.asInt(), finish);
     }
 
-    /** The error of a reply whose status is not 200, for a request that may not be repeated. */
+    /** The error for a reply whose status is not 200, if the request is not repeated. */
     InputException refusal() {
         String expected = switch (status) {
             case 401, 403 -> "a valid API key";
@@ -97,7 +97,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 + message() + ")") + ", expected " + expected);
     }
 
-    /** The message of an error: that of OpenAI's error object, or the first characters of the reply. */
+    /** The error message of the reply: the message in OpenAI's error object, or the first characters of the reply. */
     String message() {
         String text = body.strip();
         try {

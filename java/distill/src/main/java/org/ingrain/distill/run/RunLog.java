@@ -46,7 +46,7 @@ public final class RunLog {
         }
     }
 
-    /** Records that a stage has files or texts of another run, in {@code taken-over.json}. */
+    /** Records in {@code taken-over.json} that a stage has files or texts of another run. */
     public void takenOver(String stage, Path from) {
         Map<String, String> all = new TreeMap<>();
         if (Files.exists(takenOver)) {

@@ -36,7 +36,7 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
         List<Integer> tokens, Finish finish) {
     private static final Pattern NUMBERED = Pattern.compile("(.*)#(\\d{1,9})", Pattern.DOTALL);
 
-    /** The answers of a file. {@code failed} counts the rows of a batch output whose request has failed. */
+    /** The answers of a file. {@code failed} is the number of failed requests in a batch output. */
     record All(List<AnswerRow> rows, String format, int failed) {
     }
 
@@ -117,7 +117,10 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
         return rows;
     }
 
-    /** The row with its number, if the key is an id followed by {@code #} and a number; else the row itself. */
+    /**
+     * If this row has no sample number, and its key is an id followed by {@code #} and a number, returns a copy with
+     * this id and number. Otherwise returns this row.
+     */
     AnswerRow numbered() {
         Matcher numbered = NUMBERED.matcher(key);
         return byText || sample >= 0 || !numbered.matches() ? this : new AnswerRow(where, numbered.group(1), false,

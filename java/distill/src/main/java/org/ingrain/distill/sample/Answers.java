@@ -72,8 +72,8 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * Requires that no path occurs twice, and that for each text the texts of the earlier steps of its path are
-     * present.
+     * Requires that no path occurs twice. Also requires for each text that the file contains the texts of the earlier
+     * steps of its path.
      */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));
@@ -111,8 +111,7 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // A presentation order has no lines if it was not needed because an earlier presentation order
-                // disagreed.
+                // If an earlier presentation order disagreed, this presentation order was not needed and has no lines.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

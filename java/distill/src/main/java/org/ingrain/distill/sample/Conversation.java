@@ -10,7 +10,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The messages of one step before its prompt.
  *
- * @param system    system message of the step; an empty text: none; null: that of the example, if it has one
+ * @param system    system message of the step. An empty text means no system message. Null means the system message of
+ *                  the example, if the example has one
  * @param exemplars messages with questions and their answers
  * @param turns     further messages with placeholders
  */
@@ -38,7 +39,7 @@ public record Conversation(String system, List<Message> exemplars, List<Turn> tu
         }
     }
 
-    /** All messages of a prompt: the context of the example, the exemplars, the turns, and the prompt as the last. */
+    /** All messages of a prompt: the context of the example, the exemplars, the turns, and finally the prompt. */
     List<Message> messages(Example example, PromptTemplate prompt, Map<String, String> values) {
         List<Message> messages = new ArrayList<>(example.context());
         if (system != null && !messages.isEmpty() && messages.getFirst().role().equals(SYSTEM)) {

@@ -21,13 +21,14 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are renumbered
- * from 0; their order is that of their numbers in the file.
+ * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are sorted by
+ * their numbers in the file and then renumbered from 0.
  *
  * <p>The file may have answers to held-out questions, which are ignored.
  *
  * @param source  where the answers come from
- * @param answers the answers to each question to distil on, by id; questions without answers are missing
+ * @param answers the answers to each question to distil on; the key is the question's id. Questions without answers
+ *                have no entry
  */
 public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) {
     /**
@@ -62,11 +63,14 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
         }
     }
 
-    /** The texts of the steps of an answer, with their numbers of tokens, or null if these are unknown. */
+    /**
+     * An answer: the texts of its steps, and the number of tokens of each text. {@code tokens} is null if these are
+     * unknown.
+     */
     public record Answer(List<String> texts, List<Integer> tokens, Finish finish) {
     }
 
-    /** Name of the file of a run folder with the origin of imported answers. */
+    /** Name of the file in a run folder that records the origin of imported answers. */
     public static final String ORIGIN = "imported.json";
 
     /** The largest number of answers to one question in a file. */
@@ -80,8 +84,9 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      * Reads a file of answers and assigns them to the questions of a run.
      *
      * @param plan plan of the method whose texts the file has
-     * @throws InputException if the file is malformed or empty, a question is unknown, a sample occurs twice, an answer
-     *         does not have one text for each step, or a question has more answers than the plan
+     * @throws InputException if the method branches; if the file is malformed or empty; if a question is unknown; if a
+     *         sample occurs twice; if an answer does not have one text for each step; or if a question has more answers
+     *         than the plan allows
      */
     public static ImportedAnswers read(Path file, Dataset data, Plan plan) {
         if (plan.splitter() != null) {
@@ -150,8 +155,8 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
     }
 
     /**
-     * Writes the answers as a file of samples. A question without answers gets one empty text, so that the ledger lists
-     * the question.
+     * Writes the answers as a file of samples. A question without answers gets one answer with empty texts, so that the
+     * ledger lists the question.
      *
      * @param count counts the tokens of a text whose number of tokens is unknown
      */

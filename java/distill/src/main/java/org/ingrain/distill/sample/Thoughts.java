@@ -23,8 +23,9 @@ public record Thoughts(String open, String close, boolean opened) {
     }
 
     /**
-     * The text after the last thoughts, without spaces around it. A text without marks is returned unchanged. The
-     * result is empty if the last thoughts are not closed.
+     * The text after the last thoughts, without spaces around it. The result is empty if the last thoughts are not
+     * closed. If {@code opened} is true, a text without marks consists of thoughts that are not closed, so the result
+     * is empty. If {@code opened} is false, a text without marks is returned unchanged.
      */
     public Optional<String> without(String text) {
         int end = text.lastIndexOf(close);

@@ -26,7 +26,7 @@ import org.ingrain.tensor.InputException;
  * The questions of a run. No question is in both {@code pool} and {@code test}. The variants of a question are never
  * divided between {@code pool} and {@code test}.
  *
- * @param pool    questions to distil on; their gold answers, if known, are used only for the report
+ * @param pool    questions to distil on; their gold answers, if known, are used only for reports and forecasts
  * @param test    held-out questions for the evaluation, each with a gold answer; may be empty
  * @param dropped number of questions that were removed from the pool because {@code test} contains them or variants of
  *                them
@@ -54,7 +54,9 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return new Dataset(pool, test, rest.size() - pool.size());
     }
 
-    /** Reads or generates the questions of an evaluation without distillation. All of them must have a gold answer. */
+    /**
+     * Reads or generates the questions of an evaluation without distillation. Every question must have a gold answer.
+     */
     public static List<Example> loadTest(QuestionConfig config) {
         Task task = config.makeTask();
         List<Example> all = config.data() == null ? generate(config, task) : QuestionReader.read(
@@ -62,7 +64,7 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         return requireGold(config.data(), all);
     }
 
-    /** Reads all test files. If there are several, their questions get ids with the name of their file. */
+    /** Reads all test files. If there are several files, the id of a question contains the name of its file. */
     private static List<Example> readTests(QuestionConfig config, Task task) {
         List<Example> test = new ArrayList<>();
         Set<String> names = new HashSet<>();

@@ -38,7 +38,10 @@ public record Example(String id, String question, String gold, Map<String, Strin
         context = context == null ? List.of() : List.copyOf(context);
     }
 
-    /** The iteration order of {@link Map#of} differs between processes, and the files of a run must not. */
+    /**
+     * Sorts the entries. The iteration order of {@link Map#of} differs between processes, but the files of a run must
+     * be the same in every process.
+     */
     private static Map<String, String> sorted(Map<String, String> map) {
         return map == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(map));
     }

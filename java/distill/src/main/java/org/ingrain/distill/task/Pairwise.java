@@ -53,7 +53,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * The question which of two responses to a question is better. The messages before the question remain.
+     * Makes a new question: which of two responses to {@code question} is better? The messages before the new question
+     * are those before {@code question}.
      *
      * @param id id of the new question
      */

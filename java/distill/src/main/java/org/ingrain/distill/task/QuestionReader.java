@@ -105,8 +105,8 @@ final class QuestionReader {
     }
 
     /**
-     * A copy of the example with the system message of the settings or, if neither they nor the row have one, that of
-     * the task.
+     * A copy of the example with a system message: that of the settings; if they have none, that of the row; if the row
+     * has none, that of the task.
      */
     static Example inContext(Example example, Task task, QuestionConfig config) {
         String set = config.task().system();

@@ -16,7 +16,8 @@ import org.ingrain.tensor.InputException;
  *                  if the row has none, its {@code messages}
  * @param fields    names of the other fields; null: the usual names
  * @param system    system message before each prompt; null: none
- * @param exemplars questions with their answers, which precede each prompt that is the bare question; null: none
+ * @param exemplars examples of questions with answers. They precede each prompt that consists of the question alone;
+ *                  null: none
  * @param answer    how the answer is found in a text; null: the whole text
  * @param equality  how answers are compared; null: ignoring case
  */
@@ -28,10 +29,10 @@ public record TaskFile(String name, String question, Fields fields, String syste
      * @param id       the id; null: {@code id}
      * @param gold     the right answer, or the list of right answers; null: {@code answer}
      * @param category the category; null: {@code category}
-     * @param options  for answers that are letters, one field with the list of options, or one field for each option;
-     *                 they are appended to the question as {@code (A) ...}; null: the question contains them
-     * @param firstOption for a gold answer that is the number of an option, the number of the first option; null: the
-     *                 gold answer is the letter or the text of the option
+     * @param options  if the answers are letters: one field with the list of options, or one field for each option. The
+     *                 options are appended to the question as {@code (A) ...}. Null: the question contains the options
+     * @param firstOption if the gold answer is the number of an option: the number of the first option. Null: the gold
+     *                 answer is the letter or the text of the option
      * @param more     names of further fields; each key is the name that methods and verifiers use for the field; null:
      *                 none
      */

@@ -9,7 +9,8 @@ import org.ingrain.tensor.Require;
  * @param path     path of the answer
  * @param accepted whether the program accepts the answer
  * @param score    the score of the answer; null if the program gave none
- * @param note     why the answer is rejected without a verdict of the program; null if the program gave one
+ * @param note     reason why the answer is rejected although the program gave no verdict; null if the program gave a
+ *                 verdict
  */
 public record Verdict(String id, String path, boolean accepted, Double score, String note) {
     public Verdict {

@@ -40,9 +40,9 @@ public record VerifierConfig(List<String> program, int timeout, int memory, @Jso
     }
 
     /**
-     * Reads a command. If the text begins with a bracket, it is a JSON array of words. Otherwise spaces separate the
-     * words; a part of a word in single or double quotes may have spaces. Nothing else is special. A word that names a
-     * file becomes its absolute path, because the program has another working folder.
+     * Reads a command. If the text begins with {@code [}, it is a JSON array of words. Otherwise spaces separate the
+     * words; a part of a word in single or double quotes may have spaces. No other character has a special meaning. A
+     * word that names a file becomes its absolute path, because the program has another working folder.
      */
     public static VerifierConfig of(String command, int timeout, int memory) {
         List<String> words = command.strip().startsWith("[") ? json(command) : words(command);

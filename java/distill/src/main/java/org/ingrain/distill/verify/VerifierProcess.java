@@ -19,15 +19,17 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. Its
- * working folder and home is an empty private folder. Its environment has only PATH, HOME, TMPDIR and LANG. It has a
- * time limit and, if {@code prlimit} is installed, limits of memory and file sizes. This is not a sandbox: the program
- * has the rights of the user, including the network and the user's files.
+ * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. The
+ * working folder and the home of the program are one empty private folder. The program's environment has only PATH,
+ * HOME, TMPDIR and LANG. The program has a time limit and, if {@code prlimit} is installed, limits of memory and file
+ * sizes. This is not a sandbox: the program has the rights of the user, including access to the network and to the
+ * user's files.
  *
- * <p>Exit status 0 accepts and 1 rejects. If the status is 0 and the last line of standard output is a JSON object with
- * the boolean {@code accepted}, and optionally the number {@code score}, this object is the verdict. An answer is
- * rejected if the program exceeds the time limit or is ended by a signal. Anything else is an error. Status 1 with text
- * on standard error is also an error, because interpreters end faulty scripts in this way.
+ * <p>Exit status 0 accepts the answer, and status 1 rejects the answer. If the status is 0 and the last line of
+ * standard output is a JSON object with the boolean {@code accepted}, and optionally the number {@code score}, this
+ * object is the verdict. An answer is rejected if the program exceeds the time limit or is ended by a signal. Anything
+ * else is an error. Status 1 with text on standard error is also an error, because an interpreter reports a faulty
+ * script in this way.
  */
 final class VerifierProcess {
     private static final Path PRLIMIT = Path.of("/usr/bin/prlimit");
@@ -136,7 +138,7 @@ final class VerifierProcess {
                     kept.write(part, 0, Math.min(n, MOST_OUTPUT - kept.size()));
                 }
             } catch (IOException ended) {
-                // The program was ended. What was read so far is its output.
+                // The program was ended. The bytes that were read before are its output.
             } finally {
                 text.complete(kept.toString(StandardCharsets.UTF_8));
             }

@@ -229,7 +229,7 @@ class CurationTest {
                 + "so it was not asked to select one");
     }
 
-    /** The pair of the accepted answers decides; a rejected answer that won its pairs is not used. */
+    /** Only pairs of accepted answers count. A rejected answer is not selected, even if it won all its pairs. */
     @Test
     void rejectedAnswersAreNotCompared() {
         Task task = new QuestionAnswer(AnswerFormat.NUMBER);
@@ -281,7 +281,9 @@ class CurationTest {
         }
     }
 
-    /** Questions are divided before it is known which of them are kept. */
+    /**
+     * Questions are divided into training and validation questions before curation decides which questions are kept.
+     */
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {
         Set<String> all = questions(rows(base, 0.25, 1).get(1));
@@ -298,7 +300,9 @@ class CurationTest {
         return rows.stream().map(row -> row.prompt().getFirst().content()).collect(Collectors.toSet());
     }
 
-    /** The training rows and the validation rows of 40 questions, of which every {@code step}-th is kept. */
+    /**
+     * The training rows and the validation rows of 40 questions. Question i is kept if i is a multiple of {@code step}.
+     */
     private static List<List<TrainingRow>> rows(Path base, double fraction, int step) {
         CurationConfig config = new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, fraction, 1);
         List<Entry> entries = new ArrayList<>();

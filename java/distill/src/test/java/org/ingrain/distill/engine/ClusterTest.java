@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ClusterTest {
-    /** A cluster of this test, which a file of services names. */
+    /** A cluster that is named in a service file, which the test writes. */
     public static final class Found implements Cluster {
         @Override
         public String name() {

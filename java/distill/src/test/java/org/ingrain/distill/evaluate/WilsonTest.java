@@ -7,7 +7,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The expected intervals are from Newcombe 1998 (Statistics in Medicine 17), table I, method 3. The last interval is
- * the mirror image of that for 0 of 20.
+ * the mirror image of the interval for 0 of 20.
  */
 class WilsonTest {
     @ParameterizedTest

@@ -19,7 +19,7 @@ import java.util.function.BiFunction;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
-/** A server of chat completions on a free port of this machine, whose replies a test determines. */
+/** A server of chat completions on a free port of this machine. A test determines its replies. */
 public final class FakeServer implements AutoCloseable {
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
@@ -48,7 +48,9 @@ public final class FakeServer implements AutoCloseable {
         }
     }
 
-    /** @param chat replies to the body of a request; the number counts the requests from 1 */
+    /**
+     * @param chat returns the reply to a chat request; its arguments are the body and the number of the request, from 1
+     */
     public FakeServer(List<String> models, BiFunction<JsonNode, Integer, Answer> chat) throws IOException {
         this.models = models;
         this.chat = chat;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
-/** The starts of requests, with a clock that only moves when a request waits. */
+/** Tests when requests start. The clock of the tests advances only while a request waits. */
 class PaceTest {
     private long now;
 

@@ -73,7 +73,7 @@ class DatasetTest {
         assertEquals(file + " line 2: is longer than 67108864 bytes, expected at most that many in a line", said);
     }
 
-    /** If the locale changed the digits in ids, seeds and files would change too. */
+    /** The locale must not change the digits in ids, because ids determine seeds and the content of files. */
     @Test
     void theLocaleChangesNothing() {
         Locale before = Locale.getDefault();
@@ -320,8 +320,8 @@ class DatasetTest {
     }
 
     /**
-     * The questions have three, two, two and one variant. So for every test size there are whole questions with this
-     * number of variants.
+     * The four questions have 3, 2, 2 and 1 variants. Every test size is the sum of some of these numbers, so no
+     * question needs to be divided.
      */
     @Test
     void variantsOfOneQuestionStayTogether() throws IOException {

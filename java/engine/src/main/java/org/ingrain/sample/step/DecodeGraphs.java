@@ -41,7 +41,7 @@ final class DecodeGraphs implements AutoCloseable {
         available = context.device().graphs();
     }
 
-    /** Whether the backend supports graphs. If not, batches need no padding. */
+    /** Whether the backend supports graphs. Without graphs, batches need no padding. */
     boolean available() {
         return available;
     }

@@ -20,9 +20,10 @@ final class DrawBiases {
     private Arrays arrays;
 
     /**
-     * The staged arrays. For each of the n values to add: its row, which is the index of the draw; its token id; and
-     * the value. For each of the b draws that have a bias: the index of the draw and its row of logits. The values are
-     * F32, all other arrays I32.
+     * The staged arrays. {@code rows}, {@code ids} and {@code values} (n) contain, for each of the n values to add, the
+     * index of the draw, the token id and the value. {@code draws} and {@code logitRows} (b) contain, for each of the b
+     * draws that have a bias, the index of the draw and its row of logits. {@code values} is F32, the other arrays are
+     * I32.
      */
     private record Arrays(Tensor rows, Tensor ids, Tensor values, Tensor draws, Tensor logitRows) {
         static Arrays reserve(Staging staging, long n, long b) {
@@ -79,7 +80,8 @@ final class DrawBiases {
      */
     void score(Tensor losses, Tensor ids, Tensor logits, Tensor selected) {
         Tensor drawn = targets.slice(0, count());
-        // A draw without a distribution has id -1. select_ids changes it to 0, which is a valid target.
+        // If the softmax of a draw's logits is undefined, the drawn id is -1. The op cross_entropy needs a valid
+        // target, so the op select_ids replaces -1 by 0.
         ops.selectIds(drawn, arrays.draws, arrays.draws, ids);
         ops.gatherRows(selected, logits, arrays.logitRows);
         ops.crossEntropy(losses, null, selected, drawn);

@@ -138,14 +138,14 @@ final class Draws {
         }
     }
 
-    /** Index of the result element at which the log-probabilities of the draws with a bias begin. */
+    /** Index in the results at which the log-probabilities of draws with a bias begin. */
     private long unbiasedElements() {
         return draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens);
     }
 
     /**
-     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row first + i of the
-     * results.
+     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row
+     * {@code first + i} of the results.
      */
     private void top(int first, Tensor logits) {
         if (topTokens > 0) {

@@ -9,7 +9,7 @@ import org.ingrain.model.Step;
  * Steps run in the order in which their plans are created, and a step may read ids that the previous step draws.
  *
  * <p>Example with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
- * one token at position 9 in blocks 4, 5 and 6; the previous step drew the token's id in row 2:
+ * one token at position 9 in blocks 4, 5 and 6; the id of this token is draw 2 of the previous step:
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
  *              {ids 0,                 from 9, drawnRow  2, blocks 4 5 6}  row 6
@@ -91,7 +91,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         biases = List.copyOf(biases);
     }
 
-    /** Creates a plan without most probable tokens and biases. */
+    /** Creates a plan that computes no most probable tokens and has no biases. */
     public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
                     boolean drawAgain) {
         this(parts, logitRows, draws, scores, copies, drawAgain, 0, List.of());

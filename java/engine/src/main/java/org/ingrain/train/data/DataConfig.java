@@ -7,7 +7,7 @@ import org.ingrain.tensor.Require;
  * The files of the training data, and the settings with which they are read and encoded.
  *
  * @param data               file of rows, see {@link ExampleReader}
- * @param validationData     JSONL file for validation; null for none
+ * @param validationData     file of validation rows, in the same formats as {@code data}; null for none
  * @param validationFraction fraction of the rows of {@code data} that are used for validation instead of training; 0
  *                           for none; must be 0 if {@code validationData} is not null
  * @param maxLength          maximum length of a row in tokens, at least 2

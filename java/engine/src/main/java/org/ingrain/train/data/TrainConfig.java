@@ -10,7 +10,8 @@ import org.ingrain.tensor.Require;
  *                                the number of steps
  * @param batchSize               sequences per micro-batch; if sequences are packed, bins per micro-batch
  * @param gradientAccumulation    micro-batches per optimizer step
- * @param seed                    seed of the data order, the initial adapter and dropout
+ * @param seed                    seed of the data order, of the initial values of an adapter or a new model, and of
+ *                                dropout
  * @param evalEvery               steps between validations; 0 to validate at the end of each epoch
  * @param checkpointEvery         steps between checkpoints; 0 to write one at the end of each epoch
  * @param keepCheckpoints         number of latest checkpoints to keep; the checkpoint with the lowest validation loss

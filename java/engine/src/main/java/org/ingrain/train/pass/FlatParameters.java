@@ -14,16 +14,18 @@ import org.ingrain.tensor.Tensor;
  * each. A single op computes the gradient norm, another clips the gradients, and one or two ops execute the AdamW step.
  * Alignment gaps between tensors always contain zeros.
  *
- * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas in the order of replicas.
- * Replica 0 then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The
- * gradients are therefore added in the order of micro-batches, and the sum has the same bits for any number of
- * replicas:
+ * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas. In deterministic mode, it is
+ * called each time every replica has computed one micro-batch, and adds the gradients in the order of replicas. Replica
+ * 0 then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The
+ * gradients g0, g1, ... of the micro-batches are therefore added in order, and the sum has the same bits for any number
+ * of replicas:
  * <pre>
- * micro-batch       0    1    2    3         one replica    ((g0 + g1) + g2) + g3
- * of two replicas   0    1    0    1         two            s = g0 + g1, then (s + g2) + g3
+ *   one replica    computes g0, g1, g2, g3                        sum ((g0 + g1) + g2) + g3
+ *   two replicas   replica 0 computes g0, replica 1 computes g1   s = g0 + g1
+ *                  replica 0 computes g2, replica 1 computes g3   sum (s + g2) + g3
  * </pre>
- * If a replica stores the moments of only one slice, it needs the summed gradients of this slice only
- * ({@link #scatters}). If replica 0 adds further gradients to the sum, however, it needs the whole sum.
+ * Outside deterministic mode, the gradients are added once per step. A replica that stores the moments of only one
+ * slice then needs the sum of this slice only ({@link #scatters}).
  *
  * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */
@@ -61,7 +63,7 @@ public final class FlatParameters {
     record Slot(long offset, long... shape) {
     }
 
-    /** The ranks of a sharded model that have the same tensor. */
+    /** States which ranks of a sharded model have a tensor. */
     enum Region {
         /** Only this rank. */
         OWN,
@@ -111,8 +113,8 @@ public final class FlatParameters {
         }
 
         /**
-         * Marks all tensors that were added before this call as decayed. Weight decay does not apply to tensors that
-         * are added later.
+         * Weight decay applies to all tensors that were added before this call, and not to tensors that are added
+         * later.
          */
         void endDecayed() {
             decayed = elements;

@@ -28,8 +28,8 @@ import org.ingrain.train.data.CounterRandom;
  * One adapter in training (arXiv:2106.09685). The adapter adapts the same projections in every layer, and optionally
  * the embedding and the output head. The initial values are those of PEFT. A is drawn uniformly from [-1/√C, 1/√C]
  * (Kaiming uniform with a = √5), and B is zero, so that the first forward pass equals that of the base model. For the
- * embedding, A is zero and B is normal(0, 1). A bias of B is zero at the start. The contribution of the bias is
- * computed as an update of rank 1 with u = 1.
+ * embedding, A is zero and B is normal(0, 1). A bias of B is zero at the start. The bias is computed like an additional
+ * adapter of rank 1 whose u = A·x is 1 in every row.
  */
 public final class LoraParameters implements Parameters {
     private static final long INIT = 2;
@@ -56,8 +56,8 @@ public final class LoraParameters implements Parameters {
     private final Tensor apart;
     private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
     /**
-     * Two tensors (T, 1): the ones, and scratch memory that receives their unused gradient. Null if there are no
-     * biases.
+     * Two tensors (T, 1) for the biases of B: {@code ones} is filled with the value 1, and {@code unread} is scratch
+     * memory for the gradient of {@code ones}, which is not used. Null if there are no biases.
      */
     private final Tensor ones;
     private final Tensor unread;

@@ -30,12 +30,12 @@ final class RankSums {
     /** The columns of dlogits that this rank computes with, (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
     /**
-     * Row indices (HEAD_ROWS·ranks) into gathered: first the indices of the parts of row 0 of the logits, then those of
-     * row 1, ...
+     * Row indices (HEAD_ROWS·ranks) into {@code gathered}: first the indices of the parts of row 0 of the logits, then
+     * those of row 1, ...
      */
     private final Tensor order;
     /**
-     * Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, if it is viewed as (HEAD_ROWS·ranks, V / ranks).
+     * Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, viewed as a tensor (HEAD_ROWS·ranks, V / ranks).
      */
     private final Tensor parts;
     private int ordered;

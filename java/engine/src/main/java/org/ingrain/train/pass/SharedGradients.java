@@ -9,7 +9,7 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Sums gradients over ranks that have the same key-value head. If there are more ranks than key-value heads, several
- * consecutive ranks have the same key-value head, and each of these ranks computes only the part of the head's gradient
+ * consecutive ranks have the same key-value head. Each of these ranks computes only the part of the head's gradient
  * that comes from the rank's own query heads.
  */
 final class SharedGradients {

@@ -10,12 +10,12 @@ import org.ingrain.model.Rank;
  *
  * @param config        configuration of the model
  * @param shard         this rank's shard of its replica
- * @param shardGroup    communicator of the ranks of this replica; null if the replica is not sharded, or if only memory
- *                      is planned
+ * @param shardGroup    communicator of the ranks of this replica; null if the replica is not sharded, or if this
+ *                      object is used only for memory planning
  * @param replica       index of the replica, from 0
  * @param replicas      number of replicas; each replica computes its own micro-batches
  * @param replicaGroup  communicator of the ranks with the same shard in all replicas; null if there is only one
- *                      replica, or if only memory is planned
+ *                      replica, or if this object is used only for memory planning
  */
 public record TrainingPlace(Blueprint config, Rank shard, Communicator shardGroup, int replica, int replicas,
         Communicator replicaGroup) {

@@ -35,8 +35,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     private final int shards;
     private final List<TrainingPlace> places = new ArrayList<>();
     /**
-     * One communicator per shard, which connects the ranks with this shard in all replicas; empty if there is only one
-     * replica.
+     * One communicator per shard. It connects the ranks that have this shard in the different replicas. The list is
+     * empty if there is only one replica.
      */
     private final List<Communicator> alike = new ArrayList<>();
     private final List<P> parameters = new ArrayList<>();
@@ -76,8 +76,9 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             if (!alike.isEmpty()) {
-                // The first join allocates memory, and allocating can wait for the device. Joining later could
-                // therefore cause a deadlock if the device then executed a collective that waits for this rank.
+                // A rank's first join of a communicator allocates memory, and an allocation may wait for the device. If
+                // ranks joined only during training, the device could be executing a collective that waits for this
+                // rank, which would be a deadlock.
                 run(i -> {
                     places.get(i).amongReplicas(context(i), () -> { });
                     return i;
@@ -163,7 +164,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
         return new Step(inOrder(losses, batches.size()), norms.getFirst());
     }
 
-    /** Executes the update of a step. The gradient norm is computed from the parts of ranks 0 to parts - 1. */
+    /** Executes the update of a step. The gradient norm is computed from the parts of ranks 0 to {@code parts - 1}. */
     private List<Float> sharedStep(int step, int steps, int parts, OptimizerConfig optimizer) {
         List<Double> squares = run(i -> parameters.get(i).flat().squares());
         float norm = (float) Math.sqrt(squares.subList(0, parts).stream().mapToDouble(d -> d).sum());

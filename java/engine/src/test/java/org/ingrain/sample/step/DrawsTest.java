@@ -62,7 +62,7 @@ class DrawsTest {
         return new StepPlan(parts, new int[0], List.of(draws), scores, new int[0], false);
     }
 
-    /** A plan that draws greedily from these rows, with most probable tokens and biases. */
+    /** A plan that draws greedily from these rows, requests their most probable tokens and has logit biases. */
     private static StepPlan biased(List<StepPlan.Part> parts, int topTokens, List<Bias> biases, int... rows) {
         return new StepPlan(parts, new int[0], Arrays.stream(rows).mapToObj(DrawsTest::greedy).toList(), List.of(),
                 new int[0], false, topTokens, biases);

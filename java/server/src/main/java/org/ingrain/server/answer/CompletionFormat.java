@@ -126,7 +126,7 @@ public final class CompletionFormat implements ChoiceFormat {
         return positions;
     }
 
-    /** @param rank 1 for the most probable token; 0 if it is unknown */
+    /** @param rank 1 for the most probable token; 0 if the rank is unknown */
     private void put(ObjectNode position, int id, float logProbability, int rank) {
         ObjectNode value = position.putObject(Integer.toString(id)).put("logprob", Tokens.finite(logProbability));
         value.set("rank", rank == 0 ? value.nullNode() : value.numberNode(rank));

@@ -10,7 +10,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The field logprobs of a choice of {@code /v1/completions}: tokens, token_logprobs, top_logprobs and text_offset. The
- * offset of a token is the length, in UTF-16 code units, of the choice's text before it.
+ * offset of a token is the length, in UTF-16 code units, of the choice's text before the token.
  */
 final class CompletionLogprobs {
     private final Prompts prompts;

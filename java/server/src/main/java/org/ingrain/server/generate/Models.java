@@ -89,7 +89,7 @@ public final class Models {
     }
 
     /**
-     * Loads an adapter. Waits until the generator can use it.
+     * Loads an adapter. Waits until the generator can use the adapter.
      *
      * @throws org.ingrain.tensor.InputException if the folder holds no adapter for this model, or if no slot is free
      */

@@ -82,7 +82,7 @@ public final class Connection implements ConnectionContext {
         last = true;
     }
 
-    /** Ends the use of this object. The owner of the socket closes it afterwards. */
+    /** Ends the use of this object. The owner of the socket closes the socket afterwards. */
     void finish() {
         finished = true;
         onEnd = null;

@@ -27,7 +27,7 @@ public final class Exchange {
         return request.path().path().substring(prefix.length());
     }
 
-    /** The value of a header; empty unless the request has this header exactly once. */
+    /** The first value of a header; empty if the request does not have this header. */
     public Optional<String> header(String name) {
         return request.headers().first(HeaderNames.create(name));
     }
@@ -38,8 +38,8 @@ public final class Exchange {
     }
 
     /**
-     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because a page of
-     * another site can make a browser send some of them without a CORS preflight request.
+     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because for some of
+     * these types a page of another site can make a browser send a request without a CORS preflight request.
      */
     public Fields fields() {
         String type = header("Content-Type").orElse("none");

@@ -274,7 +274,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("figure").add(Svg.of(plot)).leaf("figcaption", caption).close("figure");
     }
 
-    /** @param roles the roles of the first rows, which determine their colours */
+    /** @param roles the roles of the first rows; a row's role determines the row's colour */
     static void table(Markup page, Table table, List<Role> roles) {
         page.open("div", "class", "scroll", "tabindex", "0").open("table").open("thead").open("tr");
         table.head().forEach(title -> page.leaf("th", title, "scope", "col"));

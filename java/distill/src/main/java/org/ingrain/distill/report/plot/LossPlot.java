@@ -16,7 +16,7 @@ import org.ingrain.distill.report.table.Figures;
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;
     private static final double WIDE = 10;
-    /** Lower end of a logarithmic axis; smaller losses are drawn there. */
+    /** Smallest loss for which a logarithmic axis is extended. Losses below the axis are drawn at its lower end. */
     private static final double LEAST = 1e-3;
 
     public Plot.Words words() {

@@ -4,8 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A drawing, which is a list of shapes in drawing order. A page shows it as SVG; {@link Png} makes an image of it. Each
- * plot has a description for readers who cannot see the plot, and a table beside the plot has the same figures.
+ * A drawing, which is a list of shapes in drawing order. A page shows the drawing as SVG; {@link Png} makes an image of
+ * the drawing. Each plot has a description for readers who cannot see the plot, and a table beside the plot has the
+ * same figures.
  */
 public final class Plot {
     public static final int WIDTH = 440;

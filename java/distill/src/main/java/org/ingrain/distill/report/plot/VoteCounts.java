@@ -58,7 +58,10 @@ public final class VoteCounts {
         return early;
     }
 
-    /** Index of the examples with this verdict into the arrays of {@link #byVotes} and {@link #byMargin}. */
+    /**
+     * Index in the arrays of {@link #byVotes} and {@link #byMargin}. The element at this index is the number of
+     * examples with this verdict.
+     */
     static int index(Fate fate, boolean early) {
         return 2 * fate.ordinal() + (early ? 1 : 0);
     }

@@ -46,7 +46,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
             return JsonLines.read(folder.resolve(Report.scores(arm.name())), Score.class);
         }
 
-        /** Seconds and generated tokens of each kind of stage, in the order of the kinds in a run. */
+        /** Seconds and generated tokens of each kind of stage, in the order of timings.json. */
         Map<String, Cost> costs() {
             Map<String, Cost> costs = new LinkedHashMap<>();
             Path file = folder.resolve("timings.json");
@@ -108,7 +108,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         return all;
     }
 
-    /** The paired tests of the students that both runs have, for each seed that both runs have. */
+    /** The paired tests between this run and {@code other}: one for each student and each seed that both runs have. */
     List<Comparison.Test> tests(ComparedRun other) {
         List<Comparison.Test> tests = new ArrayList<>();
         seeds.forEach((seed, one) -> {

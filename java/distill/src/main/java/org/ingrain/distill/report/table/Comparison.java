@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param runs     names of the runs
  * @param rows     results of the arms; the rows of one arm are consecutive, in the order of the runs
- * @param tests    paired tests of the students of each pair of runs, for each seed that both have
+ * @param tests    paired tests of the students of each pair of runs, for each seed that both runs have
  * @param costs    seconds and generated tokens of each run, by the kind of the stages
  * @param settings the settings that differ: the value of each run, null if the run has no such setting
  */
@@ -36,7 +36,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
      *
      * @param seeds    number of seeds. With one seed, the interval is Wilson's interval over the questions. With
      *                 several seeds, the accuracy is the mean over the seeds, and the interval is Student's interval
-     *                 over them
+     *                 over the seeds
      * @param accuracy share of right answers, 0 to 1
      * @param tokens   mean number of generated tokens per question
      */
@@ -102,7 +102,7 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
                 byArm.values().stream().flatMap(Collection::stream).toList(), tests, costs, settings(runs));
     }
 
-    /** The last part of the path if it differs from that of all other folders; else the whole path. */
+    /** The last part of the path if no other folder has the same last part; else the whole path. */
     private static String name(Path folder, List<Path> folders) {
         Path last = folder.normalize().getFileName();
         boolean unique = folders.stream().filter(other -> Objects.equals(other.normalize().getFileName(), last))

@@ -17,10 +17,9 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * Checks whether the result of a run shows what it seems to show. For example, it checks whether the teacher is better
- * than System 1, whether the labels differ, whether the student's answers differ, and whether the student is better
- * than System 1 and the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is
- * significant.
+ * Looks for reasons to doubt the result of a run. For example, it checks whether the teacher is better than System 1,
+ * whether the labels differ, whether the student's answers differ, and whether the student is better than System 1 and
+ * the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is significant.
  */
 final class GuardRails {
     /** If at least this share of the labels is equal, the labels count as one-sided. */
@@ -29,7 +28,7 @@ final class GuardRails {
     private static final double CONSTANT = 0.95;
     /** If at least this share of the texts has no answer, a warning is given. */
     private static final double SILENT = 0.25;
-    /** With fewer labels or answers than this, equal ones are likely by chance. */
+    /** With fewer labels or answers than this, it is likely that all of them are equal by chance. */
     private static final int FEWEST = 5;
     private static final int FEW_KEPT = 50;
     private static final double FEW_KEPT_SHARE = 0.1;
@@ -125,7 +124,7 @@ final class GuardRails {
                 "The filter is not shown to help."));
     }
 
-    /** Warns if the student is significantly worse at System 2 than the model that it was trained from. */
+    /** Warns if the last student is significantly worse at System 2 than the teacher of the first round. */
     private void systemTwoAfter() {
         ArmResult before = first(Role.SYSTEM_2);
         ArmResult after = first(Role.SYSTEM_2_DISTILLED);
