@@ -197,7 +197,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     private static HostTensor tensor(Safetensors tensors, String name) {
-        return HostFloats.tensor(tensors.file() + ": tensor '" + name + "'", tensors.info(name), tensors.data(name));
+        return HostFloats.tensor(tensors, name);
     }
 
     /**
