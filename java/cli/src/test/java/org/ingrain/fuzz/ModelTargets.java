@@ -104,12 +104,9 @@ final class ModelTargets {
     }
 
     private static Target quantizedWeights(String name, Path folder) throws IOException {
-        List<byte[]> seeds = new ArrayList<>();
-        for (String method : List.of("gptq", "awq")) {
-            QuantizedFolders.write(new Kind(method, 4, 32, false, false), folder, null, 64, 32);
-            seeds.add(Files.readAllBytes(folder.resolve("model.safetensors")));
-        }
-        return Target.ofFile(name, Format.SAFETENSORS, seeds, folder.resolve("model.safetensors"),
+        QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), folder, null, 64, 32);
+        Path file = folder.resolve("model.safetensors");
+        return Target.ofFile(name, Format.SAFETENSORS, List.of(Files.readAllBytes(file)), file,
                 content -> readIntegers(folder));
     }
 
