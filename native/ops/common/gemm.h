@@ -19,8 +19,10 @@ namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
 constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, max_small_rows = 24;  // 32 registers, one per vec
+constexpr int64_t quantized_rows = 12;  // twelve integer and twelve f32 sums
 #else
 constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  // 16 registers, two per vec
+constexpr int64_t quantized_rows = 4;  // four integer sums; the f32 sums are in memory
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
@@ -68,11 +70,11 @@ template <> struct columns_of<bf16> {
 #endif
 template <quantized_element W> struct columns_of<W> {
   using X = x_block;
-  static constexpr int64_t step = x_block_size, most_rows = tile_rows;
+  static constexpr int64_t step = x_block_size, most_rows = quantized_rows;
 };
 template <class W> using x_of = typename columns_of<W>::X;
-// Number of sums that a tile keeps in registers. A quantised tile also has as many integer sums.
-template <class W> constexpr int64_t sums_of = quantized_element<W> ? tile_sums / 2 : tile_sums;
+// Number of sums of a tile; a quantised tile has as many integer sums besides.
+template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
 // Number of elements of x that hold `columns` columns.
 template <class W> constexpr int64_t x_elements_of(int64_t columns) {
   return quantized_element<W> ? columns / x_block_size : columns;
