@@ -24,7 +24,7 @@ import java.util.zip.ZipOutputStream;
 /**
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
- * better. Of large libraries that only Jinjava uses, only the classes that other classes mention are kept. Arguments:
+ * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Arguments:
  * the output folder, then jars.
  */
 class Repack {
@@ -77,8 +77,8 @@ class Repack {
 
     /**
      * Returns the names of all used classes. The classes of jars that are not pruned are used, and so is every class
-     * that a used class mentions. A class mentions all names in its constant pool, including those in texts, so that
-     * classes that are loaded by name are found.
+     * that a used class mentions. Every name in the constant pool of a class counts as a mention. String constants
+     * count too, so that classes that are loaded by name are found.
      */
     private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
         Map<String, byte[]> classes = new HashMap<>();

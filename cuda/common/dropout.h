@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
 // from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
-// of a band is the same range of columns of the whole matrix's mask.
+// of a band consists of these columns of the whole matrix's mask.
 #pragma once
 #include "philox.h"
 
@@ -26,7 +26,7 @@ struct Dropout {
   void skip(int64_t rows) { first += rows * distance; }
 
   // Returns N bits: bit j is set if element e + j, counted in memory order, is kept. The N elements are in one row.
-  // aligned: see kept_from.
+  // `aligned` has the meaning of kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     if (ld != distance) {
       const int64_t row =
@@ -41,7 +41,7 @@ struct Dropout {
   }
 
  private:
-  // aligned: the caller guarantees that e is a multiple of 4.
+  // If `aligned` is true, the caller guarantees that e is a multiple of 4.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept_from(int64_t e) const {
     unsigned bits = 0;
     if constexpr (aligned) {

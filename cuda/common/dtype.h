@@ -21,7 +21,7 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return _
 template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return __float2half_rn(x); }
 template <> __device__ __forceinline__ fp8 from_float<fp8>(float x) { return fp8(x); }  // saturates at ±448
 
-// Runs body.template operator()<T>() with T = float or bf16, according to dtype.
+// Runs body.template operator()<T>() with T = float or bf16, according to `dtype`.
 template <class Body> ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
   if (dtype == INGRAIN_BF16) return body.template operator()<bf16>();
@@ -69,7 +69,7 @@ template <class T, class... P> bool fits_vectors(int64_t columns, const P*... po
 }
 
 // Runs body.template operator()<N>(), where N is the number of elements per access. An access has 16 bytes if the
-// pointers and columns allow this, and otherwise one element.
+// pointers and the number of columns allow this. Otherwise an access has one element.
 template <class T, class Body, class... P>
 ingrain_status with_width(int64_t columns, const Body& body, const P*... pointers) {
   return fits_vectors<T>(columns, pointers...) ? body.template operator()<vec_width<T>>()

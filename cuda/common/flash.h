@@ -1,6 +1,6 @@
 // Attention on the tensor core (Dao 2023, arXiv:2307.08691). These functions are the steps of one warp, which processes
-// 16 query rows and a tile of keys or values in shared memory. The operations on a row, and so its result, do not
-// depend on the row's place in the tile or on the other rows.
+// 16 query rows and a tile of keys or values in shared memory. The operations on a row, and so the result of the row,
+// do not depend on the row's place in the tile or on the other rows.
 //
 // A tile in shared memory consists of rows of EP bf16 (E padded with zeros) with a row stride of tile_stride<EP>. The
 // stride is an odd number of 16-byte units, so the eight rows of a matrix load are in eight different bank groups.
@@ -188,7 +188,7 @@ template <int S> __device__ __forceinline__ void row_maxima(float (&maximum)[2],
 struct Merge {
   float a, b;
 
-  // Raises m to at least the maximum of the part.
+  // Sets m to the maximum of m and the part's maximum.
   __device__ __forceinline__ Merge(float& m, float part, float log2_scale) {
     const float before = m;
     m = fmaxf(before, part);

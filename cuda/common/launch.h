@@ -99,7 +99,7 @@ ingrain_status launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared
                       A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return INGRAIN_OK;
   void* native = nullptr;
-  // ingrain_native_stream also makes the context's device current.
+  // The call of ingrain_native_stream also makes the context's device current.
   if (ingrain_status status = ingrain_native_stream(ctx, &native)) return status;
   const cudaStream_t stream = static_cast<cudaStream_t>(native);
   if (ingrain_status status = cuda_status(ctx, allow_shared(kernel, shared), "launch")) return status;

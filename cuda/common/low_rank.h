@@ -2,8 +2,8 @@
 //   out (rows, columns) = Σ over depth of p (rows, depth)·q (columns, depth)
 //
 // A bf16 operand is one term. An f32 operand is split into three bf16 terms of 8 bits each. The products of term i of p
-// and term j of q are added up for i + j < 3; each omitted product is smaller than 2⁻²⁴ of the exact product. So bf16
-// times f32 needs three matrix products, and f32 times f32 needs six.
+// and term j of q are added up for i + j < 3; each omitted product is smaller than 2⁻²⁴ times the exact product. So
+// bf16 times f32 needs three matrix products, and f32 times f32 needs six.
 //
 // A block computes a 64 × 64 tile of out over one span of the depth. The block divides the span into pieces of `piece`
 // values of k, sums each piece and adds the sums of the pieces in order. If there are several spans, a later launch

@@ -15,9 +15,9 @@ constexpr int narrow = 16;  // rows of the narrow operand, padded
 constexpr int64_t chain = 128;  // values of k per partial sum, which one tensor core accumulator adds up
 constexpr int wide_threads = 256;
 
-// Loads 16 bytes with a no-allocate hint, or returns zeros if !valid, without a branch. The asm block itself writes the
-// zeros. If the zeros were passed as in-out operands, the compiler would copy the registers at the end of the loop, and
-// this copy would wait for the load.
+// Loads 16 bytes with a no-allocate hint. Returns zeros if `valid` is false. The code has no branch. The asm block
+// itself writes the zeros. If the zeros were passed as in-out operands, the compiler would copy the registers at the
+// end of the loop, and this copy would wait for the load.
 __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);
@@ -30,8 +30,8 @@ __device__ __forceinline__ uint4 load_streamed(const void* p, bool valid) {
 #endif
 }
 
-// Splits low and high into three bf16 terms each, whose sum approximates the value. terms[i] contains term i of low in
-// its lower 16 bits and term i of high in its upper 16 bits.
+// Splits `low` and `high` into three bf16 terms each. The sum of the three terms approximates the value. `terms[i]`
+// contains term i of `low` in its lower 16 bits and term i of `high` in its upper 16 bits.
 __device__ __forceinline__ void split(unsigned (&terms)[3], float low, float high) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -48,7 +48,7 @@ __device__ __forceinline__ void keep(uint4& v, unsigned kept) {
 }
 
 // y += s·(mask∘(u·qᵀ)) for y (T, columns) with row distance ld and u (T, R), where s is the same factor as in `Add` of
-// low_rank.h. q is (columns, R), or (R, columns) if transposed.
+// low_rank.h. q is (columns, R), or (R, columns) if `transposed` is true.
 struct Update {
   bf16* y;
   int64_t ld, columns, T;
@@ -109,8 +109,8 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// Loads 16 bytes of global memory, or returns zeros if !valid. The load is predicated and not in a branch, so that
-// several loads can be in flight.
+// Loads 16 bytes of global memory. Returns zeros if `valid` is false. The load is predicated and not in a branch, so
+// that several loads can be in flight.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);

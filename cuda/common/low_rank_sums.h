@@ -65,7 +65,8 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
 
 // Multiplies 32 columns of both operands. The products with the first (largest) term of q are added to large[n], all
 // other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small
-// terms have their own accumulators, because rounding would remove these products if each was added to a large sum.
+// terms have their own accumulators, because rounding would remove these products if each product was added to a large
+// sum.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
@@ -175,7 +176,7 @@ __device__ __forceinline__ void stage_tokens(uint4* to, const TokenSums& a, int6
   }
 }
 
-// Loads a lane's part of a step: eight adjacent columns of its four tokens.
+// Loads a lane's part of a step: eight adjacent columns of the lane's four tokens.
 __device__ __forceinline__ void prefetch(uint4 (&v)[4], const bf16* p, int64_t ld, int64_t count) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) v[i] = load_streamed(p + i * ld, i < count);

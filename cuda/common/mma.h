@@ -90,8 +90,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 }
 
 // Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix
-// l / 8; a row has 16 bytes and is aligned. r[i] receives two elements of matrix i, or of its transpose if `transposed`
-// is true: in row lane / 4, the elements of columns 2·(lane % 4) and 2·(lane % 4) + 1.
+// l / 8; a row has 16 bytes and is aligned. `r[i]` receives two elements of matrix i, or of its transpose if
+// `transposed` is true: in row lane / 4, the elements of columns 2·(lane % 4) and 2·(lane % 4) + 1.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);
@@ -121,8 +121,8 @@ template <bool transposed = false> __device__ __forceinline__ void load_matrices
 #endif
 }
 
-// Copies 16 bytes asynchronously from global to shared memory; both addresses are aligned to 16 bytes. If !valid, the
-// 16 bytes become 0 and global memory is not read. The data may be used after copy_wait and a barrier.
+// Copies 16 bytes asynchronously from global to shared memory; both addresses are aligned to 16 bytes. If `valid` is
+// false, the 16 bytes become 0 and global memory is not read. The data may be used after copy_wait and a barrier.
 __device__ __forceinline__ void copy_async16(void* shared, const void* global, bool valid = true) {
 #ifdef INGRAIN_SIMT
   simt::copy_async(shared, global, 16, valid ? 16 : 0);

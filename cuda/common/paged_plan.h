@@ -65,8 +65,8 @@ struct IntMax {
   static __device__ int join(int a, int b) { return max(a, b); }
 };
 
-// Inclusive scan over the block: returns Op of `carry`, the x of all lower threads and the x of this thread. On return
-// carry is the last thread's result. scratch: 4 ints of shared memory.
+// Inclusive scan over the block: returns Op applied to `carry`, the x of all lower threads and the x of this thread. On
+// return, `carry` is the last thread's result. scratch: 4 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll

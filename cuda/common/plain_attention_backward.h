@@ -1,6 +1,7 @@
-// The gradients of attention without the tensor core. One warp computes a query row, or a key row with its value row.
-// For a query row the warp reads the keys in tiles of 32, and for a key row it reads the queries in tiles of 32. For
-// the scores each lane handles one row of the tile; for the sums each lane handles every 32nd element.
+// The gradients of attention without the tensor core. One warp computes the gradient of one query row, or of one key
+// row and its value row. For a query row the warp reads the keys in tiles of 32, and for a key row it reads the queries
+// in tiles of 32. For the scores each lane handles one row of the tile; for the sums each lane handles every 32nd
+// element.
 #pragma once
 #include "plain_attention.h"
 #include "sequence_tiles.h"
@@ -49,8 +50,8 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. Either q and dy or k and
-// v are in shared memory.
+// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. One of the two pairs (q,
+// dy) and (k, v) is in shared memory.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)

@@ -43,8 +43,8 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Number of blocks of a kernel that processes items. The host does not know the number of items at the launch, so the
-// blocks process items in rounds until no item is left.
+// Number of blocks to launch for a kernel that processes items. The host does not know the number of items at the
+// launch, so the blocks process items in rounds until no item is left.
 constexpr unsigned persistent_blocks = 264;
 
 // Returns the number of the item that this block processes in a round. All blocks run at the same time. Items with

@@ -1,9 +1,9 @@
 // few_rows: matrix products of 1 to 16 rows of x. Most of the time is spent on reading the weight.
 //
 // Operands: the weight is the left operand of mma m16n8k16 and x is the right one, so weight rows are rows of the mma
-// result and tokens are its columns. The columns of w and x may be assigned to the k of the instruction in any way, if
-// both use the same assignment. So a lane uses 16 contiguous bytes of its weight row for the values of k that the
-// instruction assigns to this lane, and reads the same columns of x.
+// result and tokens are its columns. The columns of w and x may be assigned to the instruction's values of k in any
+// way, if w and x use the same assignment. So a lane uses 16 contiguous bytes of its weight row for the values of k
+// that the instruction assigns to this lane, and reads the same columns of x.
 //
 // Tiling: a tile is 16·M rows of the weight. The columns of a tile are divided into turns. A turn has 128 bytes of each
 // row. The turns are assigned cyclically to the eight warps of a block. At the end the sums of the warps are added in
@@ -11,9 +11,10 @@
 // on T, N or the grid.
 //
 // Bandwidth: every warp has its own ring buffer in shared memory. Asynchronous copies load up to 8 KiB of w in advance,
-// including the beginning of the next tile. With two blocks per multiprocessor 128 KiB are in flight (an H200 needs
-// 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that they finish together. A
-// turn consists of whole cache lines. fp8 is converted four bytes at a time, which takes a third of the issue slots.
+// including the beginning of the next tile. With two blocks per multiprocessor, 128 KiB per multiprocessor are in
+// flight (an H200 needs 64 KiB for 4.5 TB/s). The blocks are persistent and compute the same number of tiles, so that
+// they finish together. A turn consists of whole cache lines. fp8 is converted four bytes at a time; the conversion
+// takes a third of the issue slots.
 #pragma once
 #include "few_rows_turns.h"
 
@@ -113,7 +114,7 @@ struct Device {
   bool deep;       // see Shape
 };
 
-// Starts at most `slots` blocks. Starts only as many as are needed to keep the largest number of tiles per block as
+// Starts at most `slots` blocks: the smallest number of blocks for which the largest number of tiles per block is as
 // small as with `slots` blocks.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
@@ -140,8 +141,8 @@ template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const 
   return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
 }
 
-// Returns whether this kernel supports the product: x must be bf16, and all rows of x and all chunks of w must be
-// multiples of 16 bytes.
+// Returns whether this kernel supports the product. x must be bf16 and have at most max_rows rows, w must be bf16 or
+// fp8, both must be 16-byte aligned, and a row of w and a row of a chunk of w must have multiples of 16 bytes.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
   return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&

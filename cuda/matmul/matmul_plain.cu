@@ -1,4 +1,4 @@
-// matmul_plain: products that cuBLASLt does not support, because of odd sizes, unaligned rows or f32 operands.
+// matmul_plain: the products that cuBLASLt does not support (odd sizes, unaligned rows or f32 operands).
 //   d = beta·d + a · b    partial: d[k] = a[:, chunk k] · b[chunk k, :]
 // Shapes   a (M, K), b (K, N), each may be stored transposed · d (M, N) or (K / chunk, M, N)
 // Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32

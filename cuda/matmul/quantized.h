@@ -1,6 +1,6 @@
 // quantized: the products with fp8 weights that few_rows.h does not compute. The activations (or gradients) are
-// quantised to fp8 with one scale per token. The tensor core multiplies them by the fp8 weights, and the scales of the
-// tokens and of the weight's rows are applied to the f32 sums.
+// quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values by the fp8 weights, and the
+// scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
 // cuBLASLt before CUDA 12.9 does not apply such scales. With these versions, cuBLASLt writes f32 sums to scratch, some
 // rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is
@@ -150,7 +150,7 @@ inline Product part_of(const Product& p, int64_t s) {
   return part;
 }
 
-// Returns the product that computes rows [first, first + rows) of p.
+// Returns the part of the product p that computes rows [first, first + rows) of its result.
 inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   Product part = p;
   part.M = rows;

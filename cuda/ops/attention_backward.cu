@@ -78,8 +78,8 @@ __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at
   return delta ? a.delta[head] : a.lse[head] * log2_e;
 }
 
-// Adds the terms of 32 query rows of a stage to dk and dv of this warp's 16 keys. key: the positions of the lane's two
-// keys, relative to the position of the first query row.
+// Adds the terms of 32 query rows of a stage to dk and dv of this warp's 16 keys. `key` contains the positions of the
+// lane's two keys, relative to the position of the first query row.
 template <int EP, int stages>
 __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[EP / 8][4],
                                             const KeyShared<EP, stages>& shared, int stage, int row0, int part,

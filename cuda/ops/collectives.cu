@@ -1,11 +1,11 @@
 // collectives: communication between the ranks of a tensor-parallel model. A rank is a thread of this process with its
 // own context.
-//   all_reduce: y = Σ over ranks, then chunks, of partials      all_gather: y = every rank's x, concatenated
+//   all_reduce: y = Σ of partials over ranks, then chunks       all_gather: y = every rank's x, concatenated
 //   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
-// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait for the device,
-//          and so for a kernel that waits for another rank
+// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait until all kernels
+//          of the device have ended, and one of them may wait for another rank
 // Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
 //          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
 //          shots). Both add in the same order. Other buffers: staged (staged.h). NCCL computes the
@@ -44,7 +44,7 @@ uint32_t tag_of_call(std::initializer_list<int64_t> values) {
 }
 
 // Returns a number that identifies a registered buffer and an offset in it. The number is equal on all ranks; it is 0
-// if buffer is null.
+// if `buffer` is null.
 int64_t place_of(const ingrain_context* ctx, const Shown* buffer, const void* pointer) {
   if (!buffer) return 0;
   const int64_t offset = static_cast<const char*>(pointer) - buffer->at[static_cast<size_t>(ctx->rank)];

@@ -37,7 +37,8 @@ __global__ void __launch_bounds__(forward_threads)
     for (int r = 0; r < reach; ++r)
 #pragma unroll
       for (int j = 0; j < N; ++j) next = fmaxf(next, v[r].v[j]);
-    // If all logits so far are -inf, 0 is subtracted instead, because exp(-inf − -inf) is NaN, but exp(-inf) is 0.
+    // If all logits so far are -inf, 0 is subtracted instead of their maximum, because exp(-inf − -inf) is NaN, but
+    // exp(-inf) is 0.
     const float shift = next == -INFINITY ? 0 : next;
     sum *= expf(top - shift);
 #pragma unroll

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int threads = 128;
 
-// The last 2·K heads of a row are the K keys and then the K values of the key-value heads. Counted from the first key,
-// the value that belongs to key h is head h + K.
+// The last 2·K heads of a row are the K keys and then the K values of the key-value heads. If these heads are counted
+// from the first key, the value that belongs to key h is head h + K.
 template <class C, class X, int N>
 __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape shape, int H, int E) {
   const int K = static_cast<int>(shape.K), per_row = 2 * K * (E / N);

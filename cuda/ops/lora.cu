@@ -78,8 +78,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::boo
 }
 
 // Computes a product with long sums: writes the partial sums of the spans to the workspace and then adds them. The
-// partial sums are (spans, rows, columns), or (spans, columns, rows) if transposed. out has the same shape without
-// spans.
+// partial sums are (spans, rows, columns), or (spans, columns, rows) if `transposed` is true. `out` has the same shape
+// without the spans.
 template <bool transposed, class P, class Q>
 ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
@@ -144,7 +144,7 @@ int64_t span_of_tokens(int64_t T, int64_t rows) {
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Computes scale · uᵀ·p, summed over all tokens, and adds the result to out. The shape of out is (R, columns), or
+// Computes scale · uᵀ·p, summed over all tokens, and adds the result to `out`. The shape of `out` is (R, columns), or
 // (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;

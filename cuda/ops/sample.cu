@@ -82,7 +82,7 @@ template <bool staged> struct Row {
 
   __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
 
-  // Combines the values of all warps by join and returns the result to every thread.
+  // Combines the values of all warps by `join` and returns the result to every thread.
   template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
     const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (warps == 1) return value;

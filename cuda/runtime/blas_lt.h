@@ -18,9 +18,10 @@ void open_blas(ingrain_context* ctx);
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales);
 
 // Enqueues the product: one sum over K, or one sum per chunk if p.partial is true. The operands may be two bf16
-// matrices with 16-byte aligned rows, or two fp8 matrices with a stored as (M, K), b stored as (N, K), and N and K
-// multiples of 16. In deterministic mode each weight has one algorithm for every M, and this algorithm does not split
-// K. If cuBLASLt has no algorithm, the function sets *taken to false and enqueues nothing.
+// matrices with 16-byte aligned rows, or two fp8 matrices. For fp8 matrices, operand `a` must be stored as (M, K) and
+// operand `b` as (N, K), and N and K must be multiples of 16. In deterministic mode each weight has one algorithm for
+// every M, and this algorithm does not split K. If cuBLASLt has no algorithm, the function sets *taken to false and
+// enqueues nothing.
 ingrain_status blas_gemm(ingrain_context* ctx, const Product& p, bool* taken);
 
 }  // namespace ingrain

@@ -63,15 +63,16 @@ class Peers {
   // Allocates the memory that a rank exposes to the other ranks. A context that joins again keeps its earlier memory.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
   // Connects the ranks at their first call, which waits until all ranks have joined. Sets *nccl to the NCCL
-  // communicator to use, or to null if our kernels must be used. NCCL is used between devices without peer access and,
-  // outside of captures, for messages over nccl_bytes, but never if a rank is deterministic or two ranks share a
-  // device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank waits in NCCL for a
-  // rank that is late.
+  // communicator to use, or to null if our kernels must be used. NCCL is used in two cases: between devices without
+  // peer access, and outside of captures for messages over nccl_bytes. NCCL is never used if a rank is deterministic or
+  // two ranks share a device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank
+  // waits in NCCL for a rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
-  // Waits until the host threads of all ranks make the same call, which they are about to pass to NCCL.
+  // Waits until the host threads of all ranks make the same call. Afterwards each of them passes this call to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);
-  // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. Its op is null if
-  // there was none. The caller that launches the graph must call meet() first, as route() does outside of graphs.
+  // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. If there was no such
+  // call, the op of the result is null. The caller that launches the graph must call meet() first, as route() does
+  // outside of graphs.
   Call take_captured(const ingrain_context* ctx);
   // Fills the table of this context's rank for a call. route() must have been called before.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);

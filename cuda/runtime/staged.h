@@ -17,10 +17,10 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
 }
 
 // Divides the elements of this block into slices. For each slice, calls stage(region, first, count), which fills a
-// region of the staging buffer, waits at the barrier of the ranks, and calls take(round, first, count), where `round`
-// is the number of the slice. Rounds r and r + 2 use the same region. A rank reads the regions of round r before it
-// arrives at the barrier of round r + 1. A rank stages round r + 2 only after this barrier. So no rank still reads the
-// region of round r.
+// region of the staging buffer. Then waits at the barrier of the ranks. Then calls take(round, first, count), where
+// `round` is the number of the slice. Rounds r and r + 2 use the same region. A rank reads the regions of round r
+// before it arrives at the barrier of round r + 1. A rank stages round r + 2 only after this barrier. So no rank still
+// reads the region of round r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];

@@ -51,7 +51,7 @@ class Device {
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();
-  // Returns whether the kernel is not yet loaded on this device, and records it as loaded.
+  // Returns whether the kernel is not yet loaded on this device, and records the kernel as loaded.
   bool load(const void* kernel);
   // Loads all kernels, so that the first launch of a kernel no longer waits for the device.
   void load_all();
@@ -100,8 +100,8 @@ cudaError_t load(const void* kernel);
 
 bool capturing();   // returns whether this thread captures a stream
 
-// Functions that CUDA does not allow during a capture call this first. If the calling thread captures a stream, the
-// function invalidates the capture and returns an error.
+// Every function that CUDA does not allow during a capture calls this function first. If the calling thread captures a
+// stream, the function invalidates the capture and returns an error.
 cudaError_t forbid_in_capture();
 
 }  // namespace simt

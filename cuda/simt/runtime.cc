@@ -98,7 +98,8 @@ namespace {
 constexpr size_t queue_limit = 8192;
 thread_local std::vector<Graph*> captures;   // the captures that this thread has begun
 
-// Returns the error of a call that enqueues work on this stream or waits for it, or cudaSuccess if the call is allowed.
+// Checks a call that enqueues work on this stream or waits for this stream. Returns the error of the call, or
+// cudaSuccess if the call is allowed.
 cudaError_t usable(const Stream* stream) {
   if (stream->device != current_device()) return remember(cudaErrorInvalidResourceHandle);
   return remember(Device::at(stream->device).error());

@@ -57,7 +57,8 @@ std::string Meeting::late(int32_t rank) const {
          seconds_text(limit_) + " s";
 }
 
-// Returns a message that names the first rank whose call differs from that of rank 0, or "" if all calls are the same.
+// Returns a message that names the first rank whose call differs from the call of rank 0, or "" if all calls are the
+// same.
 std::string Meeting::difference() const {
   for (int32_t r = 1; r < ranks(); ++r) {
     const Call &first = calls_[0], &other = calls_[static_cast<size_t>(r)];

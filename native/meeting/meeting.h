@@ -29,7 +29,8 @@ class Meeting {
   // Returns, for example, "rank 1 on cuda:1".
   std::string name(int32_t rank);
   // Publishes an address and waits until every rank has published its own address. Returns false if the meeting has
-  // ended: by end(), because a rank did not arrive within the limit, or because a rank made a different call.
+  // ended, for one of three reasons: end() was called, a rank did not arrive within the limit, or a rank made a
+  // different call.
   bool publish(int32_t rank, const void* address, Call call);
   const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
   // Waits until no rank reads the published memory any more. Returns false if the meeting has ended; see publish.

@@ -72,7 +72,7 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      // Number of query rows whose queries are before the first of these keys. They see none of these keys.
+      // Number of query rows at positions before the position of the first of these keys. They see none of these keys.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {

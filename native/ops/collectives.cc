@@ -20,7 +20,7 @@ ingrain_status ended(ingrain_context* ctx) {
   return ctx->fail(INGRAIN_DEVICE_ERROR, "%s", ctx->meeting->failure(ctx->rank).c_str());
 }
 
-// Publishes `own`, waits until every rank has published its address, and runs body, which reads these addresses.
+// Publishes `own`, waits until every rank has published its address, and runs `body`, which reads these addresses.
 // Returns when the bodies of all ranks have run.
 template <class Body>
 ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const Body& body) {

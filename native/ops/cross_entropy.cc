@@ -11,7 +11,7 @@ namespace {
 
 template <class E>
 void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, float scale) {
-  // lse − lse is 0 for a finite lse; otherwise it is NaN and makes the whole row NaN.
+  // lse − lse is 0 if lse is finite. If lse is infinite or NaN, the difference is NaN, and so the whole row is NaN.
   const vec s = splat(scale + (lse - lse)), shift = splat(lse);
   float at_target[lanes];
   // Computed before the row of dx is written, since dx may alias x.

@@ -170,7 +170,7 @@ Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
   return {lowest, lowest == kept.lowest && kept.tie_end < end ? kept.tie_end : end};
 }
 
-// Divides a row into blocks of equal length, at most max_blocks. The length depends on V only.
+// Divides a row into at most max_blocks blocks of equal length. The length depends on V only.
 struct Blocks {
   int64_t length;
   int64_t count;

@@ -42,8 +42,8 @@ void ThreadPool::stop() {
 void ThreadPool::take_pieces() {
   int32_t left = left_.load(std::memory_order_acquire);
   while (left > 0) {
-    // The next call of run cannot replace this range before open_ is decremented below, because run returns only after
-    // every piece is finished.
+    // Until `open_` is decremented below, no later call of `run` can replace this range, because `run` returns only
+    // after every piece is finished.
     if (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     const int64_t begin = (pieces_ - left) * piece_;
     task_(body_, begin, std::min(begin + piece_, n_));

@@ -17,8 +17,8 @@ class ThreadPool {
 
   static constexpr int32_t most_threads = 4096;
 
-  // threads: number of threads including the caller, 1 to most_threads. Throws std::system_error if a thread cannot be
-  // started, after stopping the threads that it started before.
+  // The parameter `threads` is the number of threads including the caller, 1 to most_threads. Throws std::system_error
+  // if a thread cannot be started, after stopping the threads that were started before.
   explicit ThreadPool(int32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

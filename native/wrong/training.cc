@@ -71,8 +71,8 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last id is the given token instead of the drawn one, or the given token + 1 if the given token would be
-// correct.
+// Wrong: the last id is the given token if the drawn token is expected, and the given token + 1 if the given token is
+// expected.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

@@ -1,13 +1,13 @@
 // ops: times each op that determines the engine's speed, one op at a time, through the C ABI, at the shapes of Llama 2
-// 70B. TB/s counts the bytes that the op must read or write (a weight once). TFLOP/s counts the multiplications and
-// additions that the op must compute. Calls alternate between copies of a weight that together exceed the cache. All
-// data are random. If an op fails, its row contains the error.
+// 70B. TB/s counts the bytes that the op must read or write; each weight is counted once. TFLOP/s counts the
+// multiplications and additions that the op must compute. Calls alternate between copies of a weight; all copies
+// together are larger than the cache. All data are random. If an op fails, its row contains the error.
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
 // The host launches each call. If an op takes less than about 4 us on the GPU, the measured time is the time of the
-// launch. The norms in a graph at the end show the cost of such an op in a decode step.
+// launch. At the end, a graph of norms shows the cost of such a short op in a decode step.
 #include "ingrain.h"
 
 #include <dlfcn.h>

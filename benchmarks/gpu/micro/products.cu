@@ -112,8 +112,8 @@ Row& head(Row& row, const Weight& w, int64_t rows, bool fp8) {
 
 struct Best { int index = -1, taken = 0, first_status = 0; double us = 1e30; };
 
-// Times every candidate, with a warm-up and then a few calls. A candidate that is three times slower than the best gets
-// only one call.
+// Times every candidate, with a warm-up and then a few calls. A candidate that takes three times as long as the best
+// candidate so far is timed with one call only.
 Best fastest(Operation& op, const Weight& w, bool fp8, int64_t rows, const Heuristic* found, int count) {
   Best best;
   const int calls = rows <= 256 ? 8 : 3;

@@ -5,7 +5,7 @@
 
 constexpr int chunk_keys = 256;
 
-// Partial results of rows = tokens·H rows, in the workspace: sums (chunks, rows, E) are the weighted sums of values
+// Partial results in the workspace. There are tokens·H rows. sums (chunks, rows, E) are the weighted sums of values
 // before the division; tops and totals (chunks, rows) are the maxima of the scores and the sums of the weights.
 struct Parts {
   float* sums;

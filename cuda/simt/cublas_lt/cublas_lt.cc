@@ -14,8 +14,8 @@ namespace {
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 
-// The products that are refused: none, products with one scale per row, or all. For products with one scale per row,
-// Script::rows is the largest number of rows that is refused; 0 means no limit.
+// The products that are refused: none, products with one scale per row, or all. Products with one scale per row are
+// refused if they have at most Script::rows rows, or for any number of rows if Script::rows is 0.
 enum What { nothing, scaled, everything };
 // The call that refuses a product. before_vectors: the version of cuBLASLt has no scales per row.
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };

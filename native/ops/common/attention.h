@@ -52,7 +52,7 @@ struct PrefetchRange {
 };
 inline void prefetch_line(const char* p) { _mm_prefetch(p, _MM_HINT_T0); }
 
-// dots[i][lane] = Σ_e a[i][e]·bt[e][lane]: a (R, E) rows lda apart, bt (E, 16).
+// dots[i][lane] = Σ_e a[i][e]·bt[e][lane]: a (R, E) with row distance `lda`, bt (E, 16).
 template <int R, bool prefetch = false, class C>
 inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, int64_t E, PrefetchRange ahead = {}) {
   const int64_t step = ahead.step(E);
@@ -67,8 +67,8 @@ inline void dot_tile(vec (&dots)[R], const float* a, int64_t lda, const C* bt, i
   for (int i = 0; i < R; ++i) dots[i] = sums[i];
 }
 
-// o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) rows width apart, p (R, 16),
-// v (16, width).
+// o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e] for j in [first, last): o (R, width) with row distance `width`, p
+// (R, 16), v (16, width).
 template <int R, int W, bool prefetch, class C>
 inline void accumulate_columns(float* o, const float* p, const float* rescale, const C* v, int64_t first, int64_t last,
                                int64_t width, const char* near, int64_t step) {

@@ -52,7 +52,7 @@ void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_
   });
 }
 
-// Column j of packed (E, 16) = row j of x (n, E), n <= 16, row distance ld. Columns from n on are zero.
+// Column j of packed (E, 16) = row j of x (n, E), n <= 16, row distance `ld`. Columns from n on are zero.
 template <class X>
 void pack_transposed(float* packed, const X* x, int64_t ld, int64_t n, int64_t E) {
   int64_t e = 0;
@@ -79,7 +79,7 @@ void store_row(X* x, const float* row, float factor, int64_t E) {
   if (e < E) store_some(x + e, load_some(row + e, E - e) * splat(factor), E - e);
 }
 
-// packed (n, width) = x (n, E) with row distance ld, n <= 16; columns from E on are zero.
+// packed (n, width) = x (n, E) with row distance `ld`, n <= 16; columns from E on are zero.
 template <class X>
 void pack_rows(float* packed, const X* x, int64_t ld, int64_t n, int64_t E, int64_t width) {
   for (int64_t j = 0; j < n; ++j) load_row(packed + j * width, x + j * ld, E, width);

@@ -96,7 +96,8 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// Sums and maxima combine the lanes as a tree of depth four: first lanes i and i + 8, then i and i + 4, i + 2, i + 1.
+// Sums and maxima combine the lanes as a tree of depth four: first lanes i and i + 8, then i and i + 4, then i and i +
+// 2, then i and i + 1.
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
   return _mm512_castps512_ps256(a.v);
@@ -125,7 +126,7 @@ inline float maximum(vec a) {
 }
 
 // eˣ to about 1 ulp, and 0 below -87.3. With x = n·ln 2 + r and |r| <= ln 2 / 2, a polynomial of degree 6 (coefficients
-// of Cephes expf) computes eʳ. min and max return their second operand if an operand is NaN. Here x is the second
+// of Cephes expf) computes eʳ. If an operand is NaN, `min` and `max` return their second operand. Here x is the second
 // operand, so that a NaN in x stays NaN.
 inline vec exp(vec x) {
   x = min(splat(88.3762626647949f), x);

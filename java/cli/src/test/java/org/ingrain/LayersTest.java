@@ -176,7 +176,10 @@ class LayersTest {
                 .should().dependOnClassesThat().resideInAPackage(library)));
     }
 
-    /** The ops and the rooms below them may have longer parameter lists, because the header's functions have them. */
+    /**
+     * The ops and the rooms below them may have longer parameter lists, because the functions of the header have such
+     * lists.
+     */
     @Test
     void aboveTheOpsNoMethodTakesMoreThanSixParameters() {
         Set<String> carriers = Set.of("ffi", "ops", "tensor");

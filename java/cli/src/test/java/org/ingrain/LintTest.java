@@ -129,15 +129,19 @@ class LintTest {
         assertNone((path, lines) -> firstLine(lines, REFUSED));
     }
 
-    /** Only ffi may catch Throwable, because method handles throw it. ffi wraps it in another exception. */
+    /**
+     * Only the room {@code ffi} may catch {@code Throwable}, because method handles throw it. Code in this room wraps
+     * the caught {@code Throwable} in another exception.
+     */
     @Test
     void nothingCatchesEverything() {
         assertNone((path, lines) -> path.contains("/org/ingrain/ffi/") ? null : firstLine(lines, CATCH_ALL));
     }
 
     /**
-     * Messages of engine and distill name fields; only messages of cli name flags. The files in {@code others} are
-     * exceptions, because they contain {@code --} for another purpose, such as flags of other programs.
+     * Error messages of the modules engine and distill name fields. Only error messages of the module cli name flags.
+     * The files in {@code others} are exceptions, because they contain {@code --} for another purpose, such as flags of
+     * other programs.
      */
     @Test
     void onlyTheCommandLineKnowsFlags() {
@@ -169,7 +173,7 @@ class LintTest {
                 ? firstLine(lines, LOCALE) : null);
     }
 
-    /** Only the room files writes files, because its writes are atomic. */
+    /** Only the code of the room {@code files} writes files, because its writes are atomic. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
         assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/")

@@ -100,7 +100,7 @@ class SourcesLintTest {
                 + "int table[] = {1, 2};\n}  // namespace\n"));
     }
 
-    /** Number of lines in the body of each outermost function, by the line in which the body begins. */
+    /** Number of lines in the body of each outermost function; the key is the line in which the body begins. */
     private static Map<Integer, Integer> functions(String text) {
         String code = NO_CODE.matcher(text).replaceAll(found ->
                 Matcher.quoteReplacement(found.group().replaceAll("[^\n]", " ")));

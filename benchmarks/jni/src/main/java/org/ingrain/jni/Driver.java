@@ -6,7 +6,7 @@ package org.ingrain.jni;
  * whose arguments can be checked.
  */
 interface Driver {
-    /** The kernel as PTX of CUDA 11.0. Every driver that the CUDA backend supports can load it. */
+    /** The kernel as PTX of CUDA 11.0. Every driver that the CUDA backend supports can load this kernel. */
     String PTX = """
             .version 7.0
             .target sm_80

@@ -19,14 +19,15 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Compares two ways to call CUDA from Java in one process. They are JNI, which the bindings JCuda and JCublas use, and
  * Panama's java.lang.foreign, which the engine uses. The comparison times a driver call that does nothing, the launch
- * of a small kernel, and matrix products (cublasGemmEx through JCublas, and the engine's matmul). It checks that both
- * ways give the same results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the products have only
- * the engine's times and the reason why the other times are missing.
+ * of a small kernel, and matrix products (cublasGemmEx through JCublas, and the engine's matmul). The comparison also
+ * checks that both ways give the same results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the
+ * products have only the engine's times and the reason why the other times are missing.
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
- * <p>Arguments: the backend, libcuda, the possible paths of libcublas.so.12 (separated by commas; the first that can be
- * loaded is used), the numbers of rows of the products (separated by commas), then the products as NAME:N:C.
+ * <p>The arguments have this order: the backend; libcuda; the possible paths of libcublas.so.12, separated by commas
+ * (the first that can be loaded is used); the numbers of rows of the products, separated by commas; then the products
+ * as NAME:N:C.
  */
 public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);

@@ -6,7 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 
 /**
- * A bf16 product y (T, N) = x (T, C)·Wᵀ with W (N, C), and its inputs, which are the same for both bindings.
+ * A bf16 product y (T, N) = x (T, C)·Wᵀ, where W is (N, C), and the inputs of this product. Both bindings use the same
+ * inputs.
  *
  * @param x (T, C) bf16, uniform in [-1, 1)
  * @param w (N, C) bf16, uniform in [-1, 1)
@@ -38,8 +39,8 @@ record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
     }
 
     /**
-     * Returns ‖found − expected‖ / ‖expected‖ of two bf16 matrices. It is about 2⁻⁹ if the matrices differ only by
-     * rounding, and about 1 if their sums are unrelated.
+     * Returns ‖found − expected‖ / ‖expected‖ of two bf16 matrices. The result is about 2⁻⁹ if the matrices differ only
+     * by rounding, and about 1 if their sums are unrelated.
      */
     static double distance(MemorySegment found, MemorySegment expected) {
         double difference = 0;

@@ -55,7 +55,7 @@ import tools.jackson.databind.JsonNode;
     "Distils a System 2 method into a model (arXiv:2407.06023).",
     "Stages: sample, curate, train, evaluate, report. All files are written to one run folder. The same command "
     + "resumes a run that was interrupted.",
-    "Exit status 3: curation kept no training example for any of the --seeds. Seeds for which curation kept none are "
+    "Exit status 3: curation kept no training example for any of the --seeds. A seed without a training example is "
     + "reported and left out of the table."},
         customSynopsis = {"ingrain distill [OPTIONS] --model DIR --task NAME",
                 "                       --data FILE --output DIR"},

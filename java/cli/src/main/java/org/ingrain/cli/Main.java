@@ -55,8 +55,8 @@ public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
     /**
-     * Maximum length of an error message, in characters. A longer message is shortened in the middle, because a
-     * quoted text makes it long.
+     * Maximum length of an error message, in characters. A longer message, which usually contains a long quotation, is
+     * shortened in the middle.
      */
     private static final int LONGEST_MESSAGE = 1200;
 
@@ -74,7 +74,10 @@ public final class Main implements Callable<Integer> {
         System.exit(execute(line, arguments));
     }
 
-    /** Executes a command; if it has a recipe, the flags of the recipe are added first. Returns the exit status. */
+    /**
+     * Executes a command. If the command has a recipe, the flags of the recipe are added first. Returns the exit
+     * status.
+     */
     static int execute(CommandLine line, String... arguments) {
         try {
             requireUtf8();

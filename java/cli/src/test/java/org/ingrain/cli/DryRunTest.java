@@ -65,8 +65,8 @@ class DryRunTest {
     }
 
     /**
-     * Without early stopping, three rephrasings and two answers to each are drawn; the first answer is the target. The
-     * run has both controls, a baseline, majority votes and two rounds.
+     * Without early stopping, three rephrasings are drawn, and two answers to each rephrasing. The first answer is the
+     * target. The run has both controls, a baseline, majority votes and two rounds.
      */
     @Test
     void lettersWithoutAnEarlyEnd() throws IOException {
@@ -224,7 +224,7 @@ class DryRunTest {
         assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
     }
 
-    /** A pair that is too long for the context does not prevent planning; the run discards it. */
+    /** A pair that is too long for the context does not prevent planning. The run discards this pair. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();

@@ -64,8 +64,8 @@ class ParallelDistillTest {
     }
 
     /**
-     * The command {@code devices} shows the same plan and the values that were chosen for unset flags. It does not load
-     * the model.
+     * The command {@code devices} shows the same plan and the values that were chosen for unset flags. This command
+     * does not load the model.
      */
     @Test
     void devicesPlansAModelWithoutLoadingIt() {

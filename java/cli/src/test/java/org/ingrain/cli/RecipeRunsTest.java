@@ -20,8 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Runs each shipped recipe from its data to its report, with few rows in the published formats. The model gives one
- * answer to everything, which every task and method of the recipes accepts.
+ * Runs each shipped recipe from its data to its report, with few rows in the published formats. The model gives the
+ * same answer to every prompt. Every task and every method of the recipes accepts this answer.
  */
 class RecipeRunsTest {
     private static final String ANSWER = "3\n3\nThe answer is \"no\". Response 0 [[C]]";

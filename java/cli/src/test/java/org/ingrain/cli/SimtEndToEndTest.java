@@ -103,8 +103,8 @@ class SimtEndToEndTest {
     }
 
     /**
-     * Training rows for every prompt of the method, each with the completion yes: the question alone, the question with
-     * the request to rephrase it, and the prompt of the second step.
+     * Training rows for every prompt of the method, each with the completion {@code yes}: the question alone, the
+     * question with the request to rephrase it, and the prompt of the second step.
      */
     private Path rows() throws IOException {
         String rephrase = " Please rephrase and expand this question so that it is easier to answer. "

@@ -44,7 +44,7 @@ enum Format {
             return (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8);
         }
     },
-    /** Edits only the JSON header and then updates the length in front of it. */
+    /** Edits only the JSON header and then updates the header's length, which precedes the header. */
     SAFETENSORS {
         @Override
         byte[] edit(byte[] file, Cursor edits) {

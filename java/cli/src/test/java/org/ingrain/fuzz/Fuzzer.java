@@ -14,9 +14,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The entry point for Jazzer. The property {@code ingrain.fuzz.target} is a regular expression for the names of
- * targets; each input is passed to all of them. If the property {@code ingrain.fuzz.findings} names a folder, a file
- * that causes a fault is written to this folder, once per code location of a fault, and fuzzing continues. Without the
- * property, the first fault ends the run.
+ * targets; each input is passed to all of these targets. If the property {@code ingrain.fuzz.findings} names a folder,
+ * a file that causes a fault is written to this folder, and fuzzing continues. Only one file is written for each code
+ * location at which faults occur. Without the property, the first fault ends the run.
  */
 public final class Fuzzer {
     static final String TARGET = "ingrain.fuzz.target";
@@ -76,7 +76,8 @@ public final class Fuzzer {
                 Files.write(named, file);
                 List<String> text = new ArrayList<>(List.of(thrown.toString(), place, ""));
                 Stream.of(thrown.getStackTrace()).limit(40).forEach(at -> text.add(at.toString()));
-                // Files.write(path, lines) cannot be used, because it refuses texts that are not valid Unicode.
+                // Files.write(path, lines) cannot be used, because that method refuses texts that are not valid
+                // Unicode.
                 Files.write(Path.of(named + ".txt"), String.join("\n", text).getBytes(StandardCharsets.UTF_8));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

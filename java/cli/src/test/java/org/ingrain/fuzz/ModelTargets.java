@@ -172,7 +172,9 @@ final class ModelTargets {
         return TensorOutput.of(name, new float[elements], shape);
     }
 
-    /** The headers of a shared library with one segment and two sections; its code is 16 bytes of zeros. */
+    /**
+     * The headers of a shared library with one segment and two sections; the code in this library is 16 bytes of zeros.
+     */
     static byte[] elfFile() {
         ByteBuffer elf = ByteBuffer.allocate(64 + 56 + 2 * 64 + 16).order(ByteOrder.LITTLE_ENDIAN);
         elf.putInt(0x464c457f).put((byte) 2).put((byte) 1).put((byte) 1).position(16);

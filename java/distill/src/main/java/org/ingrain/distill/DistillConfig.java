@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
  * All settings of one run.
  *
  * @param method   the System 2 method to distil
- * @param imported file of answers that were sampled elsewhere, in place of the samples of the method in the first
- *                 round; or null
+ * @param imported file with answers that were sampled elsewhere; they replace the samples of the method in the first
+ *                 round. Null: the first round samples answers with the method
  * @param <T>      type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,

@@ -40,7 +40,7 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     }
 
     /**
-     * Throws the errors that {@link #run} would throw before it asks the first question. Call this method before a
+     * Throws the errors that {@link #run} would throw before the first question is asked. Call this method before a
      * large model is loaded.
      */
     public static void check(Config config, Provenance provenance, Path folder) {

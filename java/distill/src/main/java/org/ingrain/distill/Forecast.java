@@ -24,7 +24,7 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Estimated work and time of a run. If several {@link Stage}s do the same work, they have one row.
+ * Estimated work and time of a run. {@link Stage}s that do the same work share one row.
  *
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
@@ -45,7 +45,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
      *                parts; for training, equal to {@code calls}
      * @param tokens  expected number of generated tokens, or of tokens in the training batches; NaN if unknown
      * @param seconds estimated time in seconds; NaN if unknown
-     * @param basis   what was tried; empty if nothing was
+     * @param basis   description of the trial; empty if there was no trial
      */
     public record Row(String name, boolean asks, long calls, long most, double tokens, double seconds, String basis) {
         /** This row multiplied by the number of stages that do the same work. */
@@ -55,7 +55,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
     }
 
-    /** An estimate from trials on this machine: samples each method on some questions, then trains some answers. */
+    /** An estimate from trials on this machine: samples each method on some questions, then trains on some answers. */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         Plans plans = new Plans(config, config.data().makeTask());
         List<List<Stage>> work = work(config, data);
@@ -76,7 +76,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
     }
 
     /**
-     * An upper bound of the number of tokens of a training row: one token per UTF-8 byte, plus those of the template.
+     * An upper bound of the number of tokens of a training row: one token per UTF-8 byte, plus the tokens of the
+     * template.
      */
     public static int longestRow(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
@@ -88,7 +89,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
                 .mapToInt(String::length).max().orElse(0);
     }
 
-    /** The stages of a run; those with the same work are in one list. */
+    /** The stages of a run; stages with the same work are in one list. */
     private static List<List<Stage>> work(DistillConfig<?> config, Dataset data) {
         return List.copyOf(Stage.of(config, !data.test().isEmpty()).stream()
                 .collect(Collectors.groupingBy(Work::of, LinkedHashMap::new, Collectors.toList())).values());
@@ -242,8 +243,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
 
         /**
-         * @param most the upper bound. It is the result if the trial's answers need no question to the model, for
-         *             example because all answers to each question are equal
+         * @param most the upper bound, which is returned if the model need not be asked to select among the trial's
+         *             answers, for example because all answers to each question are equal
          */
         private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
             String name = same.getFirst().name();

@@ -44,7 +44,7 @@ import tools.jackson.databind.JsonNode;
  */
 public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provenance, Workers workers,
         Progress progress) {
-    /** File of the run folder with the flags that made the run, in the format of a recipe. */
+    /** File of the run folder that contains the flags of the run, in the format of a recipe. */
     public static final String RECIPE = "recipe.json";
 
     /**
@@ -52,7 +52,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      *
      * @param folder run folder
      * @param until  the last kind of stage to execute
-     * @param from   run folder of another run, whose stages are taken over where their inputs are equal; or null
+     * @param from   run folder of another run; each of its stages is taken over if the inputs of the stage are equal in
+     *               both runs; null: no stage is taken over
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
@@ -157,7 +158,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Starts or resumes a run and executes its stages up to those of {@code goal}. Finished stages are not repeated.
+     * Starts or resumes a run and executes its stages, up to and including the last kind of stage in {@code goal}.
+     * Finished stages are not repeated.
      *
      * @throws InputException in the same cases as {@link #check}
      */

@@ -79,8 +79,8 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     /**
-     * The method whose branching limits the number of parts of a text in the selection. For rule {@code universal} the
-     * returned method has no effect, because the selection of this rule does not branch.
+     * The method that limits the number of parts of a text in the selection, if it branches. For rule {@code universal}
+     * the returned method has no effect, because the selection of this rule does not branch.
      */
     Method selector(Student student) {
         return judges() ? config.curation().judge() : student.method();

@@ -27,7 +27,8 @@ import tools.jackson.databind.JsonNode;
  *
  * @param runs   the runs, one for each seed; at least one run
  * @param until  the last kind of stage to execute
- * @param from   run folder, or folder of the run folders of several seeds, from which stages are taken over; or null
+ * @param from   the folder from which stages are taken over: a run folder, or a folder that contains the run folders of
+ *               several seeds; null: no stage is taken over
  * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
  *               folder {@code seed-K} for each seed, and the table over all seeds
  */
@@ -54,7 +55,8 @@ public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, Sta
     }
 
     /**
-     * A copy that ends after stages of kind {@code last} and takes over stages from {@code other}, if it is not null.
+     * A copy that ends after stages of kind {@code last} and takes over stages from {@code other}, if {@code other} is
+     * not null.
      */
     public Seeds<T> with(StageKind last, Path other) {
         return new Seeds<>(runs, output, last, other);

@@ -8,7 +8,7 @@ import org.ingrain.distill.method.Methods;
 
 /**
  * One stage of a run. A run is an ordered list of stages. {@link Pipeline} executes the list; {@link Forecast} executes
- * some of its stages on a few questions.
+ * some stages of a run on a few questions.
  *
  * <p>If curation keeps no training example for a student, the later stages of this student are skipped. All stages of
  * students whose teacher would be this student are skipped too.

@@ -51,8 +51,8 @@ final class StageInputs {
     }
 
     /**
-     * The inputs of sampling: those of a sampled text ({@link #drawn}), the questions, and the settings that decide how
-     * many texts are drawn.
+     * The inputs of sampling: the inputs of a sampled text ({@link #drawn}), the questions, and the settings that
+     * decide how many texts are drawn.
      */
     JsonNode sample(Student student, ModelState teacher) {
         ObjectNode inputs = drawn(student, teacher);
@@ -70,7 +70,7 @@ final class StageInputs {
         return control(inputs, student);
     }
 
-    /** Adds the number of samples for the control {@code distilled-system-1}, which has its own setting. */
+    /** Adds the number of samples for the control {@code distilled-system-1}, for which there is a separate setting. */
     private ObjectNode control(ObjectNode inputs, Student student) {
         return student.role() == Role.DISTILLED_SYSTEM_1
                 ? inputs.set("evaluate", pick(settings.get("evaluate"), "controlSamples")) : inputs;
@@ -145,8 +145,8 @@ final class StageInputs {
     }
 
     /**
-     * Inputs that most stages have: program, model, engine and task. The other stages remove what they do not depend
-     * on.
+     * Inputs that most stages have: program, model, engine and task. The other stages remove the inputs on which they
+     * do not depend.
      */
     private ObjectNode common() {
         ObjectNode inputs = pick(settings, "version", "model", "engine");

@@ -85,8 +85,8 @@ final class StageRunner {
     }
 
     /**
-     * Executes a stage. If the other run has finished the stage with equal inputs, its files are taken over first, so
-     * that nothing remains to be computed. Records the stage with its inputs.
+     * Executes a stage. If the other run has finished the stage with equal inputs, the other run's files of this stage
+     * are taken over first, so that nothing remains to be computed. Records the stage with its inputs.
      */
     void run(Stage stage) {
         if (!isPossible(stage)) {

@@ -24,13 +24,13 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.files.JsonLines;
 
 /**
- * Model, tuner and folder for the measurements of a {@link Forecast}, and their time limit.
+ * Model, tuner and folder for the measurements of a {@link Forecast}, and the time limit of these measurements.
  *
  * @param tuner     makes a tuner for a number of rows per step; the tuner trains exactly {@link #STEPS} steps
  * @param folder    temporary folder
  * @param sequences number of sequences that the answerer computes at once
- * @param seconds   time for all trials together. Trials grow until their share of this time is used; the first and
- *                  smallest trial of each stage is always made
+ * @param seconds   time for all trials together. Trials grow until the stage's share of this time is used; the first
+ *                  and smallest trial of each stage is always run
  * @param progress  receives the name of each stage before its trials, with the number of finished stages
  */
 public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, int sequences, double seconds,
@@ -42,7 +42,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
     public static final int STEPS = 3;
 
     private static final int FEWEST_TOKENS = 16;
-    /** Expected growth of the duration from one trial to the next: twice the questions, twice the tokens. */
+    /**
+     * Expected factor by which the duration grows from one trial to the next, which has twice as many questions and
+     * cuts texts at twice as many tokens.
+     */
     private static final double GROWTH = 4;
 
     Measure begin(RunFolder run, int stages) {
@@ -80,9 +83,9 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         }
 
         /**
-         * Expected number of tokens if no text had been cut. Cut texts are assumed to end at the same rate per token as
-         * the texts of the same step did in the trial, and at the latest at the step's maximum length. If no text of a
-         * step ended, its cut texts are assumed to have the maximum length.
+         * Expected number of tokens if no text had been cut. Cut texts are assumed to end with the same probability per
+         * token as the texts of the same step in the trial, and at the latest at the step's maximum length. If no text
+         * of a step ended, its cut texts are assumed to have the maximum length.
          */
         private double tokens(List<SampleRecord> samples) {
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
@@ -183,10 +186,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         }
 
         /**
-         * Measures the speed of optimizer steps. The first measurement has one row per step, and each further one has
-         * four times as many as the previous one, but at most {@code batch}. The measurements end with {@code batch}
-         * rows, or when the next one would probably exceed the stage's share of the time. Returns the speed of the last
-         * measurement, which has the most rows.
+         * Measures the speed of optimizer steps. The first measurement has one row per step. Each further measurement
+         * has four times as many rows per step as the previous one, but at most {@code batch} rows. The measurements
+         * end after the measurement with {@code batch} rows, or when the next measurement would probably exceed the
+         * stage's share of the time. Returns the speed of the last measurement, which has the most rows.
          */
         Speed step(String name, List<TrainingRow> rows, int batch) {
             double seconds = begin(name);

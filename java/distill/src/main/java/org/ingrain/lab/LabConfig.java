@@ -29,7 +29,10 @@ public record LabConfig(Course course, long seed, int rows, int batchSize, doubl
         }
     }
 
-    /** The default settings for a course and a seed. models/lab was trained with these settings. */
+    /**
+     * The default settings for a course (the kinds of tasks in the corpus) and a seed. models/lab was trained with
+     * these settings.
+     */
     public static LabConfig of(Course course, long seed) {
         return new LabConfig(course, seed, course.rows(), 16, course.learningRate(), 100, 100, 300, 0.95);
     }

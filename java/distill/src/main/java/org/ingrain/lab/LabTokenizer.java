@@ -50,7 +50,8 @@ record LabTokenizer(List<String> vocabulary) {
     }
 
     /**
-     * Words and punctuation of the templates, each including the space before it, if there is one. The set is sorted.
+     * The words and punctuation marks of the templates. Each of them includes the space before it, if there is one. The
+     * set is sorted.
      */
     static Set<String> pieces() {
         Lexicon slots = new Lexicon(List.of(SLOT), List.of(), List.of(), List.of());

@@ -33,7 +33,10 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
     private static final int DEV = 300;
     private static final int TEST = 400;
     private static final int MADE_UP = 6000;
-    /** Maximum number of words with the same last letter, so that a constant guess of the letter is rarely right. */
+    /**
+     * Maximum number of words with the same last letter. The limit ensures that always guessing the same letter is
+     * rarely right.
+     */
     private static final int MOST_OF_A_LETTER = 320;
     private static final int SHORTEST = 3;
     private static final int LONGEST = 9;

@@ -135,8 +135,8 @@ class BranchingPipelineTest {
     }
 
     /**
-     * Writes a context for each sample. If asked to select a response, selects response 1 for question 1 and the last
-     * response for the other questions, but none for question 3. For question 4 the prompt is too long.
+     * Writes a context for each sample. If asked to select a response, selects response 1 for question 1, no response
+     * for question 3, and the last response for the other questions. For question 4 the prompt is too long.
      */
     private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();

@@ -21,7 +21,9 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compares finished runs. The figures must be those of their reports, and the students must be paired by question. */
+/**
+ * Compares finished runs. The figures must be those of the runs' reports, and the students must be paired by question.
+ */
 class ComparisonTest {
     @TempDir
     private Path base;

@@ -14,7 +14,8 @@ import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 
 /**
- * A tuner that trains nothing. It executes steps that can be resumed, and writes a file that is a function of the rows.
+ * A tuner that trains nothing. This tuner executes steps that can be resumed, and writes a file that is a function of
+ * the rows.
  *
  * @param tick called before each step; may throw
  */

@@ -20,8 +20,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A run that was stopped at any point and resumed writes the same bytes as an uninterrupted run, and sends no request
- * twice.
+ * A run that was stopped at any point and resumed writes the same bytes as an uninterrupted run, and repeats no
+ * finished work.
  */
 class KillTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);

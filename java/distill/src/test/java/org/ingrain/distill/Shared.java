@@ -6,8 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Real questions and weights. They are in the folder shared beside the repository, or in the folder that INGRAIN_SHARED
- * names. A test whose file is missing is skipped.
+ * Real questions and weights. They are in the folder {@code shared/} next to the repository, or in the folder that
+ * INGRAIN_SHARED names. A test whose file is missing is skipped.
  */
 public final class Shared {
     private Shared() {

@@ -48,7 +48,7 @@ class VerifierTest {
         return JsonLines.read(base.resolve(run).resolve("verdicts.jsonl"), Verdict.class);
     }
 
-    /** The program rejects answers that begin with a, b or c, which includes most of the wrong ones. */
+    /** The program rejects answers that begin with a, b or c; most wrong answers begin with one of these letters. */
     @Test
     void rejectedAnswersDoNotVote() throws IOException {
         VerifierConfig verifier = program("check.sh", """

@@ -39,7 +39,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
     private final SamplingParams params;
     private final SharedGenerator generator;
     private final Map<String, Integer> slots = new TreeMap<>();
-    /** Ensures that the tokenizer is not closed while it encodes. */
+    /** Ensures that the tokenizer is not closed while the tokenizer encodes a text. */
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
     private boolean closed;
 

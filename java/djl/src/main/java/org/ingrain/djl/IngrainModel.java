@@ -94,7 +94,10 @@ final class IngrainModel extends BaseModel {
         super.close();
     }
 
-    /** Does nothing. DJL's finalizer would log a warning for every model, because it does not notice this close. */
+    /**
+     * Does nothing, in place of DJL's finalizer, which does not notice that {@link #close} was called and would log a
+     * warning for every model.
+     */
     @Override
     @SuppressWarnings({"deprecation", "removal"})
     protected void finalize() {

@@ -18,8 +18,8 @@ import org.ingrain.tensor.InputException;
 /**
  * The options of a model, which {@code Criteria.optOption} sets. An option has the name of a field of {@link
  * ModelOptions}, {@link ParallelConfig}, {@link GeneratorConfig} or {@link SamplingParams}. The options for the fields
- * of SamplingParams apply to inputs without sampling parameters. The option {@code adapter.NAME} is the folder of an
- * adapter. DJL's {@code modelName} is accepted. Any other option is refused.
+ * of SamplingParams apply to inputs without sampling parameters. The value of the option {@code adapter.NAME} is the
+ * folder of an adapter. DJL's {@code modelName} is accepted. Any other option is refused.
  */
 final class LoadOptions {
     /** Prefix of the options for adapters. */
@@ -101,7 +101,7 @@ final class LoadOptions {
         return model;
     }
 
-    /** The sampling parameters of inputs that have none. */
+    /** The sampling parameters for inputs that do not set their own. */
     SamplingParams params() {
         return params;
     }

@@ -24,7 +24,8 @@ import org.ingrain.tensor.Require;
  * @param alphaPattern        regular expressions and their alphas; the expressions are matched like those of
  *                            {@code rankPattern}
  * @param layersToTransform   layers to adapt; empty for all
- * @param modulesToSave       modules whose full weights are stored with the adapter and replace those of the base model
+ * @param modulesToSave       modules whose full weights are stored with the adapter and replace the weights of the base
+ *                            model
  * @param loraBias            whether lora_B has a bias
  */
 public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha, double loraDropout,

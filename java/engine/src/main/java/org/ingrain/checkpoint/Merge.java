@@ -60,8 +60,8 @@ public final class Merge {
     }
 
     /**
-     * Returns the name of the tensor in the base model from which tensor {@code name} of the result is computed. For a
-     * tied head this is the embedding.
+     * Tensor {@code name} of the result is computed from a tensor of the base model. Returns the name of that tensor.
+     * For a tied head this is the embedding.
      */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
@@ -94,7 +94,7 @@ public final class Merge {
     /**
      * Writes the merged folder.
      *
-     * @param output the folder to create; it must not exist or must be empty
+     * @param output the folder to create; if it exists, it must be empty
      */
     public void write(Path output, Progress progress) {
         Map<String, LoraModule> modules = new HashMap<>();

@@ -11,7 +11,7 @@ import org.ingrain.model.Projection;
 import org.ingrain.tensor.InputException;
 
 /**
- * The modules that an adapter adapts. As in PEFT, they are specified by a list of path suffixes, by one regular
+ * The modules that an adapter adapts. As in PEFT, the modules are specified by a list of path suffixes, by one regular
  * expression for the whole path, or by {@code all-linear}.
  */
 public sealed interface TargetModules {

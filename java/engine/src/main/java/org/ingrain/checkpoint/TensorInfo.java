@@ -12,7 +12,7 @@ import org.ingrain.tensor.DType;
  * @param type  name of the element type in the format
  * @param shape row-major; empty for a scalar
  * @param begin offset of the first byte, counted from the end of the header
- * @param end   offset of the first byte after the tensor, counted in the same way
+ * @param end   offset of the first byte after the tensor, counted from the end of the header
  */
 public record TensorInfo(String name, String type, long[] shape, long begin, long end) {
     public TensorInfo {

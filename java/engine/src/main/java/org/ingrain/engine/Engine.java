@@ -79,7 +79,7 @@ public final class Engine implements AutoCloseable {
         default void placed(String line) {
         }
 
-        /** Reports the memory plan of the device with the least memory left, before the weights are loaded. */
+        /** Reports, before the weights are loaded, the memory plan of the device with the least memory left. */
         default void planned(MemoryPlan plan) {
         }
 
@@ -101,7 +101,7 @@ public final class Engine implements AutoCloseable {
 
         /**
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
-         * engine is closed, unless there were no such calls.
+         * engine is closed, if there was at least one fallback.
          *
          * @param calls number of calls for each key; a key states op and sizes
          */

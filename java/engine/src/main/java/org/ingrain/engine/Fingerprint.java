@@ -17,7 +17,7 @@ public final class Fingerprint {
 
     /**
      * Returns a map from the name of each value to the value. The map does not contain the hashes of the model's files.
-     * It does not contain the number of threads either, because this number does not change a result.
+     * The map does not contain the number of threads either, because this number does not change a result.
      */
     public static SortedMap<String, String> of(ModelOptions options, Backend backend, Context context) {
         SortedMap<String, String> engine = new TreeMap<>();

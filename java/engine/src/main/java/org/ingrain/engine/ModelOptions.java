@@ -30,8 +30,8 @@ import org.ingrain.workbench.KernelFile;
  *                      model or for measurements
  * @param layers        number of layers if {@code randomWeights} is true; 0 for all layers of the config
  * @param parallel      number of copies of the model and number of ranks per copy
- * @param enableThinking value of the chat template's variable enable_thinking (Qwen3); if empty, the variable is
- *                       undefined
+ * @param enableThinking value of the chat template's variable {@code enable_thinking} (Qwen3); if empty, the variable
+ *                       is undefined
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
                            boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,
@@ -99,7 +99,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 parallel, enableThinking);
     }
 
-    /** A copy of these options with a value for the chat template's variable enable_thinking. */
+    /** A copy of these options with a value for the chat template's variable {@code enable_thinking}. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 randomWeights, layers, parallel, Optional.of(on));

@@ -15,7 +15,7 @@ import org.ingrain.ffi.Backend;
  * these devices.
  *
  * @param backend name of the backend, such as {@code cuda}
- * @param direct  whether the first device can access the memory of the second; true if they are the same device
+ * @param direct  whether the first device can access the memory of the second; true if both are the same device
  */
 public record PeerAccess(String backend, BiPredicate<Integer, Integer> direct) {
     /** @param name name of the backend, such as {@code cuda} */

@@ -117,7 +117,10 @@ public interface Allocator {
         }
     }
 
-    /** An allocator that records the memory allocated through it. Closing the scope frees all of this memory. */
+    /**
+     * An allocator that records the memory that is allocated through this allocator. Closing the scope frees all of
+     * this memory.
+     */
     final class Scope implements Allocator, AutoCloseable {
         private final Allocator parent;
         private final List<Tensor> allocated = new ArrayList<>();

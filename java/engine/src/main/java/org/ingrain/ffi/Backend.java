@@ -163,7 +163,7 @@ public final class Backend implements AutoCloseable {
         return own.source();
     }
 
-    /** The names of the ops that overlays replace. The value is the file of the overlay that the user named. */
+    /** Maps the name of each op that an overlay replaces to the file of the overlay, as the user named it. */
     public SortedMap<String, Path> overlaid() {
         SortedMap<String, Path> files = new TreeMap<>();
         overlaid.forEach((op, exports) -> files.put(op, exports.source()));

@@ -16,8 +16,8 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * An opened device with its stream and memory. Closing a context frees everything that it created, including events and
- * graphs. Not thread-safe: only one thread at a time may use a context.
+ * An opened device with its stream and memory. Closing a context frees everything that the context created, including
+ * events and graphs. Not thread-safe: only one thread at a time may use a context.
  */
 public final class Context extends Memory implements AutoCloseable {
     /** An object that a context creates. Closing the context closes all such objects that are still open. */
@@ -107,7 +107,10 @@ public final class Context extends Memory implements AutoCloseable {
         runtime.setDeterministic(handle, deterministic ? 1 : 0);
     }
 
-    /** Whether sums have a fixed order. This is always true on the CPU; on a GPU, {@link #setDeterministic} sets it. */
+    /**
+     * Whether sums have a fixed order. This is always true on the CPU; on a GPU, {@link #setDeterministic} sets this
+     * value.
+     */
     public boolean deterministic() {
         return deterministic || !device.asynchronous();
     }
@@ -181,7 +184,8 @@ public final class Context extends Memory implements AutoCloseable {
 
     /**
      * Ends the capture. Returns the ops recorded since {@link #beginGraph}. Returns null on a device without graphs
-     * (the CPU), where the ops have already run and the caller must call them each time.
+     * (the CPU). On such a device the ops have already run, and the caller must call the ops for each further
+     * execution.
      */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());
@@ -215,8 +219,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Makes this context rank {@code rank} of a communicator. A context may join several communicators; its collectives
-     * use the communicator that it joined last.
+     * Makes this context rank {@code rank} of a communicator. A context may join several communicators. The collectives
+     * of the context use the communicator that the context joined last.
      */
     public void join(Communicator communicator, int rank) {
         synchronize();   // before the lock is acquired, because a collective may wait for a rank that needs the lock

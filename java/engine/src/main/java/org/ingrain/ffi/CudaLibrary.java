@@ -16,7 +16,7 @@ import org.ingrain.tensor.InputException;
  * toolkit and the wheels, and loads the library; the backend then uses the loaded library.
  */
 public enum CudaLibrary {
-    /** The library of matrix products. If it is not found, the first matrix product that needs it fails. */
+    /** The library of matrix products. If this library is not found, the first matrix product that needs it fails. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
     /** The library of collectives for long messages, and for devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");
@@ -93,7 +93,9 @@ public enum CudaLibrary {
                 .filter(Files::isRegularFile).distinct().toList();
     }
 
-    /** The folders below {@code folder} that match a glob pattern, one path component at a time. */
+    /**
+     * The folders below {@code folder} that match a glob pattern. The pattern is matched one path component at a time.
+     */
     private static List<Path> matching(Path folder, String pattern) {
         List<Path> found = folder == null ? List.of() : List.of(folder);
         for (String part : pattern.split("/")) {

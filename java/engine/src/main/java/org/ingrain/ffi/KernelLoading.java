@@ -21,7 +21,7 @@ public final class KernelLoading {
     }
 
     /**
-     * Makes the driver load all kernels of a library when it loads the library (CUDA_MODULE_LOADING=EAGER; CUDA
+     * Makes the driver load all kernels of a library when the driver loads the library (CUDA_MODULE_LOADING=EAGER; CUDA
      * programming guide, "lazy loading"). Must be called before the process creates its first context, because the
      * driver reads the setting at that time.
      */

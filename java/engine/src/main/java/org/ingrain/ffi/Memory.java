@@ -60,8 +60,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Registers an allocation for use in place by the collectives of the communicator that this context joined last.
-     * The call is itself a collective, which every rank must make.
+     * Registers an allocation with the communicator that this context joined last. The collectives of this communicator
+     * then use the allocation in place. The call is itself a collective, which every rank must make.
      */
     public void share(Tensor tensor) {
         if (!allocations.containsKey(tensor.address())) {

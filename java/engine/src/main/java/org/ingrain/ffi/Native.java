@@ -2,7 +2,7 @@ package org.ingrain.ffi;
 
 import org.ingrain.tensor.BackendException;
 
-/** Runs downcalls and throws a BackendException if one returns an error status. */
+/** Runs downcalls and throws a BackendException if a downcall returns an error status. */
 final class Native {
     private Native() {
     }

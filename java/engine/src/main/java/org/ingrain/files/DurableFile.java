@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
  * and renamed; then the folder is forced to the disk. If writing fails, the old file is unchanged. If the process is
  * killed, either the old or the new file exists afterwards. The temporary file may remain; {@link RunLock#take} removes
- * it from a run folder.
+ * such files from a run folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
@@ -125,8 +125,9 @@ public final class DurableFile {
     }
 
     /**
-     * Makes {@code target} the same file as {@code source} by a hard link, or a copy if the file system has no hard
-     * links or the two are on different file systems. If {@code target} exists, it is replaced.
+     * Makes {@code target} a hard link to the file {@code source}. If the file system has no hard links, or if the two
+     * paths are on different file systems, makes {@code target} a copy of the file. If {@code target} exists, it is
+     * replaced.
      *
      * @throws InputException if the source cannot be read or the target cannot be written
      */

@@ -30,7 +30,7 @@ public final class DurableFolder {
     /**
      * Creates {@code target} with the files that {@code body} writes.
      *
-     * @throws InputException if {@link #requireFree} rejects {@code target}, or if it cannot be written
+     * @throws InputException if {@link #requireFree} rejects {@code target}, or if the folder cannot be written
      */
     public static void write(Path target, Body body) {
         requireFree(target);

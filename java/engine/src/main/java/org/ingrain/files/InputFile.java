@@ -54,7 +54,7 @@ public final class InputFile {
      * Returns the file {@code name} in {@code folder}. The name was read from another file.
      *
      * @param where file and field from which the name was read, for the error message
-     * @throws InputException if the name is not a plain file name, for example because it contains a slash
+     * @throws InputException if the name is not a plain file name, for example because the name contains a slash
      */
     public static Path inFolder(Path folder, String name, String where) {
         boolean plain = !name.isEmpty() && name.indexOf('/') < 0 && !name.equals(".") && !name.equals("..");

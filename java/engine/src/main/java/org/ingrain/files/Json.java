@@ -91,7 +91,10 @@ public final class Json {
         return parse(text, JsonNode.class, where);
     }
 
-    /** Parses the JSON value at the start of a text; ignores the text after it. Empty if there is none. */
+    /**
+     * Parses the JSON value at the start of a text; ignores the text after this value. Returns empty if the text does
+     * not start with a JSON value.
+     */
     public static Optional<JsonNode> prefix(String text) {
         try {
             return Optional.of(PREFIX.readTree(text));

@@ -9,7 +9,7 @@ import java.util.Map;
  * The folders to which DJL and JavaCPP unpack native libraries. By default these folders are in the user's home. If the
  * home is not writable, both libraries would use a folder with a predictable name in the system's temporary directory,
  * and could load files that another user has put there. In this case, {@link #secure} creates a folder that only this
- * user can read and write, makes both libraries use it, and deletes it when the process ends.
+ * user can read and write, makes both libraries use this folder, and deletes the folder when the process ends.
  */
 public final class LibraryCache {
     private static final String JAVACPP = "org.bytedeco.javacpp.cachedir";

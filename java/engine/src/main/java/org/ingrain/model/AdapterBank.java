@@ -24,9 +24,9 @@ import org.ingrain.tensor.Tensor;
  * B and all of A. For the output head the rank stores all rows of B, since every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, a candidate for u is first gathered from every slot with an adapted embedding, for
- * each row of the step. Then the candidate from the row's own slot is selected. A bias of B is computed like an
- * additional adapter of rank 1 whose u is 1 in every row.
+ * a row. If there are several slots, then for each row of the step one u is gathered from every slot whose adapter has
+ * an adapted embedding, and the u of the row's own slot is selected. A bias of B is computed like an additional adapter
+ * of rank 1 whose u is 1 in every row.
  *
  * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
  * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.
@@ -94,7 +94,7 @@ public final class AdapterBank {
 
         /**
          * The smallest limits that allow these adapters, each in its own slot. An adapter that replaces parameters must
-         * be the only one.
+         * be the only adapter.
          */
         public static Limits of(List<Adapter> adapters) {
             List<LoraModule> modules = adapters.stream().flatMap(adapter -> adapter.modules().stream()).toList();

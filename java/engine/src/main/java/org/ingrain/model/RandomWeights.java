@@ -76,8 +76,8 @@ final class RandomWeights {
     }
 
     /**
-     * A range of rows of the whole group that this rank holds. {@code from} is the first row in the group, {@code to}
-     * is the first row on this rank.
+     * A range of rows of the whole group that this rank holds. {@code from} is the index of the range's first row in
+     * the whole group, and {@code to} is the index of the same row among the rows on this rank.
      */
     private record Share(long from, long rows, long to) {
     }

@@ -2,9 +2,12 @@ package org.ingrain.model;
 
 import org.ingrain.tensor.Require;
 
-/** The scaling of rotary frequencies to longer contexts, as given by rope_type and its parameters in config.json. */
+/**
+ * The scaling of rotary frequencies to longer contexts, as given by {@code rope_type} and its parameters in
+ * config.json.
+ */
 public sealed interface RopeScaling {
-    /** rope_type as spelled in config.json. */
+    /** The value of {@code rope_type}, as spelled in config.json. */
     String type();
 
     /** The factor applied to cos and sin. */
@@ -37,9 +40,9 @@ public sealed interface RopeScaling {
     }
 
     /**
-     * NTK-aware scaling that depends on the length of the sequence. Up to max_position_embeddings, the frequencies
-     * equal those of {@link Default}. Longer contexts are not supported, because the frequencies would depend on the
-     * longest sequence of a batch.
+     * NTK-aware scaling that depends on the length of the sequence. Up to a length of {@code max_position_embeddings},
+     * the frequencies equal those of {@link Default}. Longer contexts are not supported, because the frequencies would
+     * depend on the longest sequence of a batch.
      *
      * @param factor 1 or more
      */
@@ -58,10 +61,11 @@ public sealed interface RopeScaling {
      * Llama 3's scaling (transformers, modeling_rope_utils).
      *
      * @param factor         divisor of low frequencies; 1 or more
-     * @param lowFreqFactor  frequencies with a wavelength above original / lowFreqFactor are divided by factor
-     * @param highFreqFactor frequencies with a wavelength below original / highFreqFactor are unchanged; frequencies
-     *                       between the two bounds are interpolated
-     * @param original       original_max_position_embeddings, the context length in tokens before scaling
+     * @param lowFreqFactor  frequencies with a wavelength above {@code original / lowFreqFactor} are divided by
+     *                       {@code factor}
+     * @param highFreqFactor frequencies with a wavelength below {@code original / highFreqFactor} are unchanged;
+     *                       frequencies between the two bounds are interpolated
+     * @param original       {@code original_max_position_embeddings}, the context length in tokens before scaling
      */
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int original) implements RopeScaling {
         public Llama3 {
@@ -82,11 +86,12 @@ public sealed interface RopeScaling {
      * YaRN (arXiv:2309.00071) with a static factor.
      *
      * @param factor          ratio of the extended context to the original one; 1 or more
-     * @param original        original_max_position_embeddings, the context length in tokens before scaling
+     * @param original        {@code original_max_position_embeddings}, the context length in tokens before scaling
      * @param betaFast        number of rotations within the original context; dimension pairs that complete more
      *                        rotations keep their frequency
      * @param betaSlow        number of rotations within the original context; the frequencies of pairs that complete
-     *                        fewer rotations are divided by factor; frequencies between the two bounds are interpolated
+     *                        fewer rotations are divided by {@code factor}; frequencies between the two bounds are
+     *                        interpolated
      * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
      * @param attentionFactor factor applied to cos and sin
      */
@@ -101,7 +106,7 @@ public sealed interface RopeScaling {
                     attentionFactor, "a positive number");
         }
 
-        /** The default attention factor, for a config without one: 0.1·mscale·ln(factor) + 1. */
+        /** The default attention factor, for a config without one: {@code 0.1·mscale·ln(factor) + 1}. */
         public static double attentionFactor(double factor, double mscale) {
             return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
         }

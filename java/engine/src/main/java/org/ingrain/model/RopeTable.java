@@ -75,7 +75,9 @@ public final class RopeTable {
         return (1 - smooth) * frequency / (float) rope.factor() + smooth * frequency;
     }
 
-    /** The frequency of pair i under YaRN: unchanged, divided by factor, or interpolated between these values. */
+    /**
+     * The frequency of pair i under YaRN: unchanged, divided by the factor, or interpolated between these two values.
+     */
     private static float scaled(RopeScaling.Yarn yarn, float frequency, int i, double theta, int headDim) {
         double low = pairOf(yarn.betaFast(), yarn.original(), theta, headDim);
         double high = pairOf(yarn.betaSlow(), yarn.original(), theta, headDim);

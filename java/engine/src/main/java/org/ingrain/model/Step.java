@@ -234,7 +234,10 @@ public final class Step {
         return arrays.logitOrder;
     }
 
-    /** Row indices (T·ranks) for {@link Gathering} of an adapter's input; empty without adapters or with one rank. */
+    /**
+     * Row indices (T·ranks) for {@link Gathering} of an adapter's input; empty if the step has no adapters or if there
+     * is only one rank.
+     */
     Tensor tokenOrder() {
         return arrays.tokenOrder;
     }

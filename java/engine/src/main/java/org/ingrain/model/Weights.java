@@ -160,8 +160,8 @@ public final class Weights {
     }
 
     /**
-     * Whether the memory belongs to this object's context. If not, only the object whose context owns the memory may
-     * write to it.
+     * Whether the memory belongs to this object's context. If false, only the object whose context owns the memory may
+     * write to the memory.
      */
     public boolean owned() {
         return owned;
@@ -170,7 +170,7 @@ public final class Weights {
     /**
      * Number of columns per partial sum of a weight. In deterministic mode, and always on a CPU, this number does not
      * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because the ranks
-     * exchange all partial sums in f32 and fewer of them take less time.
+     * exchange all partial sums in f32, and an exchange of fewer partial sums takes less time.
      */
     private long chunk(Parameter whole) {
         return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
@@ -220,8 +220,8 @@ public final class Weights {
     }
 
     /**
-     * Random weights for benchmarks without a checkpoint, generated on the device: normal(0, 0.02), norms 1, biases 0.
-     * The model is the same for every number of ranks.
+     * Random weights for benchmarks without a checkpoint, generated on the device. Matrices have the distribution
+     * normal(0, 0.02), weights of norms are 1, and biases are 0. The model is the same for every number of ranks.
      */
     public static Weights random(Context context, Blueprint config, Precision precision, Rank rank, long seed) {
         Weights weights = new Weights(context, config, precision, rank);
@@ -244,7 +244,7 @@ public final class Weights {
                 Stream.of(matrix.data(), matrix.scales()))).filter(Objects::nonNull).mapToLong(Tensor::bytes).sum();
     }
 
-    /** The context that computes with the weights. The weights are on its device. */
+    /** The context that computes with the weights. The weights are on the context's device. */
     public Context context() {
         return context;
     }

@@ -72,7 +72,10 @@ public final class Ops {
         }
     }
 
-    /** Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order unless NCCL adds. */
+    /**
+     * Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order, unless NCCL computes
+     * the sum.
+     */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
         bindings.allReduce(y, partials, y.dtype().code(), chunks, y.elements());
@@ -150,7 +153,7 @@ public final class Ops {
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets h to x + residual, then y to rmsNorm(h) as {@link #rmsNorm}; all (T, D). h may be x or residual. */
+    /** Sets h to x + residual, then y to the norm of h as in {@link #rmsNorm}; all (T, D). h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -159,7 +162,10 @@ public final class Ops {
         bindings.addRmsNormForward(y, h, rstd, x, residual, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets dx (T, D) to x's gradient plus dresidual; adds w's gradient to dw (D) f32. dresidual and dw may be null. */
+    /**
+     * Sets dx (T, D) to x's gradient plus dresidual; adds w's gradient to dw (D) f32. {@code dresidual} and {@code dw}
+     * may be null.
+     */
     public void rmsNormBackward(Tensor dx, Tensor dw, Tensor dy, Tensor dresidual, Tensor x, Tensor w, Tensor rstd) {
         Shapes.norm(Objects.requireNonNull(rstd, "rstd"), w, x);
         Shapes.like("dx", dx, x);
@@ -222,7 +228,10 @@ public final class Ops {
         bindings.addBiasBackward(db, dy, dy.dtype().code(), dy.size(0), dy.size(1));
     }
 
-    /** Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. rstd (T, H + K) may be null. */
+    /**
+     * Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. {@code rstd} (T, H + K) may be
+     * null.
+     */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
         Shapes.normedHeads(rstd, x, w, heads);
@@ -267,8 +276,8 @@ public final class Ops {
     }
 
     /**
-     * Copies n blocks in every layer of cache (L, blocks, elements per block). pairs (2n) I32 contains alternately the
-     * source and the destination of each copy.
+     * Copies n blocks in every layer of cache (L, blocks, elements per block). {@code pairs} (2n) I32 contains
+     * alternately the source and the destination of each copy.
      */
     public void kvCacheCopy(Tensor cache, Tensor pairs) {
         Shapes.matrices("cache", cache, cache.dtype(), ANY, ANY, ANY);
@@ -309,7 +318,7 @@ public final class Ops {
     public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
     }
 
-    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). delta (T, H) f32 is scratch memory. */
+    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). {@code delta} (T, H) f32 is scratch memory. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
         Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
@@ -319,7 +328,9 @@ public final class Ops {
                 dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
-    /** Sets y (T, F) to silu(gate)·up; gate is the left half of the columns of gateUp (T, 2F), up is the right half. */
+    /**
+     * Sets y (T, F) to silu(gate)·up. The left half of the columns of gateUp (T, 2F) is gate, and the right half is up.
+     */
     public void siluMul(Tensor y, Tensor gateUp) {
         Shapes.matrix("y", y, ANY, ANY);
         Shapes.matrix("gateUp", gateUp, y.dtype(), y.size(0), 2 * y.size(1));
@@ -335,8 +346,8 @@ public final class Ops {
     }
 
     /**
-     * Sets y (T, F) to silu(gate)·up; gate and up are the two halves of the columns of x (T, C)·Wᵀ. gateUp (T, 2F) is
-     * scratch memory, with undefined content after the call.
+     * Sets y (T, F) to silu(gate)·up. {@code gate} is the left half of the columns of x·Wᵀ, and {@code up} the right
+     * half. {@code gateUp} (T, 2F) is scratch memory; its content is undefined after the call.
      */
     public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
         Shapes.matrix("x", x, ANY, w.columns());
@@ -355,7 +366,10 @@ public final class Ops {
                 dropout.probability(), dropout.seed(), dropout.column(), dropout.columns(x));
     }
 
-    /** Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in loraDown. */
+    /**
+     * Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in
+     * {@link #loraDown}.
+     */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
@@ -404,7 +418,7 @@ public final class Ops {
         bindings.crossEntropyForward(loss, lse, logits, targets, logits.size(0), logits.size(1));
     }
 
-    /** Sets dlogits (M, V) to scale·(softmax(logits) − one-hot(targets)). dlogits may be logits. */
+    /** Sets dlogits (M, V) to scale·(softmax(logits) − one-hot(targets)). {@code dlogits} may be {@code logits}. */
     public void crossEntropyBackward(Tensor dlogits, Tensor logits, Tensor lse, Tensor targets, float scale) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
         Shapes.matrix("dlogits", dlogits, logits.size(0), logits.size(1));
@@ -439,8 +453,9 @@ public final class Ops {
     }
 
     /**
-     * Adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32. rows, ids I32 and values F32 are (n), in device
-     * memory. No pair (rows[i], ids[i]) may occur twice. The value -inf bans a token.
+     * Adds values[i] to element (rows[i], ids[i]) of logits (M, V) f32. {@code rows} I32, {@code ids} I32 and
+     * {@code values} F32 are vectors (n) in device memory. No pair (rows[i], ids[i]) may occur twice. The value -inf
+     * bans a token.
      */
     public void biasLogits(Tensor logits, Tensor rows, Tensor ids, Tensor values) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);
@@ -451,7 +466,7 @@ public final class Ops {
     }
 
     /**
-     * Draws ids (M), one from each row of logits (M, V) f32. Sets logProbabilities (M), unless null, to the
+     * Draws ids (M), one from each row of logits (M, V) f32. Sets {@code logProbabilities} (M), unless null, to the
      * log-probabilities of these ids at temperature 1.
      */
     public void sample(Tensor ids, Tensor logProbabilities, Tensor logits, SampleRows rows) {
@@ -471,8 +486,8 @@ public final class Ops {
 
     /**
      * Finds the n most probable tokens of each row of logits (M, V) f32, most probable first; tokens with equal logits
-     * are in ascending order of id. ids I32 and logProbabilities F32 are (M, n). If a row's softmax is undefined, its
-     * ids are -1 and its log-probabilities NaN.
+     * are in ascending order of id. {@code ids} I32 and {@code logProbabilities} F32 are (M, n). If a row's softmax is
+     * undefined, its ids are -1 and its log-probabilities NaN.
      */
     public void topTokens(Tensor ids, Tensor logProbabilities, Tensor logits) {
         Shapes.matrix("logits", logits, DType.F32, ANY, ANY);

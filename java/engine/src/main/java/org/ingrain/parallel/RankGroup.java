@@ -25,8 +25,8 @@ import org.ingrain.tensor.InputException;
  * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
  * fails, the group closes the communicator; this ends the collectives in which other ranks wait. From then on, every
  * call throws the exception of the rank that failed first. The message of the exception names the rank and its device.
- * If all ranks throw an {@link InputException} in the same {@link #run}, the group does not count as failed, because no
- * rank waits for another.
+ * If all ranks throw an {@link InputException} in the same {@link #run}, no rank waits for another rank, so the group
+ * does not count as failed.
  */
 public final class RankGroup implements AutoCloseable {
     /** Seconds to wait for each of the other ranks after one rank has failed. */
@@ -89,7 +89,7 @@ public final class RankGroup implements AutoCloseable {
     }
 
     /**
-     * Runs work(rank) on every rank and waits until all have finished. The results are in rank order.
+     * Runs {@code work}(rank) on every rank and waits until all ranks have finished. The results are in rank order.
      *
      * @throws InputException if every rank throws an InputException. If only some ranks throw an InputException, the
      *         ranks' states differ, and the group fails.
@@ -112,7 +112,7 @@ public final class RankGroup implements AutoCloseable {
         threads.getFirst().execute(work);
     }
 
-    /** Enqueues work(rank) for every rank except 0 and does not wait. Must be called on the leader's thread. */
+    /** Enqueues {@code work}(rank) for every rank except 0 and does not wait. Must be called on the leader's thread. */
     public void follow(IntConsumer work) {
         for (int i = 1; i < threads.size(); i++) {
             int rank = i;
@@ -239,7 +239,7 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Adds the rank's name to the message. The message of an InputException (invalid input or undefined logits) is not
-     * changed, because no single rank causes it.
+     * changed, because no single rank causes the exception.
      */
     private static RuntimeException named(String rank, Throwable cause) {
         if (cause instanceof InputException input) {
@@ -273,9 +273,10 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
-     * #GRACE_SECONDS} for each rank. If {@code last} fails or exceeds this time on a rank, and no rank had failed
-     * before this call, throws an exception whose cause is the first such failure. Otherwise returns whether {@code
-     * last} ended within this time on every rank; returns false if the calling thread is interrupted.
+     * #GRACE_SECONDS} for each rank. A rank on which {@code last} throws or does not end within this time fails. If no
+     * rank had failed before this call and a rank fails in it, this method throws an exception whose cause is the first
+     * failure. Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling
+     * thread is interrupted, the method returns false.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

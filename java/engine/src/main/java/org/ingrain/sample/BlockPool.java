@@ -122,8 +122,8 @@ final class BlockPool {
     }
 
     /**
-     * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial of
-     * the content. The caller passes it as {@code previous} for the next block of the sequence.
+     * Adds a full block to the index, unless the index contains a block with the same content. Returns the serial
+     * number of the content, which the caller passes as {@code previous} for the next block of the sequence.
      */
     long publish(int block, long previous, int adapter, int[] tokens) {
         Key key = new Key(previous, adapter, tokens);

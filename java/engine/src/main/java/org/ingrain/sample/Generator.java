@@ -45,7 +45,7 @@ public final class Generator implements AutoCloseable {
     /**
      * Creates a generator for a model on one device. The computation runs on the thread that calls {@link #step}.
      *
-     * @param weights  weights of the model, on the device that is to compute
+     * @param weights  weights of the model, on the device that computes
      * @param adapters bank of the adapters that requests may name, or null
      * @param config   sizes of the batch and the cache
      * @param decoders creates a detokenizer for each sample
@@ -58,7 +58,7 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Creates a generator for replicas of a model; each replica is sharded over its ranks. If there are several ranks
-     * or replicas, they run on their own threads and start to compute as soon as a request is submitted.
+     * or replicas, each rank has its own thread, and the replicas start to compute as soon as a request is submitted.
      *
      * @param models   replicas, which take requests from a common queue
      * @param config   sizes for each replica
@@ -131,10 +131,10 @@ public final class Generator implements AutoCloseable {
     /**
      * Checks a request. Any thread may call this method.
      *
-     * @throws InputException if the prompt fills the context, an id of the prompt or of {@code logitBias} is not in the
-     *         vocabulary, the adapter slot does not exist, the request does not use the loaded adapter although this
-     *         adapter replaces parameters of the model, or {@code minTokens} would require a ban of every token or of
-     *         too many tokens
+     * @throws InputException if the prompt fills the context; if an id of the prompt or of {@code logitBias} is not in
+     *         the vocabulary; if the adapter slot does not exist; if the loaded adapter replaces parameters of the
+     *         model and the request does not use this adapter; or if {@code minTokens} would require a ban of every
+     *         token or of too many tokens
      */
     public void check(Request request) {
         bias(request);
@@ -184,7 +184,7 @@ public final class Generator implements AutoCloseable {
     /**
      * Replaces the adapter in a slot and invalidates the prefix cache of the slot. No request for this slot may be in
      * flight. An adapter that replaces parameters of the model needs a bank that was created for these parameters;
-     * while it is loaded, requests without the adapter are rejected.
+     * while this adapter is loaded, requests without the adapter are rejected.
      *
      * @throws InputException if the adapter is not within the bank's limits
      */

@@ -6,7 +6,7 @@ import java.util.List;
 
 /**
  * Implements continuous batching: decides which sequences the next step computes and how many tokens of each. The
- * scheduler handles token counts and block numbers only. It accesses neither the device nor texts.
+ * scheduler handles only token counts and block numbers. It accesses neither the device nor texts.
  *
  * <p>A sequence is either waiting or running. A running sequence holds blocks for all of its tokens. A step is planned
  * in this order:

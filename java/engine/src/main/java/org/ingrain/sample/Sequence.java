@@ -4,9 +4,10 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight, with its tokens and its cache blocks. The last tokens of a sample may be unread. The step that
- * draws an unread token has been planned, so the position of the token is known, but the host has not read the id of
- * the token. Until the prompt is computed, the first sample of a request represents all samples of the request.
+ * One sample in flight, with its tokens and its cache blocks. The host may not have read the last tokens of a sample
+ * yet. Such a token is called unread: the step that draws the token has been planned, so the position of the token is
+ * known, but its id is not. Until the prompt is computed, the first sample of a request represents all samples of the
+ * request.
  */
 final class Sequence {
     final Ticket ticket;

@@ -33,7 +33,7 @@ final class StepBuilder {
             sequence.draw(draws.size() - 1);
         }
 
-        /** The biases of the draws that have one. */
+        /** The biases of the draws that have a bias. */
         List<StepPlan.Bias> biases() {
             return IntStream.range(0, draws.size()).mapToObj(i -> {
                 Ticket ticket = sequences.get(i).ticket;

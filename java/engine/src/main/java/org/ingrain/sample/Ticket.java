@@ -20,8 +20,8 @@ public final class Ticket {
     final TokenBias bias;
     private final Supplier<StreamingDecoder> decoders;
     /**
-     * The sample numbers of the cancelled samples. All tickets of the request share this set; the caller writes it and
-     * the replicas read it.
+     * The sample numbers of the cancelled samples. All tickets of the request share this set. The caller adds numbers
+     * to the set, and the replicas read the set.
      */
     private final Set<Integer> cancelled;
     private boolean forked;

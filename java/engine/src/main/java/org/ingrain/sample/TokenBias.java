@@ -65,7 +65,7 @@ final class TokenBias {
     }
 
     /**
-     * The bias for a draw of a step, or null if the draw has none.
+     * The bias for a draw of a step, or null if the draw has no bias.
      *
      * @param draw      index of the draw in its plan
      * @param generated number of tokens of the sample that precede this draw, including unread tokens

@@ -25,10 +25,10 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
- * messages. The prompts are the same as those of transformers' apply_chat_template without tools. Constructs that
- * Jinjava would render differently are rejected. The function strftime_now, which returns the current date, is not
- * defined, so that a prompt does not depend on the date. Without this function, Llama 3's templates use a fixed date.
- * Thread-safe.
+ * messages. The prompts equal those that transformers' {@code apply_chat_template} creates without tools. Constructs
+ * that Jinjava would render differently are rejected. The function {@code strftime_now}, which returns the current
+ * date, is not defined, so that a prompt does not depend on the date. Without this function, Llama 3's templates use a
+ * fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
@@ -67,17 +67,18 @@ public final class ChatTemplate {
         }
     }
 
-    /** Opens the template of a model folder without setting enable_thinking. */
+    /** Opens the template of a model folder without setting the template's variable {@code enable_thinking}. */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer) {
         return open(folder, tokenizer, Optional.empty());
     }
 
     /**
      * Opens the template of a model folder. The template is read from chat_template.jinja, else from
-     * chat_template.json, else from tokenizer_config.json. If the field chat_template is a list, the template named
-     * default is used. For a folder without a template, Llama 2's template is used.
+     * chat_template.json, else from tokenizer_config.json. If the field {@code chat_template} is a list of templates,
+     * the template with the name {@code default} is used. For a folder without a template, Llama 2's template is used.
      *
-     * @param enableThinking value of the template's variable enable_thinking; if empty, the variable is undefined
+     * @param enableThinking value of the template's variable {@code enable_thinking}; if empty, the variable is
+     *                       undefined
      * @throws InputException if {@code enableThinking} has a value but the template does not contain the variable
      */
     public static ChatTemplate open(Path folder, Tokenizer tokenizer, Optional<Boolean> enableThinking) {
@@ -122,7 +123,7 @@ public final class ChatTemplate {
         throw new InputException(fields.where() + ": chat_template has " + names + ", expected one named default");
     }
 
-    /** Whether this is Llama 2's template, used because the model folder has none. */
+    /** Whether this is Llama 2's template, which is used if the model folder has no template. */
     public boolean isDefault() {
         return where.equals(DEFAULT);
     }

@@ -77,7 +77,7 @@ final class PythonStrings {
         };
     }
 
-    /** Returns text.replace(from, to). The length of the result is checked before it is computed. */
+    /** Returns {@code text.replace(from, to)}. The length of the result is checked before it is computed. */
     static String replace(String text, String from, String to) {
         long count = 0;
         for (int at = text.indexOf(from); at >= 0 && at < text.length() && to.length() > from.length();
@@ -106,7 +106,7 @@ final class PythonStrings {
         return Optional.empty();
     }
 
-    /** Returns text[start:stop:step]. A null argument stands for a missing bound or step. */
+    /** Returns {@code text[start:stop:step]}. A null argument stands for a missing bound or step. */
     static String slice(String text, Long start, Long stop, Long step) {
         int[] points = text.codePoints().toArray();
         StringBuilder part = new StringBuilder();
@@ -114,7 +114,7 @@ final class PythonStrings {
         return part.toString();
     }
 
-    /** Returns list[start:stop:step]. A null argument stands for a missing bound or step. */
+    /** Returns {@code list[start:stop:step]}. A null argument stands for a missing bound or step. */
     static List<Object> slice(List<?> list, Long start, Long stop, Long step) {
         List<Object> part = new ArrayList<>();
         indices(list.size(), start, stop, step).forEach(i -> part.add(list.get(i)));
@@ -141,7 +141,7 @@ final class PythonStrings {
         return given == null ? otherwise : Math.clamp(given < 0 ? given + length : given, lowest, highest);
     }
 
-    /** Returns text[index]; empty if the index is out of range. A negative index counts from the end. */
+    /** Returns {@code text[index]}; empty if the index is out of range. A negative index counts from the end. */
     static Optional<String> at(String text, long index) {
         int[] points = text.codePoints().toArray();
         long i = index < 0 ? index + points.length : index;

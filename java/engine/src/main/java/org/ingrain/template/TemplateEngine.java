@@ -161,7 +161,8 @@ final class TemplateEngine {
     }
 
     /**
-     * An interpreter that writes true and false as Python does and limits the rendering time and the size of values.
+     * An interpreter that writes {@code true} and {@code false} as Python does. It also limits the rendering time and
+     * the size of values.
      */
     private static final class PythonInterpreter extends JinjavaInterpreter {
         private final Duration limit;

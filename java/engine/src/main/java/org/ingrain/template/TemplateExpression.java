@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  * Rewrites expressions that Jinjava parses differently from Jinja. A slice {@code x[a:b:c]} becomes a call of {@link
  * #SLICE}. The value of a named argument is put in parentheses, because otherwise Jinjava would use only the first
  * operand of the value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. A filter is accepted only if its results are
- * known to agree with those of Jinja. Jinjava would render an unknown filter as an empty string.
+ * known to agree with the results in Jinja. Jinjava would render an unknown filter as an empty string.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";

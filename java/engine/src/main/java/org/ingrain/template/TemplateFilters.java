@@ -11,7 +11,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Filters that replace filters of Jinjava, because those work differently from the filters of Jinja or from Python. */
+/**
+ * Filters that replace filters of Jinjava, because Jinjava's filters behave differently from the filters of Jinja or
+ * from Python.
+ */
 final class TemplateFilters {
     private TemplateFilters() {
     }
@@ -73,9 +76,9 @@ final class TemplateFilters {
     }
 
     /**
-     * Returns the value, or the first argument unchanged if the value is none. If the second argument is true, any
-     * false value is replaced too. Jinjava's own filter converts the argument to a string, which turns false into a
-     * true value.
+     * Returns the value; if the value is {@code none}, returns the first argument unchanged instead. If the second
+     * argument is true, a value that counts as false, such as an empty text, is replaced too. Jinjava's own filter
+     * converts the argument to a string, which turns false into a true value.
      */
     private record Default(String name) implements AdvancedFilter {
         @Override

@@ -10,8 +10,8 @@ import org.ingrain.tensor.InputException;
  * Rewrites a Jinja template for Jinjava, which renders some constructs differently from Jinja. This class removes white
  * space as Jinja does with trim_blocks and lstrip_blocks. Jinjava's own options are not used, because they also remove
  * white space before a tag in the middle of a line. Expressions are rewritten by {@link TemplateExpression}. The
- * condition (if) of a for loop, which Jinjava ignores, becomes a separate loop. The else of a for loop and deep nesting
- * are refused.
+ * condition ({@code if}) of a {@code for} loop, which Jinjava ignores, becomes a separate loop. The {@code else} of a
+ * {@code for} loop is refused, and so is deep nesting.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);

@@ -105,7 +105,7 @@ public final class Batch {
         return positions;
     }
 
-    /** The block tables of the sequences, S·maxBlocks elements I32. */
+    /** The block tables of the sequences; S·{@code maxBlocks} elements I32. */
     public Tensor blockTables() {
         return blockTables;
     }

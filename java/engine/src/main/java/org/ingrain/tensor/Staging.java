@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive. Each has
- * the same offset in device memory and in a pinned host buffer, which is called an image. The images are used in
+ * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive. Each array
+ * has the same offset in device memory and in a pinned host buffer, which is called an image. The images are used in
  * rotation, so that the host can fill one image while the copy from another is pending. Equal sequences of reservations
  * yield equal device addresses, as a captured graph requires.
  */
@@ -40,7 +40,8 @@ public final class Staging {
     }
 
     /**
-     * Switches to the next image and discards all reservations. Copies enqueued from that image must have completed.
+     * Switches to the next image and discards all reservations. All copies that were enqueued from the next image must
+     * have completed.
      */
     public void begin() {
         turn = (turn + 1) % images.size();

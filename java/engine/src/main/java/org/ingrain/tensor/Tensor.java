@@ -35,7 +35,7 @@ public final class Tensor {
         return shape.length;
     }
 
-    /** Size of dimension i; negative i counts from the last. */
+    /** Size of dimension i; a negative i counts from the last dimension. */
     public long size(int i) {
         return shape[i < 0 ? shape.length + i : i];
     }

@@ -37,7 +37,7 @@ public final class Weight {
         descriptor.set(ValueLayout.JAVA_LONG, 40, chunk);
     }
 
-    /** The address of the native descriptor; only for {@code ffi} and {@code tensor}. */
+    /** The address of the native descriptor; only the packages {@code ffi} and {@code tensor} may use this address. */
     public long address() {
         return descriptor.address();
     }

@@ -18,9 +18,10 @@ import org.ingrain.tensor.InputException;
 /**
  * The tokenizer of a tokenizer.model. It behaves like transformers' LlamaTokenizer. Texts are encoded by SentencePiece,
  * through DJL. Ids are decoded in Java, because DJL's decoder corrupts characters beyond the BMP. BOS is prepended
- * unless add_bos_token is false. The text is split at special tokens, and SentencePiece encodes the parts separately.
- * If legacy in tokenizer_config.json is true or missing, a space is prepended to every part. If legacy is false, a
- * space is prepended only to the first part, and to no part if add_prefix_space is false.
+ * unless {@code add_bos_token} is false. The text is split at special tokens, and SentencePiece encodes the parts
+ * separately. If {@code legacy} in tokenizer_config.json is true or missing, a space is prepended to every part. If
+ * {@code legacy} is false, a space is prepended only to the first part; if {@code add_prefix_space} is false too, to no
+ * part.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private static final Pattern WORD = Pattern.compile("\\w", Pattern.UNICODE_CHARACTER_CLASS);

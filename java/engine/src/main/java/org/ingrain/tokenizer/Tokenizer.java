@@ -46,7 +46,7 @@ public interface Tokenizer extends AutoCloseable {
 
     /**
      * Starts to decode a sequence id by id. To decode the continuation of a prompt, append the prompt's ids first and
-     * ignore their text, so that leading spaces of the continuation are kept.
+     * ignore the text of these ids, so that leading spaces of the continuation are kept.
      */
     StreamingDecoder streamingDecoder(boolean skipSpecial);
 

@@ -14,7 +14,7 @@ public final class Tokenizers {
     /**
      * Opens tokenizer.json if it exists, else tokenizer.model, else Qwen's vocab.json and merges.txt.
      *
-     * @throws InputException if the folder has none of these files, or if the file that it opens is invalid
+     * @throws InputException if the folder has none of these files, or if the opened file is invalid
      */
     public static Tokenizer open(Path folder) {
         if (!Files.isDirectory(folder)) {

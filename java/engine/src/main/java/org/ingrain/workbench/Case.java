@@ -10,7 +10,7 @@ import org.ingrain.tensor.DType;
  * @param op      name of the op in the header
  * @param letters names of the sizes as in the header's comment, followed by names of options; an option has the size 0
  *                (off) or 1 (on)
- * @param sizes   sizes in the order of the letters
+ * @param sizes   the sizes, in the order of {@code letters}
  * @param dtype   dtype of the activations
  * @param maker   draws the inputs and creates the call
  */

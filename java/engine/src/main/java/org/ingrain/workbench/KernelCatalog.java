@@ -27,10 +27,10 @@ public final class KernelCatalog {
      *
      * @param file  path in the source tree, such as native/ops/rms_norm.cc
      * @param bound limiting factor of the ops' speed, as stated in the file's opening comment
-     * @param ops   names of the file's ops in the header, in the order of the file
+     * @param ops   names of the file's ops in the header, in the order in which the file defines them
      */
     public record Source(String file, String bound, List<String> ops) {
-        /** The file name without its extension, which is the same on all backends. */
+        /** The stem of the file name (the name without its extension). The stem is the same on all backends. */
         public String stem() {
             return Path.of(file).getFileName().toString().replaceFirst("\\..*", "");
         }
@@ -89,8 +89,8 @@ public final class KernelCatalog {
     }
 
     /**
-     * Returns the ops that a name denotes: all ops of a file if the name is its stem (rms_norm), or the op with that
-     * name (rms_norm_forward).
+     * Returns the ops that a name denotes: all ops of a file if the name is the file's stem ({@code rms_norm}), or the
+     * op with that name ({@code rms_norm_forward}).
      *
      * @throws InputException if no stem and no op has this name; the message names the nearest known name
      */

@@ -13,7 +13,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Compiles a kernel's source to a shared library that is linked to the backend's soname. The dynamic loader therefore
- * resolves the kernel's references to backend symbols, such as ingrain_native_stream, to those of the loaded backend.
+ * resolves the kernel's references to backend symbols, such as ingrain_native_stream, to the symbols of the loaded
+ * backend.
  */
 final class KernelCompiler {
     private static final Pattern ERROR = Pattern.compile(
@@ -54,7 +55,8 @@ final class KernelCompiler {
     }
 
     private List<String> command(KernelFile kernel, Path headers, Path output) {
-        // The compiler reads a path that begins with a hyphen as an option. An absolute path cannot begin with one.
+        // The compiler reads a path that begins with a hyphen as an option. An absolute path cannot begin with a
+        // hyphen.
         String file = kernel.file().toAbsolutePath().toString();
         boolean cuda = file.endsWith(".cu");
         String target = target();

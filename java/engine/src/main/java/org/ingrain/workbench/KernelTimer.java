@@ -6,8 +6,8 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Measures the time of a call, which is the minimum over several rounds. Each round repeats the call until the overhead
- * of the clock and of the final synchronization is negligible.
+ * Measures the time of a call. The result is the minimum over several rounds. Each round repeats the call until the
+ * overhead of the clock and of the final synchronization is negligible.
  */
 final class KernelTimer {
     private static final double ROUND = 0.03;

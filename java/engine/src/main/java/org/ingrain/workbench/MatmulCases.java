@@ -88,8 +88,8 @@ final class MatmulCases {
     }
 
     /**
-     * The scratch memory gate_up is not compared, because the header leaves its content undefined. The op may round
-     * gate and up to the dtype.
+     * The header leaves the content of the scratch memory {@code gate_up} undefined, so this content is not compared.
+     * The op may round the values of gate and up to the dtype.
      */
     private static Call siluMul(Side side, Case at) {
         int t = at.get("T");

@@ -25,7 +25,7 @@ import org.ingrain.tensor.DType;
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;
 
-    /** The tolerance of results of this dtype, each of which is a sum of this number of terms. */
+    /** The tolerance for results of this dtype if each result is a sum of {@code terms} terms. */
     static Tolerance of(DType dtype, long terms) {
         return new Tolerance(unit(dtype), terms, 0, 0, 0);
     }

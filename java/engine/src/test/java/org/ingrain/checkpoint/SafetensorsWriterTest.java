@@ -26,7 +26,9 @@ class SafetensorsWriterTest {
     @TempDir
     private Path folder;
 
-    /** The expected header is what save_file of safetensors 0.8 (Python) writes for these tensors. */
+    /**
+     * The expected header is the header that {@code save_file} of safetensors 0.8 (Python) writes for these tensors.
+     */
     @Test
     void writesTheBytesThatTheSafetensorsLibraryWrites() throws IOException {
         Path file = folder.resolve("x.safetensors");

@@ -25,8 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * A small random model gives the same results on eight emulated GPUs as on one. The tests use graphs, results that the
  * host reads one step late, and a batch with two adapters and the base model. In F32 the results are bitwise equal if
- * the order of summation is fixed. In the step of the long prompt, the collectives use two shots; in all other steps
- * they use one shot.
+ * the order of summation is fixed. In the step of the long prompt, the collectives use the two-shot method; in all
+ * other steps they use the one-shot method (ARCHITECTURE.md).
  */
 @Timeout(600)
 class EightDevicesTest {

@@ -83,7 +83,7 @@ class EngineTest {
         }
     }
 
-    /** A cache that does not fit is refused before the weights are loaded; a smaller one then works. */
+    /** A cache that does not fit is refused before the weights are loaded; a smaller cache is then accepted. */
     @Test
     void aCacheThatDoesNotFitIsRefusedByThePlan() {
         try (Engine engine = Engine.open(OPTIONS)) {

@@ -154,7 +154,10 @@ class ParallelTest {
         }
     }
 
-    /** Returns the completions of an adapter that replaces parameters. It is the only adapter of the generator. */
+    /**
+     * Returns the completions of an adapter that replaces parameters. This adapter is the only adapter of the
+     * generator.
+     */
     private static List<List<Completion>> replaced(ModelOptions options, ParallelConfig parallel) {
         try (Engine engine = Engine.open(options.withParallel(parallel))) {
             Adapter replacing = replacing(engine.blueprint());

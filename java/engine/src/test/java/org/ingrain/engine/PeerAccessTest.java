@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 
 class PeerAccessTest {
     /**
-     * In the pairs 0 and 1, and 2 and 3, each device can access the other. Device 1 can also access device 2, but
+     * Devices 0 and 1 can access each other, and so can devices 2 and 3. Device 1 can also access device 2, but
      * device 2 cannot access device 1.
      */
     private static final PeerAccess PAIRS = new PeerAccess("cuda",

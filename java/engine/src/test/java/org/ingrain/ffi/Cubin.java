@@ -11,9 +11,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The machine code of a CUDA source for one architecture. nvcc puts it into the object file as an ELF file with one
- * section of instructions per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode; bits
- * 73 to 75 are the width of a memory access.
+ * The machine code of a CUDA source for one architecture. nvcc puts this code into the object file as an ELF file with
+ * one section of instructions per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode;
+ * bits 73 to 75 are the width of a memory access.
  */
 final class Cubin {
     private static final int ELF = 0x464c457f;   // 0x7f E L F, little-endian

@@ -14,8 +14,8 @@ public final class Emulator {
     }
 
     /**
-     * Sets two sizes in bytes: that of a device's memory, including kernels and graphs, and that of the shared memory
-     * of a block. A value of 0 does not change the size.
+     * Sets two sizes in bytes: the size of a device's memory, including kernels and graphs, and the size of a block's
+     * shared memory. A value of 0 does not change the size.
      */
     public static void configure(long memory, int shared) {
         call("libsimt.so", "simt_configure", handle -> { handle.invokeExact(memory, shared); }, ValueLayout.JAVA_LONG,

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Checks the machine code that ptxas generates for sm_90a. Reads it from the object files of the CUDA library, which
- * exist only if nvcc is installed.
+ * Checks the machine code that ptxas generates for sm_90a. Reads the code from the object files of the CUDA library.
+ * These files exist only if nvcc is installed.
  */
 class MachineCodeTest {
     /** Bytes of static shared memory that the emulator assumes for every kernel (simt::static_shared). */

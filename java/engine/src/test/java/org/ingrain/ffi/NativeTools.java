@@ -9,7 +9,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The compiler and nm, for tests that build or inspect a library. If one is missing, the test is skipped. */
+/**
+ * The compiler and nm, for tests that build or inspect a library. If one of these two programs is missing, the test is
+ * skipped.
+ */
 final class NativeTools {
     static final Path HEADER = Path.of(System.getProperty("ingrain.root"), "native", "include", "ingrain.h");
 

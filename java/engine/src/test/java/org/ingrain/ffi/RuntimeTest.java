@@ -165,8 +165,8 @@ class RuntimeTest {
     }
 
     /**
-     * The CPU backend computes the sizes of fp8 weights and caches, but refuses every op on them as unsupported, with a
-     * message of one line.
+     * The CPU backend computes the sizes of fp8 weights and caches. But it refuses every op on such a weight or cache
+     * as unsupported, with a message of one line.
      */
     @Test
     void eightBitFloatsAreOfGpus() {

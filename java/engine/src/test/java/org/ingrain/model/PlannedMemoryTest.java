@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Allocator.Counter counts the same number of bytes as the same constructors allocate on a device. */
+/** The number of bytes that an Allocator.Counter counts equals the number that the same constructor allocates. */
 class PlannedMemoryTest {
     private static final Step.Limits LIMITS = new Step.Limits(40, 5, 9, 4, 16, 1);
 

@@ -69,7 +69,9 @@ class RopeTableTest {
                         0.0462870337});
     }
 
-    /** The limits of the correction range are rounded to pairs; mscale is 1 and mscale_all_dim 0.5. */
+    /**
+     * The limits of the correction range are rounded to pairs; {@code mscale} is 1 and {@code mscale_all_dim} is 0.5.
+     */
     @Test
     void yarnWithEverySettingAgreesWithTransformers() {
         int[] pairs = {0, 20, 24, 30, 36, 40, 46, 63};

@@ -80,8 +80,8 @@ class AdamwParityTest extends ParityTest {
     }
 
     /**
-     * Compares three steps with recorded values of torch.optim.AdamW (PyTorch 2.13). Both use the same coefficients and
-     * the gradient p² − 0.3·step.
+     * Compares three steps with recorded values of torch.optim.AdamW (PyTorch 2.13). The op and torch.optim.AdamW use
+     * the same coefficients and the gradient p² − 0.3·step.
      */
     private static void known(ParityCheck lab) {
         float[] start = {1, -0.5f, 0.25f, 2, -3};

@@ -6,7 +6,7 @@ import org.ingrain.ops.PagedCase.Layer;
 import org.ingrain.ops.PagedCase.Schedule;
 import org.ingrain.tensor.DType;
 
-/** attention_paged.cc, on a cache filled by the trusted kv_cache_write. */
+/** attention_paged.cc, on a cache that the trusted library's {@code kv_cache_write} has filled. */
 class AttentionPagedParityTest extends ParityTest {
     @Override
     List<Check> checks() {

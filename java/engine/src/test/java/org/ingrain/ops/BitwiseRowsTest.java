@@ -113,8 +113,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * A product whose rows have a multiple of 16 bytes. For such products, a GPU uses different kernels for few rows
-     * and for many rows, unless the context is deterministic.
+     * A product whose rows have a size in bytes that is a multiple of 16. For such products, a GPU uses different
+     * kernels for few rows and for many rows, unless the context is deterministic.
      */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();

@@ -16,8 +16,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The bits of a result do not depend on how a prompt is split, on the other sequences, on shared blocks, or on the
- * number of partial sums of a weight. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test the same for rows and
- * threads.
+ * number of partial sums into which a product is divided. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test
+ * the same for rows and threads.
  */
 class BitwiseTest {
     private static final int T = 40;

@@ -93,8 +93,8 @@ class CollectivesTest extends ParityTest {
 
     /**
      * All ranks together have eight chunks, whatever the number of ranks. So the order of summation and the result do
-     * not depend on the number of ranks. Each call is made twice, because the second call reuses the memory of the
-     * first.
+     * not depend on the number of ranks. Each call is made twice, to test that the second call can reuse the memory of
+     * the first.
      */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks, int... sizes) {
         List<float[]> partials = Arrays.stream(sizes).mapToObj(n -> lab.normal(DType.F32, CHUNKS, n).values()).toList();

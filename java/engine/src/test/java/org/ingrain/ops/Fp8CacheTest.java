@@ -28,7 +28,7 @@ class Fp8CacheTest {
         }
     }
 
-    /** A single key has the softmax weight 1, so y is its value in the cache, at most 448. */
+    /** A single key has the softmax weight 1, so y equals the value of this key in the cache, which is at most 448. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("gpus")
     void largeValuesSaturate(TestTarget target) {

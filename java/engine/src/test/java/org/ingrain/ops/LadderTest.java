@@ -98,8 +98,8 @@ class LadderTest {
     }
 
     /**
-     * Compiles the rung to a library that exports its op and is linked to the emulated backend for all other symbols,
-     * so that it can be opened as a backend.
+     * Compiles the rung to a library that can be opened as a backend. The library exports the rung's op and is linked
+     * to the emulated backend for all other symbols.
      */
     private Path compile(Path rung) throws IOException, InterruptedException {
         Path simt = emulated();

@@ -195,7 +195,7 @@ class LoraParityTest extends ParityTest {
         return band;
     }
 
-    /** A row has the same bits in a batch of 3 rows and of 130 rows. */
+    /** A row has the same bits in a batch of 3 rows as in a batch of 130 rows. */
     private static void rows(ParityCheck lab) {
         int c = 1300;
         int r = 16;
@@ -252,7 +252,10 @@ class LoraParityTest extends ParityTest {
         return mask;
     }
 
-    /** Slots of t rows: null; random adapters, where -1 is no adapter; and ranges of rows with the same adapter. */
+    /**
+     * Three choices of the slots of t rows: null; random slots, where -1 means no adapter; and ranges of rows with
+     * equal slots.
+     */
     private static List<int[]> slots(ParityCheck lab, int t) {
         List<int[]> slots = new ArrayList<>();
         slots.add(null);

@@ -15,8 +15,8 @@ class MatmulParityTest extends ParityTest {
     private static final List<int[]> SIZES = sizes(
             1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
     /**
-     * Products whose rows have a multiple of 16 bytes, for which GPUs have special kernels: products of few rows with
-     * narrow and with wide weights, and products of many rows.
+     * Sizes of products whose rows have a multiple of 16 bytes. GPUs have special kernels for such products. There are
+     * products of few rows with narrow and with wide weights, and products of many rows.
      */
     private static final List<int[]> PIECES = sizes(
             1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
@@ -30,8 +30,9 @@ class MatmulParityTest extends ParityTest {
     }
 
     /**
-     * {@link #SIZES}; for bf16 also {@link #PIECES}, since products of other dtypes do not use the matrix unit. For a
-     * packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in the same way.
+     * The tested sizes: {@link #SIZES} and, for bf16, also {@link #PIECES}. Products of other dtypes do not use the
+     * matrix unit. For a packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in
+     * the same way.
      */
     private static List<int[]> sizes(ParityCheck lab, Weight.Layout layout, DType x, DType w) {
         if (lab.target().emulated() && layout == Weight.Layout.PACKED) {

@@ -30,7 +30,8 @@ final class PagedCase {
     }
 
     /**
-     * The division of rows into steps. Sequence s has {@code chunks[s % chunks.length]} rows per step until it ends.
+     * The division of rows into steps. Sequence s has {@code chunks[s % chunks.length]} rows per step until the
+     * sequence ends.
      *
      * @param grouped  whether sequences that share blocks form a prefix group
      * @param together whether all sequences are in one batch; if false, each sequence is computed alone

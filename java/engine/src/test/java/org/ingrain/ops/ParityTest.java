@@ -19,7 +19,10 @@ abstract class ParityTest {
     /** The checks; at least one for each op of the file. */
     abstract List<Check> checks();
 
-    /** Checks with larger sizes, for which an emulated GPU is slow. They run only with the profile long-tests. */
+    /**
+     * Checks with larger sizes, for which an emulated GPU is slow. These checks run only with the Maven profile
+     * {@code long-tests}.
+     */
     List<Check> longChecks() {
         return List.of();
     }

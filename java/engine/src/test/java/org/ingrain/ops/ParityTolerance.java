@@ -6,20 +6,20 @@ import org.ingrain.tensor.DType;
  * Largest allowed difference between a result and its reference value e, which is computed in f32:
  * {@code unit(dtype)·|e| + (unit(inner) + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
- * <p>The first term is one rounding of the result to its dtype (2⁻⁸ for bf16, which has 8 significant bits). The
- * {@code Tolerance} of the workbench allows two roundings, because its oracle also rounds. The reference here does not
- * round, so a tolerance of two roundings would be too wide. The second term is the error of sums of n terms, which the
- * op and the reference add in f32 in different orders. Rounding errors are independent, so the error of a sum grows
- * with √n. The error is relative to the size of the sums, which is estimated by the largest reference of the array. The
- * factor 2 is large enough for the largest error among about ten thousand elements; the 4 covers the few roundings of
- * an elementwise function. If terms cancel, a sum contains terms that are larger than any result. In this case the
- * check sets the magnitude m of these terms. {@code inner} is the dtype to which the op, but not the reference, rounds
- * an input or an intermediate value.
+ * <p>The first term allows for one rounding of the result to its dtype (2⁻⁸ for bf16, which has 8 significant bits).
+ * The {@code Tolerance} of the workbench allows two roundings, because its oracle also rounds. The reference here does
+ * not round, so a tolerance of two roundings would be too wide. The second term allows for the error of sums of n
+ * terms, which the op and the reference add in f32 in different orders. Rounding errors are independent, so the error
+ * of a sum grows with √n. The error is relative to the size of the sums, which is estimated by the largest reference of
+ * the array. The factor 2 is large enough for the largest error among about ten thousand elements; the 4 covers the few
+ * roundings of an elementwise function. If terms cancel, a sum contains terms that are larger than any result. In this
+ * case the check sets the magnitude m of these terms. {@code inner} is the dtype to which the op, but not the
+ * reference, rounds an input or an intermediate value.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the length of the longest sum in one result
- * @param inner     relative error of a rounding before the sums, 0 for none
- * @param magnitude m, the size of the terms if it exceeds that of every result; otherwise 0
+ * @param inner     relative error of a rounding before the sums; 0 if there is no such rounding
+ * @param magnitude m, the magnitude of the terms if it exceeds the magnitude of every result; otherwise 0
  */
 record ParityTolerance(double unit, long terms, double inner, double magnitude) {
     private static final double F32_UNIT = 0x1p-24;
@@ -29,7 +29,7 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
         return new ParityTolerance(unit(dtype), terms, 0, 0);
     }
 
-    /** For copies and single roundings: half a unit in the last place of the dtype, exact in f32. */
+    /** For copies and single roundings: half a unit in the last place of the dtype, or 0 for f32. */
     static ParityTolerance rounding(DType dtype) {
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }

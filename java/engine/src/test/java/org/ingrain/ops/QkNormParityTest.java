@@ -64,7 +64,7 @@ class QkNormParityTest extends ParityTest {
         lab.ops().qkNormBackward(dx.tensor(), trained ? new QkNorm(dq.tensor(), dk.tensor()) : new QkNorm(null, null),
                 x.tensor(), new QkNorm(q.tensor(), k.tensor()),
                 lab.data(DType.F32, rstd, t, heads.h() + heads.k()).tensor(), heads);
-        // dx is a difference of two terms. Each of them may be as large as rstd·w·dy.
+        // dx is a difference of two terms. Each term may be as large as rstd·w·dy.
         lab.expect("dx", gradients[0], dx.tensor(), ParityTolerance.of(dtype, heads.e()).magnitude(
                 Floats.largest(rstd) * Math.max(Floats.largest(q.values()), Floats.largest(k.values()))
                         * Floats.largest(dx.values())));

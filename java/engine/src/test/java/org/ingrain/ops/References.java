@@ -19,10 +19,10 @@ import java.util.zip.CRC32;
  * recorded. With {@code replay:FOLDER}, the values are read from the record, for machines without libtorch.
  *
  * <p>A check draws its inputs from a fixed seed, so only results are recorded: one file per check, with the results in
- * the order of the calls of {@link #get}. In the file, the CRC-32 of all float inputs created before a result precedes
- * the result; replay fails if the inputs differ. If an array has more than {@link #WHOLE} elements, only some elements
- * are recorded: elements at a fixed distance, the last {@link #END} elements and the largest element. The other
- * elements are replayed as {@link Floats#UNKNOWN}, which matches any value.
+ * the order of the calls of {@link #get}. In the file, each result follows a CRC-32 of all float inputs that were
+ * created before this result. Replay fails if the inputs differ. If an array has more than {@link #WHOLE} elements,
+ * only some elements are recorded: elements at a fixed distance, the last {@link #END} elements and the largest
+ * element. The other elements are replayed as {@link Floats#UNKNOWN}, which matches any value.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;

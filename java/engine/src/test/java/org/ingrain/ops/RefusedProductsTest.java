@@ -18,9 +18,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests products that cuBLASLt refuses. The version of cuBLASLt and the GPU determine the refused products, so the
- * tests set the products that the emulated cuBLASLt (cuda/simt/cublas_lt) refuses, and the call that refuses them. The
- * result must still be right, and products computed by a fallback kernel must be counted.
+ * Tests products that cuBLASLt refuses. Which products are refused depends on the GPU and on the version of cuBLASLt.
+ * So the tests define which products the emulated cuBLASLt (cuda/simt/cublas_lt) refuses, and in which of its
+ * functions. The result must still be right, and products computed by a fallback kernel must be counted.
  */
 class RefusedProductsTest {
     private static final int ROWS = 33;

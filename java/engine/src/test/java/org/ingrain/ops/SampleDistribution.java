@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 /** Reference for sampling in double precision: applies temperature, then top_k, then top_p to one row of logits. */
 final class SampleDistribution {
     /**
-     * Quantile of the normal distribution that defines the critical value. For a correct sampler, Pearson's statistic
-     * exceeds the critical value with a probability of about 10⁻⁶.
+     * The quantile (of the normal distribution) that defines the critical value. For a correct sampler, Pearson's
+     * statistic exceeds the critical value with a probability of about 10⁻⁶.
      */
     private static final double QUANTILE = 4.75;
     private static final double LEAST_EXPECTED = 5;

@@ -50,7 +50,7 @@ class SampleParityTest extends ParityTest {
 
     /**
      * Samples from rows whose sizes are near the 48 KB limit and near the 227 KB limit of shared memory. The largest
-     * rows are within a limit if the kernel has 584 bytes of static shared memory, but not if it has 1,024 bytes.
+     * rows fit with the 584 bytes of static shared memory that the kernel has. With 1,024 bytes they would not fit.
      */
     private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {
@@ -211,7 +211,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Log-softmax (m, v). libtorch computes it only at the largest logit of each row, so that few values are recorded.
+     * Log-softmax (m, v). libtorch computes the log-softmax only at the largest logit of each row, so that few values
+     * are recorded.
      */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(

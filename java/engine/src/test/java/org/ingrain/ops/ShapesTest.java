@@ -36,8 +36,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
     /**
-     * Bytes of memory behind each tensor. They are enough even if a check fails to reject a wrong shape and the op
-     * runs.
+     * Bytes of memory behind each tensor. This memory is large enough even if a check fails to reject a wrong shape and
+     * the op runs.
      */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);
@@ -59,7 +59,7 @@ class ShapesTest {
      * @param op        method of {@link Ops}
      * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or
      *                  size there. A ~ after a name means that only the number of elements is checked.
-     * @param call      calls the op with the tensors in that order
+     * @param call      calls the op with the tensors in the order of {@code arguments}
      */
     private record Trial(String op, String arguments, Call call) {
         List<String[]> words() {

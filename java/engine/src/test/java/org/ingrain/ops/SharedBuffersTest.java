@@ -67,7 +67,7 @@ class SharedBuffersTest {
         }
     }
 
-    /** Tests sizes below and above the limit of one shot (256 KiB per rank), also sizes that leave a remainder. */
+    /** Tests sizes below and above the limit of one shot (256 KiB per rank), and sizes that leave a remainder. */
     @ParameterizedTest(name = "{0} ranks, threads {1}")
     @CsvSource({"2, ascending", "8, ascending", "8, descending"})
     void haveTheBitsOfAPlainSum(int ranks, String order) {

@@ -28,7 +28,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return AVAILABLE;
     }
 
-    /** The library in which every op is slightly wrong; the CPU backend prepares its inputs. */
+    /** The library in which every op is slightly wrong; the CPU backend prepares the inputs of these ops. */
     static TestTarget spoiled() {
         return new TestTarget("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"),
                 new ContextOptions(0, 1, "avx2"));
@@ -50,7 +50,10 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return name.startsWith("simt");
     }
 
-    /** The layouts of a weight to test. There is only one for a GPU, which stores both layouts in the same way. */
+    /**
+     * The layouts of a weight to test. For a GPU, only one layout is tested, because a GPU stores both layouts in the
+     * same way.
+     */
     List<Weight.Layout> layouts() {
         return gpu() ? List.of(Weight.Layout.ROW_MAJOR) : List.of(Weight.Layout.values());
     }
@@ -80,7 +83,8 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
     }
 
     /**
-     * The backends in the system property {@code ingrain.targets}, separated by commas; all backends if it is not set.
+     * The backends in the system property {@code ingrain.targets}, separated by commas; all backends if the property is
+     * not set.
      */
     private static List<TestTarget> find() {
         List<String> backends = List.of(System.getProperty("ingrain.targets", "cpu,simt,cuda").split(","));

@@ -55,7 +55,10 @@ class TopTokensParityTest extends ParityTest {
         return TestTarget.available();
     }
 
-    /** Equal logits are in ascending order of ids, also if they are at the ends of a row or -inf. */
+    /**
+     * Tokens with equal logits are in ascending order of ids, even if the tokens are at the two ends of a row or the
+     * logits are -inf.
+     */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void ties(TestTarget target) {

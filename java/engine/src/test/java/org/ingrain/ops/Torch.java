@@ -13,8 +13,8 @@ import java.util.Arrays;
 import java.util.function.Supplier;
 
 /**
- * libtorch on the CPU through DJL, the reference for the ops. Arrays are freed when their Torch, or an array that they
- * were derived from, is closed.
+ * libtorch on the CPU through DJL, the reference for the ops. An array is freed when its Torch is closed, or when an
+ * array from which it was derived is closed.
  *
  * <pre>{@code
  * try (var torch = new Torch()) {

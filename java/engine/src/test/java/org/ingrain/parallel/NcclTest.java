@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Timeout;
 
 /**
  * Tests which collectives use NCCL, with the emulated NCCL. The emulated NCCL adds from the last rank to the first, and
- * our kernels from the first to the last. So the bits of a sum show which of the two computed it.
+ * our kernels from the first to the last. So the bits of a sum show whether NCCL or our kernel computed the sum.
  */
 @Timeout(60)
 class NcclTest {
@@ -64,8 +64,8 @@ class NcclTest {
     }
 
     /**
-     * Long sums in a captured graph are also computed by our kernels, because the ranks' hosts would not wait for each
-     * other when the graph is replayed.
+     * Our kernels also compute the long sums in a captured graph. NCCL does not compute them, because the ranks' hosts
+     * would not wait for each other when the graph is replayed.
      */
     @Test
     void deterministicAndCapturedSumsAreOurs() {
@@ -213,8 +213,9 @@ class NcclTest {
     }
 
     /**
-     * Returns partials (1, n): all elements are 1 on rank 0 and 2^-24 on ranks 1 and 2. If they are added from the
-     * first rank on, the sum is 1; if they are added from the last rank on, the sum is greater than 1.
+     * Returns partials (1, n): all elements are 1 on rank 0 and 2^-24 on ranks 1 and 2. If the elements are added from
+     * the first rank to the last, the sum is 1. If the elements are added from the last rank to the first, the sum is
+     * greater than 1.
      */
     private static Tensor partials(Context context, int rank, int n) {
         float[] values = new float[n];

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.Timeout;
  * kernel may wait for the device. If a kernel of the other rank waited for this rank at that time, there would be a
  * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU),
  * {@code ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time
- * all_reduce and print one JSON line per size.
+ * {@code all_reduce} and print one JSON line per size.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {
@@ -100,8 +100,8 @@ class RanksOnOneDeviceTest {
     }
 
     /**
-     * Checks all_reduce of n floats and returns its time in microseconds. Nothing is allocated between the first call
-     * and the last.
+     * Checks {@code all_reduce} of n floats and returns its time in microseconds. Nothing is allocated between the
+     * first call and the last.
      */
     private static double sums(Context context, Rank rank, int n) {
         Ops ops = new Ops(context);

@@ -147,8 +147,8 @@ class TensorParallelTest {
     }
 
     /**
-     * If only one rank rejects an input, the other ranks may be waiting for it. They stop waiting, and the group cannot
-     * be used any more.
+     * If only one rank rejects an input, the other ranks may be waiting for this rank. They stop waiting, and the group
+     * cannot be used any more.
      */
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
@@ -183,7 +183,8 @@ class TensorParallelTest {
                 context.join(communicator, index);
                 return weights(context, CONFIG, new Rank(index, 2), DType.F32, source);
             });
-            // The fourth token waits until the fault is queued, so that the second request cannot end before the fault.
+            // At the fourth token the generator waits until the fault is queued, so that the second request cannot end
+            // before the fault.
             CountDownLatch faultQueued = new CountDownLatch(1);
             AtomicInteger tokens = new AtomicInteger();
             Generator generator = new Generator(List.of(new ShardedModel(group, shares, List.of())), SIZES,

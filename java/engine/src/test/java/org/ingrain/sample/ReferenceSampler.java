@@ -19,7 +19,7 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Draws the tokens of a sample without a scheduler, plans or batches. For each token, the whole text is computed again.
- * The logits are downloaded and biases and bans are applied on the host.
+ * The logits are downloaded; then biases and bans are applied on the host.
  */
 final class ReferenceSampler {
     private static final int BLOCK = 16;

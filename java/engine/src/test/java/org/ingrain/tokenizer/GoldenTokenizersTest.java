@@ -54,7 +54,7 @@ class GoldenTokenizersTest {
         }
     }
 
-    /** An incomplete character is U+FFFD at the end of a text and empty while streaming. */
+    /** An incomplete character is decoded as U+FFFD at the end of a text, and as an empty text during streaming. */
     @ParameterizedTest
     @ValueSource(strings = {"qwen", "mistral", "mistral-v3", "tekken"})
     void everyBeginningDecodesAsInTransformersAndStreams(String name) {

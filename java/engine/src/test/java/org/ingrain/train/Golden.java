@@ -94,7 +94,7 @@ public final class Golden implements AutoCloseable {
         return Weights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
-    /** The ragged batches of PyTorch's run, in its order. */
+    /** The ragged batches of PyTorch's run, in the order of that run. */
     public List<MicroBatch> batches() {
         List<MicroBatch> batches = new ArrayList<>();
         for (JsonNode batch : expected.node("batches").values()) {

@@ -49,8 +49,8 @@ final class RanksFixture implements AutoCloseable {
     /** An adapter of every linear layer, the embedding and the output head. */
     static final LoraConfig LORA = new LoraConfig(4, 8, 0.1, EnumSet.allOf(Projection.class), false);
     /**
-     * Twenty steps with five micro-batches each, and a checkpoint after ten steps. Five is not divisible by two or four
-     * replicas.
+     * Twenty steps with five micro-batches each, and a checkpoint after ten steps. Five micro-batches cannot be divided
+     * evenly among two or four replicas.
      */
     static final TrainConfig TRAIN = new TrainConfig(0, 20, 1, 5, 17, 10, 10, 2, false);
 

@@ -146,8 +146,8 @@ class TensorParallelTrainingTest {
     }
 
     /**
-     * The message is one line that names the rank without memory and its device. The other ranks of both replicas end
-     * too.
+     * The message is one line that names the rank whose device has too little memory, and the device. The other ranks
+     * of both replicas end too.
      */
     @ParameterizedTest
     @CsvSource({"1, 2", "2, 1", "2, 2"})

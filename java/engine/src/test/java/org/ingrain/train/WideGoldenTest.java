@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /**
  * Trains two layers of Llama-2-70B's width and compares the results with PyTorch's. Before the test,
  * benchmarks/peers/wide_golden.py must have written weights and results on the same machine. The system property
- * {@code ingrain.golden.folder} names their folder.
+ * {@code ingrain.golden.folder} names the folder of these files.
  */
 @Tag("gpu")
 class WideGoldenTest {

@@ -13,9 +13,10 @@ final class Adapters {
     }
 
     /**
-     * Returns the limits in the settings. They are raised if the adapters in the settings exceed them.
+     * Returns the limits in the settings. The limits are raised if the adapters in the settings exceed them.
      *
-     * @throws InputException if an adapter replaces parameters of the model (modules_to_save) and is not the only one
+     * @throws InputException if an adapter replaces parameters of the model ({@code modules_to_save}) and is not the
+     *                        only adapter
      */
     static AdapterBank.Limits limits(Engine engine, ServerConfig config) {
         List<Adapter> adapters = config.adapters().values().stream().map(engine::adapter).toList();

@@ -28,12 +28,12 @@ final class Router implements HttpListener.Handler {
         authorization = apiKey.map(key -> bytes("Bearer " + key)).orElse(null);
     }
 
-    /** Adds an endpoint for the method GET. It also answers while the server drains. */
+    /** Adds an endpoint for the method GET. The endpoint also answers while the server drains. */
     void get(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("GET", endpoint, true));
     }
 
-    /** Adds an endpoint for the method POST. While the server drains, it answers with status 503. */
+    /** Adds an endpoint for the method POST. While the server drains, the endpoint answers with status 503. */
     void post(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("POST", endpoint, false));
     }

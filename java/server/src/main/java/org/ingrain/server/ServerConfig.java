@@ -20,6 +20,7 @@ import org.ingrain.tensor.InputException;
  * @param apiKey          the key that requests to paths below /v1 must send; empty if no key is required
  * @param adapters        folders of the adapters that are loaded at the start, by their names in requests
  * @param maxAdapters     number of adapters that can be loaded at the same time; raised if {@code adapters} has more
+ *                        entries
  * @param maxAdapterRank  maximum rank of an adapter; raised if an adapter of {@code adapters} has a greater rank
  * @param maxQueue        maximum number of samples that are not finished
  * @param requestTimeout  maximum time of a request; empty for no limit

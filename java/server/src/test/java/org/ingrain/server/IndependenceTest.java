@@ -16,7 +16,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Tests that answers do not depend on other requests, also if requests use adapters and the base model. */
+/**
+ * Tests that answers do not depend on other requests, even if some requests use adapters and others use the base model.
+ */
 @Timeout(60)
 class IndependenceTest {
     @TempDir

@@ -212,7 +212,10 @@ class RefusalsTest {
         check(server.completion("{'prompt': 'x', 'stop': " + "[\"" + "a".repeat(300) + "\"]}"), 400, "stop", "300");
     }
 
-    /** Without a CORS preflight request, a page of another site can make a browser send other types, but not JSON. */
+    /**
+     * Without a CORS preflight request, a page of another site can make a browser send other content types, but not
+     * JSON.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"", "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"})
     void onlyJsonIsRead(String type) {

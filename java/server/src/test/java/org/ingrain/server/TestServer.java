@@ -97,7 +97,7 @@ final class TestServer implements AutoCloseable {
         }
     }
 
-    /** Sends JSON that is written with single quotes; they are replaced by double quotes. */
+    /** Sends JSON that is written with single quotes. The single quotes are replaced by double quotes first. */
     Reply post(String path, String json) {
         return send(request(path, json.replace('\'', '"')));
     }

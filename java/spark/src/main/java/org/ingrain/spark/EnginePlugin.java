@@ -20,7 +20,9 @@ public final class EnginePlugin implements SparkPlugin {
         return null;
     }
 
-    /** The name of this machine. PluginContext.hostname fails in an executor, which has no server (Spark 4.2.0). */
+    /**
+     * The name of this machine. {@code PluginContext.hostname} fails in an executor, which has no server (Spark 4.2.0).
+     */
     private static String host() {
         try {
             return InetAddress.getLocalHost().getHostName();

@@ -35,7 +35,8 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
      * The answer to a partition.
      *
      * @param texts     the texts in the order of the requests; empty if the partition was refused
-     * @param refusal   error in the user's input because of which the executor cannot answer; null if it has answered
+     * @param refusal   error in the user's input that prevents the executor from answering; null if the executor has
+     *                  answered
      * @param engine    identifies the engine that answered; no two engines of a cluster have the same value
      * @param fallbacks number of calls of each fallback kernel since the engine was opened
      */

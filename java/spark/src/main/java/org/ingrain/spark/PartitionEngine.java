@@ -208,7 +208,7 @@ final class PartitionEngine implements AutoCloseable {
             };
         }
 
-        /** Waits until all samples are finished or cancelled. Before that, they may use the adapter's slot. */
+        /** Waits until all samples are finished or cancelled. Until then, the samples may use the adapter's slot. */
         void await(BooleanSupplier killed) {
             boolean interrupted = false;
             boolean cancelled = false;

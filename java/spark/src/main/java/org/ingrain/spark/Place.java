@@ -10,8 +10,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param executor the executor's id
  * @param host     name of its machine
- * @param gpus     numbers of its GPUs (spark.executor.resource.gpu)
- * @param cores    number of its cores (spark.executor.cores); 0 if Spark gave it all cores of the machine
+ * @param gpus     numbers of the executor's GPUs (spark.executor.resource.gpu)
+ * @param cores    number of the executor's cores (spark.executor.cores); 0 if Spark gave the executor all cores of the
+ *                 machine
  */
 record Place(String executor, String host, List<String> gpus, int cores) {
     /**

@@ -85,7 +85,8 @@ public final class CurationFlags {
     int verifierMemory;
 
     /**
-     * A remark for the user if there is a verifier whose memory and file sizes this machine cannot limit; else empty.
+     * A remark for the user if there is a verifier and this machine cannot limit the verifier's memory and file sizes;
+     * else empty.
      */
     public Optional<String> remark() {
         return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()

@@ -6,7 +6,7 @@ import org.ingrain.engine.ModelOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Flags for the model and for the device that computes it. */
+/** Flags for the model and for the device on which the model runs. */
 @Heading.Under(Heading.MODEL)
 public final class ModelFlags {
     @Option(names = "--model", required = true, paramLabel = "DIR",

@@ -23,8 +23,8 @@ import tools.jackson.databind.JsonNode;
  * @param title   title of the experiment
  * @param source  the paper that describes the experiment
  * @param data    description of the data that the experiment needs
- * @param paper   results that the paper reports, by row of its table; a result that was written down from memory says
- *                so
+ * @param paper   results that the paper reports, by row of its table; if a result was written down from memory, its
+ *                text states this
  * @param ours    names of flags whose values the paper does not state; each key is an explanation of what is not
  *                stated, or of where the values of its flags come from
  * @param command the command whose flags these are; null: {@code distill}
@@ -80,8 +80,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
      * @param parser makes a parser for all commands
-     * @throws InputException if there is no such recipe, or if it is for another command, or has a flag or a value that
-     *         its command does not accept
+     * @throws InputException if there is no such recipe, or if the recipe is for another command, or if the recipe has
+     *         a flag or a value that the command does not accept
      */
     public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);

@@ -36,8 +36,8 @@ public final class RunFlags {
      * The given flags as a recipe, sorted by name. Paths are absolute, so that the recipe can be used in another
      * working folder.
      *
-     * @param instead values in place of those of the command line, by flag name without hyphens
-     * @param without further flags that are not kept
+     * @param instead values that replace or extend those of the command line; the keys are flag names without hyphens
+     * @param without names of further flags that are left out
      */
     public static JsonNode of(ParseResult parsed, Map<String, Object> instead, Set<String> without) {
         Map<String, Object> flags = new TreeMap<>();

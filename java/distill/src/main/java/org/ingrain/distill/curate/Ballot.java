@@ -20,8 +20,8 @@ import org.ingrain.tensor.Require;
  *
  * @param answers all final answers
  * @param votes   answers with their numbers of votes, in descending order of votes. Equal answers are counted together
- *                under the wording of the first of them. If two answers have the same number of votes, the answer that
- *                was given first comes first
+ *                and have the wording of the first of them. If two answers have the same number of votes, the answer
+ *                that was given first comes first
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**

@@ -28,7 +28,7 @@ import org.ingrain.distill.verify.Verdicts;
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts,
         Map<String, Judging.Judgement> judged) {
-    /** A curation without a verifier and a judge, or before their verdicts are known. */
+    /** A curation that has neither verdicts of a verifier nor judgements of the model, or does not have them yet. */
     public Curation(CurationConfig config, Task task, Method method, Plan plan) {
         this(config, task, method, plan, Verdicts.NONE, Map.of());
     }
@@ -67,7 +67,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
             return counts.stream().mapToInt(count -> count.tally.voters()).sum();
         }
 
-        /** Number of votes that were not counted, because the verdict was already decided. */
+        /** Number of votes that remained uncounted when the verdict was decided. */
         static int outstanding(List<Count> counts) {
             return counts.stream().mapToInt(count -> count.tally.voters() - count.tally.counted()).sum();
         }
@@ -159,8 +159,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * Returns the wording of the first counted sample that gave this answer in the given order, or the key itself if no
-     * counted sample did.
+     * Returns the wording of the first counted sample that gave this answer in the given order, or the key itself if
+     * there is no such sample.
      */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())

@@ -14,19 +14,19 @@ import org.ingrain.tensor.InputException;
  * @param minFraction        minimum share of the voters of each stage that must vote for the label; 0: no minimum
  * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is
  *                           one vote over all answers
- * @param orders             maximum number of presentation orders of the options or responses in which each example is
- *                           asked; a label is kept only if the answers in all these orders agree; 1: only the order in
- *                           the data
+ * @param orders             maximum number of presentation orders (orders of the options or responses) in which each
+ *                           example is asked; a label is kept only if the answers in all these orders agree; 1: only
+ *                           the order in the data
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate
  * @param validationFraction share of the questions whose kept answers are used for validation instead of training, in
  *                           [0, 1)
  * @param seed               seed for the selection of validation examples
- * @param verifier           a program that accepts or rejects answers; rejected answers are not used, and sampling does
- *                           not stop early; null: none
- * @param selector           for rule {@code universal}, the method that asks the model for its selection; null: the
- *                           prompt of the paper
+ * @param verifier           a program that accepts or rejects answers; rejected answers are not used. With such a
+ *                           program, sampling never stops early; null: no program
+ * @param selector           for rule {@code universal}, the method with which the model is asked to select one of its
+ *                           responses; null: the prompt of the paper
  * @param judge              for rule {@code judge}, the method for task {@code pairwise} with which the model compares
  *                           its answers; null: {@code bsm}
  */
@@ -73,7 +73,7 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
     }
 
-    /** Settings without a verifier, a selector and a judge. */
+    /** Settings that have no verifier, no selector and no judge. */
     public CurationConfig(Rule rule, int minVotes, double minFraction, boolean perStage, int orders, boolean earlyStop,
             Target target, double validationFraction, long seed) {
         this(rule, minVotes, minFraction, perStage, orders, earlyStop, target, validationFraction, seed, null,

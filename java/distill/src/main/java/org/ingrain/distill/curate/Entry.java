@@ -19,8 +19,8 @@ import org.ingrain.tensor.Require;
  *                 this key
  * @param margin   number of votes for the first answer in {@code votes} minus the number of votes for the second one; 0
  *                 if there are no votes
- * @param marginAtLeast the smallest margin that full sampling can give after the counted votes; equal to {@code margin}
- *                 if all votes were counted
+ * @param marginAtLeast the smallest margin that full sampling can give, whatever the votes that were not counted; equal
+ *                 to {@code margin} if all votes were counted
  * @param decidedEarly whether the verdict was decided before all votes were counted; if so, {@code margin} and
  *                 {@code votes} contain only the votes before the decision
  * @param voters   number of votes that full sampling counts, summed over all presentation orders; a sample without an
@@ -31,7 +31,7 @@ import org.ingrain.tensor.Require;
  * @param votes    answers with their numbers of votes, in descending order of votes
  * @param targets  training targets of the student; empty if the example is discarded
  * @param orders   one element for each presentation order of the options or responses, with all final answers in this
- *                 order; the first element is the given order
+ *                 order; the first element is for the given order
  */
 public record Entry(String id, String question, String gold, String category, Verdict verdict, Reason reason,
         String detail, @JsonInclude(JsonInclude.Include.ALWAYS) String label,

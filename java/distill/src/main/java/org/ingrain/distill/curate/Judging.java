@@ -25,12 +25,12 @@ import org.ingrain.tensor.InputException;
  * pair is judged in both orders by a method for the task {@link Pairwise}. A response wins a pair only if both verdicts
  * name it. Otherwise the pair is a draw. The answer that wins the most pairs is the label.
  *
- * @param config the settings of curation, which have the judge
+ * @param config the settings of curation; they contain the judge
  * @param task   the task of the questions
  * @param method the method that generated the answers
  */
 public record Judging(CurationConfig config, Task task, Method method) {
-    /** Maximum number of distinct answers to a question that are compared: the most frequent ones. */
+    /** Maximum number of distinct answers to a question that are compared. The most frequent answers are compared. */
     private static final int MOST_ANSWERS = 4;
     private static final Pairwise PAIRWISE = new Pairwise();
     private static final String DRAW = "C";

@@ -136,8 +136,8 @@ public record Ledger(Path file) {
 
     /**
      * Ids of the questions whose kept answers are for validation. They are a share of all questions, so the numbers of
-     * questions for training and for validation do not depend on how many are kept. At least one kept example remains
-     * for training.
+     * questions for training and for validation do not depend on how many questions are kept. At least one kept example
+     * remains for training.
      */
     public Set<String> validationIds(CurationConfig config) {
         List<String> asked = new ArrayList<>();
@@ -163,7 +163,7 @@ public record Ledger(Path file) {
      *
      * @param total   counts of all examples
      * @param reasons number of examples for each reason
-     * @param byVotes counts of the examples, grouped by the number of counted votes of the answer with the most votes
+     * @param byVotes counts of the examples, grouped by how many counted votes the leading answer has
      * @param labels  distribution of the labels of the kept examples
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes,
@@ -206,7 +206,7 @@ public record Ledger(Path file) {
                     savedTokens + other.savedTokens);
         }
 
-        /** Share of the planned answers that were not needed because of early stopping: 1 − drawn / planned. */
+        /** Share of the planned answers that early stopping made unnecessary: 1 − drawn / planned. */
         public double saved() {
             return planned == 0 ? 0 : 1 - (double) drawn / planned;
         }

@@ -88,8 +88,8 @@ final class Poll implements Stopping.Count {
 
     /**
      * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. While
-     * polls of the question are not settled, the result can change from false to true. Afterwards it depends only on
-     * the answers, not on the order in which they finished.
+     * some polls of the question are not settled, the result can change from false to true. When all polls are settled,
+     * the result depends only on the answers, not on the order in which they finished.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
@@ -115,7 +115,7 @@ final class Poll implements Stopping.Count {
             voters = sizes.get(depth);
             each = sizes.subList(depth + 1, sizes.size()).stream().reduce(1, Math::multiplyExact);
             answers = new String[voters];
-            // minVotes applies only to the outermost stage; minFraction applies to every stage.
+            // `minVotes` applies only to the outermost stage; `minFraction` applies to every stage.
             tally = new Tally(config.rule(), voters, depth == 0 ? config.minVotes() : 0, config.minFraction());
             for (int i = 0; depth + 1 < sizes.size() && i < voters; i++) {
                 inner.add(new Stage(config, sizes, depth + 1));

@@ -74,9 +74,9 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL, JUDGE, BEST -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The verdict needs the fewest further votes if the leading answer gets all of them. The formula gives the
-            // smallest number of such votes after which the second answer cannot reach the leading answer, even with
-            // all remaining votes.
+            // The verdict needs the fewest further votes if the leading answer gets all further votes. The formula
+            // gives the smallest number of such votes after which the second answer cannot reach the leading answer,
+            // even with all remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };

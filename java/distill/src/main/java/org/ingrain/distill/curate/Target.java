@@ -10,7 +10,7 @@ public enum Target {
     /** The whole text of the last step of the first sample that gave the label. */
     @JsonProperty("response") RESPONSE;
 
-    /** The text of an answer that is the target; empty if there is none. */
+    /** The target that an answer gives, as text; empty if the answer gives no target. */
     String text(Ballot.Answer answer, Method method) {
         String text = this == ANSWER ? answer.answer() : method.withoutThoughts(answer.text()).orElse("").strip();
         return text == null ? "" : text;

@@ -12,8 +12,9 @@ public interface Cluster {
     String name();
 
     /**
-     * Connects to the cluster. Its machines open their engines when the first requests arrive, and the model folder and
-     * adapter folders must have the same paths there. The texts equal those of an engine of this process.
+     * Connects to the cluster. The cluster's machines open their engines when the first requests arrive. The model
+     * folder and the adapter folders must have the same paths on these machines. The texts equal those of an engine of
+     * this process.
      *
      * @return an answerer that uses the cluster until it is closed
      * @throws InputException if the cluster's libraries are missing

@@ -26,8 +26,8 @@ import org.ingrain.sample.Ticket;
 
 /**
  * An {@link Answerer} that uses the engine. If consecutive requests differ only in the sample number, the prompt of
- * these requests is computed once. The generator's queue is refilled after each step, so that its batch stays full.
- * This class is not thread-safe. After a call has failed, the object cannot be used.
+ * these requests is computed once. The generator's queue is refilled after each step, so that the generator's batch
+ * stays full. This class is not thread-safe. After a call has failed, the object cannot be used.
  */
 public final class EngineAnswerer implements Answerer {
     /**
@@ -66,7 +66,7 @@ public final class EngineAnswerer implements Answerer {
 
     /**
      * Returns the adapter slot that contains the weights; -1 for the base model. If no slot contains the weights, loads
-     * them first.
+     * the weights first.
      */
     private int slot(ModelState weights) {
         return switch (weights) {

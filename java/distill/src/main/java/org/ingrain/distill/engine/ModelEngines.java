@@ -38,7 +38,7 @@ public final class ModelEngines implements AutoCloseable {
         return engine;
     }
 
-    /** The answerer of a model. It can be used as long as the model's engine is open. */
+    /** The answerer of a model. The answerer can be used as long as the model's engine is open. */
     Answerer answerer(Path model) {
         Engine own = engine(model);
         if (answerer == null) {
@@ -47,7 +47,7 @@ public final class ModelEngines implements AutoCloseable {
         return answerer;
     }
 
-    /** Numbers of calls of slower kernels, summed over all engines that were opened. */
+    /** Number of calls of each kernel that replaced a faster one, summed over all engines that were opened. */
     SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(fallbacks);
         if (answerer != null) {

@@ -10,7 +10,7 @@ import org.ingrain.engine.Engine;
 /**
  * A {@link Tuner} for runs with several whole models.
  *
- * @param text       engine of the base model that counts tokens; its weights are not loaded
+ * @param text       engine of the base model, which only counts tokens; its weights are not loaded
  * @param provenance see {@link EngineTuner}
  */
 public record ModelsTuner(ModelEngines engines, Engine text, TunerConfig config, SortedMap<String, String> provenance)

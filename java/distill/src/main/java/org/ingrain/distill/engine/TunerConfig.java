@@ -17,7 +17,7 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
         return lora == null;
     }
 
-    /** Limits of a generator for the trained adapters; it has no slot if all weights are trained. */
+    /** Limits of a generator for the trained adapters; if all weights are trained, these limits have no slot. */
     public AdapterBank.Limits limits() {
         return lora == null ? AdapterBank.Limits.of(0, 0) : lora.limits(1);
     }

@@ -30,8 +30,8 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
         /** The main student with direct questions. */
         @JsonProperty("distilled") DISTILLED,
         /**
-         * The main student, asked with the method that is distilled. This shows whether it still reasons if it is asked
-         * to.
+         * The main student, asked with the method that is distilled. This arm shows whether the student still reasons
+         * if it is asked to reason.
          */
         @JsonProperty("system-2-distilled") SYSTEM_2_DISTILLED,
         /** The only arm of an {@code evaluate} run. */

@@ -68,8 +68,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      *                      questions and presentation orders; null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the mean over the
      *                      questions. If all presentation orders give the same verdict, it is the common verdict;
-     *                      otherwise the common verdict is a tie. Null if there are no reference votes or only one
-     *                      presentation order
+     *                      otherwise the common verdict is a tie. Null if there are no reference votes or if each
+     *                      question was asked in only one presentation order
      * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
      *                      null if no question was asked in several presentation orders
      * @param answers       number of answers, one for each question in each presentation order; null if each question

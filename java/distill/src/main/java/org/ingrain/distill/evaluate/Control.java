@@ -2,7 +2,7 @@ package org.ingrain.distill.evaluate;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 
-/** Students that are trained for comparison, to show the cause of the gain. */
+/** Students that are trained for comparison, to show what causes the gain in accuracy. */
 public enum Control {
     /** A student that is trained on the majority of the base model's direct answers. */
     @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,

@@ -19,9 +19,9 @@ import org.ingrain.tensor.InputException;
  * @param orders    maximum number of presentation orders of the options or responses in which each question is asked;
  *                  1: only the given order
  * @param controls  students that are trained and evaluated for comparison
- * @param votes     numbers k, ascending, for which the majority vote of the first k answers is reported; the first step
- *                  then draws as many samples as the largest k, and {@code samples} is ignored; empty or [1]: no such
- *                  votes, and {@code samples} determines the numbers of samples
+ * @param votes     numbers k, ascending: for each k, the majority vote of the first k answers is reported. The first
+ *                  step then draws as many samples as the largest k, and {@code samples} is ignored. Empty or [1]: no
+ *                  such votes are reported, and {@code samples} determines the numbers of samples
  * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
  * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: as
  *                  many as there are votes on a label of the method

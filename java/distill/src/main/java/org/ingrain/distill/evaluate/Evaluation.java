@@ -36,8 +36,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     public static final List<String> FILES = List.of(SAMPLES, SCORES);
 
     /**
-     * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or if they require
-     *         several presentation orders and the questions have only one
+     * @throws org.ingrain.tensor.InputException if the settings cannot be applied to the method, or if the settings
+     *         require several presentation orders and the questions have only one presentation order
      */
     public void check(Method method) {
         plan(method, new ModelState.Base());

@@ -16,7 +16,7 @@ final class ExportRows {
         }
     }
 
-    /** @param system the system prompt; null if the row has none */
+    /** @param system the system prompt; null if the row has no system prompt */
     record Alpaca(String system, String instruction, String input, String output) {
         static Alpaca of(TrainingRow row) {
             List<Message> prompt = row.prompt();

@@ -20,8 +20,9 @@ import org.ingrain.tensor.InputException;
 /**
  * Pairs of a kept and a rejected answer, in TRL's conversational format for DPO. A question that was kept by a majority
  * gives one pair, if it also has other answers. The chosen text is the training target. The rejected text is the answer
- * with the second most votes. If several answers have equally many votes, it is the one that was given first. Like the
- * target, it is a bare answer or a whole response. Both texts answer the question in its given presentation order.
+ * with the second most votes. If several answers have equally many votes, the one that was given first is used. Like
+ * the target, the rejected text is a bare answer or a whole response. Both texts answer the question in its given
+ * presentation order.
  */
 record Preferences(Ledger ledger, CurationConfig config) {
     /** A line of the exported file. */

@@ -37,7 +37,7 @@ public record RunExport(Path run) {
     /**
      * Writes a file of JSON lines, or a folder ({@link ExportFormat#DATASET}).
      *
-     * @param validation whether to write the validation rows in place of the training rows; a folder has both
+     * @param validation whether to write the validation rows in place of the training rows; a folder contains both
      * @param target     the file, or a new folder
      * @return number of rows in the file, or of training rows in the folder
      */

@@ -78,8 +78,8 @@ final class BranchSolveMerge {
     }
 
     /**
-     * Adds the scores of each response over the criteria for which both responses have a score. Returns a text with the
-     * two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
+     * Adds up the scores of each response over the criteria for which both responses have a score. Returns a text with
+     * the two sums and the verdict A, B or C (tie); empty if no criterion has both scores.
      */
     static Optional<String> merge(List<String> texts) {
         double a = 0;
@@ -106,7 +106,8 @@ final class BranchSolveMerge {
 
     /**
      * The scores that a text states with the names of the responses. If the text does not name both responses, and each
-     * of its first two lines has only a score, these are the scores of A and B, because the prompt demands this form.
+     * of its first two lines has only a score, then the first score is A's and the second score is B's, as the prompt
+     * demands.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');

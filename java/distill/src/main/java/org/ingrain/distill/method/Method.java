@@ -74,7 +74,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         this(name, title, source, steps, answerAfter, aloud, branching, null);
     }
 
-    /** The text without thoughts; empty if its thoughts are not closed. */
+    /** The text without thoughts; empty if its thoughts have no end mark. */
     public Optional<String> withoutThoughts(String text) {
         return marked().without(text);
     }
@@ -112,8 +112,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
      *
      * @param purpose text that is hashed into the seed, so that different uses of the same method have different random
      *                numbers
-     * @throws InputException if the task does not fill a placeholder, there are more numbers of samples than sampled
-     *         steps, or a step has several samples at temperature 0
+     * @throws InputException if the task does not fill a placeholder, {@code config} has more numbers of samples than
+     *         there are sampled steps, or a step has several samples at temperature 0
      */
     public Plan plan(Task task, SampleConfig config, String purpose, ModelState weights) {
         requireFilled(task);
@@ -162,7 +162,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Checks that the student would not be trained on the reasoning if the target is the bare answer.
+     * Checks that a target of the bare answer does not contain the reasoning, because the student would be trained on
+     * it.
      *
      * @throws InputException if the task takes the whole text as the answer, and that text contains the reasoning
      */
@@ -196,14 +197,16 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 : text.substring(at));
     }
 
-    /** Start of the last occurrence of {@link #answerAfter}, which must not be null; -1 if there is none. */
+    /**
+     * Start of the last occurrence of {@link #answerAfter}, which must not be null; -1 if the text does not contain it.
+     */
     public int answerAt(String text) {
         return Pattern.compile(answerAfter, Pattern.LITERAL | Pattern.CASE_INSENSITIVE | Pattern.UNICODE_CASE)
                 .matcher(text).results()
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** The sources of the wordings for a task, one for each step. */
+    /** For each step, the source of the wording of its prompt for this task. */
     public List<Mark> marks(Task task) {
         return steps.stream().map(step -> step.variant(task.prompts()).mark()).toList();
     }

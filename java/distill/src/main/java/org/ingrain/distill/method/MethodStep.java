@@ -10,8 +10,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param name     name of the step; in later prompts, {@code {name}} is replaced by the text of this step
  * @param variants the prompts of the step: at most one for each task, and at most one for all other tasks
- * @param each     for the last step of a branching method, the placeholder that is replaced by a part of the previous
- *                 text; the placeholder with {@code -name} is replaced by the part's name; else null
+ * @param each     if this is the last step of a branching method: the placeholder that is replaced by a part of the
+ *                 previous text. The placeholder with the suffix {@code -name} is replaced by the part's name. Null for
+ *                 all other steps
  */
 public record MethodStep(String name, List<Variant> variants, String each) {
     public MethodStep {
@@ -37,7 +38,7 @@ public record MethodStep(String name, List<Variant> variants, String each) {
         }
     }
 
-    /** The variant for a task. Throws an InputException if there is none. */
+    /** The variant for a task. Throws an InputException if the step has no variant for this task. */
     Variant variant(String task) {
         return variants.stream().filter(variant -> task.equals(variant.task())).findFirst()
                 .or(() -> variants.stream().filter(variant -> variant.task() == null).findFirst())

@@ -42,7 +42,7 @@ public record UniversalSelfConsistency(Task task, Method method, Method selector
      * @param fits   false if the model was not asked because the responses are too long for its context; otherwise true
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** A selection without a number. It is used for an example that has no entry in the selections. */
+        /** A selection without a number, for an example that has no entry in the selections. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 

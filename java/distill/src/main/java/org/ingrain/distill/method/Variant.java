@@ -44,7 +44,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
                 .withStop(or(stop, List.of()));
     }
 
-    /** Names of the placeholders of the prompt and of the messages before it. */
+    /** Names of the placeholders in the prompt and in the messages before the prompt. */
     Set<String> placeholders() {
         Set<String> names = new LinkedHashSet<>();
         before(List.of()).turns().forEach(turn -> names.addAll(turn.template().placeholders()));

@@ -16,7 +16,7 @@ public interface Answerer extends AutoCloseable {
      * request is finished or cancelled.
      *
      * <p>A text depends only on its request (messages, params, seed, sample, weights), never on other requests, the
-     * order of the requests or the number of threads. If a prompt is too long for the context, its completion is empty,
+     * order of the requests or the number of threads. If a prompt is too long for the context, the completion is empty,
      * with {@link Finish#PROMPT_TOO_LONG}.
      *
      * @param done called once for each finished completion, in any order and on any thread, possibly concurrently.

@@ -109,8 +109,8 @@ final class OpenAiServer implements AutoCloseable {
     }
 
     /**
-     * The fields of a request. The seed depends on the number of the sample, because a server draws one text for each
-     * request.
+     * The fields of a request. A server draws one text for each request. The seed therefore depends on the number of
+     * the sample, so that the samples of a prompt differ.
      */
     private Map<String, Object> body(TextRequest asked) {
         SamplingParams params = asked.params();

@@ -39,7 +39,7 @@ public final class RemoteAnswerer implements Answerer {
      * @param key    API key, or null
      * @param notice receives a line when requests wait for a long time
      * @throws org.ingrain.tensor.InputException if the server cannot be reached or refuses the key, or if no model is
-     *         given and the server has several
+     *         given and the server has several models
      */
     public static RemoteAnswerer connect(RemoteConfig config, String key, Consumer<String> notice) {
         Pace pace = new Pace(config.perMinute());
@@ -54,7 +54,7 @@ public final class RemoteAnswerer implements Answerer {
         }
     }
 
-    /** The server and the model: everything that a text depends on, as far as it is known. */
+    /** The server and the model. These are the only known values that a text depends on, besides its request. */
     public SortedMap<String, String> identity() {
         return new TreeMap<>(Map.of("model", config.model(), "url", config.url().toString()));
     }
@@ -82,7 +82,8 @@ public final class RemoteAnswerer implements Answerer {
         /** The thread of each request that is sent and not cancelled. */
         private final Map<SampleKey, Thread> running = new HashMap<>();
         /**
-         * Number of threads that have a request or report a completion. While it is above 0, new requests may be added.
+         * Number of threads that have a request or report a completion. While this number is above 0, new requests may
+         * be added.
          */
         private int busy;
         private RuntimeException failure;
@@ -142,8 +143,8 @@ public final class RemoteAnswerer implements Answerer {
         }
 
         /**
-         * Removes a request that has ended. Returns false if the request was cancelled; then this thread may have been
-         * interrupted, and the interruption is cleared.
+         * Removes a request that has ended. Returns false if the request was cancelled. In this case the current thread
+         * may have been interrupted, and this method clears the interruption.
          */
         private synchronized boolean ended(TextRequest request) {
             boolean wanted = running.remove(request.key()) != null;

@@ -97,7 +97,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 + message() + ")") + ", expected " + expected);
     }
 
-    /** The message of an error: that of OpenAI's error object, or the first characters of the reply. */
+    /** The error message of the reply: the message in OpenAI's error object, or the first characters of the reply. */
     String message() {
         String text = body.strip();
         try {

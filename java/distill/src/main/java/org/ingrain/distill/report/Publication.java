@@ -31,8 +31,8 @@ import org.ingrain.files.Json;
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
     /**
-     * Approximate maximum number of compressed characters in a page, for all indexes together and for all texts
-     * together. A page of twice this size still opens quickly.
+     * Approximate maximum number of compressed characters in a page. The limit applies to all indexes together and,
+     * separately, to all texts together. A page of twice this size still opens quickly.
      */
     private static final int ROOM = 12 << 20;
 

@@ -36,7 +36,7 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
         List<Integer> tokens, Finish finish) {
     private static final Pattern NUMBERED = Pattern.compile("(.*)#(\\d{1,9})", Pattern.DOTALL);
 
-    /** The answers of a file. {@code failed} counts the rows of a batch output whose request has failed. */
+    /** The answers of a file. {@code failed} is the number of failed requests in a batch output. */
     record All(List<AnswerRow> rows, String format, int failed) {
     }
 

@@ -39,7 +39,7 @@ public record Conversation(String system, List<Message> exemplars, List<Turn> tu
         }
     }
 
-    /** All messages of a prompt: the context of the example, the exemplars, the turns, and the prompt as the last. */
+    /** All messages of a prompt: the context of the example, the exemplars, the turns, and finally the prompt. */
     List<Message> messages(Example example, PromptTemplate prompt, Map<String, String> values) {
         List<Message> messages = new ArrayList<>(example.context());
         if (system != null && !messages.isEmpty() && messages.getFirst().role().equals(SYSTEM)) {

@@ -27,7 +27,8 @@ import org.ingrain.tensor.Require;
  * <p>The file may have answers to held-out questions, which are ignored.
  *
  * @param source  where the answers come from
- * @param answers the answers to each question to distil on, by id; questions without answers are missing
+ * @param answers the answers to each question to distil on; the key is the question's id. Questions without answers
+ *                have no entry
  */
 public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) {
     /**
@@ -62,11 +63,14 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
         }
     }
 
-    /** The texts of the steps of an answer, with their numbers of tokens, or null if these are unknown. */
+    /**
+     * An answer: the texts of its steps, and the number of tokens of each text. {@code tokens} is null if these are
+     * unknown.
+     */
     public record Answer(List<String> texts, List<Integer> tokens, Finish finish) {
     }
 
-    /** Name of the file of a run folder with the origin of imported answers. */
+    /** Name of the file in a run folder that records the origin of imported answers. */
     public static final String ORIGIN = "imported.json";
 
     /** The largest number of answers to one question in a file. */

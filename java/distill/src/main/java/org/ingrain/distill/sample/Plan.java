@@ -68,7 +68,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
 
     /**
      * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times
-     * as many, because its length determines the number of parts.
+     * as many tokens, because the length of this text determines the number of parts.
      */
     public Plan cut(int tokens) {
         List<PlannedStep> shorter = new ArrayList<>();
@@ -91,7 +91,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }
 
-    /** Number of sampled steps, which are all steps except the last step of a branching method. */
+    /** Number of sampled steps: all steps, or all but the last step if the method is a branching method. */
     public int depth() {
         return splitter == null ? steps.size() : steps.size() - 1;
     }

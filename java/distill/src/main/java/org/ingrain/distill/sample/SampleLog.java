@@ -11,14 +11,15 @@ import org.ingrain.files.JsonLog;
 
 /**
  * A file with one line for each finished completion, in the order in which the completions finished. If the process is
- * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and its completion
- * is generated again. Only the positions of the lines are in memory; texts are read from the file. This class is not
- * thread-safe.
+ * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and the completion
+ * of this line is generated again. Only the positions of the lines are in memory; texts are read from the file. This
+ * class is not thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**
      * Interval between forced writes to disk, in nanoseconds. After a power failure, the lines that were appended since
-     * the last forced write may be missing. If only the process ends or is killed, no complete line is missing.
+     * the last forced write may be missing. If the process ends or is killed without a power failure, no complete line
+     * is missing.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 

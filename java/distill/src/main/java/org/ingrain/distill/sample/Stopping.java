@@ -9,7 +9,7 @@ import org.ingrain.distill.task.Example;
  * the order in which they finish.
  */
 public interface Stopping {
-    /** The rule that draws all answers. */
+    /** The rule under which all answers are drawn. */
     Stopping NEVER = (orders, plan) -> orders.stream().map(order -> new All(plan.leaves())).toList();
 
     /**

@@ -21,8 +21,8 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The answer is the stated yes or no ({@link YesNo#stated}); if no answer is stated, it is the last yes or no in
-     * the text.
+     * The answer is the stated yes or no ({@link YesNo#stated}); if no answer is stated, the answer is the last yes or
+     * no in the text.
      */
     @JsonProperty("yes-no") YES_NO("yes or no", "A stated yes or no, or the last yes or no in the text.") {
         @Override
@@ -36,8 +36,8 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The answer is the stated number; if no number is stated, it is the last number in the text ({@link Numbers}).
-     * 1,000.0 equals 1000.
+     * The answer is the stated number; if no number is stated, the answer is the last number in the text
+     * ({@link Numbers}). 1,000.0 equals 1000.
      */
     @JsonProperty("number") NUMBER("a number",
             "The number after ####, in a box or after \"answer is\" or a similar phrase; else the last number in the "

@@ -12,12 +12,13 @@ import tools.jackson.databind.JsonNode;
  * The rule of a {@link TaskFile} that finds the answer in a text.
  *
  * @param form      the kind of answer
- * @param regex     for form regex, the expression
- * @param group     for form regex, the group with the answer; null: 1, or 0 (the whole match) if there is no group
- * @param match     for form regex, whether the first or the last match applies; null: the last
- * @param field     for form json, the field with the answer
- * @param normalise for form text, whether a comparison ignores case, repeated spaces, and punctuation at both ends;
- *                  null: true
+ * @param regex     for form {@code regex}, the expression
+ * @param group     for form {@code regex}, the group with the answer; null: 1, or 0 (the whole match) if there is no
+ *                  group
+ * @param match     for form {@code regex}, whether the first or the last match applies; null: the last
+ * @param field     for form {@code json}, the field with the answer
+ * @param normalise for form {@code text}, whether a comparison ignores case, repeated spaces, and punctuation at both
+ *                  ends; null: true
  */
 record AnswerRule(Form form, String regex, Integer group, Match match, String field, Boolean normalise) {
     /** A text of one line, without the spaces around it. */
@@ -97,7 +98,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
 
     /**
      * Searches for the expression. If the text has no match, but the whole text has the form of the group, the text is
-     * the answer. This is for students, which are trained on the text of the group alone.
+     * the answer. This rule is for students, which are trained on the text of the group alone.
      */
     private Finder byRegex() {
         BoundedRegex whole = BoundedRegex.compile("answer.regex", regex);

@@ -42,7 +42,7 @@ final class BoundedRegex {
     }
 
     /**
-     * The text of a group in the first or the last match that has this group; empty if there is none.
+     * The text of a group in the first or the last match that has this group; empty if no match has it.
      *
      * @throws InputException if the search needs too many steps or nests too deep
      */

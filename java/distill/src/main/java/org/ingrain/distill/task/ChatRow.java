@@ -19,7 +19,8 @@ public record ChatRow(List<Message> before, String question, String answer) {
     /**
      * Reads a list of messages with role and content.
      *
-     * @throws InputException if there is no question, or if other messages than one answer follow it
+     * @throws InputException if there is no question, or if the messages after the question are anything other than one
+     *         answer
      */
     public static ChatRow of(JsonNode messages, String where) {
         List<Message> all = new ArrayList<>();

@@ -48,9 +48,9 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * Finds the stated yes or no. If the text states neither yes nor no, the answer follows from the side of the coin
-     * that the last sentence names. If the last sentence is a question or names no side, the answer is the last yes or
-     * no in the text. {@code not heads} means tails; {@code whether heads} names no side.
+     * Finds the yes or no that the text states. If the text states neither yes nor no, the answer follows from the side
+     * of the coin that the last sentence names. If the last sentence is a question or names no side, the answer is the
+     * last yes or no in the text. {@code not heads} means tails; {@code whether heads} names no side.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

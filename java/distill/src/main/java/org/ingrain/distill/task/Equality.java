@@ -14,9 +14,10 @@ import org.ingrain.tensor.InputException;
  * @param decimals  for numeric, the number of decimals to which answers are rounded before they are compared; null: no
  *                  rounding
  * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do
- *                  not use the tolerance, because two answers within the tolerance of a third one can differ by more
- *                  than the tolerance
- * @param aliases   lists of texts that mean the same; the first of a list stands for all of them; null: none
+ *                  not use the tolerance, because two answers within the tolerance of a third answer can differ from
+ *                  each other by more than the tolerance
+ * @param aliases   lists of texts that have the same meaning; the first text of a list represents all texts of the
+ *                  list; null: no lists
  */
 record Equality(As as, Integer decimals, Double tolerance, List<List<String>> aliases) {
     private static final int MOST_DECIMALS = 100;
@@ -71,7 +72,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
         }
     }
 
-    /** Whether an answer equals a gold answer, or differs from it by at most the tolerance. */
+    /** Whether an answer equals a gold answer, or differs from the gold answer by at most the tolerance. */
     boolean isEqual(String answer, String gold) {
         String key = key(answer);
         String wanted = key(gold);

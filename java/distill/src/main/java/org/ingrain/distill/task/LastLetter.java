@@ -79,7 +79,8 @@ public record LastLetter(int size) implements Task {
      * a phrase such as {@code letters are} or {@code together:}. If there are several matches, uses the last match in
      * the text. If there is no match either, and if the text consists only of that many letters, uses the whole text.
      * {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
-     * {@code "r" and "b"}, are not joined. If the match of the second search is a word of the question, it is not used.
+     * {@code "r" and "b"}, are not joined. If the match of the second search is a word of the question, this match is
+     * not used.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

@@ -51,7 +51,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** The end of the text before an option, if that text negates the option. */
+    /** Matches the end of the text before an option, if this text negates the option. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override
@@ -146,7 +146,8 @@ public record MultipleChoice() implements Task {
 
     /**
      * Returns the example in the given order, then with its options rotated by one place, by two places and so on.
-     * Letters that name an option in the question or in the text of an option are replaced by the new letters. Returns
+     * The question and the texts of the options may refer to an option by its letter; such letters are replaced by the
+     * new letters. Returns
      * only the given order if it is unclear whether a capital letter means an option, or if an option refers to the
      * options above it.
      */

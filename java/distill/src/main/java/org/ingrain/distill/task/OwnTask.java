@@ -12,7 +12,7 @@ import tools.jackson.databind.JsonNode;
 
 /** The task of a {@link TaskFile}. */
 final class OwnTask implements Task {
-    /** Field of an example with further right answers. */
+    /** Field of an example that contains further right answers. */
     private static final String ALIASES = "aliases";
     private static final String SEPARATOR = "\u001f";
 

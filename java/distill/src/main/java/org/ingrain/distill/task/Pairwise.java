@@ -53,8 +53,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * Makes a new question: which of two responses to {@code question} is better? The new question has the same
-     * messages before it.
+     * Makes a new question: which of two responses to {@code question} is better? The messages before the new question
+     * are those before {@code question}.
      *
      * @param id id of the new question
      */

@@ -14,9 +14,9 @@ import org.ingrain.tensor.InputException;
  * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several
  *                      questions, all of them are used
  * @param testSize      number of questions to evaluate on. If {@code testData} is empty, the questions are held out of
- *                      {@code data}; 0: a fifth, or none if a gold answer is missing. Otherwise the first questions of
- *                      each file of {@code testData} are used; 0: all of them. Variants of one question are held out
- *                      together, so the number may differ slightly
+ *                      {@code data}; 0: a fifth, or none if a gold answer is missing. Otherwise this number of
+ *                      questions is read from the beginning of each file of {@code testData}; 0: all questions.
+ *                      Variants of one question are held out together, so the number may differ slightly
  * @param generate      number of questions to generate; 0 if {@code data} is set
  * @param names         file of names for generated questions, with one name per line; null: a built-in list
  * @param splitSeed     seed of the split and of the generated questions

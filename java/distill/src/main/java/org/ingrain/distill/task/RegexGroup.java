@@ -10,8 +10,8 @@ final class RegexGroup {
 
     /**
      * Returns an expression that matches a whole text if the text consists of the group alone, in upper or lower case.
-     * Spaces may be around it and a full stop after it. Group 1 of the result is the group. The result is empty if the
-     * group cannot be compiled alone, for example because it refers to another group.
+     * There may be spaces around the group and a full stop after the group. Group 1 of the result is the group. The
+     * result is empty if the group cannot be compiled alone, for example because the group refers to another group.
      */
     static Optional<BoundedRegex> alone(String regex, int group) {
         int seen = 0;

@@ -100,11 +100,12 @@ public interface Task {
     }
 
     /**
-     * Finds the answer in a text. The result has the form of a training target; it is empty if the text has no answer.
+     * Finds the answer in a text. The result has the form of a training target. The result is empty if the text has no
+     * answer.
      */
     Optional<String> extract(Example example, String text);
 
-    /** How {@link #extract} finds the answer, in words for the reader of a report; whole sentences. */
+    /** Describes in whole sentences, for the reader of a report, how {@link #extract} finds the answer. */
     default String rule() {
         return "See the class of task " + name() + ".";
     }
@@ -117,7 +118,9 @@ public interface Task {
     /** Canonical form of an answer. Two answers are equal if their keys are equal. */
     String key(String answer);
 
-    /** The wider category that contains a category and is evaluated in addition; empty if there is none. */
+    /**
+     * The wider category that contains a category and is evaluated in addition; empty if there is no wider category.
+     */
     default Optional<String> wider(String category) {
         return Optional.empty();
     }

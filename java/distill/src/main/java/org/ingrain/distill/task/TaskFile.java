@@ -16,7 +16,8 @@ import org.ingrain.tensor.InputException;
  *                  if the row has none, its {@code messages}
  * @param fields    names of the other fields; null: the usual names
  * @param system    system message before each prompt; null: none
- * @param exemplars questions with their answers, which precede each prompt that is the bare question; null: none
+ * @param exemplars examples of questions with answers. They precede each prompt that consists of the question alone;
+ *                  null: none
  * @param answer    how the answer is found in a text; null: the whole text
  * @param equality  how answers are compared; null: ignoring case
  */

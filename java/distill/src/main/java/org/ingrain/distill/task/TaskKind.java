@@ -41,7 +41,7 @@ enum TaskKind {
         return values()[number];
     }
 
-    /** The first task other than this one that can read a question from the row, with its default settings. */
+    /** The first other task that can read a question from the row; the other task has its default settings. */
     static Optional<String> reader(JsonNode row, Task other) {
         return NAMES.stream().map(name -> TaskConfig.of(name).make())
                 .filter(task -> !task.name().equals(other.name()) && reads(task, row)).map(Task::name).findFirst();

@@ -4,9 +4,12 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/** Finds the words yes and no, and negations, in a model's text. */
+/** Finds the words "yes" and "no", and negations, in a model's text. */
 final class YesNo {
-    /** The word yes, or a no that is a whole clause. The no in "no longer" or "no flips" does not match. */
+    /**
+     * The word "yes", or a "no" at the end of a clause or before "because", "since" or "as". The "no" in "no longer" or
+     * "no flips" does not match.
+     */
     private static final String WORD =
             "(yes\\b|no\\b(?=[\"'*”]*\\h*(?:[^\\p{L}\\p{N}\\s-]|-(?!\\p{L})|\\R|$)|\\h+(?:because|since|as)\\b))";
     private static final Pattern CUED = Pattern.compile("(?i)\\banswer(?: is| would be|:| is:)[\\s\"'*“]*" + WORD);
@@ -19,8 +22,8 @@ final class YesNo {
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**
-     * A negation in the last clause of a text. The negation of a verb such as flip or change does not match, because
-     * such a negation does not negate the state that is named after the verb.
+     * A negation in the last clause of a text. The negation of a verb such as {@code flip} or {@code change} does not
+     * match, because such a negation does not negate the state that is named after the verb.
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
@@ -43,14 +46,14 @@ final class YesNo {
     }
 
     /**
-     * The yes or no after the last {@code answer is} or a similar phrase. If there is none, the result is the yes or no
-     * at the start of the text.
+     * The "yes" or "no" after the last {@code answer is} or a similar phrase. If there is no such phrase, the result is
+     * the "yes" or "no" at the start of the text.
      */
     static Optional<String> stated(String text) {
         return last(CUED, text).or(() -> last(AT_ONCE, text));
     }
 
-    /** The last yes or no in the text. */
+    /** The last "yes" or "no" in the text. */
     static Optional<String> mentioned(String text) {
         return last(ANYWHERE, text);
     }

@@ -9,7 +9,7 @@ import org.ingrain.files.JsonLines;
 
 /** The verdicts of a finished {@link Verification}, by example and path of the answer. */
 public record Verdicts(Map<SampleKey, Verdict> all) {
-    /** For answers that are not verified. */
+    /** The verdicts of a run that does not verify its answers. */
     public static final Verdicts NONE = new Verdicts(Map.of());
 
     public static Verdicts read(Path file) {

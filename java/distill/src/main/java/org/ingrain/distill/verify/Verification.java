@@ -24,7 +24,7 @@ import org.ingrain.files.Json;
 import org.ingrain.files.JsonLog;
 
 /**
- * Verifies the answers of a finished sampling with a user's program. The program does not get gold answers. Each
+ * Verifies the answers of a finished sampling stage with a user's program. The program does not get gold answers. Each
  * verdict is appended to a log as soon as it is known. At the end the verdicts are written to one file in the order of
  * the answers. If no answer was found in a text, there is no verdict.
  */

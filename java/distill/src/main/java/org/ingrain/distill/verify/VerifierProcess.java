@@ -22,7 +22,8 @@ import tools.jackson.databind.JsonNode;
  * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. The
  * working folder and the home of the program are one empty private folder. The program's environment has only PATH,
  * HOME, TMPDIR and LANG. The program has a time limit and, if {@code prlimit} is installed, limits of memory and file
- * sizes. This is not a sandbox: the program has the rights of the user, including the network and the user's files.
+ * sizes. This is not a sandbox: the program has the rights of the user, including access to the network and to the
+ * user's files.
  *
  * <p>Exit status 0 accepts the answer, and status 1 rejects the answer. If the status is 0 and the last line of
  * standard output is a JSON object with the boolean {@code accepted}, and optionally the number {@code score}, this

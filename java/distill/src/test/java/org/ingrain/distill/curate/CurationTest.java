@@ -281,7 +281,9 @@ class CurationTest {
         }
     }
 
-    /** Questions are divided before it is known which of them are kept. */
+    /**
+     * Questions are divided into training and validation questions before curation decides which questions are kept.
+     */
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {
         Set<String> all = questions(rows(base, 0.25, 1).get(1));

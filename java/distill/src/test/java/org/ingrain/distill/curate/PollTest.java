@@ -106,7 +106,10 @@ class PollTest {
         return recorded;
     }
 
-    /** Returns the example in a presentation order; order 0 is the given order. Odd orders swap yes and no. */
+    /**
+     * Returns the example in a presentation order; order 0 is the given order. Orders with an odd number swap yes and
+     * no.
+     */
     private static Example order(int number) {
         return number == 0 ? EXAMPLE : new Example("1~" + number, "q", null, Map.of(), null, List.of(),
                 number % 2 == 1 ? Map.of("yes", "no", "no", "yes") : Map.of("yes", "yes", "no", "no"), EXAMPLE.id(),
@@ -162,7 +165,10 @@ class PollTest {
         assertTrue(untouched > 500 && kept > 500, untouched + " orders without an answer, " + kept + " kept");
     }
 
-    /** Asserts that early stopping gives the same reason as full sampling, and a lower bound of its margin. */
+    /**
+     * Asserts that early stopping gives the same reason as full sampling, and a margin that is a lower bound of full
+     * sampling's margin.
+     */
     private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {
         assertEquals(full.reason(), early.reason(), what);
         assertEquals(full.voters(), early.voters(), what);

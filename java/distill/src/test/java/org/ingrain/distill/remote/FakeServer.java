@@ -19,7 +19,7 @@ import java.util.function.BiFunction;
 import org.ingrain.files.Json;
 import tools.jackson.databind.JsonNode;
 
-/** A server of chat completions on a free port of this machine, whose replies a test determines. */
+/** A server of chat completions on a free port of this machine. A test determines its replies. */
 public final class FakeServer implements AutoCloseable {
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();

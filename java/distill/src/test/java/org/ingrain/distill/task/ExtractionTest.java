@@ -84,7 +84,7 @@ class ExtractionTest {
 
     /**
      * The answer has one letter for each word between quotation marks of any kind. Without quotation marks, the number
-     * of letters is the size of the task.
+     * of letters equals the task's setting {@code size}.
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """

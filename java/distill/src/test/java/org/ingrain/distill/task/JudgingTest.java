@@ -290,7 +290,10 @@ class JudgingTest {
                 + "folder or one folder up"), said);
     }
 
-    /** A run folder stores the fields of a question in this order, so the order must be the same in every process. */
+    /**
+     * A run folder stores the fields of a question in the order of the map, so this order must be the same in every
+     * process.
+     */
     @Test
     void responsesAreInOneOrder() throws IOException {
         Path file = base.resolve("pairs.jsonl");

@@ -132,7 +132,9 @@ class RealDataTest {
         }
     }
 
-    /** An opinion names the same option in every presentation order. The letter changes, but its text is the same. */
+    /**
+     * An opinion names the same option in every presentation order. The option's letter changes, but its text does not.
+     */
     @Test
     void opinionsKeepTheirOption() {
         Path file = Shared.data("truthfulqa_suggested_answer.jsonl");

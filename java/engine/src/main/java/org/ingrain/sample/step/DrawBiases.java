@@ -80,8 +80,8 @@ final class DrawBiases {
      */
     void score(Tensor losses, Tensor ids, Tensor logits, Tensor selected) {
         Tensor drawn = targets.slice(0, count());
-        // If the softmax of a draw's logits is undefined, the drawn id is -1. cross_entropy needs a valid target, so
-        // select_ids replaces -1 by 0.
+        // If the softmax of a draw's logits is undefined, the drawn id is -1. The op cross_entropy needs a valid
+        // target, so the op select_ids replaces -1 by 0.
         ops.selectIds(drawn, arrays.draws, arrays.draws, ids);
         ops.gatherRows(selected, logits, arrays.logitRows);
         ops.crossEntropy(losses, null, selected, drawn);

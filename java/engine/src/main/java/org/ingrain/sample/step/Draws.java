@@ -138,7 +138,7 @@ final class Draws {
         }
     }
 
-    /** Index of the result element at which the log-probabilities of the draws with a bias begin. */
+    /** Index in the results at which the log-probabilities of draws with a bias begin. */
     private long unbiasedElements() {
         return draws + scoresAndDraws() + topElements(scoresAndDraws(), topTokens);
     }

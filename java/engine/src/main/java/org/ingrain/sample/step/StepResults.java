@@ -6,15 +6,16 @@ import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
- * The draws and scores of one step in pinned memory. The results are valid from the end of the step until the ring
- * reuses the slot. Each element has 4 bytes. The elements have this order:
+ * The draws and scores of one step in pinned memory. The results are valid from the end of the step until the
+ * {@link StepRing} reuses the slot. Each element has 4 bytes. The elements have the following order. The first column
+ * has their numbers: n draws, m scored tokens, k most probable tokens of a row, and b draws that have a bias.
  * <pre>
  *   n           drawn ids
  *   n           log-probabilities of the drawn ids
  *   m           −log p of the scored tokens
  *   (n + m, k)  ids of the most probable tokens
  *   (n + m, k)  log-probabilities of the most probable tokens
- *   biased      −log p without biases, for each draw that has a bias
+ *   b           −log p of the drawn ids that have a bias, computed without the bias
  * </pre>
  */
 public final class StepResults {
@@ -43,12 +44,12 @@ public final class StepResults {
         this.biased = biased;
     }
 
-    /** The i-th drawn id; negative if the softmax of the draw's logits was undefined. */
+    /** The id of draw i; negative if the softmax of the draw's logits was undefined. */
     public int id(int i) {
         return memory.getAtIndex(ValueLayout.JAVA_INT, i);
     }
 
-    /** Log-probability of the i-th drawn id, computed from logits without a bias. */
+    /** Log-probability of the id of draw i, computed from logits without a bias. */
     public float logProbability(int i) {
         int at = Arrays.binarySearch(biased, i);
         if (at >= 0) {
@@ -57,7 +58,7 @@ public final class StepResults {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + i);
     }
 
-    /** Log-probability of the i-th scored token; tokens are counted over all scores of the plan. */
+    /** Log-probability of scored token i; tokens are counted over all scores of the plan. */
     public float score(int i) {
         return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, 2L * draws + i);
     }

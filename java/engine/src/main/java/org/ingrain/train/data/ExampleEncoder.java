@@ -228,9 +228,9 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Appends an end-of-sequence token, unless the last token already is one or the tokenizer has none. The appended
-     * token is the tokenizer's eos_token if the list of end-of-sequence ids contains it, otherwise the first id of the
-     * list.
+     * Appends an end-of-sequence token, unless the last token is already such a token, or the tokenizer has no such
+     * token. The appended token is the tokenizer's eos_token if the list of end-of-sequence ids contains it, otherwise
+     * the first id of the list.
      */
     private int[] ended(int[] ids) {
         List<Integer> eos = tokenizer.eosIds();

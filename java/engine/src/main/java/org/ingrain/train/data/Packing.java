@@ -20,7 +20,7 @@ final class Packing {
      * which it fits. Of equally long sequences, the one with the lower index is placed first. Of equally full bins, the
      * one that was created first is used. The result therefore depends only on the arguments.
      *
-     * @param lengths  lengths of the sequences in tokens, each at most capacity
+     * @param lengths  lengths of the sequences in tokens, each at most {@code capacity}
      * @param capacity maximum number of tokens in a bin
      * @return the indices of the sequences in each bin
      */

@@ -113,8 +113,8 @@ public final class FlatParameters {
         }
 
         /**
-         * Marks all tensors that were added before this call as decayed. Weight decay does not apply to tensors that
-         * are added later.
+         * Weight decay applies to all tensors that were added before this call, and not to tensors that are added
+         * later.
          */
         void endDecayed() {
             decayed = elements;

@@ -12,11 +12,11 @@ import org.ingrain.tensor.Require;
  * Low-rank adaptation (arXiv:2106.09685): y = W·x + scaling·B·A·dropout(x), with W frozen.
  *
  * @param rank          R
- * @param alpha         numerator of the scaling, which is alpha / R
+ * @param alpha         numerator of the scaling, which is {@code alpha} / R
  * @param dropout       probability of dropping an element of an adapter's input while training
  * @param targetModules the adapted modules: linear layers of each block, the embedding, the output head
- * @param rslora        whether the scaling is alpha / √R instead of alpha / R (arXiv:2312.03732)
- * @param loraBias      whether B has a bias, which is also multiplied by the scaling (PEFT's lora_bias)
+ * @param rslora        whether the scaling is {@code alpha} / √R instead of {@code alpha} / R (arXiv:2312.03732)
+ * @param loraBias      whether B has a bias, which is also multiplied by the scaling (PEFT's {@code lora_bias})
  */
 public record LoraConfig(int rank, double alpha, double dropout, Set<Projection> targetModules, boolean rslora,
         boolean loraBias) {

@@ -110,7 +110,10 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
         context.write(target, own);
     }
 
-    /** Assembles the modules of an adapter from the shards of all ranks of one replica. Each rank has its own sites. */
+    /**
+     * Assembles the modules of an adapter from the shards of all ranks of one replica. {@code sites} contains one list
+     * of sites for each rank.
+     */
     static List<LoraModule> modules(List<LoraValues> ranks, List<List<LoraSites.Site>> sites) {
         List<LoraModule> modules = new ArrayList<>();
         LoraConfig lora = ranks.getFirst().lora;

@@ -30,8 +30,8 @@ final class RankSums {
     /** The columns of dlogits that this rank computes with, (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
     /**
-     * Row indices (HEAD_ROWS·ranks) into gathered: first the indices of the parts of row 0 of the logits, then those of
-     * row 1, ...
+     * Row indices (HEAD_ROWS·ranks) into {@code gathered}: first the indices of the parts of row 0 of the logits, then
+     * those of row 1, ...
      */
     private final Tensor order;
     /**

@@ -12,8 +12,8 @@ import org.ingrain.tensor.Weight;
 
 /**
  * The activations of one training pass, allocated once for the largest micro-batch. The input of every layer is kept
- * for the backward pass. For the kept layers, the results that are expensive to recompute are kept too. Outputs of
- * norms and silu(gate)·up are recomputed in every layer.
+ * for the backward pass. For some layers, called the kept layers, the results that are expensive to recompute are kept
+ * too. The outputs of norms and of silu(gate)·up are recomputed in every layer.
  */
 final class TrainingActivations {
     /** Maximum number of rows of logits in memory. */
@@ -98,12 +98,13 @@ final class TrainingActivations {
      * Activations of the M rows that predict targets.
      *
      * @param stream  (M, D) the residual stream
-     * @param added   (M, D) output of the last down_proj; later the gradient of x
-     * @param x       (M, D) output of the last norm; later the gradient of stream
+     * @param added   (M, D) output of the last down_proj; later the gradient of {@code x}
+     * @param x       (M, D) output of the last norm; later the gradient of {@code stream}
      * @param rstd    (M) rstd of the last norm
      * @param loss    (M) −log p of each target
      * @param logits  (HEAD_ROWS, V) f32
-     * @param dlogits (HEAD_ROWS, V) in the dtype of activations; if this dtype is f32, the same tensor as logits
+     * @param dlogits (HEAD_ROWS, V) in the dtype of activations; if this dtype is f32, the same tensor as
+     *                {@code logits}
      * @param lse     (HEAD_ROWS) log-sum-exp of the logits
      */
     record Head(Tensor stream, Tensor added, Tensor x, Tensor rstd, Tensor loss, Tensor logits, Tensor dlogits,

@@ -14,7 +14,7 @@ class PackingTest {
     @Test
     void takesTheFullestBinWithRoom() {
         // Sequences of lengths 7 and 6 open two bins of 10. Length 4 fits in neither bin and opens a third. Length 3
-        // fills the bin with 7. Then both sequences of length 2 go to the bin with 6.
+        // fills the bin with 7. Then both sequences of length 2 go to the bin with the sequence of length 6.
         List<int[]> bins = Packing.bestFit(new int[] {3, 7, 2, 6, 4, 2}, 10);
         assertEquals(3, bins.size());
         assertArrayEquals(new int[] {1, 0}, bins.get(0));

@@ -24,7 +24,8 @@ public record ChatRequest(SamplingFields sampling, Chat chat, Optional<Integer> 
      *
      * @param messages            the messages
      * @param addGenerationPrompt whether the start of the assistant's turn is appended
-     * @param enableThinking      value of the template's variable enable_thinking; empty for the server's setting
+     * @param enableThinking      value of the template's variable {@code enable_thinking}; empty for the server's
+     *                            setting
      */
     public record Chat(List<Message> messages, boolean addGenerationPrompt, Optional<Boolean> enableThinking) {
         /** Reads the fields of a conversation. */

@@ -30,7 +30,7 @@ public record CompletionRequest(SamplingFields sampling, List<Prompt> prompts, b
     public record Prompt(String text, int[] ids) {
     }
 
-    /** @param maxTop maximum number of most probable tokens for each token */
+    /** @param maxTop largest number of most probable tokens that a request may ask for */
     public static CompletionRequest read(Fields fields, int maxTop) {
         SamplingFields sampling = SamplingFields.read(fields);
         List<Prompt> prompts = prompts(fields);

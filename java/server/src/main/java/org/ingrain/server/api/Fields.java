@@ -119,7 +119,7 @@ public final class Fields {
         return node.isString() ? List.of(node.stringValue()) : read(name, () -> json.texts(name));
     }
 
-    /** Reads an object; null if it is absent. */
+    /** Reads an object; null if the field is absent. */
     public Fields object(String name) {
         return has(name) ? new Fields(read(name, () -> json.object(name)), path + name + ".") : null;
     }

@@ -33,7 +33,7 @@ public final class Metrics {
     private final Histogram requestPrompt = new Histogram(TOKENS);
     private final Histogram requestGenerated = new Histogram(TOKENS);
 
-    /** @param model name of the base model, the value of the label model_name */
+    /** @param model name of the base model, the value of the label {@code model_name} */
     public Metrics(String model) {
         this.model = model.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n");
         for (FinishReason reason : FinishReason.values()) {

@@ -38,8 +38,8 @@ public final class Exchange {
     }
 
     /**
-     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because a page of
-     * another site can make a browser send some of them without a CORS preflight request.
+     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because for some of
+     * these types a page of another site can make a browser send a request without a CORS preflight request.
      */
     public Fields fields() {
         String type = header("Content-Type").orElse("none");

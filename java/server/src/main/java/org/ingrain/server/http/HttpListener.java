@@ -21,7 +21,9 @@ import org.ingrain.tensor.InputException;
 /** Accepts connections and passes their requests to a handler. Each connection has its own virtual thread. */
 public final class HttpListener implements AutoCloseable {
     private static final Duration GRACE = Duration.ofMillis(500);
-    /** Size of a socket's send buffer in bytes. It holds the part of an answer that the client has not read yet. */
+    /**
+     * Size of a socket's send buffer in bytes. The buffer holds the part of an answer that the client has not read yet.
+     */
     private static final int SEND_BUFFER = 128 << 10;
     private static final int MAX_CONNECTIONS = 16384;
     private static final Path LIMITS = Path.of("/proc/self/limits");
@@ -78,8 +80,8 @@ public final class HttpListener implements AutoCloseable {
 
     /**
      * Maximum number of open connections: three quarters of the number of files that this process may open, at most
-     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, accept would fail, and Helidon's listener
-     * stops permanently when accept fails.
+     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, the system call {@code accept} would fail,
+     * and Helidon's listener stops permanently when {@code accept} fails.
      */
     private static int connections() {
         try {

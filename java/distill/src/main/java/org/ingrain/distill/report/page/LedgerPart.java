@@ -16,8 +16,8 @@ import org.ingrain.files.JsonLines;
  */
 public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs, VoteCounts counts) {
     /**
-     * Maximum length of a question in the index, in characters. The {@link Texts} of the entry contain the whole
-     * question.
+     * Maximum length of a question in the index, in characters. The whole question is in the {@link Texts} of
+     * the entry.
      */
     static final int LONGEST = 1000;
 

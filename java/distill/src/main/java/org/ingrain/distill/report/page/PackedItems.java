@@ -81,12 +81,12 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Number of items in the index. These are the first items that were added. */
+    /** Number of items in the index, which contains the items that were added first. */
     int listed() {
         return listed;
     }
 
-    /** Number of items with texts. These are the first items that were added. */
+    /** Number of items with texts, which are the items that were added first. */
     int opened() {
         return opened;
     }
@@ -111,7 +111,7 @@ final class PackedItems<I> {
     private void write(String line) {
         try {
             indexLines.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            // The limit is compared with the flushed output only.
+            // Only the flushed output counts towards the limit.
             if (listed % 64 == 0) {
                 indexLines.flush();
             }

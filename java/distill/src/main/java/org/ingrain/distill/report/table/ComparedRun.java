@@ -108,7 +108,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         return all;
     }
 
-    /** The paired tests between this run and {@code other}: one for each student and each seed that both have. */
+    /** The paired tests between this run and {@code other}: one for each student and each seed that both runs have. */
     List<Comparison.Test> tests(ComparedRun other) {
         List<Comparison.Test> tests = new ArrayList<>();
         seeds.forEach((seed, one) -> {

@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param runs     names of the runs
  * @param rows     results of the arms; the rows of one arm are consecutive, in the order of the runs
- * @param tests    paired tests of the students of each pair of runs, for each seed that both have
+ * @param tests    paired tests of the students of each pair of runs, for each seed that both runs have
  * @param costs    seconds and generated tokens of each run, by the kind of the stages
  * @param settings the settings that differ: the value of each run, null if the run has no such setting
  */

@@ -16,7 +16,7 @@ import org.ingrain.files.Manifest;
  * write equal bytes.
  *
  * @param task     name of the task
- * @param rule     how the task finds an answer in a text, in words
+ * @param rule     description in words of how the task finds an answer in a text
  * @param method   title of the System 2 method
  * @param manifest settings of the run and digests of the run's files
  * @param warnings reasons to doubt the result

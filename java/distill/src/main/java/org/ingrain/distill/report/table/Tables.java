@@ -32,8 +32,8 @@ public final class Tables {
     }
 
     /**
-     * The result table of the paper, with intervals. The table has further columns for the majority votes, the results
-     * as a judge and the categories that occur in at least one row. The last row is the result of the commonest gold
+     * The result table of the paper, with intervals. Majority votes, results as a judge, and categories have further
+     * columns if they occur in at least one row. The last row has the result of always giving the commonest gold
      * answer.
      */
     public static Table arms(List<ArmResult> arms) {
@@ -172,7 +172,7 @@ public final class Tables {
 
     /**
      * Returns the number of drawn answers, the number of planned answers, and the share of the planned answers that
-     * were not needed because of early stopping.
+     * early stopping made unnecessary.
      */
     private static String drawn(Ledger.Count total) {
         return total.drawn() + " of " + total.planned() + " (" + Figures.percent(total.saved()) + " % saved)";

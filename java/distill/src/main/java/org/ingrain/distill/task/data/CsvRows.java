@@ -79,7 +79,7 @@ final class CsvRows {
         }
     }
 
-    /** The line that ends at a location, which may be the start of the next line. */
+    /** The number of the line that ends at a location. The location may be the start of the next line. */
     private static int line(TokenStreamLocation location) {
         return location.getLineNr() - (location.getColumnNr() <= 1 ? 1 : 0);
     }

@@ -29,7 +29,7 @@ class GuardRailsTest {
     @TempDir
     Path run;
 
-    /** The gold answer of a question; every second one is yes. */
+    /** The gold answer of a question; every second gold answer is {@code yes}. */
     private static String gold(int question) {
         return question % 2 == 0 ? "yes" : "no";
     }

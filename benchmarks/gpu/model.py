@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Predicts the speed of Llama-2 on GPUs from the machine code of the CUDA library. Needs no GPU.
+
+    benchmarks/gpu/model.py [LIBRARY] [--against OLD] [--output FILE]
+
+LIBRARY is a built libingrain_cuda.so (default: build/release/lib/libingrain_cuda.so). --against prints each figure for
+OLD and for LIBRARY. --output rewrites the tables of benchmarks/results/h200-predictions.md, up to its heading "First
+runs". Needs cuobjdump and nvdisasm; see machine_code.py.
+
+To predict a new kernel, for example one for 17 to 64 rows: add its mangled name to HOT in machine_code.py and its time
+to `product`.
+"""
+import argparse
+import math
+from pathlib import Path
+
+from machine_code import RESERVED, read
+
+ROOT = Path(__file__).resolve().parents[2]
+HISTORY = "\n## First runs\n"
+
+# ---- models and devices -------------------------------------------------------------------------------------------
+MODELS = {
+    "70B": dict(D=8192, L=80, F=28672, H=64, K=8, E=128, V=32000),
+    "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
+}
+# clock: GHz under load. read: TB/s of a kernel that only reads; copy: of elementwise kernels. mma: FLOP per clock and
+# multiprocessor of mma.sync. shared: KiB per multiprocessor. latency: µs from a load to its data. gap: µs between two
+# kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. read, copy, mma, gap, bf16 and fp8 of the H200 are
+# measured (results/h200.md); for the A100 they are assumed: 0.93 of 2.04 TB/s, 0.8 of 312 TFLOP/s.
+DEVICES = {
+    "H200": dict(sms=132, clock=1.755, read=4.57, copy=3.63, mma=2730, shared=228, latency=0.40, gap=0.73,
+                 bf16=0.715, fp8=1.30),
+    "A100": dict(sms=108, clock=1.41, read=1.90, copy=1.60, mma=2048, shared=164, latency=0.45, gap=1.3,
+                 bf16=0.25, fp8=None),
+}
+REGISTERS, THREADS = 65536, 2048      # of a multiprocessor
+
+# ---- constants fitted to the kernels measured in results/h200.json -------------------------------------------------
+OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue slots add up
+RAMP = 4.0           # µs of a few_rows product outside its steady state
+SMALL = 2.0          # µs of a kernel with little data
+CLOCKS = 7.4         # clocks per instruction of a warp in loops of attention with two warps per scheduler
+JOIN = 0.45          # share of paged attention's loop that every pass executes; the rest is executed once a chunk
+BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
+PAGED = dict(fixed=9.0, narrow=5.0, wide=7.0)    # decoding: µs of plan and merge; clocks per instruction of a warp
+# share of the read bandwidth that cuBLASLt reaches with 17 to 64 rows
+LIBRARY_SHARE = {("bf16", "qkv"): 0.83, ("bf16", "o"): 0.81, ("bf16", "gate_up"): 0.91, ("bf16", "down"): 0.91,
+                 ("fp8", "qkv"): 0.66, ("fp8", "o"): 0.47, ("fp8", "gate_up"): 0.76, ("fp8", "down"): 0.53}
+LIBRARY_512 = 0.95   # rate of cuBLASLt at 512 rows, relative to 2,048
+LORA = dict(down=0.50, up=0.62, up_backward=0.24, down_backward=0.55)   # share of the read bandwidth
+
+# ---- figures to compare with --------------------------------------------------------------------------------------
+# Predictions of 2026-11-28, made before the first run, and measurements of results/h200.md; figures of 40 layers are
+# halved.
+KNOWN = {
+    "70B bf16 decode, 1 sample": (27.0, 29.0), "70B bf16 decode, 8 samples": (212, 218),
+    "70B bf16 decode, 40 samples": (871, 975), "70B fp8 decode, 1 sample": (43, 48.4),
+    "70B fp8 decode, 8 samples": (321, 352), "70B fp8 decode, 16 samples": (549, None),
+    "70B fp8 decode, 40 samples": (1320, 1322),
+    "70B bf16 prefill 512": (None, 4555), "70B bf16 prefill 2048 in steps of 512": (4173, None),
+    "70B bf16 prefill 2048": (4651, 4245), "70B fp8 prefill 512": (None, 7742),
+    "70B fp8 prefill 2048 in steps of 512": (5723, None), "70B fp8 prefill 2048": (6827, 7342),
+    "70B bf16 LoRA 2048": (None, 1427), "70B bf16 LoRA 4096": (1120, None), "70B fp8 LoRA 2048": (None, 2586),
+    "70B fp8 LoRA 8192": (1440, None), "7B bf16 decode, 1 sample": (None, 229),
+    "7B bf16 decode, 8 samples": (None, 1663), "7B bf16 decode, 40 samples": (None, 6362),
+    "7B bf16 prefill 512": (None, 37999), "7B bf16 prefill 2048": (None, 40447), "7B bf16 LoRA 2048": (None, 15682),
+}
+
+# ---- few_rows: the shapes and the choices of cuda/matmul/few_rows.h ------------------------------------------------
+def turn_bytes(kernel, kind, tiles):
+    """Bytes of weight that a warp multiplies in one pass of the loop: an HMMA has 16 × 16 elements."""
+    return kernel.hmma // tiles * 256 * (2 if kind == "bf16" else 1)
+
+
+def shared_of(kind, m, tiles, deep):
+    """Returns a block's dynamic shared memory and the bytes of weight that it has in flight."""
+    slot, limit = 2048 * m + 1024 * tiles * (1 if kind == "bf16" else 2), 12288
+    depth = 1 if not deep or 2 * slot > limit else limit // slot if m == 1 else 2
+    sums = 8 * 16 * min(m, 2) * 8 * tiles * 4 * (2 if tiles == 1 else 1)
+    return 8 * depth * slot + sums, 8 * depth * 2048 * m
+
+
+def resident(device, kernel, threads, shared):
+    per_warp = -(-kernel.registers // 8) * 8 * 32
+    return max(1, min(REGISTERS // (per_warp * threads // 32), THREADS // threads,
+                      int(device["shared"] * 1024 // (shared + kernel.static + RESERVED))))
+
+
+def variant(device, kind, gated, rows, N):
+    wide = N >= 64 * (device["sms"] * 10 // 11)
+    deep = device["shared"] * 1024 // ((112 << 10) + RESERVED) >= 2
+    if rows > 8:
+        return kind, gated, 4 if wide and deep else 2, 2, deep
+    return kind, gated, 1 if not gated and (not wide or rows <= 4) else 2, 1, deep
+
+
+def together(*times):
+    return sum(t ** OVERLAP for t in times) ** (1 / OVERLAP)
+
+
+def few_rows(device, kernels, kind, gated, rows, N, C):
+    """µs of a product of 1 to 16 rows."""
+    which = variant(device, kind, gated, rows, N)
+    kernel, (_, _, m, tiles, deep) = kernels[which], which
+    shared, flight = shared_of(kind, m, tiles, deep)
+    slots = min(2, resident(device, kernel, 256, shared)) * device["sms"]
+    count = -(-N // (16 * m))
+    each = -(-count // slots)
+    blocks = -(-count // each)
+    tile = 16 * m * C * (2 if kind == "bf16" else 1)
+    busiest = -(-blocks // device["sms"]) * each * tile       # bytes of the busiest multiprocessor
+    loads = min(blocks, slots) * flight / device["latency"] / 1e6           # TB/s
+    bandwidth = (device["read"] ** -3 + loads ** -3) ** (-1 / 3)
+    turns = busiest / turn_bytes(kernel, kind, tiles) / device["clock"] / 1e3
+    return RAMP + together(N * C * (2 if kind == "bf16" else 1) / bandwidth / 1e6, turns * kernel.alu / 2,
+                           turns * kernel.instructions / 4, turns * kernel.hmma * 4096 / device["mma"])
+
+
+# ---- the other kernels ---------------------------------------------------------------------------------------------
+def product(device, kernels, kind, name, rows, N, C):
+    """µs of a product and of the kernels around it."""
+    if rows <= 16:
+        return few_rows(device, kernels, kind, name == "gate_up", rows, N, C)
+    rate = device[kind]
+    if rate is None:
+        return math.inf
+    memory = N * C * (2 if kind == "bf16" else 1) / device["read"] / 1e6 / LIBRARY_SHARE[kind, name]
+    scaled = rate * (LIBRARY_512 if rows <= 512 else 1) * 1e9
+    extra = moved(device, rows * C * 3) + 1.5 if kind == "fp8" else 0
+    after = moved(device, rows * N * 3) if name == "gate_up" else 0
+    return max(memory, 2 * rows * N * C / scaled) + extra + after
+
+
+def moved(device, data):
+    return SMALL + data / device["copy"] / 1e6
+
+
+def loop_rate(device, kernel, executed=1.0):
+    """TFLOP/s of a loop with tensor core instructions, with two warps per scheduler. executed: share of the loop's
+    instructions that every pass executes."""
+    clocks = max(kernel.instructions * executed * CLOCKS / 2, kernel.hmma * 4096 * 4 / device["mma"])
+    return device["sms"] * 4 * kernel.hmma * 4096 / clocks * device["clock"] / 1e3
+
+
+def paged_decode(device, kernels, kind, shape, samples, prefix, own):
+    """µs of the attention of a decode step. An item has 256 keys; an item of more than 16 rows is wide."""
+    kernel = kernels[f"paged {kind}"]
+    narrow, wide = (4 * n * PAGED[name] / device["clock"] / 1e3
+                    for name, n in (("narrow", kernel.narrow), ("wide", kernel.instructions)))
+    rows, slots = samples * shape["H"] // shape["K"], 2 * device["sms"]
+    joint = prefix // 256 * -(-rows // 64) * shape["K"] if samples > 1 else 0
+    rest = (prefix + own if samples == 1 else own) / 256
+    rounds = -(-(joint + samples * math.ceil(rest) * shape["K"]) // slots)
+    data = (prefix + samples * own) * 2 * shape["K"] * shape["E"] * (2 if kind == "bf16" else 1)
+    work = narrow * rounds if not joint or rows <= 16 else wide + narrow * (rounds - 1)
+    return PAGED["fixed"] + max(work, data / device["read"] / 1e6)
+
+
+# ---- workloads: µs of the kernels of a layer ----------------------------------------------------------------------
+def weights(shape):
+    D, F, width = shape["D"], shape["F"], shape["E"]
+    return {"qkv": ((shape["H"] + 2 * shape["K"]) * width, D), "o": (D, shape["H"] * width),
+            "gate_up": (2 * F, D), "down": (D, F)}
+
+
+def elementwise(device, shape, rows):
+    heads = (shape["H"] + 2 * shape["K"]) * shape["E"]
+    return {"norms": 2 * moved(device, rows * shape["D"] * 6), "rope, cache": 2 * moved(device, rows * heads * 3)}
+
+
+def decode(device, kernels, shape, kind, samples, prefix=512, own=32):
+    layer = {name: product(device, kernels, kind, name, samples, *size) for name, size in weights(shape).items()}
+    layer |= elementwise(device, shape, samples)
+    layer["attention"] = paged_decode(device, kernels, "bf16", shape, samples, prefix, own)
+    layer["gaps"] = (9 if samples <= 16 else 10 if kind == "bf16" else 14) * device["gap"]
+    head = product(device, kernels, "bf16", "o", samples, shape["V"], shape["D"])
+    return layer, shape["L"] * sum(layer.values()) + head + 60, samples
+
+
+def prefill(device, kernels, shape, kind, tokens, step):
+    rate = loop_rate(device, kernels["paged bf16"], JOIN)
+    layer = {name: product(device, kernels, kind, name, step, *size) for name, size in weights(shape).items()}
+    layer |= elementwise(device, shape, step)
+    layer["attention"] = 2 * shape["H"] * shape["E"] * tokens * step / rate / 1e6
+    layer["gaps"] = (10 if kind == "bf16" else 14) * device["gap"]
+    return layer, (shape["L"] * sum(layer.values()) + 500) * tokens / step, tokens
+
+
+def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
+    """A step with adapters on every projection. recomputed: share of the layers computed twice in the forward pass."""
+    again, base = 1 + recomputed, sum(product(device, kernels, kind, name, tokens, *size)
+                                      for name, size in weights(shape).items())
+    pairs = shape["H"] * shape["E"] * tokens * tokens / 2
+    key, query = (loop_rate(device, kernels[name]) for name in ("key_gradients", "query_gradients"))
+    passes = 0.0
+    D, F, E = shape["D"], shape["F"], shape["E"]
+    for C, N in ((D, shape["H"] * E), (D, shape["K"] * E), (D, shape["K"] * E), (shape["H"] * E, D), (D, F), (D, F),
+                 (F, D)):
+        for name, data, times in (("down", 2 * C, again), ("up", 4 * N, again), ("up_backward", 2 * N, 1),
+                                  ("down_backward", 6 * C, 1)):
+            passes += times * (SMALL + tokens * data / (device["read"] * LORA[name]) / 1e6)
+    layer = {"products": base * (again + BACKWARD[kind]),
+             "attention": pairs * (4 * again / loop_rate(device, kernels["attention"]) + 8 / key + 6 / query) / 1e6,
+             "LoRA": passes,
+             "elementwise": (again + 2) * sum(elementwise(device, shape, tokens).values())
+             + 3 * moved(device, tokens * F * 6)}
+    return layer, shape["L"] * sum(layer.values()), tokens
+
+
+# Lengths of LoRA steps, and the share of the layers that do not fit into 139 GiB and are computed again.
+TRAINED = {("70B", "bf16"): ((2048, 1.0), (4096, 1.0)), ("70B", "fp8"): ((2048, 0.0), (8192, 0.4)),
+           ("7B", "bf16"): ((2048, 0.0),)}
+
+
+def workloads():
+    """Yields title and function (device, kernels) -> (µs of a layer by kernel, µs of all, tokens)."""
+    for model, kinds in (("70B", ("bf16", "fp8")), ("7B", ("bf16",))):
+        shape = MODELS[model]
+        for kind in kinds:
+            for samples in (1, 8, 16, 40):
+                yield (f"{model} {kind} decode, {samples} sample{'s' if samples > 1 else ''}",
+                       lambda d, k, s=shape, t=kind, n=samples: decode(d, k, s, t, n))
+            for tokens, step in ((512, 512), (2048, 512), (2048, 2048)):
+                yield (f"{model} {kind} prefill {tokens}" + (f" in steps of {step}" if step < tokens else ""),
+                       lambda d, k, s=shape, t=kind, n=tokens, m=step: prefill(d, k, s, t, n, m))
+            for tokens, recomputed in TRAINED[model, kind]:
+                yield (f"{model} {kind} LoRA {tokens}",
+                       lambda d, k, s=shape, t=kind, n=tokens, r=recomputed: lora(d, k, s, t, n, r))
+
+
+# ---- report ---------------------------------------------------------------------------------------------------------
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- |" + " ---: |" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(map(str, row)) + " |"
+    yield ""
+
+
+def figure(value, old=None):
+    """Three digits, with the figure of the old library if it differs."""
+    text = "-" if value is None or not math.isfinite(value) or value == 0 else \
+        f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return text if old is None or figure(old) == text else f"{figure(old)} → {text}"
+
+
+def code_rows(kernels, old):
+    for name, kernel in sorted(kernels.items(), key=str):
+        few, before = isinstance(name, tuple), old.get(name, kernel)
+        if few:
+            kind, gated, m, tiles, deep = name
+            title = f"few_rows {kind}{' gated' if gated else ''} M {m}, {8 * tiles} tokens{'' if deep else ', shallow'}"
+            per = [figure(k.instructions * 1024 / turn_bytes(k, kind, tiles)) for k in (before, kernel)]
+            alu = [figure(k.alu * 1024 / turn_bytes(k, kind, tiles)) for k in (before, kernel)]
+            blocks = [min(2, resident(d, kernel, 256, shared_of(kind, m, tiles, deep)[0])) for d in DEVICES.values()]
+        else:
+            title, per, alu, blocks = name, ["", ""], ["", ""], ["", ""]
+        changed = [pair[-1] if pair[0] == pair[-1] else " → ".join(pair) for pair in (
+            [f"{k.registers}" for k in (before, kernel)], [f"{k.spills}" for k in (before, kernel)],
+            [f"{k.instructions}" for k in (before, kernel)],
+            [f"{100 * k.hmma / k.instructions:.0f} %" for k in (before, kernel)], per, alu)]
+        yield title, *changed, *blocks
+
+
+def report(kernels, old):
+    predicted = {title: {name: (function(device, kernels), function(device, old)) for name, device in DEVICES.items()}
+                 for title, function in workloads()}
+    rate = {title: {name: [tokens * 1e6 / us for _, us, tokens in pair] for name, pair in of.items()}
+            for title, of in predicted.items()}
+    yield from table(("Llama-2, tokens/s", "predicted 2026-11-28", "measured", "model, H200", "model / measured",
+                      "model, A100"), [
+        (title, *map(figure, KNOWN.get(title, (None, None))), figure(*of["H200"]),
+         figure(100 * of["H200"][0] / KNOWN[title][1]) + " %" if KNOWN.get(title, (0, None))[1] else "-",
+         figure(*of["A100"])) for title, of in rate.items()])
+    names = list(dict.fromkeys(name for of in predicted.values() for name in of["H200"][0][0]))
+    yield from table(("µs of a layer, H200", *names), [
+        (title, *(figure(of["H200"][0][0].get(name), of["H200"][1][0].get(name)) for name in names))
+        for title, of in predicted.items()])
+    yield from table(("loop with tensor core instructions", "registers", "spills", "instructions", "HMMA",
+                      "instructions per KiB of weight", "of the ALU pipe",
+                      *(f"blocks per multiprocessor, {name}" for name in DEVICES)), code_rows(kernels, old))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("library", nargs="?", type=Path, default=ROOT / "build/release/lib/libingrain_cuda.so")
+    parser.add_argument("--against", type=Path, metavar="OLD")
+    parser.add_argument("--output", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    kernels = read(options.library)
+    text = "\n".join(report(kernels, read(options.against) if options.against else kernels))
+    if not options.output:
+        return print(text)
+    head, kept = options.output.read_text().split(HISTORY)
+    options.output.write_text(head[:head.index("\n| Llama-2, tokens/s |") + 1] + text + HISTORY[1:] + kept)
+
+
+if __name__ == "__main__":
+    main()
