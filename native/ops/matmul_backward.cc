@@ -100,7 +100,7 @@ struct InputGradient {  // rows t, features c, sums over n
     read_block(out, ld, dy, row, m, column, columns);
   }
   const W* panels(int64_t p, int64_t count, int64_t n, int64_t rows, W* scratch, int64_t* ld) const {
-    *ld = up(rows, panel_rows) * panel_rows;
+    *ld = up(rows, panel_rows) * panel_rows * panel_rows;
     for (int64_t i = 0; i < count; ++i) read_rows(scratch + i * *ld, w, n, rows, (p + i) * panel_rows);
     return scratch;
   }

@@ -25,7 +25,7 @@ constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, max_small_rows = 24;
 #else
 constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  // 16 registers, two per vec
 #endif
-constexpr int64_t block_rows = 96, long_rows = 384, block_columns = 256, block_panels = 16;
+constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
 
 // Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
@@ -77,6 +77,7 @@ template <> struct columns_of<bf16> {
 };
 #endif
 template <class W> using x_of = typename columns_of<W>::X;
+template <class W> constexpr int64_t long_rows = 768 / sizeof(x_of<W>);
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
@@ -248,7 +249,7 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape)
   const bool shared = room >= std::min(shape.rows, block_rows) && shape.panels > fewest;
   const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
   // Long blocks of rows, unless there would be too few tasks for the threads.
-  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), up(count, shared ? long_rows : block_rows),
+  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), up(count, shared ? long_rows<W> : block_rows),
                                         up(count, block_rows));
   gemm_pass pass{0, count, up(count, row_blocks), 0, shared ? ctx->workspace : nullptr};
   const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
