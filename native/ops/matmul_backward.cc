@@ -39,8 +39,9 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
 }
 
 #if defined(__AVX512BF16__)
-// out (8, 16, 2) = the transpose of in (8, 16, 2): sixteen columns of sixteen rows of a packed panel become sixteen rows
-// of sixteen columns. Element (i, j) of in is the pair of columns 2i, 2i + 1 of row j.
+// Transposes sixteen columns of a packed panel of W. in (8, 16, 2) has the pair of columns 2i, 2i + 1 of row j at
+// (i, j); out (8, 16, 2) has the pair of rows 2i, 2i + 1 of column j there. Only the first `pairs` pairs of columns are
+// read; the others count as zeros.
 void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
   // The first permutations transpose blocks of two by two elements; the last two steps transpose groups of 128 bits.
   alignas(64) static constexpr struct Indices {

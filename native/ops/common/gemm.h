@@ -7,10 +7,10 @@
 // that starts at 0, and the sums of the chunks are added in ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// context's workspace, block after block as the tasks read it. If the workspace has no room for all rows, the product is
-// computed in several passes; if it has no room for block_rows rows, or if there is one group, each task converts its
-// blocks to its stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use
-// it. With x in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
+// workspace of the context, block after block as the tasks read it. If the workspace has no room for all rows, the
+// product is computed in several passes. If it has no room for block_rows rows, each task converts its blocks to its
+// stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it. With x in
+// the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -77,7 +77,7 @@ template <> struct columns_of<bf16> {
 };
 #endif
 template <class W> using x_of = typename columns_of<W>::X;
-template <class W> constexpr int64_t long_rows = 768 / sizeof(x_of<W>);
+template <class W> constexpr int64_t long_rows = 768 / sizeof(x_of<W>);  // a block of x has 192 KiB
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
@@ -249,8 +249,8 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape)
   const bool shared = room >= std::min(shape.rows, block_rows) && shape.panels > fewest;
   const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
   // Long blocks of rows, unless there would be too few tasks for the threads.
-  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), up(count, shared ? long_rows<W> : block_rows),
-                                        up(count, block_rows));
+  const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
+  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
   gemm_pass pass{0, count, up(count, row_blocks), 0, shared ? ctx->workspace : nullptr};
   const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
   pass.group = std::min(most / fewest, up(up(shape.panels * row_blocks, pieces), fewest)) * fewest;
