@@ -8,6 +8,8 @@ namespace few_rows {
 
 constexpr int warps = 8, threads = 32 * warps;
 constexpr int64_t max_rows = 16;
+constexpr unsigned resident_blocks = 2;      // blocks per multiprocessor
+constexpr size_t deep_bytes = 112 << 10;     // shared memory of the largest block with a deep ring
 
 struct Arguments {
   void* y;                // (chunks, T, N), or (T, N / 2) if gated
@@ -21,7 +23,8 @@ struct Arguments {
   unsigned tiles;
 };
 
-// `deep` is true on devices that have 113 KiB of shared memory for a block. On other devices less data is in flight.
+// `deep` is true on devices whose multiprocessors have shared memory for two blocks of deep_bytes (sm_90 and sm_100).
+// On other devices less data is in flight: 32 KiB per multiprocessor, if two blocks with shallow rings fit.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;

@@ -91,12 +91,27 @@ class GeneratorDeviceTest {
 
     private static void assertAStepBehindYieldsTheSame(String order, GeneratorConfig config) {
         List<Completion> expected = run(order, config, 0);
-        List<Completion> actual = run(order, config, 1);
+        assertSame(expected, run(order, config, 1));
+    }
+
+    private static void assertSame(List<Completion> expected, List<Completion> actual) {
         for (int i = 0; i < expected.size(); i++) {
             assertArrayEquals(expected.get(i).ids(), actual.get(i).ids());
             assertArrayEquals(expected.get(i).logProbabilities(), actual.get(i).logProbabilities(), 0);
             assertEquals(expected.get(i).reason(), actual.get(i).reason());
             assertArrayEquals(expected.get(i).promptLogProbabilities(), actual.get(i).promptLogProbabilities(), 0);
+        }
+    }
+
+    /** The results do not depend on how many tokens a step may have, that is, on how prompts are divided into steps. */
+    @ParameterizedTest
+    @MethodSource("orders")
+    void theTokensOfAStepDoNotMatter(String order) {
+        List<Completion> expected = run(order, ROOMY, 1);
+        for (int tokens : new int[] {ROOMY.maxSequences(), 2048}) {
+            List<Completion> actual = run(order, GeneratorConfig.of(64, ROOMY.maxSequences(), tokens)
+                    .withCacheTokens(ROOMY.cacheTokens()).withBlockSize(ROOMY.blockSize()), 1);
+            assertSame(expected, actual);
         }
     }
 
