@@ -134,15 +134,16 @@ class Bindings {
             return result + parameters.stream().map(parameter -> "" + parameter.letter).collect(Collectors.joining());
         }
 
+        /** The class whose field HANDLE is the method handle. Pointers and 64-bit integers have the same handle. */
         String handle() {
-            return letters().toUpperCase();
+            return letters().replaceAll("[pwb]", "l").toUpperCase();
         }
 
         String runtimeMethod() {
             String declared = parameters.stream().map(Parameter::declared).collect(Collectors.joining(", "));
             String passed = parameters.stream().map(parameter -> ", " + parameter.name).collect(Collectors.joining());
             String type = new Parameter("", result).type();
-            String call = "Native.%s(() -> (%s) %s.invokeExact(%s%s))".formatted(
+            String call = "Native.%s(() -> (%s) %s.HANDLE.invokeExact(%s%s))".formatted(
                     type.equals("int") ? "status" : "size", type, handle(), name(), passed);
             return "\n    %s %s(%s) {\n        %s;\n    }\n".formatted(checked ? "void" : type, name(), declared,
                     checked ? "check(\"%s\", ctx, %s)".formatted(symbol, call) : "return " + call);
@@ -152,7 +153,7 @@ class Bindings {
             List<Parameter> rest = parameters.subList(1, parameters.size());
             String declared = rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", "));
             String passed = rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining());
-            String call = "(int) %s.invokeExact(%s, ctx%s)".formatted(handle(), name(), passed);
+            String call = "(int) %s.HANDLE.invokeExact(%s, ctx%s)".formatted(handle(), name(), passed);
             String body = "owner.check(\"%s\", Native.status(() -> %s));".formatted(symbol, call);
             return "\n    public void %s(%s) {\n        %s\n    }\n".formatted(name(), declared, body);
         }
@@ -210,8 +211,14 @@ class Bindings {
 
     private static void write(Path file, String template, List<Declaration> functions,
             Function<Declaration, String> bound, Function<Declaration, String> method) throws IOException {
-        String handle = "    private static final MethodHandle %s = Signature.handle(\"%s\");\n";
-        String handles = functions.stream().map(f -> handle.formatted(f.handle(), f.letters()))
+        // A class for each handle: linking one takes milliseconds, and a program calls only some of the functions.
+        String handle = """
+                    private static final class %s {
+                        static final MethodHandle HANDLE = Signature.handle("%s");
+                    }
+
+                """;
+        String handles = functions.stream().map(f -> handle.formatted(f.handle(), f.handle().toLowerCase()))
                 .distinct().collect(Collectors.joining());
         String table = "    /** The signature of each function, by the function's name. */\n"
                 + "    static final Map<String, String> SIGNATURES = Map.ofEntries(";

@@ -1,5 +1,11 @@
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.classfile.ClassFile;
+import java.lang.classfile.ClassFileVersion;
+import java.lang.classfile.ClassHierarchyResolver;
+import java.lang.classfile.ClassModel;
+import java.lang.classfile.ClassTransform;
+import java.lang.classfile.CodeTransform;
 import java.lang.classfile.constantpool.PoolEntry;
 import java.lang.classfile.constantpool.Utf8Entry;
 import java.nio.file.Files;
@@ -7,6 +13,7 @@ import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -24,16 +31,16 @@ import java.util.zip.ZipOutputStream;
 /**
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
- * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Arguments:
+ * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Class files
+ * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM archives no older ones. Arguments:
  * the output folder, then jars.
  */
 class Repack {
     /**
-     * Entries to leave out: native libraries of DJL, JNA, JLine and Snappy for platforms other than x86-64 Linux, and
+     * Entries to leave out: native libraries of DJL, JLine and Snappy for platforms other than x86-64 Linux, and
      * all native libraries of Ingrain, because the distribution has them next to the jars.
      */
     private static final Pattern LEFT_OUT = Pattern.compile("native/lib/(?!linux-x86_64/)[^/]+/.*"
-            + "|com/sun/jna/(?!linux-x86-64/)[^/]+/[^/]+\\.(so|dll|a|jnilib)"
             + "|org/jline/nativ/(?!Linux/x86_64/).*\\.(so|dll|jnilib)"
             + "|org/xerial/snappy/native/(?!Linux/x86_64/).*"
             + "|org/ingrain/native/.*");
@@ -46,11 +53,16 @@ class Repack {
     private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
             + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");
 
+    /** Replaces the version of a class file. */
+    private static final ClassTransform JAVA_8 = (out, element) -> out.with(
+            element instanceof ClassFileVersion ? ClassFileVersion.of(ClassFile.JAVA_8_VERSION, 0) : element);
+
     public static void main(String[] arguments) throws IOException {
         Map<Path, SortedMap<String, byte[]>> jars = new HashMap<>();
         for (int i = 1; i < arguments.length; i++) {
             jars.put(Path.of(arguments[i]), read(Path.of(arguments[i])));
         }
+        modernize(jars.values());
         Set<String> used = used(jars);
         for (var jar : jars.entrySet()) {
             if (pruned(jar.getKey())) {
@@ -73,6 +85,26 @@ class Repack {
             }
             return entries;
         }
+    }
+
+    private static void modernize(Collection<SortedMap<String, byte[]>> jars) {
+        Map<String, byte[]> classes = new HashMap<>();
+        jars.forEach(classes::putAll);
+        ClassHierarchyResolver known = ClassHierarchyResolver.ofResourceParsing(type -> {
+            byte[] bytes = classes.get(type.descriptorString().replaceAll("^L|;$", "") + CLASS);
+            return bytes == null ? null : new ByteArrayInputStream(bytes);
+        }).orElse(ClassHierarchyResolver.defaultResolver());
+        ClassFile files = ClassFile.of(ClassFile.ConstantPoolSharingOption.NEW_POOL,
+                ClassFile.StackMapsOption.GENERATE_STACK_MAPS, ClassFile.ClassHierarchyResolverOption.of(known));
+        for (SortedMap<String, byte[]> entries : jars) {
+            entries.replaceAll((name, bytes) -> name.endsWith(CLASS) ? modernized(files, bytes) : bytes);
+        }
+    }
+
+    private static byte[] modernized(ClassFile files, byte[] bytes) {
+        ClassModel old = files.parse(bytes);
+        return old.majorVersion() >= ClassFile.JAVA_6_VERSION ? bytes : files.transformClass(old,
+                JAVA_8.andThen(ClassTransform.transformingMethodBodies(CodeTransform.ACCEPT_ALL)));
     }
 
     /**

@@ -116,9 +116,10 @@ INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* de
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. The workspace of
-// a new context is large enough for every op except fp8 products. reserve waits for the stream and then enlarges the
-// workspace to at least `bytes`. On the CPU the workspace is null and has 0 bytes.
+// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. On a GPU the
+// workspace of a new context is large enough for every op except fp8 products. On the CPU it is null and has 0 bytes;
+// the ops run without one too, but slower. reserve waits for the stream and then enlarges the workspace to at least
+// `bytes`.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
@@ -172,7 +173,7 @@ INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, cons
 
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns);
-// Returns the number of bytes of workspace that the matmul ops need for such a weight and up to T rows. With
+// Returns the number of bytes of workspace that the matmul ops use for such a weight and up to T rows. With
 // backward = 1 this number includes the transposed copy of an fp8 weight.
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);

@@ -1,9 +1,10 @@
-// The state of a CPU context between calls: instruction set, thread pool, last error, rank in a communicator.
+// The state of a CPU context between calls: instruction set, thread pool, workspace, last error, rank in a communicator.
 #pragma once
 #include "meeting.h"
 #include "ingrain.h"
 #include "thread_pool.h"
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,8 @@ const char* isa_name(Isa isa);
 struct ingrain_context {
   ingrain::Isa isa;
   ingrain::ThreadPool pool;
+  unsigned char* workspace = nullptr;
+  int64_t workspace_bytes = 0;
   std::string error;
   bool tracing = false;
   std::string trace;  // lines recorded while tracing
@@ -22,6 +25,9 @@ struct ingrain_context {
   int32_t rank = 0;
 
   ingrain_context(ingrain::Isa isa, int32_t threads) : isa(isa), pool(threads) {}
+  ~ingrain_context() { free(workspace); }
+  ingrain_context(const ingrain_context&) = delete;
+  ingrain_context& operator=(const ingrain_context&) = delete;
 
   // Adds the op's name and the context's instruction set to the trace.
   void trace_op(const char* op);

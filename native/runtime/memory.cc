@@ -4,6 +4,7 @@
 #include "context.h"
 #include "host_memory.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -15,7 +16,7 @@
 
 namespace {
 
-constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20;
+constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20, most_workspace = 16 << 20;
 
 ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   *pointer = nullptr;
@@ -29,7 +30,7 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
     const int64_t free_bytes = ingrain::host_memory().free_bytes;
     if (bytes > free_bytes) return exhausted(free_bytes);
   }
-  const int64_t alignment = bytes >= large ? huge_page : 64;
+  const int64_t alignment = bytes >= large ? huge_page : 256;
   if (posix_memalign(pointer, static_cast<size_t>(alignment), static_cast<size_t>(bytes > 0 ? bytes : 1)) != 0) {
     *pointer = nullptr;
     return exhausted(ingrain::host_memory().free_bytes);
@@ -97,14 +98,30 @@ ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t by
   return INGRAIN_OK;
 }
 
-// The CPU has no workspace: its ops use the stacks of their threads as scratch.
-ingrain_status ingrain_workspace(ingrain_context*, void** pointer, int64_t* bytes) {
-  *pointer = nullptr;
-  *bytes = 0;
+ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes) {
+  *pointer = ctx->workspace;
+  *bytes = ctx->workspace_bytes;
   return INGRAIN_OK;
 }
-ingrain_status ingrain_workspace_reserve(ingrain_context*, int64_t) { return INGRAIN_OK; }
-int64_t ingrain_matmul_workspace_bytes(int32_t, int64_t, int64_t, int64_t, int32_t) { return 0; }
+ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes) {
+  if (bytes <= ctx->workspace_bytes) return INGRAIN_OK;
+  free(ctx->workspace);
+  ctx->workspace = nullptr;
+  ctx->workspace_bytes = 0;
+  void* pointer = nullptr;
+  if (const ingrain_status status = allocate(ctx, &pointer, bytes)) return status;
+  ctx->workspace = static_cast<unsigned char*>(pointer);
+  ctx->workspace_bytes = bytes;
+  return INGRAIN_OK;
+}
+// The input of a product, converted once for all tasks (native/ops/common/gemm.h). A product of more rows than fit runs
+// in several passes.
+int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
+                                       int32_t backward) {
+  const int64_t element = weight_dtype != INGRAIN_F32 && __builtin_cpu_supports("avx512bf16") ? 2 : 4;
+  const int64_t row = ((backward ? std::max(rows, columns) : columns) + 1) / 2 * 2 * element;
+  return T < most_workspace / row ? T * row : most_workspace;
+}
 
 ingrain_status ingrain_memory_info(ingrain_context*, int64_t* free_bytes, int64_t* total_bytes) {
   const ingrain::HostMemory memory = ingrain::host_memory();

@@ -6,8 +6,11 @@
 // columns the sums are kept in f32 memory without rounding. If the weight has chunks, each chunk has a sum of its own
 // that starts at 0, and the sums of the chunks are added in ascending order.
 //
-// Blocking: a task computes a block of rows for a group of panels. The task copies a block of x (rows, columns) to its
-// stack as f32; this copy stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it.
+// Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
+// context's workspace, block after block as the tasks read it. If the workspace has no room for all rows, the product is
+// computed in several passes of whole blocks of rows; if it has no room for one block, or if there is one group, each
+// task converts its blocks to its stack. A block of x stays in L2. One panel's block of columns stays in L1 while all
+// tiles of rows use it.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -143,13 +146,35 @@ struct gemm_shape {
 //   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          write is called for each chunk instead of for the total
 
-// One task: computes rows [row, row + m) for panels [first, first + count).
-template <class Problem>
-void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int64_t m, int64_t first, int64_t count,
+// Number of bytes of n columns of a row of x as tiles read it.
+template <class W>
+int64_t x_bytes(int64_t n) {
+  return up(n, columns_of<W>::step) * columns_of<W>::step * static_cast<int64_t>(sizeof(x_of<W>));
+}
+
+// Rows [row, row + m) of x. Their blocks of columns are adjacent, in ascending order, if x has been converted.
+template <class W>
+struct gemm_rows {
+  int64_t row, m;
+  unsigned char* x;  // null: each task converts x
+  x_of<W>* block(int64_t column) const { return reinterpret_cast<x_of<W>*>(x + m * x_bytes<W>(column)); }
+};
+
+// Converts block `index` of columns of the rows.
+template <class Problem, class W = typename Problem::Element>
+void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t index) {
+  const int64_t longest = plan<W>(rows.m, problem.small).columns, blocks = up(shape.chunk, longest);
+  const int64_t c = index / blocks * shape.chunk + index % blocks * longest;
+  const int64_t inside = std::min(longest, (index / blocks + 1) * shape.chunk - c), step = columns_of<W>::step;
+  problem.read(rows.block(c), up(inside, step) * step, rows.row, rows.m, c, inside);
+}
+
+// One task: computes the rows for panels [first, first + count).
+template <class Problem, class W = typename Problem::Element>
+void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t first, int64_t count,
                gemm_scratch& scratch) {
-  using W = typename Problem::Element;
   constexpr int64_t step = columns_of<W>::step;
-  x_of<W>* x = reinterpret_cast<x_of<W>*>(scratch.x);
+  const int64_t row = rows.row, m = rows.m;
   const auto [together, longest] = plan<W>(m, problem.small);
   const int64_t ld = count * panel_rows, chunks = shape.columns / shape.chunk;
   for (int64_t k = 0; k < chunks; ++k) {
@@ -157,7 +182,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
     memset(scratch.sums, 0, static_cast<size_t>(m * ld) * sizeof(float));
     for (int64_t c = k * shape.chunk; c < end; c += longest) {
       const int64_t inside = std::min(longest, end - c), n = up(inside, step) * step;
-      problem.read(x, n, row, m, c, inside);
+      x_of<W>* x = rows.x ? rows.block(c) : reinterpret_cast<x_of<W>*>(scratch.x);
+      if (!rows.x) problem.read(x, n, row, m, c, inside);
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
@@ -178,22 +204,49 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, int64_t row, int
   if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
 }
 
+// Computes rows [row, row + count), with their x in the workspace if `shared` is true.
 template <class Problem>
-void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
-  if (shape.rows <= 0 || shape.panels <= 0) return;
-  const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
-  const int64_t together = plan<typename Problem::Element>(m, problem.small).together;
-  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
-  const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
-  const int64_t groups = up(shape.panels, group), work = m * group * panel_rows * shape.columns;
+void gemm_pass(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape, int64_t row, int64_t count,
+               int64_t group, bool shared) {
+  using W = typename Problem::Element;
+  const int64_t row_blocks = up(count, block_rows), groups = up(shape.panels, group);
+  const auto block = [&](int64_t i) {
+    const int64_t begin = i * block_rows;
+    unsigned char* x = shared ? ctx->workspace + begin * x_bytes<W>(shape.columns) : nullptr;
+    return gemm_rows<W>{row + begin, std::min(block_rows, count - begin), x};
+  };
+  const int64_t m = std::min(count, block_rows);
+  if (shared) {
+    const int64_t longest = plan<W>(m, problem.small).columns;
+    const int64_t blocks = shape.columns / shape.chunk * up(shape.chunk, longest);
+    parallel_for(ctx, row_blocks * blocks, 1 + 16384 / (m * std::min(longest, shape.chunk)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) convert_x(problem, shape, block(i / blocks), i % blocks);
+                 });
+  }
+  const int64_t work = m * group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
     gemm_scratch scratch;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i % row_blocks * block_rows, first = i / row_blocks * group;
-      gemm_task(problem, shape, row, std::min(block_rows, shape.rows - row), first,
-                std::min(group, shape.panels - first), scratch);
+      const int64_t first = i / row_blocks * group;
+      gemm_task(problem, shape, block(i % row_blocks), first, std::min(group, shape.panels - first), scratch);
     }
   });
+}
+
+template <class Problem>
+void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
+  using W = typename Problem::Element;
+  if (shape.rows <= 0 || shape.panels <= 0) return;
+  const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
+  const int64_t together = plan<W>(m, problem.small).together;
+  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
+  const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
+  const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns);  // rows of x that fit in the workspace
+  const int64_t fit = room >= shape.rows ? shape.rows : room / block_rows * block_rows;
+  const bool shared = fit > 0 && group < shape.panels;
+  for (int64_t row = 0, pass = shared ? fit : shape.rows; row < shape.rows; row += pass)
+    gemm_pass(ctx, problem, shape, row, std::min(pass, shape.rows - row), group, shared);
 }
 
 }  // namespace ingrain::INGRAIN_ISA

@@ -269,6 +269,9 @@ final class DistillCommand implements Callable<Integer> {
         Seeds<TunerConfig> runs = Seeds.of(folder(), Seeds.range(seed, seeds), this::config).with(until, fromRun)
                 .keeping(this::flags);
         ModelOptions given = templateFlags.apply(modelFlags.options());
+        if (full) {
+            given.weights().requireNoCache();
+        }
         ModelOptions options = dryRun && Files.isRegularFile(given.model()) ? given.withRandomWeights(0) : given;
         try (Engine engine = Engine.open(options, new LoadProgress(options.model()))) {
             TunerConfig train = runs.runs().getFirst().config().train();

@@ -46,10 +46,6 @@ import picocli.CommandLine.ScopeType;
     "  ingrain demo",
     "  ingrain generate --model models/lab --prompt 'Spell the word \"Ann\".'"})
 public final class Main implements Callable<Integer> {
-    private static final List<Class<?>> COMMANDS = List.of(DemoCommand.class, GenerateCommand.class,
-            ServeCommand.class, DistillCommand.class, FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class,
-            ExportCommand.class, CompareCommand.class, TokenizeCommand.class, BenchCommand.class, DevicesCommand.class,
-            KernelsCommand.class, LabCommand.class, AutoComplete.GenerateCompletion.class);
     /** Width of a help text in columns if the width of the terminal is unknown. */
     static final int WIDTH = 100;
     private static final int FAILED = 1;
@@ -69,9 +65,22 @@ public final class Main implements Callable<Integer> {
     public static void main(String[] arguments) {
         System.setOut(StandardOutput.open());
         System.setErr(new PrintStream(System.err, true, StandardCharsets.UTF_8));
+        if (List.of(arguments).equals(List.of("--version")) && printsVersion()) {
+            return;   // System.exit would load the logging library
+        }
         CommandLine line = commandLine(arguments).setOut(new PrintWriter(System.out, true))
                 .setErr(new PrintWriter(System.err, true));
         System.exit(execute(line, arguments));
+    }
+
+    /** Prints the version without a parser. Returns false if the output cannot be written. */
+    private static boolean printsVersion() {
+        try {
+            System.out.println(new Version().getVersion()[0]);
+            return true;
+        } catch (StandardOutput.Failure e) {
+            return false;
+        }
     }
 
     /**
@@ -132,13 +141,17 @@ public final class Main implements Callable<Integer> {
     }
 
     private static List<Class<?>> commands(String[] arguments) {
+        List<Class<?>> all = List.of(DemoCommand.class, GenerateCommand.class, ServeCommand.class,
+                DistillCommand.class, FinetuneCommand.class, EvaluateCommand.class, MergeCommand.class,
+                ExportCommand.class, CompareCommand.class, TokenizeCommand.class, BenchCommand.class,
+                DevicesCommand.class, KernelsCommand.class, LabCommand.class, AutoComplete.GenerateCompletion.class);
         String first = arguments.length == 0 ? "" : arguments[0];
         if (first.equals("--version")) {
             return List.of();
         }
-        List<Class<?>> named = COMMANDS.stream().filter(command -> command != AutoComplete.GenerateCompletion.class
+        List<Class<?>> named = all.stream().filter(command -> command != AutoComplete.GenerateCompletion.class
                 && command.getAnnotation(Command.class).name().equals(first)).toList();
-        return named.isEmpty() ? COMMANDS : named;
+        return named.isEmpty() ? all : named;
     }
 
     @Override

@@ -11,6 +11,7 @@ import java.util.function.Function;
 import org.ingrain.engine.Engine;
 import org.ingrain.engine.ModelOptions;
 import org.ingrain.engine.ParallelConfig;
+import org.ingrain.engine.WeightsOptions;
 import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
@@ -81,7 +82,7 @@ final class LoadOptions {
         }
         ModelOptions options = new ModelOptions(folder, name, integer("threads", 0), text("isa", "auto"),
                 text("dtype", "auto"), text("cacheDtype", "auto"), flag("deterministic", false),
-                ModelOptions.of(folder).kernels(), false, 0,
+                ModelOptions.of(folder).kernels(), WeightsOptions.LOADED,
                 new ParallelConfig(integer("tensorParallelSize", 0), integer("dataParallelSize", 0)), Optional.empty());
         return values.containsKey("enableThinking") ? options.withEnableThinking(flag("enableThinking", false))
                 : options;

@@ -25,13 +25,13 @@ public final class HostFloats {
     }
 
     /**
-     * Returns a tensor for these bytes. F32, BF16 and F16 are not copied; F64 is converted to F32. Throws an
+     * Returns a tensor of a file. F32, BF16 and F16 are not copied; F64 is converted to F32. Throws an
      * InputException for any other type.
-     *
-     * @param where file and tensor, for error messages
-     * @param data  the tensor's bytes
      */
-    static HostTensor tensor(String where, TensorInfo info, MemorySegment data) {
+    static HostTensor tensor(Safetensors file, String name) {
+        String where = file.file() + ": tensor '" + name + "'";
+        TensorInfo info = file.info(name);
+        MemorySegment data = file.data(name);
         if (info.type().equals("F64")) {
             MemorySegment rounded = Arena.ofAuto().allocate(info.elements() * Float.BYTES, Long.BYTES);
             for (long i = 0; i < info.elements(); i++) {
@@ -42,7 +42,7 @@ public final class HostFloats {
         DType dtype = info.dtype().filter(List.of(DType.F32, DType.BF16, DType.F16)::contains)
                 .orElseThrow(() -> new InputException(where + " has dtype " + info.type()
                         + ", expected F64, F32, BF16 or F16"));
-        return new HostTensor(dtype, info.shape(), data);
+        return new HostTensor(dtype, info.shape(), data, (offset, target) -> file.read(name, offset, target));
     }
 
     /** Fills {@code values} with the elements of {@code data} that start at index {@code offset}, converted to F32. */

@@ -105,7 +105,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
      */
     @Override
     public HostTensor tensor(String name) {
-        return HostFloats.tensor(holder(name).file() + ": tensor '" + name + "'", info(name), holder(name).data(name));
+        return HostFloats.tensor(holder(name), name);
     }
 
     /**

@@ -1,6 +1,8 @@
 package org.ingrain.checkpoint;
 
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -26,19 +28,20 @@ import org.ingrain.tensor.InputException;
 public final class Safetensors implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    private static final long LARGEST_READ = 1L << 30;
+
     private final Path file;
     private final Arena arena;
+    private final FileChannel channel;
     private final long bytes;
     private final MemorySegment data;
     private final SafetensorsHeader header;
 
-    private Safetensors(Path file, Arena arena) throws IOException {
+    private Safetensors(Path file, FileChannel channel, Arena arena) throws IOException {
         this.file = file;
         this.arena = arena;
-        MemorySegment mapped;
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-        }
+        this.channel = channel;
+        MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
         long size = mapped.byteSize();
         bytes = size;
         if (size < Long.BYTES) {
@@ -65,17 +68,27 @@ public final class Safetensors implements AutoCloseable {
             throw new InputException(file + ": " + (Files.exists(file) ? "not a file" : "no such file"));
         }
         Arena arena = Arena.ofShared();
+        FileChannel channel = null;
         try {
-            return new Safetensors(file, arena);
-        } catch (IOException unreadable) {
-            arena.close();
-            throw new InputException(file + ": cannot be read: " + unreadable.getMessage());
-        } catch (InternalError unreadable) {   // a page of the header cannot be read
-            arena.close();
+            channel = FileChannel.open(file, StandardOpenOption.READ);
+            return new Safetensors(file, channel, arena);
+        } catch (IOException | InternalError unreadable) {   // InternalError: a page of the header cannot be read
+            release(arena, channel);
             throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
         } catch (RuntimeException refused) {
-            arena.close();
+            release(arena, channel);
             throw refused;
+        }
+    }
+
+    private static void release(Arena arena, FileChannel channel) {
+        arena.close();
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);   // closing a file that was only read
         }
     }
 
@@ -111,7 +124,30 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * Runs work that reads the mapped bytes of files.
+     * Copies the bytes of a tensor that begin at {@code offset} to all of {@code target}, which is native memory.
+     * Unlike a copy from the mapping, this leaves no page of the file in the memory of the process.
+     *
+     * @throws InputException if the bytes cannot be read
+     */
+    void read(String name, long offset, MemorySegment target) {
+        long at = bytes - data.byteSize() + info(name).begin() + offset;
+        for (long done = 0; done < target.byteSize();) {
+            long count = Math.min(LARGEST_READ, target.byteSize() - done);
+            try {
+                int read = channel.read(target.asSlice(done, count).asByteBuffer(), at + done);
+                if (read < 0) {
+                    requireWhole();
+                    throw new EOFException("ends before tensor '" + name + "'");
+                }
+                done += read;
+            } catch (IOException unreadable) {
+                throw new InputException(file + ": cannot be read: " + unreadable.getMessage(), unreadable);
+            }
+        }
+    }
+
+    /**
+     * Runs work that reads the bytes of files.
      *
      * @throws InputException if a file was truncated while {@code work} was running, or if bytes of a file cannot be
      *         read; the message names the file. {@code work} may have read zeros in place of these bytes
@@ -141,6 +177,6 @@ public final class Safetensors implements AutoCloseable {
 
     @Override
     public void close() {
-        arena.close();
+        release(arena, channel);
     }
 }

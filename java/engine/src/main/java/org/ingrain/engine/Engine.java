@@ -63,6 +63,7 @@ public final class Engine implements AutoCloseable {
     /** Null if the weights are random. */
     private final ModelFolder folder;
     private final Backend backend;
+    private final WeightsCache cache;
     private final Precision precision;
     private final Placement placement;
     private final List<ModelCopy> copies = new ArrayList<>();
@@ -115,6 +116,7 @@ public final class Engine implements AutoCloseable {
         this.opened = opened;
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
         blueprint = folder == null ? blueprint(options) : folder.config();
+        cache = own(new WeightsCache(options));
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
         DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
         precision = options.precision(stored);
@@ -288,9 +290,10 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, or if the model is sharded
+     * @throws InputException if there is not enough memory, if the model is sharded, or if its weights are in a cache
      */
     public Trainer trainer(TrainingRun run) {
+        options.weights().requireNoCache();
         FullParameters.requireWhole(placement.tensorParallelSize());
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
@@ -373,7 +376,9 @@ public final class Engine implements AutoCloseable {
 
     private Weights load(Context context, Rank rank, Weights.Progress progress) {
         return folder == null ? Weights.random(context, blueprint, precision, rank, RANDOM_SEED)
-                : folder.reading(() -> Weights.load(context, blueprint, precision, rank, folder, progress));
+                : cache.weights(context, memory -> new Weights(memory, blueprint, precision, rank),
+                        memory -> folder.reading(() ->
+                                Weights.load(memory, blueprint, precision, rank, folder, progress)));
     }
 
     private String subject() {

@@ -15,8 +15,8 @@ import org.ingrain.workbench.KernelFile;
 /**
  * The model, its devices and its dtypes.
  *
- * @param model         Hugging Face folder; if {@code randomWeights} is true, a config file in the format of
- *                      config.json is accepted too
+ * @param model         Hugging Face folder; if the weights are random, a config file in the format of config.json is
+ *                      accepted too
  * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; for tests also simt, which runs the CUDA
  *                      sources on emulated GPUs
  * @param threads       CPU threads, 0 for all cores
@@ -26,15 +26,13 @@ import org.ingrain.workbench.KernelFile;
  * @param deterministic whether a row's results are independent of the other rows in the batch; this is slower on a GPU;
  *                      on the CPU the results are always independent
  * @param kernels       kernels that replace ops of the backend
- * @param randomWeights whether to draw random weights on the device instead of loading the folder's weights; for a new
- *                      model or for measurements
- * @param layers        number of layers if {@code randomWeights} is true; 0 for all layers of the config
+ * @param weights       where the weights come from
  * @param parallel      number of copies of the model and number of ranks per copy
  * @param enableThinking value of the chat template's variable {@code enable_thinking} (Qwen3); if empty, the variable
  *                       is undefined
  */
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
-                           boolean deterministic, List<KernelFile> kernels, boolean randomWeights, int layers,
+                           boolean deterministic, List<KernelFile> kernels, WeightsOptions weights,
                            ParallelConfig parallel, Optional<Boolean> enableThinking) {
     public ModelOptions {
         kernels = List.copyOf(kernels);
@@ -44,41 +42,41 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
         }
         parse("dtype", dtype);
         parse("cacheDtype", cacheDtype);
-        if (layers < 0 || layers > 0 && !randomWeights) {
-            throw InputException.field("layers", layers + ", expected 1 or more, with randomWeights");
+        if (weights.cache().isPresent() && !device.equals("cpu")) {
+            throw InputException.field("weightsCache", "given with the device " + device + ", expected the device cpu");
         }
     }
 
     /** Options for a model folder on all cores of the CPU, with the dtypes of the checkpoint. */
     public static ModelOptions of(Path model) {
-        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(), false, 0,
-                ParallelConfig.AUTO, Optional.empty());
+        return new ModelOptions(model, "cpu", 0, "auto", "auto", "auto", false, List.of(),
+                WeightsOptions.LOADED, ParallelConfig.AUTO, Optional.empty());
     }
 
     /** A copy of these options for another model. */
     public ModelOptions withModel(Path other) {
         return new ModelOptions(other, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, enableThinking);
+                weights, parallel, enableThinking);
     }
 
     public ModelOptions withDevice(String other) {
         return new ModelOptions(model, other, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, enableThinking);
+                weights, parallel, enableThinking);
     }
 
     public ModelOptions withThreads(int other) {
         return new ModelOptions(model, device, other, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, enableThinking);
+                weights, parallel, enableThinking);
     }
 
     public ModelOptions withIsa(String other) {
         return new ModelOptions(model, device, threads, other, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, enableThinking);
+                weights, parallel, enableThinking);
     }
 
     public ModelOptions withDtype(String other) {
         return new ModelOptions(model, device, threads, isa, other, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, enableThinking);
+                weights, parallel, enableThinking);
     }
 
     /**
@@ -86,8 +84,24 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
      * count} is 0.
      */
     public ModelOptions withRandomWeights(int count) {
-        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels, true, count,
-                parallel, enableThinking);
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                weights.withRandom(count), parallel, enableThinking);
+    }
+
+    /** A copy of these options that keeps packed weights in this folder. */
+    public ModelOptions withWeightsCache(Path folder) {
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
+                WeightsOptions.cached(folder), parallel, enableThinking);
+    }
+
+    /** Whether the weights are random instead of those of the folder. */
+    public boolean randomWeights() {
+        return weights.random();
+    }
+
+    /** Number of layers of random weights; 0 for all layers of the config. */
+    public int layers() {
+        return weights.layers();
     }
 
     /**
@@ -95,19 +109,19 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
      * on the other rows nor on the number of ranks.
      */
     public ModelOptions withDeterministic(boolean other) {
-        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, other, kernels, randomWeights, layers,
+        return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, other, kernels, weights,
                 parallel, enableThinking);
     }
 
     /** A copy of these options with a value for the chat template's variable {@code enable_thinking}. */
     public ModelOptions withEnableThinking(boolean on) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, parallel, Optional.of(on));
+                weights, parallel, Optional.of(on));
     }
 
     public ModelOptions withParallel(ParallelConfig other) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
-                randomWeights, layers, other, enableThinking);
+                weights, other, enableThinking);
     }
 
     /** The backend's name: cpu, cuda or simt. */

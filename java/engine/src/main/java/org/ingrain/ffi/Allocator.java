@@ -180,4 +180,72 @@ public interface Allocator {
             pinned.clear();
         }
     }
+
+    /**
+     * Places allocations one after the other in a block of host memory. Equal calls in equal order have equal places,
+     * so that the block can be a file. Only for a device that computes in host memory.
+     */
+    final class Block implements Allocator {
+        private static final long ALIGNMENT = 64;
+
+        private final Context context;
+        private final MemorySegment memory;
+        private long used;
+
+        /** @param memory the block, which begins at a multiple of 64 bytes */
+        public Block(Context context, MemorySegment memory) {
+            if (context.device().asynchronous()) {
+                throw new IllegalStateException("the device does not compute in host memory");
+            }
+            this.context = context;
+            this.memory = memory;
+        }
+
+        /** The number of bytes of a block for the allocations of {@code constructor}. */
+        public static long bytes(Context context, Consumer<Allocator> constructor) {
+            Block all = new Block(context, MemorySegment.NULL.reinterpret(Long.MAX_VALUE));
+            constructor.accept(all);
+            return all.used;
+        }
+
+        @Override
+        public Context context() {
+            return context;
+        }
+
+        @Override
+        public Tensor allocate(DType dtype, long... shape) {
+            long bytes = Tensor.unallocated(dtype, shape).bytes();
+            Tensor tensor = new Tensor(memory.asSlice(used, bytes).address(), dtype, shape);
+            used = Math.ceilDiv(used + bytes, ALIGNMENT) * ALIGNMENT;
+            return tensor;
+        }
+
+        @Override
+        public Tensor allocateZero(DType dtype, long... shape) {
+            Tensor tensor = allocate(dtype, shape);
+            context.fillZero(tensor);
+            return tensor;
+        }
+
+        @Override
+        public Tensor allocateShared(DType dtype, long... shape) {
+            throw new UnsupportedOperationException("memory of collectives in a block");
+        }
+
+        @Override
+        public MemorySegment hostAllocate(long bytes) {
+            return context.hostAllocate(bytes);
+        }
+
+        @Override
+        public void initialize(Tensor tensor, Supplier<float[]> values) {
+            context.initialize(tensor, values);
+        }
+
+        @Override
+        public void reserveWorkspace(long bytes) {
+            context.reserveWorkspace(bytes);
+        }
+    }
 }

@@ -2,6 +2,7 @@ package org.ingrain.model;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.ingrain.ffi.Context;
@@ -14,17 +15,19 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Copies parameters from host memory (a mapped file) into packed weights, one slab of rows at a time, so that no full
+ * Copies parameters of a file or of host memory into packed weights, one slab of rows at a time, so that no full
  * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
  * the host fills one lane while the device copies and packs the rows in the other. A device that computes in host
  * memory needs no separate device slab. A rank's part of a column-sharded matrix is gathered row by row during the
  * copy.
  *
- * <p>Only Java code reads the mapped file. If the file shrinks while it is read, Java throws an InternalError; in
- * native code, SIGBUS would end the process.
+ * <p>The file is read, not mapped, so that its pages do not count as memory of the process, and so that a file that
+ * shrinks meanwhile ends in an exception. In native code that reads a mapping, SIGBUS would end the process.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
+    /** Without copies to a device, small slabs stay in the processor's cache. */
+    private static final long HOST_SLAB_BYTES = 4L << 20;
     private static final long PIECE_BYTES = 1L << 20;
 
     private final Context context;
@@ -33,20 +36,21 @@ final class WeightLoader implements AutoCloseable {
     private final Rank rank;
     private final List<Lane> lanes;
     private final boolean asynchronous;
+    private final long slab;
     private int turn;
 
     /**
      * One of the two lanes.
      *
-     * @param host   pinned memory, SLAB_BYTES
+     * @param host   pinned memory
      * @param device device memory of the same size, or the host memory itself
      * @param used   event recorded after the last use of the two buffers; they can be reused when the event is complete
      */
     private record Lane(MemorySegment host, Tensor device, Event used) {
-        static Lane of(Context context) {
-            MemorySegment host = context.hostAllocate(SLAB_BYTES);
+        static Lane of(Context context, long bytes) {
+            MemorySegment host = context.hostAllocate(bytes);
             Lane lane = new Lane(host, context.device().asynchronous()
-                    ? context.allocate(DType.F32, SLAB_BYTES / Float.BYTES) : context.hostTensor(host),
+                    ? context.allocate(DType.F32, bytes / Float.BYTES) : context.hostTensor(host),
                     context.event());
             lane.used.record();
             return lane;
@@ -65,13 +69,18 @@ final class WeightLoader implements AutoCloseable {
         void accept(Tensor rows);
     }
 
-    WeightLoader(Context context, WeightSource source, Rank rank) {
+    /** @param parameters the parameters that will be loaded */
+    WeightLoader(Context context, WeightSource source, Rank rank, Collection<Parameter> parameters) {
         this.context = context;
         this.ops = new Ops(context);
         this.source = source;
         this.rank = rank;
         asynchronous = context.device().asynchronous();
-        lanes = List.of(Lane.of(context), Lane.of(context));
+        long largest = parameters.stream().mapToLong(Parameter::elements).max().orElse(1);
+        long row = parameters.stream().mapToLong(p -> p.matrix() ? p.columns() : p.rows()).max().orElse(1);
+        slab = Math.min(Math.max(asynchronous ? SLAB_BYTES : HOST_SLAB_BYTES, row * Float.BYTES),
+                largest * Float.BYTES);
+        lanes = List.of(Lane.of(context, slab), Lane.of(context, slab));
     }
 
     /** Copies this rank's share of a vector, converted to the target's dtype. */
@@ -89,7 +98,7 @@ final class WeightLoader implements AutoCloseable {
         long firstRow = p.firstRow(rank);
         long count = p.columns(rank);
         Columns columns = new Columns(p.columns(), p.firstColumn(rank), count);
-        long step = Math.max(1, SLAB_BYTES / (count * tensor.dtype().bytes()));
+        long step = Math.max(1, slab / (count * tensor.dtype().bytes()));
         for (long r = 0; r < rows; r += step) {
             long at = row + r;
             upload(tensor, firstRow + r, Math.min(step, rows - r), columns, part -> ops.pack(target, part, at));
@@ -116,11 +125,12 @@ final class WeightLoader implements AutoCloseable {
         Tensor part = lane.device.view(tensor.dtype(), rows, columns.count);
         lane.used.await();
         if (columns.all()) {
-            copy(tensor.data().asSlice(firstRow * columns.of * size, bytes), lane.host);
+            read(tensor, firstRow * columns.of * size, lane.host.asSlice(0, bytes));
         } else {
+            long width = columns.count * size;
             for (long r = 0; r < rows; r++) {
-                MemorySegment.copy(tensor.data(), ((firstRow + r) * columns.of + columns.first) * size, lane.host,
-                        r * columns.count * size, columns.count * size);
+                tensor.reader().read(((firstRow + r) * columns.of + columns.first) * size,
+                        lane.host.asSlice(r * width, width));
             }
         }
         if (asynchronous) {
@@ -130,15 +140,11 @@ final class WeightLoader implements AutoCloseable {
         lane.used.record();
     }
 
-    /**
-     * Copies to the beginning of a buffer. All cores are used, because page faults of the mapped file take most of the
-     * time.
-     */
-    private static void copy(MemorySegment from, MemorySegment to) {
-        long bytes = from.byteSize();
-        LongStream.range(0, Math.ceilDiv(bytes, PIECE_BYTES)).parallel().forEach(piece -> {
+    /** Fills a buffer. All cores are used, because a read from the page cache is limited by the speed of a core. */
+    private static void read(HostTensor from, long offset, MemorySegment to) {
+        LongStream.range(0, Math.ceilDiv(to.byteSize(), PIECE_BYTES)).parallel().forEach(piece -> {
             long begin = piece * PIECE_BYTES;
-            MemorySegment.copy(from, begin, to, begin, Math.min(PIECE_BYTES, bytes - begin));
+            from.reader().read(offset + begin, to.asSlice(begin, Math.min(PIECE_BYTES, to.byteSize() - begin)));
         });
     }
 

@@ -92,7 +92,8 @@ public final class Weights {
 
     /** Loads and packs the parameters for which {@link #replaced} allocated memory. */
     void loadReplaced(Map<String, HostTensor> values) {
-        try (WeightLoader loader = new WeightLoader(context, values::get, rank)) {
+        try (WeightLoader loader = new WeightLoader(context, values::get, rank,
+                values.keySet().stream().map(parameters::replaceable).toList())) {
             for (String name : values.keySet()) {
                 Parameter p = parameters.replaceable(name);
                 if (p.matrix()) {
@@ -189,10 +190,10 @@ public final class Weights {
      * Loads and packs every parameter. If a tensor is missing or its shape differs from the config, throws an
      * InputException that names the tensor.
      */
-    public static Weights load(Context context, Blueprint config, Precision precision, Rank rank, WeightSource source,
+    public static Weights load(Allocator memory, Blueprint config, Precision precision, Rank rank, WeightSource source,
             Progress progress) {
-        Weights weights = new Weights(context, config, precision, rank);
-        try (WeightLoader loader = new WeightLoader(context, source, rank)) {
+        Weights weights = new Weights(memory, config, precision, rank);
+        try (WeightLoader loader = new WeightLoader(weights.context, source, rank, weights.parameters.all())) {
             weights.load(loader, Group.MODEL);
             if (config.tieWordEmbeddings() && weights.headIsShared()) {
                 loader.matrix(weights.lmHead(), 0, weights.parameters.headParameter());

@@ -5,11 +5,22 @@ import java.lang.foreign.MemorySegment;
 /**
  * A tensor in host memory, usually part of a mapped file.
  *
- * @param dtype element type
- * @param shape row-major
- * @param data  the elements, in native memory
+ * @param dtype  element type
+ * @param shape  row-major
+ * @param data   the elements, in native memory
+ * @param reader copies parts of the data; of a mapped file it leaves no page in the memory of the process
  */
-public record HostTensor(DType dtype, long[] shape, MemorySegment data) {
+public record HostTensor(DType dtype, long[] shape, MemorySegment data, Reader reader) {
+    /** Copies the bytes that begin at {@code offset} of a tensor to all of {@code target}. Thread-safe. */
+    public interface Reader {
+        void read(long offset, MemorySegment target);
+    }
+
+    /** A tensor whose data is copied from {@code data}. */
+    public HostTensor(DType dtype, long[] shape, MemorySegment data) {
+        this(dtype, shape, data, (offset, target) -> MemorySegment.copy(data, offset, target, 0, target.byteSize()));
+    }
+
     public long elements() {
         long n = 1;
         for (long size : shape) {

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -14,7 +16,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.ingrain.tensor.DType;
+import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +46,32 @@ class SafetensorsTest {
             assertArrayEquals(new byte[] {8, 9, 10, 11, 12, 13, 14, 15},
                     opened.data("b").toArray(ValueLayout.JAVA_BYTE));
         }
+    }
+
+    /** The kernel counts the pages of a mapping that the process has touched (Rss in smaps). */
+    @Test
+    void aReadLeavesNoPageOfTheFileInMemory() throws IOException {
+        Path file = folder.resolve("large.safetensors");
+        float[] values = new float[2 << 20];
+        values[values.length - 1] = 3;
+        SafetensorsWriter.write(file, List.of(TensorOutput.of("w", values, new long[] {values.length})));
+        try (Safetensors opened = Safetensors.open(file); Arena arena = Arena.ofConfined()) {
+            HostTensor tensor = HostFloats.tensor(opened, "w");
+            MemorySegment half = arena.allocate(tensor.data().byteSize() / 2);
+            tensor.reader().read(half.byteSize(), half);
+            assertEquals(3, half.getAtIndex(ValueLayout.JAVA_FLOAT, values.length / 2 - 1));
+            assertTrue(residentKib(file) <= 128, residentKib(file) + " KiB");
+            assertEquals(-1, half.mismatch(tensor.data().asSlice(half.byteSize())));
+            assertTrue(residentKib(file) > 1024, "the mapping was read");
+        }
+    }
+
+    private static long residentKib(Path file) throws IOException {
+        List<String> maps = Files.readAllLines(Path.of("/proc/self/smaps"));
+        int at = IntStream.range(0, maps.size()).filter(i -> maps.get(i).endsWith(file.toString())).findFirst()
+                .orElseThrow();
+        return maps.subList(at, maps.size()).stream().filter(line -> line.startsWith("Rss:"))
+                .map(line -> line.replaceAll("\\D", "")).mapToLong(Long::parseLong).findFirst().orElseThrow();
     }
 
     @Test

@@ -84,7 +84,8 @@ class Fp8ParallelTest {
      * All three requests are in one batch.
      */
     private List<float[]> scores(String device, int ranks, String dtype) {
-        ModelOptions options = new ModelOptions(temp, device, 1, "auto", dtype, dtype, false, List.of(), true, 0,
+        ModelOptions options = new ModelOptions(temp, device, 1, "auto", dtype, dtype, false, List.of(),
+                WeightsOptions.random(0),
                 new ParallelConfig(ranks, 1), Optional.empty());
         try (Engine engine = Engine.open(options)) {
             Generator generator = engine.generator(SIZES, 2, RANK);

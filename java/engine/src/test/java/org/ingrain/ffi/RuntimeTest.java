@@ -94,16 +94,26 @@ class RuntimeTest {
     }
 
     @Test
-    void theCpuNeedsNoWorkspaceAndIsAlwaysDeterministic() {
-        assertEquals(0, context.matmulWorkspaceBytes(DType.BF16, 4096, 4096, 512, true));
-        context.reserveWorkspace(1 << 20);
+    void theCpuIsAlwaysDeterministic() {
         context.setDeterministic(true);
         context.setDeterministic(false);
+        assertTrue(context.deterministic());
+    }
+
+    /** A product uses workspace for its rows, at most 16 MiB. A context has none before it is reserved. */
+    @Test
+    void theWorkspaceGrowsAsReserved() {
+        assertEquals(512 * 1026 * 4, context.matmulWorkspaceBytes(DType.F32, 300, 1025, 512, false));
+        assertEquals(512 * 4096 * 4, context.matmulWorkspaceBytes(DType.F32, 4096, 1025, 512, true));
+        assertEquals(16 << 20, context.matmulWorkspaceBytes(DType.BF16, 4096, 32000, 1L << 40, true));
+        assertEquals(0, context.workspaceBytes());
+        context.reserveWorkspace(1 << 20);
+        context.reserveWorkspace(1 << 10);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment cells = arena.allocate(16, 8);
-            cells.fill((byte) -1);
             context.runtime.workspace(context.handle(), cells.address(), cells.address() + 8);
-            assertArrayEquals(new long[2], cells.toArray(ValueLayout.JAVA_LONG));
+            assertEquals(1 << 20, cells.get(ValueLayout.JAVA_LONG, 8));
+            assertEquals(0, cells.get(ValueLayout.JAVA_LONG, 0) % 256);
         }
     }
 

@@ -3,6 +3,7 @@ package org.ingrain.cli.flags;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.ingrain.engine.ModelOptions;
+import org.ingrain.engine.WeightsOptions;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -34,9 +35,15 @@ public final class ModelFlags {
             + "weights, bf16 for fp8 weights (default: ${DEFAULT-VALUE}).")
     String cacheDtype;
 
+    @Option(names = "--weights-cache", paramLabel = "DIR",
+            description = "CPU only: folder that keeps packed weights. The first start writes them, about the size of "
+            + "the model; later starts map them instead of loading the model (default: none).")
+    Path weightsCache;
+
     public ModelOptions options() {
         device.loadLibraries();
         return new ModelOptions(model, device.device, device.threads, device.isa, dtype, cacheDtype, deterministic,
-                kernels.files(), false, 0, device.parallel(), Optional.empty());
+                kernels.files(), weightsCache == null ? WeightsOptions.LOADED : WeightsOptions.cached(weightsCache),
+                device.parallel(), Optional.empty());
     }
 }

@@ -101,11 +101,11 @@ public final class FullParameters implements Parameters {
 
     private void read(Tensor target, HostTensor source) {
         Tensor staged = context.allocate(source.dtype(), source.shape());
-        // Java code copies the data first, because native code must not read a mapped file, which may be truncated at
+        // Java code reads the data first, because native code must not read a mapped file, which may be truncated at
         // any time.
-        MemorySegment host = context.hostAllocate(Math.max(Float.BYTES, source.data().byteSize()));
-        MemorySegment.copy(source.data(), 0, host, 0, source.data().byteSize());
-        context.copyToDevice(staged, host.asSlice(0, source.data().byteSize()));
+        MemorySegment host = context.hostAllocate(Math.max(Float.BYTES, staged.bytes())).asSlice(0, staged.bytes());
+        source.reader().read(0, host);
+        context.copyToDevice(staged, host);
         ops.convert(target, staged);
         context.synchronize();
         context.hostFree(host);
