@@ -88,12 +88,13 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   // All warps have the same number of turns.
   const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
+  const Places<S> at;
   Source<S> from;
   open<S>(from, a, blockIdx.x);
 #pragma unroll
   for (int d = 0; d < S::depth; ++d) {
 #pragma unroll
-    for (int m = 0; m < S::M; ++m) copy<S>(ring + d * S::slot, from, a, m);
+    for (int m = 0; m < S::M; ++m) copy<S>(ring + d * S::slot, from, a, at, m);
     advance<S>(from, a, turns);
   }
 #pragma unroll 1
@@ -101,7 +102,7 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
     float sums[S::M][S::TILES][4] = {};
 #pragma unroll 1
     for (int left = turns; left > 0; --left) {  // an upward count would spill registers for fp8 from 9 rows on
-      take<S>(sums, ring + slot, from, a);
+      take<S>(sums, ring + slot, from, a, at);
       advance<S>(from, a, turns);
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
     }
