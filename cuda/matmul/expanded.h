@@ -12,10 +12,10 @@ constexpr int threads = 256;
 constexpr int64_t library_bytes = 32 << 20, most_bytes = 256 << 20;  // of the workspace: for cuBLASLt, for a slab
 
 // out (rows, columns) = rows [row, ..) and columns [column, ..) of w. One block per 256 columns of a row.
-__global__ void __launch_bounds__(threads)
-    expand(bf16* out, Groups w, int64_t row, int64_t column, int64_t columns) {
+template <class E>
+__global__ void __launch_bounds__(threads) expand(E* out, Groups w, int64_t row, int64_t column, int64_t columns) {
   const int64_t c = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x;
-  if (c < columns) out[blockIdx.x * columns + c] = from_float<bf16>(w.element(row + blockIdx.x, column + c));
+  if (c < columns) out[blockIdx.x * columns + c] = from_float<E>(w.element(row + blockIdx.x, column + c));
 }
 
 inline int64_t scratch_bytes(int64_t rows, int64_t columns) {
@@ -46,7 +46,7 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p, const ing
     part.scratch_bytes = library_bytes;
     const int64_t rows = p.b_transposed ? part.N : p.K, columns = p.b_transposed ? p.K : part.N;
     const dim3 grid(static_cast<unsigned>(rows), blocks_for(columns, threads));
-    if (ingrain_status status = launch(expand, grid, threads, 0, ctx, reinterpret_cast<bf16*>(scratch), groups_of(w),
+    if (ingrain_status status = launch(expand<bf16>, grid, threads, 0, ctx, reinterpret_cast<bf16*>(scratch), groups_of(w),
                                        p.b_transposed ? n : 0, p.b_transposed ? 0 : n, columns))
       return status;
     bool taken = false;

@@ -165,21 +165,17 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
 #pragma GCC unroll 1
       for (int i = 0; i < W::loads; ++i)
 #pragma GCC unroll 2
-        for (int half = 0; half < 8 / W::loads; ++half) {
-          stored_columns columns[P];
+        for (int half = 0; half < 8 / W::loads; ++half)
 #pragma GCC unroll 4
           for (int p = 0; p < P; ++p) {
             ivec bytes = load_bytes(at + p * w_ld + i * 64);
             if constexpr (W::loads == 4)
               bytes = (half == 0 ? bytes : shift_right(bytes, 4)) & splat(0x0f0f0f0f);
-            columns[p] = columns_from(bytes);
-          }
+            const stored_columns columns = columns_from(bytes);
 #pragma GCC unroll 16
-          for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-            for (int p = 0; p < P; ++p)
-              q[r][p] = add_products(q[r][p], columns[p], x[r * x_ld].values[half * W::loads + i]);
-        }
+            for (int r = 0; r < R; ++r)
+              q[r][p] = add_products(q[r][p], columns, x[r * x_ld].values[half * W::loads + i]);
+          }
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
