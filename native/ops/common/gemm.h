@@ -7,10 +7,10 @@
 // that starts at 0, and the sums of the chunks are added in ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// context's workspace, block after block as the tasks read it. If the workspace has no room for all rows, the product is
-// computed in several passes of whole blocks of rows; if it has no room for one block, or if there is one group, each
-// task converts its blocks to its stack. A block of x stays in L2. One panel's block of columns stays in L1 while all
-// tiles of rows use it.
+// workspace of the context, block after block as the tasks read it. If the workspace has no room for all rows, the
+// product is computed in several passes. If it has no room for block_rows rows, each task converts its blocks to its
+// stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it. With x in
+// the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -77,6 +77,7 @@ template <> struct columns_of<bf16> {
 };
 #endif
 template <class W> using x_of = typename columns_of<W>::X;
+template <class W> constexpr int64_t long_rows = 768 / sizeof(x_of<W>);  // a block of x has 192 KiB
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
@@ -204,32 +205,36 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
 }
 
-// Computes rows [row, row + count), with their x in the workspace if `shared` is true.
+// Rows [row, row + count) of a product in blocks of m rows and groups of `group` panels. If x is not null, the rows of
+// x are converted to it first.
+struct gemm_pass {
+  int64_t row, count, m, group;
+  unsigned char* x;
+};
+
 template <class Problem>
-void gemm_pass(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape, int64_t row, int64_t count,
-               int64_t group, bool shared) {
+void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape, const gemm_pass& pass) {
   using W = typename Problem::Element;
-  const int64_t row_blocks = up(count, block_rows), groups = up(shape.panels, group);
+  const int64_t row_blocks = up(pass.count, pass.m), groups = up(shape.panels, pass.group);
   const auto block = [&](int64_t i) {
-    const int64_t begin = i * block_rows;
-    unsigned char* x = shared ? ctx->workspace + begin * x_bytes<W>(shape.columns) : nullptr;
-    return gemm_rows<W>{row + begin, std::min(block_rows, count - begin), x};
+    const int64_t begin = i * pass.m;
+    unsigned char* x = pass.x ? pass.x + begin * x_bytes<W>(shape.columns) : nullptr;
+    return gemm_rows<W>{pass.row + begin, std::min(pass.m, pass.count - begin), x};
   };
-  const int64_t m = std::min(count, block_rows);
-  if (shared) {
-    const int64_t longest = plan<W>(m, problem.small).columns;
+  if (pass.x) {
+    const int64_t longest = plan<W>(pass.m, problem.small).columns;
     const int64_t blocks = shape.columns / shape.chunk * up(shape.chunk, longest);
-    parallel_for(ctx, row_blocks * blocks, 1 + 16384 / (m * std::min(longest, shape.chunk)),
+    parallel_for(ctx, row_blocks * blocks, 1 + 16384 / (pass.m * std::min(longest, shape.chunk)),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t i = begin; i < end; ++i) convert_x(problem, shape, block(i / blocks), i % blocks);
                  });
   }
-  const int64_t work = m * group * panel_rows * shape.columns;
+  const int64_t work = pass.m * pass.group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
     gemm_scratch scratch;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i / row_blocks * group;
-      gemm_task(problem, shape, block(i % row_blocks), first, std::min(group, shape.panels - first), scratch);
+      const int64_t first = i / row_blocks * pass.group;
+      gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
     }
   });
 }
@@ -238,15 +243,21 @@ template <class Problem>
 void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
   using W = typename Problem::Element;
   if (shape.rows <= 0 || shape.panels <= 0) return;
-  const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
-  const int64_t together = plan<W>(m, problem.small).together;
-  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
-  const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
+  const int64_t pieces = 8L * ctx->pool.threads();
+  const int64_t fewest = plan<W>(std::min(shape.rows, block_rows), problem.small).together;
   const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns);  // rows of x that fit in the workspace
-  const int64_t fit = room >= shape.rows ? shape.rows : room / block_rows * block_rows;
-  const bool shared = fit > 0 && group < shape.panels;
-  for (int64_t row = 0, pass = shared ? fit : shape.rows; row < shape.rows; row += pass)
-    gemm_pass(ctx, problem, shape, row, std::min(pass, shape.rows - row), group, shared);
+  const bool shared = room >= std::min(shape.rows, block_rows) && shape.panels > fewest;
+  const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
+  // Long blocks of rows, unless there would be too few tasks for the threads.
+  const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
+  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
+  gemm_pass pass{0, count, up(count, row_blocks), 0, shared ? ctx->workspace : nullptr};
+  const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
+  pass.group = std::min(most / fewest, up(up(shape.panels * row_blocks, pieces), fewest)) * fewest;
+  for (; pass.row < shape.rows; pass.row += count) {
+    pass.count = std::min(count, shape.rows - pass.row);
+    gemm(ctx, problem, shape, pass);
+  }
 }
 
 }  // namespace ingrain::INGRAIN_ISA
