@@ -185,8 +185,8 @@ final class PackedMatrix implements QuantizedMatrix {
                 if (format().zeros()) {
                     zeros.set(ValueLayout.JAVA_BYTE, r * groups + g, (byte) zero);
                 } else if (zero != 1 << bits - 1) {
-                    throw new InputException(folder.path() + ": " + module + ".qzeros has zero point " + zero + ", expected "
-                            + (1 << bits - 1) + ", since sym is true and checkpoint_format is "
+                    throw new InputException(folder.path() + ": " + module + ".qzeros has zero point " + zero
+                            + ", expected " + (1 << bits - 1) + ", since sym is true and checkpoint_format is "
                             + (quantization.zeroOffset() == 1 ? "gptq" : "gptq_v2"));
                 }
             }

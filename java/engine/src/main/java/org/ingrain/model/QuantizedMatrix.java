@@ -3,8 +3,8 @@ package org.ingrain.model;
 import org.ingrain.tensor.Weight;
 
 /**
- * A matrix (N, C) that a checkpoint stores as integers with a scale for each group of columns. The stored tensors are in
- * memory until the matrix is closed.
+ * A matrix (N, C) that a checkpoint stores as integers with a scale for each group of columns. The stored tensors are
+ * in memory until the matrix is closed.
  */
 public interface QuantizedMatrix extends AutoCloseable {
     /** The row-major format in which {@link #read} returns the elements. */
