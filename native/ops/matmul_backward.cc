@@ -16,6 +16,15 @@ namespace {
 // last column of W are zeros.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
+  if (quantized(w)) {
+    for (int64_t r = 0; r < rows; ++r) {
+      row_group group;
+      read_group(group, w, row + r, column / w->group);
+      for (int64_t i = 0; i < panel_rows; ++i)
+        out[r * panel_rows + i] = i < columns ? group.element(column % w->group + i) : 0.0f;
+    }
+    return;
+  }
   if (w->layout == INGRAIN_ROW_MAJOR) {
     read_block(out, panel_rows, {w->data, w->dtype, w->columns}, row, rows, column, columns);
     return;

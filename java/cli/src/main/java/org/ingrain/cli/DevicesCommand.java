@@ -56,7 +56,8 @@ public final class DevicesCommand implements Callable<Integer> {
 
     @Under(Heading.MODEL)
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Type of its weights: f32, bf16, fp8 (GPU only) or auto (default: ${DEFAULT-VALUE}).")
+            description = "Type of its weights: f32, bf16, fp8 (GPU only), int8, int4 or auto "
+            + "(default: ${DEFAULT-VALUE}).")
     private String dtype;
 
     @Under(Heading.TRAINING)
@@ -146,8 +147,8 @@ public final class DevicesCommand implements Callable<Integer> {
         try (Arena arena = Arena.ofConfined()) {
             Tensor x = context.allocateZero(DType.BF16, rows, rows);
             new Ops(context).matmul(context.allocate(DType.BF16, rows, rows), x,
-                    new Weight(arena, context.allocateZero(DType.BF16, rows, rows), null, Weight.Layout.ROW_MAJOR, rows,
-                            rows, 0));
+                    new Weight(arena, Weight.Format.of(DType.BF16, Weight.Layout.ROW_MAJOR),
+                            context.allocateZero(DType.BF16, rows, rows), null, rows, rows, 0));
             context.synchronize();
             return "";
         } catch (BackendException e) {
