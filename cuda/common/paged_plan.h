@@ -32,7 +32,7 @@ constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_seq
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
-  int blocks;  // number of thread blocks that run at the same time
+  int blocks;  // number of thread blocks that run at the same time; depends on the device
   int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 

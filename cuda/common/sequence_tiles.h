@@ -1,6 +1,7 @@
 // Tiles of packed sequences, and functions that copy rows to shared memory. The lengths of the sequences are in device
 // memory and not available to the host.
 #pragma once
+#include "device_limits.h"
 #include "flash.h"
 #include "kv_cache.h"
 
@@ -43,9 +44,15 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Number of blocks to launch for a kernel that processes items. The host does not know the number of items at the
-// launch, so the blocks process items in rounds until no item is left.
-constexpr unsigned persistent_blocks = 264;
+// Writes the number of blocks to launch for a kernel that processes items: two per multiprocessor. The host does not
+// know the number of items at the launch, so the blocks process items in rounds until no item is left. A block computes
+// whole results, so the bits do not depend on the number of blocks.
+inline ingrain_status persistent_blocks(ingrain_context* ctx, unsigned* blocks) {
+  DeviceLimits device;
+  const ingrain_status status = device_limits(ctx, &device);
+  *blocks = 2 * device.multiprocessors;
+  return status;
+}
 
 // Returns the number of the item that this block processes in a round. All blocks run at the same time. Items with
 // higher numbers have less work, so every other round assigns the items to the blocks in descending order to balance

@@ -16,6 +16,7 @@
 // they finish together. A turn consists of whole cache lines. fp8 is converted four bytes at a time; the conversion
 // takes a third of the issue slots.
 #pragma once
+#include "device_limits.h"
 #include "few_rows_turns.h"
 
 namespace few_rows {
@@ -80,19 +81,20 @@ __device__ __forceinline__ void finish(const Arguments& a, const float (&sums)[S
 }
 
 // Block (i, chunk) computes tiles i, i + gridDim.x, ... of one chunk of the columns.
-template <class S> __global__ void __launch_bounds__(threads, 2) product(Arguments a) {
+template <class S> __global__ void __launch_bounds__(threads, resident_blocks) product(Arguments a) {
   char* const shared = dynamic_shared<char>();
   char* const ring = shared + threadIdx.x / 32 * S::ring;
   float* const partial = reinterpret_cast<float*>(shared + warps * S::ring);
   // All warps have the same number of turns.
   const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
+  const Places<S> at;
   Source<S> from;
   open<S>(from, a, blockIdx.x);
 #pragma unroll
   for (int d = 0; d < S::depth; ++d) {
 #pragma unroll
-    for (int m = 0; m < S::M; ++m) copy<S>(ring + d * S::slot, from, a, m);
+    for (int m = 0; m < S::M; ++m) copy<S>(ring + d * S::slot, from, a, at, m);
     advance<S>(from, a, turns);
   }
 #pragma unroll 1
@@ -100,7 +102,7 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
     float sums[S::M][S::TILES][4] = {};
 #pragma unroll 1
     for (int left = turns; left > 0; --left) {  // an upward count would spill registers for fp8 from 9 rows on
-      take<S>(sums, ring + slot, from, a);
+      take<S>(sums, ring + slot, from, a, at);
       advance<S>(from, a, turns);
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
     }
@@ -109,36 +111,34 @@ template <class S> __global__ void __launch_bounds__(threads, 2) product(Argumen
   copy_wait<0>();
 }
 
-struct Device {
-  unsigned slots;  // blocks that can be resident at the same time
-  bool deep;       // see Shape
-};
-
-// Starts at most `slots` blocks: the smallest number of blocks for which the largest number of tiles per block is as
-// small as with `slots` blocks.
+// Starts at most as many blocks as run at the same time: the smallest number of blocks for which the largest number of
+// tiles per block is as small as with all of them.
 template <class W, bool gated, int M, int TILES, bool deep>
-ingrain_status start(ingrain_context* ctx, Arguments a, unsigned slots) {
+ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
   using S = Shape<W, gated, M, TILES, deep>;
-  const unsigned chunks = static_cast<unsigned>(a.C / a.chunk), most = max(1u, slots / chunks);
+  static_assert(!deep || S::shared <= deep_bytes);
+  const unsigned chunks = static_cast<unsigned>(a.C / a.chunk),
+                 most = max(1u, device.resident(resident_blocks, S::shared) / chunks);
   a.tiles = blocks_for(gated ? a.N / 2 : a.N, S::outputs);
   const unsigned each = blocks_for(a.tiles, most);
   return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
 }
 
 // Chooses M. If there are many tokens, a tile has more weight rows, because more rows then share one read of x. A tile
-// has fewer weight rows if there would be fewer than 120 larger tiles (an H200 has 132 multiprocessors), or if shared
-// memory is too small.
-template <class W, bool gated> ingrain_status start(ingrain_context* ctx, const Arguments& a, const Device& device) {
-  const unsigned slots = device.slots;
-  const bool wide = a.N >= 64 * 120;
+// has fewer weight rows if the larger tiles would occupy less than 10/11 of the multiprocessors, or if shared memory is
+// too small. The order of summation is the same for all choices, so the bits do not depend on the device.
+template <class W, bool gated>
+ingrain_status start(ingrain_context* ctx, const Arguments& a, const DeviceLimits& device) {
+  const bool wide = a.N >= 64 * static_cast<int64_t>(device.multiprocessors * 10 / 11);
+  const bool deep = device.blocks_per_multiprocessor(resident_blocks, deep_bytes) == resident_blocks;
   if (a.T > 8) {
-    if (!device.deep) return start<W, gated, 2, 2, false>(ctx, a, slots);
-    return wide ? start<W, gated, 4, 2, true>(ctx, a, slots) : start<W, gated, 2, 2, true>(ctx, a, slots);
+    if (!deep) return start<W, gated, 2, 2, false>(ctx, a, device);
+    return wide ? start<W, gated, 4, 2, true>(ctx, a, device) : start<W, gated, 2, 2, true>(ctx, a, device);
   }
   if constexpr (!gated)
     if (!wide || a.T <= 4)
-      return device.deep ? start<W, false, 1, 1, true>(ctx, a, slots) : start<W, false, 1, 1, false>(ctx, a, slots);
-  return device.deep ? start<W, gated, 2, 1, true>(ctx, a, slots) : start<W, gated, 2, 1, false>(ctx, a, slots);
+      return deep ? start<W, false, 1, 1, true>(ctx, a, device) : start<W, false, 1, 1, false>(ctx, a, device);
+  return deep ? start<W, gated, 2, 1, true>(ctx, a, device) : start<W, gated, 2, 1, false>(ctx, a, device);
 }
 
 // Returns whether this kernel supports the product. x must be bf16 and have at most max_rows rows, w must be bf16 or
@@ -155,15 +155,8 @@ inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t 
 template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {
-  void* stream = nullptr;
-  // ingrain_native_stream also makes the context's device current.
-  if (ingrain_status status = ingrain_native_stream(ctx, &stream)) return status;
-  int device = 0, multiprocessors = 0, shared = 0;
-  cudaError_t error = cudaGetDevice(&device);
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  if (ingrain_status status = cuda_status(ctx, error, "few_rows")) return status;
-  const Device on{2u * static_cast<unsigned>(multiprocessors), shared >= 113 << 10};
+  DeviceLimits device;
+  if (ingrain_status status = device_limits(ctx, &device)) return status;
   const Arguments a{y,
                     static_cast<const bf16*>(x),
                     w->data,
@@ -175,8 +168,8 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
                     y_dtype,
                     beta,
                     0};
-  if (w->dtype == INGRAIN_BF16) return start<bf16, gated>(ctx, a, on);
-  return start<fp8, gated>(ctx, a, on);
+  if (w->dtype == INGRAIN_BF16) return start<bf16, gated>(ctx, a, device);
+  return start<fp8, gated>(ctx, a, device);
 }
 
 }  // namespace few_rows

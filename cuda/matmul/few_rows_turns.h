@@ -8,6 +8,8 @@ namespace few_rows {
 
 constexpr int warps = 8, threads = 32 * warps;
 constexpr int64_t max_rows = 16;
+constexpr unsigned resident_blocks = 2;      // blocks per multiprocessor
+constexpr size_t deep_bytes = 112 << 10;     // shared memory of the largest block with a deep ring
 
 struct Arguments {
   void* y;                // (chunks, T, N), or (T, N / 2) if gated
@@ -21,7 +23,8 @@ struct Arguments {
   unsigned tiles;
 };
 
-// `deep` is true on devices that have 113 KiB of shared memory for a block. On other devices less data is in flight.
+// `deep` is true on devices whose multiprocessors have shared memory for two blocks of deep_bytes (sm_90 and sm_100).
+// On other devices less data is in flight: 32 KiB per multiprocessor, if two blocks with shallow rings fit.
 template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   using W = W_;
   static constexpr bool gated = gated_;
@@ -62,13 +65,38 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
+// Leaves i unchanged, but the compiler can no longer compute i anew from its parts. So i stays in a register.
+__device__ __forceinline__ void opaque([[maybe_unused]] int& i) {
+#ifndef INGRAIN_SIMT
+  asm volatile("" : "+r"(i));
+#endif
+}
+
+// Offsets in a slot of the pieces that a lane copies and reads, which are computed once.
+template <class S> struct Places {
+  int copy_w, copy_x, w, x;  // w and x: the first piece of u = 0; an XOR with 64 (or 16) gives the other piece
+
+  __device__ __forceinline__ Places() {
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, row = lane / 8;
+    constexpr int pieces = 8 * S::X;
+    const int token = lane / pieces, piece = lane % pieces;
+    copy_w = row * 128 + (lane % 8 ^ row % 2 * 4) * 16;
+    copy_x = S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
+    w = g * 128 + (t ^ g % 2 * 4) * 16;
+    x = S::w_bytes + g * 128 * S::X + ((S::X * t) ^ g % 2 * (4 / (S::X * S::X))) * 16;
+    if constexpr (S::M < 4) opaque(copy_w), opaque(copy_x), opaque(w), opaque(x);  // else registers would be spilled
+  }
+};
+
 // Copies 16 rows of w for one turn (128 bytes of each row): rows 16·m to 16·m + 15 of the tile. If S::gated is true,
 // the first half of the tile's rows are rows of `gate`, and the second half are rows of `up`. If m is 0, also copies
 // the part of x for this turn. Odd rows are swizzled in shared memory, so that reads have no bank conflicts.
-template <class S> __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, int m) {
-  const int lane = threadIdx.x % 32, row = lane / 8, C = static_cast<int>(a.C);
+template <class S>
+__device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Arguments& a, const Places<S>& at,
+                                     int m) {
+  const int lane = threadIdx.x % 32, C = static_cast<int>(a.C);
   const int limit = from.columns > 0 ? from.rows : 0;
-  char* const to = slot + m * 2048 + row * 128 + (lane % 8 ^ row % 2 * 4) * 16;
+  char* const to = slot + m * 2048 + at.copy_w;
   const int first = S::gated ? m % (S::M / 2) * 16 : m * 16;
   const typename S::W* const w = from.w + (S::gated && m >= S::M / 2 ? a.N / 2 * a.C : 0);
 #pragma unroll
@@ -78,7 +106,7 @@ template <class S> __device__ __forceinline__ void copy(char* slot, const Source
     constexpr int pieces = 8 * S::X, step = 32 / pieces;  // pieces per row of x, rows of x per instruction
     const int token = lane / pieces, piece = lane % pieces;
     const int tokens = from.columns + lane % 8 * S::width - piece * 8 > 0 ? a.T - token : 0;
-    char* const x = slot + S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
+    char* const x = slot + at.copy_x;
 #pragma unroll
     for (int j = 0; j < S::tokens / step; ++j) copy_async16(x + j * 512, from.x + j * step * C, j * step < tokens);
   }
@@ -111,16 +139,16 @@ template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, u
 }
 
 // Reads a lane's elements of x for a turn, in the order of pairs_of.
-template <class S> __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot) {
-  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+template <class S>
+__device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot, const Places<S>& at) {
 #pragma unroll
   for (int u = 0; u < 2; ++u)
 #pragma unroll
     for (int n = 0; n < S::TILES; ++n)
 #pragma unroll
       for (int i = 0; i < S::X; ++i) {
-        const int piece = (S::X * (4 * u + t) + i) ^ (g % 2 * (4 / (S::X * S::X)));
-        const uint4 v = *reinterpret_cast<const uint4*>(slot + S::w_bytes + ((8 * n + g) * 8 * S::X + piece) * 16);
+        const int from = S::X == 1 ? at.x ^ 64 * u : (at.x ^ 16 * i) + 128 * u;
+        const uint4 v = *reinterpret_cast<const uint4*>(slot + from + n * 1024 * S::X);
         unsigned* const to = x[u][n] + 4 * i;
         if constexpr (S::X == 1) {
           to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
@@ -155,23 +183,21 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
 // refilled from `from`.
 template <class S>
 __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
-                                     const Arguments& a) {
-  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+                                     const Arguments& a, const Places<S>& at) {
   unsigned x[2][S::TILES][4 * S::X];
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
     __syncwarp();  // makes the copies of the other lanes visible
-    if (m == 0) read_x<S>(x, slot);
+    if (m == 0) read_x<S>(x, slot, at);
     uint4 w[2][2];
 #pragma unroll
     for (int u = 0; u < 2; ++u)
 #pragma unroll
       for (int half = 0; half < 2; ++half)
-        w[u][half] =
-            *reinterpret_cast<const uint4*>(slot + m * 2048 + half * 1024 + g * 128 + ((4 * u + t) ^ g % 2 * 4) * 16);
+        w[u][half] = *reinterpret_cast<const uint4*>(slot + m * 2048 + half * 1024 + (at.w ^ 64 * u));
     __syncwarp();
-    copy<S>(slot, from, a, m);
+    copy<S>(slot, from, a, at, m);
     multiply<S>(sums[m], w, x);
   }
 }

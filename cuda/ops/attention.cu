@@ -126,15 +126,17 @@ extern "C" ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* 
                                                     int64_t K, int64_t E, float scale) {
   if (const ingrain_status bad = check_heads(ctx, "attention_forward", H, K, E)) return bad;
   if (S == 0) return INGRAIN_OK;
+  unsigned blocks = 0;
+  if (const ingrain_status status = persistent_blocks(ctx, &blocks)) return status;
   const PackedHeads heads{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(H / K)};
   if (fits_tensor_core(dtype, H / K, E, qkv, y)) {
     const Arguments arguments{
         static_cast<bf16*>(y), lse, static_cast<const bf16*>(qkv), offsets, static_cast<int>(S), heads, scale};
-    if (E <= 64) return launch(attend<64>, persistent_blocks, threads, sizeof(Stages<64>), ctx, arguments);
-    return launch(attend<128>, persistent_blocks, threads, sizeof(Stages<128>), ctx, arguments);
+    if (E <= 64) return launch(attend<64>, blocks, threads, sizeof(Stages<64>), ctx, arguments);
+    return launch(attend<128>, blocks, threads, sizeof(Stages<128>), ctx, arguments);
   }
   return with_dtype(ctx, dtype, [&]<class X>() {
-    return launch(attend_plainly<X>, 4 * persistent_blocks, 32 * plain_warps, 0, ctx, static_cast<X*>(y), lse,
+    return launch(attend_plainly<X>, 4 * blocks, 32 * plain_warps, 0, ctx, static_cast<X*>(y), lse,
                   static_cast<const X*>(qkv), offsets, S, heads, scale);
   });
 }

@@ -249,15 +249,15 @@ template <int EP> __global__ void __launch_bounds__(threads, 2) query_gradients(
   }
 }
 
-template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Arguments& arguments) {
+template <int EP> ingrain_status launch_tiles(ingrain_context* ctx, const Arguments& arguments, unsigned blocks) {
   using Two = KeyShared<EP, 2>;
   size_t most = 0;
   if (ingrain_status status = cuda_status(ctx, most_dynamic_shared(key_gradients<EP, 2>, &most), "attention_backward"))
     return status;
   const bool two = most >= sizeof(Two);
-  if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, persistent_blocks, key_threads,
+  if (ingrain_status status = launch(two ? key_gradients<EP, 2> : key_gradients<EP, 1>, blocks, key_threads,
                                      two ? sizeof(Two) : sizeof(KeyShared<EP, 1>), ctx, arguments)) return status;
-  return launch(query_gradients<EP>, persistent_blocks, threads, sizeof(QueryShared<EP>), ctx, arguments);
+  return launch(query_gradients<EP>, blocks, threads, sizeof(QueryShared<EP>), ctx, arguments);
 }
 
 }  // namespace
@@ -268,25 +268,27 @@ extern "C" ingrain_status ingrain_attention_backward(ingrain_context* ctx, void*
                                                      int64_t K, int64_t E, float scale) {
   if (const ingrain_status bad = check_heads(ctx, "attention_backward", H, K, E)) return bad;
   if (S == 0) return INGRAIN_OK;
+  unsigned blocks = 0;
+  if (const ingrain_status status = persistent_blocks(ctx, &blocks)) return status;
   const PackedHeads heads{static_cast<int>(H), static_cast<int>(K), static_cast<int>(E), static_cast<int>(H / K)};
   return with_dtype(ctx, dtype, [&]<class X>() {
     const auto *gradient = static_cast<const X*>(dy), *input = static_cast<const X*>(qkv);
     auto* out = static_cast<X*>(dqkv);
     const auto* output = static_cast<const X*>(y);
     const auto add_up = [&](auto kernel) {
-      return launch(kernel, 4 * persistent_blocks, 32 * plain_warps, 0, ctx, delta, gradient, output, offsets, S, H, E);
+      return launch(kernel, 4 * blocks, 32 * plain_warps, 0, ctx, delta, gradient, output, offsets, S, H, E);
     };
     if constexpr (std::is_same_v<X, bf16>) {
       if (fits_tensor_core(dtype, H / K, E, qkv, dy)) {
         const Arguments arguments{out, delta, gradient, input, lse, offsets, static_cast<int>(S), heads, scale};
         const auto sums = fits_vectors<X>(E, output) ? row_sums_wide : row_sums<X>;
         if (ingrain_status status = add_up(sums)) return status;
-        return E <= 64 ? launch_tiles<64>(ctx, arguments) : launch_tiles<128>(ctx, arguments);
+        return E <= 64 ? launch_tiles<64>(ctx, arguments, blocks) : launch_tiles<128>(ctx, arguments, blocks);
       }
     }
     if (ingrain_status status = add_up(row_sums<X>)) return status;
     const PlainBackward<X> arguments{out, delta, gradient, input, lse, offsets, static_cast<int>(S), heads, scale};
-    return launch(plain_backward<X>, 4 * persistent_blocks, 32 * plain_warps, 0, ctx, arguments);
+    return launch(plain_backward<X>, 4 * blocks, 32 * plain_warps, 0, ctx, arguments);
   });
 }
 INGRAIN_EXPORT_OP(attention_backward)

@@ -12,16 +12,17 @@
 // Oracle   native/ops/attention_paged.cc
 // Test     AttentionPagedParityTest
 #include "counters.h"
+#include "device_limits.h"
 #include "fallback.h"
 #include "paged_block.h"
 #include "plain_attention.h"
 
 namespace {
 
-constexpr int resident_blocks = 264;  // two on each of 132 multiprocessors; each computes one item after another
+constexpr unsigned resident_blocks = 2;  // per multiprocessor; each block computes one item after another
 
 template <class C, int EP, int keys>
-__global__ void __launch_bounds__(paged_threads, 2) attend(__grid_constant__ const PagedArguments a) {
+__global__ void __launch_bounds__(paged_threads, resident_blocks) attend(__grid_constant__ const PagedArguments a) {
   using Shared = PagedShared<C, EP, keys>;
   Shared& shared = *dynamic_shared<Shared>();
   const PagedPlan plan(reinterpret_cast<int*>(&shared + 1), static_cast<int>(a.batch.sequences));
@@ -71,23 +72,21 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Uses tiles of 64 keys. At head_dim 128, tiles of 32 keys are used if a block cannot have enough shared memory for 64
-// keys (sm_86, sm_89 and sm_120 have 99 KB). Returns INGRAIN_UNSUPPORTED if the shared memory is too small for 32 keys
-// as well.
-template <class C, int EP, int keys = 64>
-ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& arguments) {
+// Returns INGRAIN_UNSUPPORTED if a block cannot have enough shared memory.
+template <class C, int EP, int keys>
+ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments, const DeviceLimits& device) {
   const ingrain_batch& batch = arguments.batch;
   const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
-  const unsigned grid =
-      static_cast<unsigned>(std::min<int64_t>(resident_blocks, 2 * batch.tokens * arguments.shape.K * chunks));
   const size_t plan = sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences),
                shared = sizeof(PagedShared<C, EP, keys>) + plan;
+  arguments.shape.blocks = static_cast<int>(device.resident(resident_blocks, shared));
+  const unsigned grid = static_cast<unsigned>(
+      std::min<int64_t>(arguments.shape.blocks, 2 * batch.tokens * arguments.shape.K * chunks));
   size_t most = 0;
   if (ingrain_status status =
           cuda_status(ctx, most_dynamic_shared(attend<C, EP, keys>, &most), "attention_paged_forward"))
     return status;
   if (shared <= most) return launch(attend<C, EP, keys>, grid, paged_threads, shared, ctx, arguments);
-  if constexpr (EP == 128 && keys == 64) return launch_tiles<C, EP, 32>(ctx, arguments);
   char what[256];
   snprintf(
       what, sizeof what,
@@ -98,8 +97,15 @@ ingrain_status launch_tiles(ingrain_context* ctx, const PagedArguments& argument
   return INGRAIN_UNSUPPORTED;
 }
 
+// Uses tiles of 64 keys. At head_dim 128, tiles of 32 keys are used if a multiprocessor does not have shared memory for
+// two blocks with 64 keys: sm_80 then runs two blocks, and sm_86, sm_89 and sm_120 run one. The size of the tiles
+// affects the bits, so the choice depends on the device, the type of the cache and head_dim only.
 template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
-  return arguments.shape.E <= 64 ? launch_tiles<C, 64>(ctx, arguments) : launch_tiles<C, 128>(ctx, arguments);
+  DeviceLimits device;
+  if (ingrain_status status = device_limits(ctx, &device)) return status;
+  if (arguments.shape.E <= 64) return launch_tiles<C, 64, 64>(ctx, arguments, device);
+  const bool two = device.blocks_per_multiprocessor(resident_blocks, sizeof(PagedShared<C, 128, 64>)) > 1;
+  return two ? launch_tiles<C, 128, 64>(ctx, arguments, device) : launch_tiles<C, 128, 32>(ctx, arguments, device);
 }
 
 }  // namespace
@@ -118,7 +124,7 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
                     static_cast<long>(batch->sequences), max_plan_sequences);
     const PagedShape shape{static_cast<int>(H), static_cast<int>(K),
                            static_cast<int>(E), static_cast<int>(tile_rows / group),
-                           resident_blocks,     0};
+                           0,                   0};
     PagedArguments arguments{static_cast<bf16*>(y),
                              static_cast<const bf16*>(qkv),
                              static_cast<const char*>(cache),

@@ -20,7 +20,9 @@ using namespace low_rank;
 
 constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
-constexpr int64_t token_blocks = 132 * resident_tokens;  // one wave of blocks on an H200
+// Number of blocks of token_sums: one wave on an H200. It determines the order of summation of dA and dB, so it is the
+// same on every device.
+constexpr int64_t token_blocks = 132 * resident_tokens;
 
 // out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if `accumulate` is true. Adjacent spans form groups
 // of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So

@@ -9,13 +9,14 @@
 // Bound    memory: (2·T·D + D) elements forward, 4·T·D backward (6·T·D with dw)
 // Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
 #include "column_sums.h"
+#include "device_limits.h"
 #include "dtype.h"
 #include "reduce.h"
 
 namespace {
 
 constexpr int kept = 2;  // vectors of a row that a thread keeps in registers
-constexpr int64_t resident = 4 * 132;  // number of blocks: four per multiprocessor of an H200
+constexpr unsigned resident_blocks = 4;  // per multiprocessor
 constexpr int max_threads = 512;
 
 unsigned threads_for(int64_t vectors) {
@@ -159,7 +160,16 @@ template <class E> struct WeightTerm {
   }
 };
 
-unsigned blocks_of(int64_t T) { return static_cast<unsigned>(T < resident ? T : resident); }
+// Launches a kernel whose blocks compute one row after another.
+template <class A, class... More>
+ingrain_status launch_rows(void (*kernel)(A, More...), int64_t vectors, ingrain_context* ctx, const A& rows,
+                           More... more) {
+  DeviceLimits device;
+  if (ingrain_status status = device_limits(ctx, &device)) return status;
+  const int64_t most = device.multiprocessors * int64_t{resident_blocks};
+  return launch(kernel, static_cast<unsigned>(rows.T < most ? rows.T : most), threads_for(vectors), 0, ctx, rows,
+                more...);
+}
 
 }  // namespace
 
@@ -171,7 +181,7 @@ extern "C" ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* y
         [&]<int N>() {
           const Rows<E> rows{static_cast<E*>(y),       nullptr, rstd, static_cast<const E*>(x), nullptr,
                              static_cast<const E*>(w), T,       D};
-          return launch(forward<E, N, false>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+          return launch_rows(forward<E, N, false>, (D + N - 1) / N, ctx, rows, eps);
         },
         y, x, w);
   });
@@ -193,7 +203,7 @@ extern "C" ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, voi
                              static_cast<const E*>(w),
                              T,
                              D};
-          return launch(forward<E, N, true>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, rows, eps);
+          return launch_rows(forward<E, N, true>, (D + N - 1) / N, ctx, rows, eps);
         },
         y, h, x, residual, w);
   });
@@ -218,7 +228,7 @@ extern "C" ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* 
           if (dw)
             if (ingrain_status status = column_sums::run<N>(ctx, "rms_norm_backward", dw, WeightTerm<E>{g}, T, D))
               return status;
-          return launch(backward<E, N>, blocks_of(T), threads_for((D + N - 1) / N), 0, ctx, g);
+          return launch_rows(backward<E, N>, (D + N - 1) / N, ctx, g);
         },
         dx, dy, dresidual, x, w);
   });

@@ -21,7 +21,7 @@ size_t physical_bytes() {
 
 // Properties of every device. The functions simt_configure and simt_set_patience change these properties.
 std::atomic<size_t> memory_bytes{physical_bytes()};
-std::atomic<int> shared_optin{227 << 10};
+std::atomic<int> shared_optin{227 << 10}, multiprocessors{4};
 std::atomic<int> patience_ms{10'000};
 std::atomic<bool> eager{false};
 
@@ -244,6 +244,11 @@ extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t me
   if (shared > 0) simt::shared_optin = shared;
 }
 
+// For tests: sets the number of multiprocessors that every device reports. The fewer, the more items a block computes.
+extern "C" __attribute__((visibility("default"))) void simt_set_multiprocessors(int32_t count) {
+  simt::multiprocessors = count;
+}
+
 cudaError_t cudaGetDeviceCount(int* count) { return *count = simt::devices, cudaSuccess; }
 cudaError_t cudaSetDevice(int device) {
   if (device < 0 || device >= simt::devices) return remember(cudaErrorInvalidDevice);
@@ -277,7 +282,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   snprintf(properties->name, sizeof properties->name, "emulated GPU");
   properties->totalGlobalMem = simt::memory_bytes;
   properties->sharedMemPerBlockOptin = static_cast<size_t>(simt::shared_optin);
-  properties->multiProcessorCount = 4;
+  properties->multiProcessorCount = simt::multiprocessors;
   properties->major = 9;
   properties->l2CacheSize = 32 << 20;
   return cudaSuccess;

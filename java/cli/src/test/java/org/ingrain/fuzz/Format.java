@@ -66,7 +66,27 @@ enum Format {
                 throw new UncheckedIOException(e);
             }
         }
+    },
+    /** A line with the name of a file, and then its content. Edits only the content. */
+    NAMED {
+        @Override
+        byte[] edit(byte[] file, Cursor edits) {
+            int end = Math.min(lineEnd(file) + 1, file.length);
+            String name = new String(file, 0, end, StandardCharsets.UTF_8).strip().split(" ", 2)[0];
+            byte[] content = (name.endsWith(".jsonl") ? JSON_LINES : JSON)
+                    .edit(Arrays.copyOfRange(file, end, file.length), edits);
+            return ByteBuffer.allocate(end + content.length).put(file, 0, end).put(content).array();
+        }
     };
+
+    /** The index of the first line feed; the length if there is none. */
+    static int lineEnd(byte[] file) {
+        int end = 0;
+        while (end < file.length && file[end] != '\n') {
+            end++;
+        }
+        return end;
+    }
 
     /** An edited copy of a whole file of this format. */
     abstract byte[] edit(byte[] file, Cursor edits);

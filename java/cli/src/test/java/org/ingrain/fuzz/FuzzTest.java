@@ -13,13 +13,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
 /** Every reader accepts a file or refuses it with an InputException. */
 class FuzzTest {
@@ -27,40 +24,21 @@ class FuzzTest {
     Path folder;
 
     /**
-     * Every reader accepts the seeds of its target. The kept inputs caused faults in the past and must cause none now.
+     * Passes a fixed number of inputs, made with a fixed seed, to every target. Among them are the inputs that caused
+     * faults in the past. Every target must accept one of its seeds.
      */
     @Test
-    void seedsAndKeptInputsCauseNoFault() throws IOException {
-        List<String> withoutAccepted = new ArrayList<>();
-        for (Target target : Targets.all()) {
-            boolean accepted = false;
-            for (byte[] seed : target.seeds()) {
-                accepted |= Fuzzer.read(target, seed);
-            }
-            if (!accepted) {
-                withoutAccepted.add(target.name());
-            }
-            for (Map.Entry<String, byte[]> input : Kept.inputs(target.name()).entrySet()) {
-                Fuzzer.read(target, input.getValue());
-            }
-        }
-        assertEquals(List.of(), withoutAccepted);
-    }
-
-    /** Passes a fixed number of inputs, made with a fixed seed, to every target of the group. */
-    @ParameterizedTest
-    @CsvSource({"(?!run-).*, 150", "run-.*, 10"})
-    void fuzzedInputsCauseNoFault(String targets, int runs) throws IOException, InterruptedException {
+    void fuzzedInputsCauseNoFault() throws IOException, InterruptedException {
         Path corpus = folder.resolve("corpus");
-        run("org.ingrain.fuzz.Fuzzer", targets, corpus.toString());
-        String output = run("-D" + Fuzzer.TARGET + "=" + targets, Jazzer.class.getName(),
+        String output = run("-D" + Fuzzer.CORPUS + "=" + corpus, Jazzer.class.getName(),
                 "--target_class=" + Fuzzer.class.getName(), "--instrumentation_includes=org.ingrain.**",
-                "--instrumentation_excludes=org.ingrain.fuzz.**", "--custom_hook_includes=org.ingrain.tokenizer.**",
-                "--custom_hooks=" + NoEncoderProcess.class.getName(),
+                "--instrumentation_excludes=org.ingrain.fuzz.**",
+                "--custom_hook_includes=org.ingrain.tokenizer.**:org.ingrain.distill.report.**",
+                "--custom_hooks=" + NoEncoderProcess.class.getName() + ":" + NoImages.class.getName(),
                 "--disabled_hooks=com.code_intelligence.jazzer.sanitizers.RegexInjection",
                 "--reproducer_path=" + folder,
                 "-artifact_prefix=" + folder + "/", "-seed=1", "-max_len=1024", "-len_control=0", "-timeout=600",
-                "-runs=" + runs, corpus.toString());
+                "-runs=70", corpus.toString());
         assertTrue(output.contains("Done "), output);
     }
 
@@ -69,7 +47,7 @@ class FuzzTest {
         Target target = new Target("test", Format.BYTES, List.of(new byte[1]), file -> {
             throw new IllegalStateException("a fault");
         });
-        Fuzzer.Fault fault = assertThrows(Fuzzer.Fault.class, () -> Fuzzer.read(target, new byte[] {1, 2}));
+        Target.Fault fault = assertThrows(Target.Fault.class, () -> target.accepts(new byte[] {1, 2}));
         assertEquals("test, 2 bytes 0102", fault.getMessage());
     }
 
@@ -88,7 +66,8 @@ class FuzzTest {
         Path temporary = Files.createDirectories(folder.resolve("tmp"));
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-Djava.io.tmpdir=" + temporary,
+                "--enable-native-access=ALL-UNNAMED", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-Djava.io.tmpdir=" + temporary,
                 "-Dingrain.root=" + System.getProperty("ingrain.root"), "-cp", classPath()));
         command.addAll(List.of(arguments));
         Path log = folder.resolve("log");

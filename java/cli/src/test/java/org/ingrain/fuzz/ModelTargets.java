@@ -38,62 +38,55 @@ final class ModelTargets {
             """;
     private static final String LAYER = "base_model.model.model.layers.0.";
 
-    private final Path folder;
+    static final List<Targets.Entry> ALL = List.of(
+            new Targets.Entry("safetensors", ModelTargets::safetensors),
+            new Targets.Entry("weights", ModelTargets::weights), new Targets.Entry("index", ModelTargets::index),
+            new Targets.Entry("config", ModelTargets::config),
+            new Targets.Entry("generation-config", ModelTargets::generationConfig),
+            new Targets.Entry("adapter-config", ModelTargets::adapterConfig),
+            new Targets.Entry("adapter-weights", ModelTargets::adapterWeights),
+            new Targets.Entry("elf", ModelTargets::elf));
 
-    private ModelTargets(Path folder) {
-        this.folder = folder;
+    private ModelTargets() {
     }
 
-    static List<Target> all(Path folder) throws IOException {
-        ModelTargets targets = new ModelTargets(folder);
-        return List.of(targets.safetensors(), targets.weights(), targets.index(), targets.config(),
-                targets.generationConfig(), targets.adapterConfig(), targets.adapterWeights(), targets.elf());
-    }
-
-    private Path make(String name) throws IOException {
-        return Files.createDirectories(folder.resolve(name));
-    }
-
-    private Target safetensors() throws IOException {
-        Path file = make("safetensors").resolve("model.safetensors");
-        List<byte[]> seeds = List.of(weightsFile(), adapterFile());
-        return Target.ofFile("safetensors", Format.SAFETENSORS, seeds, file, content -> {
+    private static Target safetensors(String name, Path folder) throws IOException {
+        Path file = folder.resolve("model.safetensors");
+        List<byte[]> seeds = List.of(weightsFile(folder), adapterFile(folder));
+        return Target.ofFile(name, Format.SAFETENSORS, seeds, file, content -> {
             try (Safetensors tensors = Safetensors.open(file)) {
-                tensors.names().forEach(name -> tensors.data(name).byteSize());
+                tensors.names().forEach(tensor -> tensors.data(tensor).byteSize());
             }
         });
     }
 
-    private Target weights() throws IOException {
-        Path model = make("weights");
-        Files.writeString(model.resolve("config.json"), CONFIG);
-        Path file = model.resolve("model.safetensors");
-        return Target.ofFile("weights", Format.SAFETENSORS, List.of(weightsFile()), file, content -> open(model));
+    private static Target weights(String name, Path folder) throws IOException {
+        Files.writeString(folder.resolve("config.json"), CONFIG);
+        Path file = folder.resolve("model.safetensors");
+        return Target.ofFile(name, Format.SAFETENSORS, List.of(weightsFile(folder)), file, content -> open(folder));
     }
 
-    private Target index() throws IOException {
-        Path model = make("index");
-        Files.writeString(model.resolve("config.json"), CONFIG);
-        Files.write(model.resolve("a.safetensors"), weightsFile());
-        Files.write(model.resolve("b.safetensors"), adapterFile());
+    private static Target index(String name, Path folder) throws IOException {
+        Files.writeString(folder.resolve("config.json"), CONFIG);
+        Files.write(folder.resolve("a.safetensors"), weightsFile(folder));
+        Files.write(folder.resolve("b.safetensors"), adapterFile(folder));
         byte[] seed = """
                 {"metadata": {"total_size": 1}, "weight_map": {"model.embed_tokens.weight": "a.safetensors",
                  "model.norm.weight": "a.safetensors", "%sself_attn.q_proj.lora_A.weight": "b.safetensors"}}
                 """.formatted(LAYER).getBytes(UTF_8);
-        Path file = model.resolve("model.safetensors.index.json");
-        return Target.ofFile("index", Format.JSON, List.of(seed), file, content -> open(model));
+        Path file = folder.resolve("model.safetensors.index.json");
+        return Target.ofFile(name, Format.JSON, List.of(seed), file, content -> open(folder));
     }
 
-    private Target config() throws IOException {
-        Path model = make("config");
+    private static Target config(String name, Path folder) throws IOException {
         List<byte[]> seeds = new ArrayList<>(List.of(CONFIG.getBytes(UTF_8), TinyModelFolder.config().getBytes(UTF_8)));
         try (Stream<Path> shapes = Files.list(Path.of(System.getProperty("ingrain.root"), "models"))) {
             for (Path shape : shapes.filter(path -> path.toString().endsWith(".json")).sorted().toList()) {
                 seeds.add(Files.readAllBytes(shape));
             }
         }
-        Path file = model.resolve("config.json");
-        return Target.ofFile("config", Format.JSON, seeds, file, content -> {
+        Path file = folder.resolve("config.json");
+        return Target.ofFile(name, Format.JSON, seeds, file, content -> {
             Blueprint blueprint = BlueprintReader.read(file);
             if (blueprint.numHiddenLayers() < 1000) {
                 blueprint.parameters();
@@ -101,36 +94,33 @@ final class ModelTargets {
         });
     }
 
-    private Target generationConfig() throws IOException {
-        Path model = make("generation_config");
-        Files.writeString(model.resolve("config.json"), CONFIG);
+    private static Target generationConfig(String name, Path folder) throws IOException {
+        Files.writeString(folder.resolve("config.json"), CONFIG);
         byte[] seed = "{\"bos_token_id\": 0, \"eos_token_id\": [1, 2], \"pad_token_id\": -1, \"do_sample\": true}"
                 .getBytes(UTF_8);
-        return Target.ofFile("generation-config", Format.JSON, List.of(seed), model.resolve("generation_config.json"),
-                content -> SpecialTokens.read(model));
+        return Target.ofFile(name, Format.JSON, List.of(seed), folder.resolve("generation_config.json"),
+                content -> SpecialTokens.read(folder));
     }
 
-    private Target adapterConfig() throws IOException {
-        Path adapter = make("adapter_config");
-        Blueprint model = blueprint();
-        Files.write(adapter.resolve("adapter_model.safetensors"), adapterFile());
+    private static Target adapterConfig(String name, Path folder) throws IOException {
+        Blueprint model = blueprint(folder);
+        Files.write(folder.resolve("adapter_model.safetensors"), adapterFile(folder));
         byte[] regex = ADAPTER.replace("[\"q_proj\", \"down_proj\"]", "\".*q_proj|.*down_proj\"")
                 .replace("[0]", "null").getBytes(UTF_8);
-        return Target.ofFile("adapter-config", Format.JSON, List.of(ADAPTER.getBytes(UTF_8), regex),
-                adapter.resolve("adapter_config.json"), content -> PeftAdapter.read(adapter, model));
+        return Target.ofFile(name, Format.JSON, List.of(ADAPTER.getBytes(UTF_8), regex),
+                folder.resolve("adapter_config.json"), content -> PeftAdapter.read(folder, model));
     }
 
-    private Target adapterWeights() throws IOException {
-        Path adapter = make("adapter_weights");
-        Blueprint model = blueprint();
-        Files.writeString(adapter.resolve("adapter_config.json"), ADAPTER);
-        return Target.ofFile("adapter-weights", Format.SAFETENSORS, List.of(adapterFile()),
-                adapter.resolve("adapter_model.safetensors"), content -> PeftAdapter.read(adapter, model));
+    private static Target adapterWeights(String name, Path folder) throws IOException {
+        Blueprint model = blueprint(folder);
+        Files.writeString(folder.resolve("adapter_config.json"), ADAPTER);
+        return Target.ofFile(name, Format.SAFETENSORS, List.of(adapterFile(folder)),
+                folder.resolve("adapter_model.safetensors"), content -> PeftAdapter.read(folder, model));
     }
 
-    private Target elf() throws IOException {
-        Path file = make("elf").resolve("kernel.so");
-        return Target.ofFile("elf", Format.BYTES, List.of(elfFile()), file, content ->
+    private static Target elf(String name, Path folder) throws IOException {
+        Path file = folder.resolve("kernel.so");
+        return Target.ofFile(name, Format.BYTES, List.of(elfFile()), file, content ->
                 ElfFile.requireWhole(file, file));
     }
 
@@ -141,27 +131,28 @@ final class ModelTargets {
         }
     }
 
-    private Blueprint blueprint() throws IOException {
-        Path file = make("blueprint").resolve("config.json");
-        return BlueprintReader.read(Files.writeString(file, CONFIG));
+    private static Blueprint blueprint(Path folder) throws IOException {
+        return BlueprintReader.read(Files.writeString(folder.resolve("config.json"), CONFIG));
     }
 
-    private byte[] weightsFile() throws IOException {
-        return written(tensor("model.embed_tokens.weight", 16, 8), tensor("model.norm.weight", 8),
+    private static byte[] weightsFile(Path folder) throws IOException {
+        return written(folder, tensor("model.embed_tokens.weight", 16, 8), tensor("model.norm.weight", 8),
                 tensor("lm_head.weight", 16, 8));
     }
 
-    private byte[] adapterFile() throws IOException {
-        return written(tensor(LAYER + "self_attn.q_proj.lora_A.weight", 2, 8),
+    private static byte[] adapterFile(Path folder) throws IOException {
+        return written(folder, tensor(LAYER + "self_attn.q_proj.lora_A.weight", 2, 8),
                 tensor(LAYER + "self_attn.q_proj.lora_B.weight", 8, 2),
                 tensor(LAYER + "mlp.down_proj.lora_A.weight", 1, 8),
                 tensor(LAYER + "mlp.down_proj.lora_B.weight", 8, 1), tensor("base_model.model.model.norm.weight", 8));
     }
 
-    private byte[] written(TensorOutput... tensors) throws IOException {
-        Path file = make("seeds").resolve("seed.safetensors");
+    private static byte[] written(Path folder, TensorOutput... tensors) throws IOException {
+        Path file = folder.resolve("seed");
         SafetensorsWriter.write(file, List.of(tensors));
-        return Files.readAllBytes(file);
+        byte[] content = Files.readAllBytes(file);
+        Files.delete(file);
+        return content;
     }
 
     private static TensorOutput tensor(String name, long... shape) {

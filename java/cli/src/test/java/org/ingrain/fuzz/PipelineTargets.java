@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -34,20 +35,25 @@ import org.ingrain.distill.task.QuestionConfig;
 import org.ingrain.distill.task.TaskConfig;
 import org.ingrain.files.DurableFile;
 import org.ingrain.sample.SamplingParams;
+import org.ingrain.tensor.InputException;
 
 /**
  * The files of a distillation. In the folder of a finished run, one file is edited and some of the later files are
- * removed; then the run is resumed.
+ * removed; then the run is resumed. The first line of an input has the names of these files, the edited file first; the
+ * rest is the content of the edited file. Fuzzed with {@link NoImages}.
  */
 final class PipelineTargets {
     /** For each case, the file that is edited, followed by the files that are removed. */
     private static final List<List<String>> CASES = List.of(
             List.of("samples.jsonl", "ledger.jsonl"), List.of("samples.jsonl"),
             List.of("ledger.jsonl"), List.of("ledger.jsonl", "train.jsonl"),
-            List.of("training.json"), List.of("timings.json"), List.of("train.jsonl", "training.json"),
-            List.of("data/pool.jsonl"), List.of("data/test.jsonl"), List.of("metrics.jsonl"),
+            List.of("training.json"), List.of("timings.json"), List.of("stages.json"), List.of("train.jsonl", "training.json"),
+            List.of("data/pool.jsonl"), List.of("data/test.jsonl"), List.of("training/metrics.jsonl"),
             List.of("evaluation/system-2/samples.jsonl", "evaluation/system-2/scores.jsonl"),
             List.of("evaluation/system-2/samples.jsonl"), List.of("evaluation/system-1/scores.jsonl"));
+
+    static final List<Targets.Entry> ALL = List.of(new Targets.Entry("run-folder", (name, folder) ->
+            new PipelineTargets(folder).target(name)));
 
     private final Path base;
     private final Pipeline pipeline;
@@ -86,30 +92,37 @@ final class PipelineTargets {
         }
     }
 
-    static List<org.ingrain.fuzz.Target> all(Path base) throws IOException {
-        PipelineTargets targets = new PipelineTargets(base);
-        List<org.ingrain.fuzz.Target> all = new ArrayList<>();
+    private org.ingrain.fuzz.Target target(String name) {
+        Map<String, List<String>> missing = new TreeMap<>();
+        List<byte[]> seeds = new ArrayList<>();
         for (List<String> files : CASES) {
-            if (targets.finished.containsKey(files.getFirst())) {
-                all.add(targets.target(files.getFirst(), files.subList(1, files.size())));
-            }
+            String first = String.join(" ", files);
+            missing.put(first, files);
+            String content = new String(required(files.getFirst()), StandardCharsets.UTF_8);
+            seeds.add((first + "\n" + content).getBytes(StandardCharsets.UTF_8));
         }
-        return all;
-    }
-
-    private org.ingrain.fuzz.Target target(String file, List<String> missing) {
-        String name = "run-" + file.replaceAll("\\.jsonl?$", "").replace('/', '-')
-                + (missing.isEmpty() ? "" : "-resumed");
-        Format format = file.endsWith(".jsonl") ? Format.JSON_LINES : Format.JSON;
-        return new org.ingrain.fuzz.Target(name, format, List.of(finished.get(file)), content -> {
+        return new org.ingrain.fuzz.Target(name, Format.NAMED, seeds, input -> {
+            int end = Format.lineEnd(input);
+            List<String> files = missing.get(new String(input, 0, end, StandardCharsets.UTF_8));
+            if (files == null) {
+                throw new InputException("the first line names no case");
+            }
             Path run = base.resolve("run");
             restore(run);
-            for (String other : missing) {
+            for (String other : files) {
                 Files.deleteIfExists(run.resolve(other));
             }
-            Files.write(run.resolve(file), content);
+            Files.write(run.resolve(files.getFirst()), Arrays.copyOfRange(input, Math.min(end + 1, input.length),
+                    input.length));
             pipeline.run(run);
         });
+    }
+
+    private byte[] required(String file) {
+        if (!finished.containsKey(file)) {
+            throw new IllegalStateException(file + ": not among the files of the run, which are " + finished.keySet());
+        }
+        return finished.get(file);
     }
 
     private void restore(Path run) throws IOException {
@@ -135,7 +148,8 @@ final class PipelineTargets {
             while (!waiting.isEmpty()) {
                 TextRequest request = waiting.removeFirst();
                 String prompt = request.messages().getLast().content();
-                String text = prompt.contains("rephrase") ? "In other words: " + prompt : "The answer is \"ab\".";
+                String text = prompt.startsWith("In other words: ") ? "The answer is \"ab\"."
+                        : "In other words: " + prompt;
                 Next next = done.apply(new TextCompletion(request.key(), text, 5, Finish.STOP));
                 waiting.addAll(next.requests());
                 waiting.removeIf(other -> next.cancelled().contains(other.key()));
@@ -147,8 +161,7 @@ final class PipelineTargets {
     private record Trains() implements Tuner {
         @Override
         public Tuned tune(Job job, Progress progress) {
-            DurableFile.write(job.folder().resolve("metrics.jsonl"),
-                    "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":0.5}\n");
+            DurableFile.write(job.folder().resolve("metrics.jsonl"), RunTargets.METRICS);
             DurableFile.write(job.folder().resolve("adapter/adapter.json"), "{}");
             return new Tuned("adapter", 1, 2, 2.5, 0.5, null);
         }

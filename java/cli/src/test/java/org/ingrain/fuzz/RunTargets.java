@@ -33,34 +33,30 @@ import picocli.CommandLine;
 
 /** Files of run folders, methods and recipes. */
 final class RunTargets {
-    private static final String METRICS = """
+    static final String METRICS = """
             {"step":1,"loss":2.5,"learning_rate":1.0E-4,"grad_norm":1.5,"tokens":12,"target_tokens":3}
             {"step":2,"loss":0.5,"learning_rate":1.0E-4,"grad_norm":1.0,"tokens":12,"target_tokens":3}
             {"step":2,"validation_loss":0.75}
             """;
     private static final List<String> METHODS = List.of("direct", "rar-2-step", "s2a", "bsm", "cot-few-shot");
 
+    static final List<Targets.Entry> ALL = List.of(
+            new Targets.Entry("manifest", RunTargets::manifest), new Targets.Entry("state", RunTargets::state),
+            new Targets.Entry("metrics", RunTargets::metrics), new Targets.Entry("method", RunTargets::method),
+            new Targets.Entry("recipe", RunTargets::recipe));
+
     private RunTargets() {
     }
 
-    static List<Target> all(Path folder) throws IOException {
-        List<Target> all = new ArrayList<>(List.of(manifest(folder.resolve("manifest")), state(folder.resolve("state")),
-                metrics(folder.resolve("metrics")), method(folder.resolve("method")),
-                recipe(folder.resolve("recipe"))));
-        all.addAll(PipelineTargets.all(folder.resolve("pipeline")));
-        return all;
-    }
-
-    private static Target manifest(Path folder) throws IOException {
-        Files.createDirectories(folder);
+    private static Target manifest(String name, Path folder) throws IOException {
         Manifest manifest = Manifest.of(Map.of("data", "data/pool.jsonl"),
                 Map.of("seed", 1, "method", Map.of("steps", 2)));
-        return Target.ofFile("manifest", Format.JSON, List.of(Json.pretty(manifest).getBytes(UTF_8)),
+        return Target.ofFile(name, Format.JSON, List.of(Json.pretty(manifest).getBytes(UTF_8)),
                 folder.resolve("run.json"), content -> RunLock.check(folder, manifest));
     }
 
     /** A training checkpoint with six values. The target reads it in the same way as the trainer. */
-    private static Target state(Path folder) throws IOException {
+    private static Target state(String name, Path folder) throws IOException {
         Path step = Files.createDirectories(folder.resolve("step-1"));
         Files.write(step.resolve("state.bin"), new byte[6 * Float.BYTES]);
         Path metrics = folder.resolve("metrics.jsonl");
@@ -68,7 +64,7 @@ final class RunTargets {
                 + "\"best_loss\":0.75,\"metrics_bytes\":94}").getBytes(UTF_8);
         Checkpoints checkpoints = new Checkpoints(folder, new TrainedState(List.of(new TrainedState.Run(6, List.of()))),
                 target -> { });
-        return Target.ofFile("state", Format.JSON, List.of(seed), step.resolve("state.json"), content -> {
+        return Target.ofFile(name, Format.JSON, List.of(seed), step.resolve("state.json"), content -> {
             Files.writeString(metrics, METRICS);
             var state = checkpoints.latest().orElseThrow();
             try (JsonLog log = JsonLog.open(metrics)) {
@@ -79,24 +75,24 @@ final class RunTargets {
         });
     }
 
-    private static Target metrics(Path folder) throws IOException {
-        Path file = Files.createDirectories(folder).resolve("metrics.jsonl");
+    private static Target metrics(String name, Path folder) throws IOException {
+        Path file = folder.resolve("metrics.jsonl");
         StudentFiles student = new StudentFiles(Arm.Role.DISTILLED, "distilled", "Distilled", "", List.of(""));
-        return Target.ofFile("metrics", Format.JSON_LINES, List.of(METRICS.getBytes(UTF_8)), file, content ->
+        return Target.ofFile(name, Format.JSON_LINES, List.of(METRICS.getBytes(UTF_8)), file, content ->
                 TrainingCurve.read(student, List.of(file, file)).losses(2));
     }
 
-    private static Target method(Path folder) throws IOException {
-        Path file = Files.createDirectories(folder).resolve("method.json");
+    private static Target method(String name, Path folder) throws IOException {
+        Path file = folder.resolve("method.json");
         List<byte[]> seeds = new ArrayList<>();
-        for (String name : METHODS) {
-            try (InputStream in = Methods.class.getResourceAsStream("/org/ingrain/distill/methods/" + name + ".json")) {
+        for (String shipped : METHODS) {
+            try (InputStream in = Methods.class.getResourceAsStream("/org/ingrain/distill/methods/" + shipped + ".json")) {
                 seeds.add(in.readAllBytes());
             }
         }
-        List<Task> tasks = TaskConfig.names().stream().map(name -> TaskConfig.of(name).make()).toList();
+        List<Task> tasks = TaskConfig.names().stream().map(task -> TaskConfig.of(task).make()).toList();
         SampleConfig sampling = new SampleConfig(List.of(2), SamplingParams.sampled(0.7, 0.9, 8, 1));
-        return Target.ofFile("method", Format.JSON, seeds, file, content -> {
+        return Target.ofFile(name, Format.JSON, seeds, file, content -> {
             Method method = Methods.load(file.toString());
             int refused = 0;
             for (Task task : tasks) {
@@ -113,8 +109,8 @@ final class RunTargets {
         });
     }
 
-    private static Target recipe(Path folder) throws IOException {
-        Path file = Files.createDirectories(folder).resolve("recipe.json");
+    private static Target recipe(String name, Path folder) throws IOException {
+        Path file = folder.resolve("recipe.json");
         List<byte[]> seeds = new ArrayList<>();
         try (Stream<Path> shipped = Files.list(Path.of(System.getProperty("ingrain.root"), "models/recipes"))) {
             for (Path path : shipped.sorted().toList()) {
@@ -122,7 +118,7 @@ final class RunTargets {
             }
         }
         CommandLine line = Main.commandLine();
-        return Target.ofFile("recipe", Format.JSON, seeds, file, content ->
+        return Target.ofFile(name, Format.JSON, seeds, file, content ->
                 Recipe.expand(new String[] {"distill", "--model", ".", "--recipe", file.toString()}, () -> line));
     }
 }

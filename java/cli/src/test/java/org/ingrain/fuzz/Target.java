@@ -3,9 +3,11 @@ package org.ingrain.fuzz;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.ingrain.tensor.InputException;
 
 /**
  * A reader under test. The reader may accept a file or refuse it with an InputException. Any other exception is a
@@ -22,6 +24,35 @@ record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
     /** Reads a file. */
     interface Reader {
         void read(byte[] file) throws Exception;
+    }
+
+    /** A fault. The message names the target and the file; the cause is the exception of the reader. */
+    static final class Fault extends AssertionError {
+        private static final int MOST_BYTES = 2000;
+
+        Fault(Target target, byte[] file, Throwable thrown) {
+            super(target.name() + ", " + file.length + " bytes "
+                    + HexFormat.of().formatHex(file, 0, Math.min(file.length, MOST_BYTES)), thrown);
+        }
+    }
+
+    /**
+     * Reads a file. Returns whether it was accepted.
+     *
+     * @throws Fault if the reader throws anything but an InputException with a message
+     */
+    boolean accepts(byte[] file) {
+        try {
+            reader.read(file);
+            return true;
+        } catch (InputException refused) {
+            if (refused.getMessage() == null || refused.getMessage().isBlank()) {
+                throw new Fault(this, file, refused);
+            }
+            return false;
+        } catch (Exception | Error thrown) {
+            throw new Fault(this, file, thrown);
+        }
     }
 
     /** A target whose files are written to a path before they are read. */

@@ -7,21 +7,52 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** All targets. The files of the targets are in a new folder below java.io.tmpdir; the caller removes this folder. */
+/** All targets. A target is made only if it is selected, because some need much time for this. */
 final class Targets {
     private Targets() {
     }
 
-    static List<Target> all() {
+    /** Makes a target. */
+    interface Maker {
+        /** @param folder a new folder for the target's files */
+        Target make(String name, Path folder) throws IOException;
+    }
+
+    /** A target that is not made yet. */
+    record Entry(String name, Maker maker) {
+    }
+
+    static List<String> names() {
+        return entries().stream().map(Entry::name).toList();
+    }
+
+    /**
+     * Makes the targets whose names match a regular expression. Their files are in a new folder below java.io.tmpdir,
+     * which the caller removes.
+     */
+    static List<Target> named(String names) {
         try {
             Path folder = Files.createTempDirectory("fuzz");
-            List<Target> all = new ArrayList<>(ModelTargets.all(folder));
-            all.addAll(TextTargets.all(folder.resolve("text")));
-            all.addAll(RowTargets.all(folder.resolve("rows")));
-            all.addAll(RunTargets.all(folder.resolve("runs")));
-            return List.copyOf(all);
+            List<Target> targets = new ArrayList<>();
+            for (Entry entry : entries()) {
+                if (entry.name().matches(names)) {
+                    Path own = Files.createDirectories(folder.resolve(entry.name()));
+                    targets.add(entry.maker().make(entry.name(), own));
+                }
+            }
+            return targets;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static List<Entry> entries() {
+        List<Entry> all = new ArrayList<>(ModelTargets.ALL);
+        all.addAll(TextTargets.ALL);
+        all.addAll(RowTargets.ALL);
+        all.addAll(RequestTargets.ALL);
+        all.addAll(RunTargets.ALL);
+        all.addAll(PipelineTargets.ALL);
+        return all;
     }
 }

@@ -25,42 +25,40 @@ final class TextTargets {
             + "\"eos_token\": {\"content\": \"</s>\"}, \"add_bos_token\": true, \"legacy\": false, "
             + "\"added_tokens_decoder\": {\"266\": {\"content\": \"<x>\", \"special\": true, \"lstrip\": true}}}";
 
+    static final List<Targets.Entry> ALL = List.of(
+            new Targets.Entry("tokenizer", TextTargets::tokenizerJson),
+            new Targets.Entry("sentencepiece", TextTargets::sentencePiece),
+            new Targets.Entry("tokenizer-config", TextTargets::tokenizerConfig),
+            new Targets.Entry("template", TextTargets::template));
+
     private TextTargets() {
     }
 
-    static List<Target> all(Path folder) throws IOException {
-        return List.of(tokenizerJson(folder.resolve("tokenizer")), sentencePiece(folder.resolve("sentencepiece")),
-                tokenizerConfig(folder.resolve("tokenizer_config")), template(folder.resolve("template")));
-    }
-
     /** Fuzzed with {@link NoEncoderProcess}. */
-    private static Target tokenizerJson(Path folder) throws IOException {
+    private static Target tokenizerJson(String name, Path folder) throws IOException {
         Path other = Files.createDirectories(folder.resolve("seeds"));
         byte[] bytes = Files.readAllBytes(TinyTokenizers.byteLevel(other));
         byte[] llama = Files.readAllBytes(TinyTokenizers.llama2Json(other));
-        return Target.ofFile("tokenizer", Format.JSON, List.of(bytes, llama), folder.resolve("tokenizer.json"),
+        return Target.ofFile(name, Format.JSON, List.of(bytes, llama), folder.resolve("tokenizer.json"),
                 content -> use(folder));
     }
 
-    private static Target sentencePiece(Path folder) throws IOException {
-        Files.createDirectories(folder);
+    private static Target sentencePiece(String name, Path folder) throws IOException {
         byte[] model = Files.readAllBytes(TinyTokenizers.sentencePiece(folder));
-        return Target.ofFile("sentencepiece", Format.BYTES, List.of(model), folder.resolve("tokenizer.model"),
+        return Target.ofFile(name, Format.BYTES, List.of(model), folder.resolve("tokenizer.model"),
                 content -> use(folder));
     }
 
-    private static Target tokenizerConfig(Path folder) throws IOException {
-        Files.createDirectories(folder);
+    private static Target tokenizerConfig(String name, Path folder) throws IOException {
         TinyTokenizers.sentencePiece(folder);
-        return Target.ofFile("tokenizer-config", Format.JSON, List.of(CONFIG.getBytes(UTF_8)),
+        return Target.ofFile(name, Format.JSON, List.of(CONFIG.getBytes(UTF_8)),
                 folder.resolve("tokenizer_config.json"), content -> use(folder));
     }
 
-    private static Target template(Path folder) throws IOException {
-        Files.createDirectories(folder);
+    private static Target template(String name, Path folder) throws IOException {
         TinyTokenizers.sentencePiece(folder);
         Tokenizer tokenizer = Tokenizers.open(folder);
-        return Target.ofFile("template", Format.BYTES, List.of(TEMPLATE.getBytes(UTF_8)),
+        return Target.ofFile(name, Format.BYTES, List.of(TEMPLATE.getBytes(UTF_8)),
                 folder.resolve("chat_template.jinja"),
                 content -> ChatTemplate.open(folder, tokenizer).render(MESSAGES, true));
     }

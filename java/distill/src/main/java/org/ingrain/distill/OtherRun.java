@@ -122,7 +122,7 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
         digests.require(file);
         Map<String, String> questions = new HashMap<>();
         JsonLines.forEach(folder.resolve(POOL), JsonNode.class,
-                question -> questions.put(question.path("id").asString(), Json.line(question)));
+                question -> questions.put(question.path("id").asString(""), Json.line(question)));
         Map<String, String> own = new HashMap<>();
         asked.stream().filter(Example::isAsGiven).forEach(question -> own.put(question.id(), Json.line(question)));
         Set<String> common = new HashSet<>();

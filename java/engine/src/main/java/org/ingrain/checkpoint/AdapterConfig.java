@@ -5,7 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
+import org.ingrain.files.BoundedRegex;
 import org.ingrain.model.Projection;
 import org.ingrain.tensor.Require;
 
@@ -82,8 +82,8 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
     }
 
     private static <T> Optional<T> byPattern(Map<String, T> patterns, String path) {
-        return patterns.entrySet().stream().filter(entry -> Pattern.compile("(.*\\.)?(" + entry.getKey() + ")$")
-                .matcher(path).lookingAt())
+        return patterns.entrySet().stream().filter(entry -> BoundedRegex.compile("pattern",
+                        "(.*\\.)?(" + entry.getKey() + ")").matches(path))
                 .map(Map.Entry::getValue).findFirst();
     }
 }

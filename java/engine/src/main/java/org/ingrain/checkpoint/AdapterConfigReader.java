@@ -6,8 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
+import org.ingrain.files.BoundedRegex;
 import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
@@ -72,12 +71,7 @@ final class AdapterConfigReader {
         if (fields.has(field)) {
             JsonFields object = fields.object(field);
             for (String regex : object.names()) {
-                try {
-                    Pattern.compile(regex);
-                } catch (PatternSyntaxException malformed) {
-                    throw new InputException(field + ": '" + regex + "' is not a regular expression: "
-                            + malformed.getDescription());
-                }
+                BoundedRegex.compile(field, regex);
                 patterns.put(regex, value.apply(object, regex));
             }
         }

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.stream.LongStream;
 import org.ingrain.files.DurableFile;
 import org.ingrain.files.Json;
@@ -101,6 +102,15 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return new Adapter(modules, changed);
     }
 
+    /** Matches expressions of the configuration. If one needs too many steps, the error names the file. */
+    private static <T> T matching(Safetensors tensors, Supplier<T> match) {
+        try {
+            return match.get();
+        } catch (InputException e) {
+            throw new InputException(tensors.file().resolveSibling(CONFIG) + ": " + e.getMessage(), e);
+        }
+    }
+
     private static List<LoraModule> modules(Safetensors tensors, AdapterConfig config, Blueprint model,
             TreeSet<String> unread) {
         List<LoraModule> modules = new ArrayList<>();
@@ -108,19 +118,20 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         for (Site site : parameters.adaptable()) {
             int layer = site.layer();
             Projection projection = site.projection();
-            if (!config.targets(layer, projection)) {
+            if (!matching(tensors, () -> config.targets(layer, projection))) {
                 continue;
             }
             if (config.loraBias() && projection == Projection.EMBED_TOKENS) {
                 throw new InputException(tensors.file().resolveSibling(CONFIG)
                         + ": lora_bias is set, which is not supported for embed_tokens");
             }
-            int rank = config.rank(layer, projection);
+            int rank = matching(tensors, () -> config.rank(layer, projection));
+            float scaling = matching(tensors, () -> config.scaling(layer, projection));
             Parameter w = parameters.get(site);
             String a = name(layer, projection, Part.A);
             String b = name(layer, projection, Part.B);
             String bias = name(layer, projection, Part.BIAS);
-            modules.add(new LoraModule(layer, projection, rank, config.scaling(layer, projection),
+            modules.add(new LoraModule(layer, projection, rank, scaling,
                     floats(tensors, a, rank, projection.inputs(w)), floats(tensors, b, projection.outputs(w), rank),
                     config.loraBias() ? floats(tensors, bias, w.rows()) : null));
             unread.removeAll(config.loraBias() ? List.of(a, b, bias) : List.of(a, b));

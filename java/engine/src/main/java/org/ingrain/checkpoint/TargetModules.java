@@ -3,12 +3,10 @@ package org.ingrain.checkpoint;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
+import org.ingrain.files.BoundedRegex;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Group;
 import org.ingrain.model.Projection;
-import org.ingrain.tensor.InputException;
 
 /**
  * The modules that an adapter adapts. As in PEFT, the modules are specified by a list of path suffixes, by one regular
@@ -44,7 +42,8 @@ public sealed interface TargetModules {
 
         @Override
         public boolean matches(String path) {
-            return regex.equalsIgnoreCase("all-linear") ? !TABLES.contains(path) : Pattern.matches(regex, path);
+            return regex.equalsIgnoreCase("all-linear") ? !TABLES.contains(path)
+                    : BoundedRegex.compile("target_modules", regex).matches(path);
         }
 
         @Override
@@ -62,12 +61,7 @@ public sealed interface TargetModules {
             return Optional.of(new Names(fields.texts(field)));
         }
         String regex = fields.text(field);
-        try {
-            Pattern.compile(regex);
-            return Optional.of(new Expression(regex));
-        } catch (PatternSyntaxException malformed) {
-            throw new InputException(fields.where() + ": " + field + " is '" + regex + "', not a regular expression: "
-                    + malformed.getDescription());
-        }
+        BoundedRegex.compile(fields.where() + ": " + field, regex);
+        return Optional.of(new Expression(regex));
     }
 }

@@ -66,16 +66,28 @@ public final class DurableFile {
      * Body)}.
      */
     public static void writePieces(Path target, Pieces pieces) {
-        requireReplaceable(target);
-        Path folder = target.toAbsolutePath().getParent();
-        Path fresh = Unfinished.beside(target);
-        try {
-            DurableFolder.make(folder);
+        replace(target, fresh -> {
             try (FileChannel channel = FileChannel.open(
                     fresh, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
                 pieces.writeTo(channel);
                 channel.force(true);
             }
+        });
+    }
+
+    /** Creates a file with its whole content. */
+    private interface Creation {
+        void create(Path fresh) throws IOException;
+    }
+
+    /** Creates a file under a temporary name and moves it to {@code target}. */
+    private static void replace(Path target, Creation creation) {
+        requireReplaceable(target);
+        Path folder = target.toAbsolutePath().getParent();
+        Path fresh = Unfinished.beside(target);
+        try {
+            DurableFolder.make(folder);
+            creation.create(fresh);
             Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
             DurableFolder.force(folder);
         } catch (IOException e) {
@@ -132,23 +144,19 @@ public final class DurableFile {
      * @throws InputException if the source cannot be read or the target cannot be written
      */
     public static void link(Path source, Path target) {
-        requireReplaceable(target);
-        Path folder = target.toAbsolutePath().getParent();
-        Path fresh = Unfinished.beside(target);
-        try {
-            DurableFolder.make(folder);
-            try {
-                Files.createLink(fresh, source.toRealPath());
-            } catch (UnsupportedOperationException | FileSystemException e) {
-                Files.copy(source, fresh);
-                DurableFolder.force(fresh);
-            }
-            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
-            DurableFolder.force(folder);
+        InputFile.requireRegular(source);
+        try (FileChannel _ = FileChannel.open(source, StandardOpenOption.READ)) {
+            Path real = source.toRealPath();
+            replace(target, fresh -> {
+                try {
+                    Files.createLink(fresh, real);
+                } catch (UnsupportedOperationException | FileSystemException e) {
+                    Files.copy(real, fresh);
+                    DurableFolder.force(fresh);
+                }
+            });
         } catch (IOException e) {
-            throw unwritable(target, e);
-        } finally {
-            discard(fresh);
+            throw unreadable(source, e);
         }
     }
 

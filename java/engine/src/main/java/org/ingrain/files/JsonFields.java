@@ -108,7 +108,8 @@ public final class JsonFields {
 
     public double number(String field) {
         JsonNode node = node(field);
-        require(node.isNumber(), field, node, "a number");
+        // An integer of hundreds of digits has no double value.
+        require(node.isNumber() && node.doubleValueOpt().isPresent(), field, node, "a number");
         return node.doubleValue();
     }
 

@@ -72,7 +72,8 @@ final class TokenizerCheck {
         if (value.isString()) {
             wellFormed(field, value.stringValue());
         } else if (value.isNumber()) {
-            require(Double.isFinite(value.doubleValue()), field, "has a number that is too large for a double");
+            require(Double.isFinite(value.doubleValueOpt().orElse(Double.NaN)), field,
+                    "has a number that is too large for a double");
         } else if (value.isObject()) {
             value.propertyNames().forEach(name -> wellFormed(field, name));
         }

@@ -165,10 +165,14 @@ class PeftAdapterTest {
         "lora_alpha is \"x\", expected a number|\"lora_alpha\":8|\"lora_alpha\":\"x\"",
         "lora_dropout: 1.5, expected|\"lora_dropout\":0.05|\"lora_dropout\":1.5",
         "target_modules is missing|[\"v_proj\",\"q_proj\"]|null",
-        "target_modules is '(', not a regular expression|[\"v_proj\",\"q_proj\"]|\"(\"",
+        "target_modules: (, expected a regular expression: Unclosed group|[\"v_proj\",\"q_proj\"]|\"(\"",
+        "the regular expression (.?.)+\\1# needs too many steps on a text of 31 "
+        + "characters|[\"v_proj\",\"q_proj\"]|\"(.?.)+\\\\1#\"",
+        "needs too many steps|\"rank_pattern\":{}|\"rank_pattern\":{\"(.?.)+\\\\1#\":2}",
+        "needs too many steps|\"alpha_pattern\":{}|\"alpha_pattern\":{\"(.?.)+\\\\1#\":2}",
         "target_modules is [gate], which names no module of the model that can be adapted"
         + "|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
-        "rank_pattern: '(' is not a regular expression|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
+        "rank_pattern: (, expected a regular expression: Unclosed group|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
         "layers_to_transform is set together with "
         + "target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",
     })

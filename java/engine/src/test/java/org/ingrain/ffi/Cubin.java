@@ -22,10 +22,20 @@ final class Cubin {
     private static final int RESERVED_SHARED = 1024;   // bytes that sm_90 reserves before a kernel's own memory
     private static final Map<Integer, String> OPCODES = Map.of(
             0x981, "LDG", 0x986, "STG", 0x983, "LDL", 0x387, "STL", 0x987, "STL");
+    private static final int PRODUCT = 0x23c;          // a product of the tensor core
+    private static final int BRANCH = 0x947;
     private static final String[] WIDTHS = {"8", "8", "16", "16", "32", "64", "128", ""};
 
     private final Map<String, Map<String, Integer>> accesses = new TreeMap<>();
     private final Map<String, Long> staticShared = new TreeMap<>();
+    private final Map<String, Loop> loops = new TreeMap<>();
+
+    /** Numbers of instructions and of tensor core products in a loop. */
+    record Loop(int instructions, int products) {
+        double share() {
+            return (double) products / instructions;
+        }
+    }
 
     /**
      * Reads the code for architecture {@code sm} from an object file of nvcc. The result is empty if the file has no
@@ -54,6 +64,7 @@ final class Cubin {
             int bytes = (int) elf.getLong(header + 0x20);
             if (name.startsWith(".text.")) {
                 accesses.put(name.substring(".text.".length()), accesses(elf, offset, bytes));
+                loop(elf, offset, bytes).ifPresent(loop -> loops.put(name.substring(".text.".length()), loop));
             } else if (name.startsWith(".nv.shared._Z")) {
                 staticShared.put(name.substring(".nv.shared.".length()), (long) bytes - RESERVED_SHARED);
             }
@@ -71,6 +82,32 @@ final class Cubin {
         return found;
     }
 
+    /** The loop with the largest share of tensor core products, that is, the innermost one. */
+    private static Optional<Loop> loop(ByteBuffer elf, int offset, int bytes) {
+        Loop best = null;
+        for (int at = 0; at < bytes; at += 16) {
+            long low = elf.getLong(offset + at);
+            if ((low & 0xfff) != BRANCH) {
+                continue;
+            }
+            long high = elf.getLong(offset + at + 8) & 0x3ffff;
+            long words = (high << 46 >> 16 | low >>> 34) << 8 | low >>> 16 & 0xff;
+            long target = at + 16 + 4 * words;
+            if (target < 0 || target > at) {
+                continue;
+            }
+            int products = 0;
+            for (long in = target; in <= at; in += 16) {
+                products += (elf.getLong(offset + (int) in) & 0xfff) == PRODUCT ? 1 : 0;
+            }
+            Loop loop = new Loop((int) (at - target) / 16 + 1, products);
+            if (products > 0 && (best == null || loop.share() > best.share())) {
+                best = loop;
+            }
+        }
+        return Optional.ofNullable(best);
+    }
+
     private static String text(ByteBuffer elf, int at) {
         int end = at;
         while (elf.get(end) != 0) {
@@ -84,6 +121,11 @@ final class Cubin {
     /** For each kernel (mangled name), the number of memory instructions of each kind and width, such as STG.128. */
     Map<String, Map<String, Integer>> accesses() {
         return accesses;
+    }
+
+    /** The innermost loop with tensor core products by kernel; kernels without such a loop are left out. */
+    Map<String, Loop> loops() {
+        return loops;
     }
 
     /** Bytes of static shared memory by kernel; kernels without static shared memory are left out. */

@@ -22,6 +22,12 @@ public final class Emulator {
                 ValueLayout.JAVA_INT);
     }
 
+    /** Sets the number of multiprocessors that every device reports. */
+    public static void setMultiprocessors(int count) {
+        call("libsimt.so", "simt_set_multiprocessors", handle -> { handle.invokeExact(count); },
+                ValueLayout.JAVA_INT);
+    }
+
     /** Sets whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER. */
     public static void loadEagerly(boolean whether) {
         call("libsimt.so", "simt_load_eagerly", handle -> { handle.invokeExact(whether ? 1 : 0); },

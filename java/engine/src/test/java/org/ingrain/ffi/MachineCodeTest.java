@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -75,11 +77,46 @@ class MachineCodeTest {
 
     @Test
     void nothingSpills() throws IOException {
-        for (String stem : List.of("sample", "lora", "attention_paged", "gather_rows", "silu_mul", "rope",
-                "cross_entropy")) {
+        for (String stem : List.of("sample", "lora", "attention", "attention_backward", "attention_paged",
+                "gather_rows", "silu_mul", "rope", "cross_entropy", "matmul", "matmul_silu_mul")) {
             cubin(stem).accesses().forEach((kernel, accesses) -> assertEquals(0,
                     accesses.keySet().stream().filter(access -> access.startsWith("LDL") || access.startsWith("STL"))
                     .count(), kernel + ": " + accesses));
         }
+    }
+
+    /**
+     * Limits the instructions that a warp of few_rows executes for a KiB of weight. An H200 reads 19 bytes per clock
+     * and multiprocessor; a multiprocessor starts four instructions per clock. So 140 instructions per KiB take two
+     * thirds of the time in which the memory delivers this KiB. One product has 16 by 16 elements of the weight, and a
+     * kernel with tiles of 16 tokens has two products for these elements.
+     */
+    @ParameterizedTest
+    @ValueSource(strings = {"matmul", "matmul_silu_mul"})
+    void fewRowsTakesFewInstructions(String stem) throws IOException {
+        Pattern shape = Pattern.compile("few_rows.*(fp8|bfloat16).*Lb[01]ELi\\dELi(\\d)ELb[01]E");
+        int seen = 0;
+        for (var kernel : cubin(stem).loops().entrySet()) {
+            Matcher matcher = shape.matcher(kernel.getKey());
+            if (!matcher.find()) {
+                continue;
+            }
+            seen++;
+            boolean fp8 = matcher.group(1).equals("fp8");
+            int elements = kernel.getValue().products() / Integer.parseInt(matcher.group(2)) * 256;
+            double each = kernel.getValue().instructions() * 1024.0 / (fp8 ? elements : 2 * elements);
+            assertTrue(each <= (fp8 ? 140 : 58), kernel + ": " + each + " instructions per KiB");
+        }
+        assertTrue(seen >= 10, seen + " kernels");
+    }
+
+    /** The loops of attention at head_dim 128: at least a fifth of all instructions are products. */
+    @Test
+    void attentionConsistsOfProducts() throws IOException {
+        Map<String, Cubin.Loop> loops = new TreeMap<>(cubin("attention").loops());
+        loops.putAll(cubin("attention_backward").loops());
+        loops.keySet().removeIf(name -> !name.contains("ILi128E"));
+        assertEquals(4, loops.size(), loops::toString);
+        loops.forEach((kernel, loop) -> assertTrue(loop.share() >= 0.2, kernel + ": " + loop));
     }
 }

@@ -93,6 +93,21 @@ class DurableFileTest {
     }
 
     @Test
+    void aHardLinkReplacesAFileAndNamesTheFileThatIsAtFault() throws IOException {
+        Path source = Files.writeString(folder.resolve("source"), "new");
+        Path target = Files.writeString(folder.resolve("target"), "old");
+        DurableFile.link(source, target);
+        assertTrue(Files.isSameFile(source, target));
+        Path absent = folder.resolve("absent");
+        assertEquals(absent + ": cannot be read: no such file",
+                assertThrows(InputException.class, () -> DurableFile.link(absent, target)).getMessage());
+        Path below = source.resolve("below");
+        assertTrue(assertThrows(InputException.class, () -> DurableFile.link(target, below)).getMessage()
+                .startsWith(below + ": cannot be written: "));
+        assertEquals("new", DurableFile.read(target));
+    }
+
+    @Test
     void aFolderIsRefused() throws IOException {
         Path target = Files.createDirectory(folder.resolve("there"));
         assertEquals(target + ": is a folder, expected a regular file or a new name", refusal(target));

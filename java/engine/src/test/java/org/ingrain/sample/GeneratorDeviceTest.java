@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.model.AdapterBank;
@@ -90,8 +91,17 @@ class GeneratorDeviceTest {
     }
 
     private static void assertAStepBehindYieldsTheSame(String order, GeneratorConfig config) {
-        List<Completion> expected = run(order, config, 0);
-        List<Completion> actual = run(order, config, 1);
+        List<Completion> expected = run(order, config, 0, stats -> assertGraphs(stats, false));
+        assertSame(expected, run(order, config, 1, stats -> assertGraphs(stats, true)));
+    }
+
+    private static void assertGraphs(GeneratorStats stats, boolean surplus) {
+        assertTrue(stats.graphCaptures() > 1 && stats.graphReplays() > 1, stats::toString);
+        assertEquals(stats.steps(), stats.eagerSteps() + stats.graphCaptures() + stats.graphReplays());
+        assertEquals(surplus, stats.surplus() > 0, stats::toString);
+    }
+
+    private static void assertSame(List<Completion> expected, List<Completion> actual) {
         for (int i = 0; i < expected.size(); i++) {
             assertArrayEquals(expected.get(i).ids(), actual.get(i).ids());
             assertArrayEquals(expected.get(i).logProbabilities(), actual.get(i).logProbabilities(), 0);
@@ -100,7 +110,18 @@ class GeneratorDeviceTest {
         }
     }
 
-    private static List<Completion> run(String order, GeneratorConfig config, int lag) {
+    /** The results do not depend on how many tokens a step may have, that is, on how prompts are divided into steps. */
+    @ParameterizedTest
+    @MethodSource("orders")
+    void theTokensOfAStepDoNotMatter(String order) {
+        List<Completion> expected = run(order, ROOMY, 1, stats -> { });
+        for (int tokens : new int[] {ROOMY.maxSequences(), 2048}) {
+            assertSame(expected, run(order, GeneratorConfig.of(64, ROOMY.maxSequences(), tokens)
+                    .withCacheTokens(ROOMY.cacheTokens()).withBlockSize(ROOMY.blockSize()), 1, stats -> { }));
+        }
+    }
+
+    private static List<Completion> run(String order, GeneratorConfig config, int lag, Consumer<GeneratorStats> check) {
         try (TinyModel model = open(order)) {
             model.context.setDeterministic(true);
             AdapterBank bank = new AdapterBank(model.context, model.weights, 2, 2, config.maxBatchTokens());
@@ -111,10 +132,7 @@ class GeneratorDeviceTest {
             generator.generate(requests()).forEach(all::addAll);
             generator.loadAdapter(1, List.of(adapter(-1, Projection.O_PROJ), adapter(1, Projection.Q_PROJ)));
             generator.generate(requests()).forEach(all::addAll);
-            GeneratorStats stats = generator.stats();
-            assertTrue(stats.graphCaptures() > 1 && stats.graphReplays() > 1, stats::toString);
-            assertEquals(stats.steps(), stats.eagerSteps() + stats.graphCaptures() + stats.graphReplays());
-            assertEquals(lag > 0, stats.surplus() > 0, stats::toString);
+            check.accept(generator.stats());
             return all;
         }
     }

@@ -92,6 +92,7 @@ class RefusalsTest {
             "min_tokens": -1                   | min_tokens        | min_tokens: -1, expected 0 or more
             "logit_bias": {"5": 101}           | logit_bias        | logit_bias: 101.0 for token id 5, expected -100
             "logit_bias": {"x": 1}             | logit_bias        | expected an object with a number for each token id
+            "logit_bias": {"1": 1e999}         | logit_bias        | expected an object with a number for each token id
             "logit_bias": [1]                  | logit_bias        | expected an object with a number for each token id
             "logit_bias": {"374": 1}           | logit_bias        | 374
             "wrong": 1                         | wrong             | wrong: unknown field

@@ -48,7 +48,9 @@ public record Publication(Path folder, Report report, Prompts prompts, List<Stud
         int room = ROOM / (students.size() + 1);
         List<LedgerPart> ledgers = students.stream().map(student -> LedgerPart.read(folder, student, room)).toList();
         AnswersPart answers = report.arms().isEmpty() ? null : AnswersPart.read(folder, report.arms(), room);
-        plots(ledgers, curves).forEach(this::writeImage);
+        Png png = new Png(Glyphs.load());
+        plots(ledgers, curves).forEach(plot -> DurableFile.write(
+                folder.resolve("plots/" + plot.words().name() + ".png"), out -> out.write(png.of(plot))));
         DurableFile.write(folder.resolve("report.html"),
                 new HtmlPage(report, prompts, ledgers, answers, curves).text());
     }
@@ -66,11 +68,6 @@ public record Publication(Path folder, Report report, Prompts prompts, List<Stud
             plots.add(VotesPlot.margins(ledger.student(), ledger.counts()).draw());
         }
         return plots;
-    }
-
-    private void writeImage(Plot plot) {
-        DurableFile.write(folder.resolve("plots/" + plot.words().name() + ".png"),
-                out -> out.write(new Png(Glyphs.load()).of(plot)));
     }
 
     private void writeEvents(TrainingCurve curve) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.ingrain.files.BoundedRegex;
 import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;

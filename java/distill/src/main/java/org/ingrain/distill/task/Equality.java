@@ -66,7 +66,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
             return number;
         }
         try {
-            return Numbers.key(new BigDecimal(number).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString());
+            return Numbers.key(Numbers.decimal(number).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString());
         } catch (NumberFormatException words) {
             return number;
         }
@@ -80,7 +80,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
             return key.equals(wanted);
         }
         try {
-            return new BigDecimal(key).subtract(new BigDecimal(wanted)).abs()
+            return Numbers.decimal(key).subtract(Numbers.decimal(wanted)).abs()
                     .compareTo(BigDecimal.valueOf(tolerance)) <= 0;
         } catch (NumberFormatException words) {
             return false;

@@ -23,6 +23,8 @@ final class Numbers {
     private static final String GROUPED = "\\d{1,3}(?:[,\u00a0\u2009\u202f]\\d{3})+";
     private static final String GROUPED_BY_SPACES = "\\d{1,3}(?: \\d{3})+";
     private static final String EXPONENT = "(?:[eE][-+]?\\d{1,4}(?!\\w)|\\h*[×x*]\\h*10\\^\\{?[-+]?\\d{1,4}\\}?)?";
+    /** Maximum number of digits before the decimal point, and after it. */
+    private static final int MOST_DIGITS = 20_000;
     private static final Pattern ANYWHERE = number(GROUPED);
     private static final Pattern CUED = number(GROUPED + "|" + GROUPED_BY_SPACES);
 
@@ -141,15 +143,32 @@ final class Numbers {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");
         String[] parts = digits.split("/", -1);
         try {
-            BigDecimal over = new BigDecimal(parts[0]);
+            BigDecimal over = decimal(parts[0]);
             if (parts.length == 1) {
                 return text(over);
             }
-            BigDecimal under = new BigDecimal(parts[1]);
+            BigDecimal under = decimal(parts[1]);
             return parts.length > 2 || under.signum() == 0 ? digits : fraction(over, under);
         } catch (NumberFormatException e) {
             return digits;
         }
+    }
+
+    /**
+     * The value of a number. A number with very many digits before or after the decimal point, such as
+     * {@code 1e2147483647}, counts as a text, because it needs too much memory when it is written without an exponent.
+     *
+     * @throws NumberFormatException if the text is not a number or has too many digits
+     */
+    static BigDecimal decimal(String number) {
+        BigDecimal value = new BigDecimal(number);
+        if (value.signum() == 0) {
+            return BigDecimal.ZERO;
+        }
+        if (value.scale() > MOST_DIGITS || (long) value.precision() - value.scale() > MOST_DIGITS) {
+            throw new NumberFormatException("more than " + MOST_DIGITS + " digits");
+        }
+        return value;
     }
 
     private static String fraction(BigDecimal over, BigDecimal under) {
@@ -177,7 +196,7 @@ final class Numbers {
             return plain;
         }
         try {
-            return text(new BigDecimal(parts[0]).divide(new BigDecimal(parts[1])));
+            return text(decimal(parts[0]).divide(decimal(parts[1])));
         } catch (ArithmeticException | NumberFormatException endless) {
             return plain;
         }

@@ -40,7 +40,7 @@ final class Oasst {
             } else if (row.path("parent_id").isMissingNode() || row.path("parent_id").isNull()) {
                 prompt(row, row.path("message_id").asString(where), prompts);
             } else {
-                reply(row, row.path("parent_id").asString(), replies);
+                reply(row, row.path("parent_id").asString(""), replies);
             }
         });
         List<Example> examples = new ArrayList<>();
@@ -55,7 +55,7 @@ final class Oasst {
     }
 
     private static void reply(JsonNode message, String parent, Map<String, List<Reply>> replies) {
-        boolean usable = message.path("role").asString("").equals("assistant") && message.path("rank").isNumber()
+        boolean usable = message.path("role").asString("").equals("assistant") && message.path("rank").canConvertToInt()
                 && message.path("lang").asString("").equals("en")
                 && !message.path("deleted").asBoolean(false);
         if (usable) {

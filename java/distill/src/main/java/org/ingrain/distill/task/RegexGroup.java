@@ -1,6 +1,7 @@
 package org.ingrain.distill.task;
 
 import java.util.Optional;
+import org.ingrain.files.BoundedRegex;
 import org.ingrain.tensor.InputException;
 
 /** Finds the source of one group in a regular expression. */

@@ -57,7 +57,11 @@ public record Sycophancy() implements Task {
                     where + ": expected prompt, a list of messages with content, and base.correct_answer");
         }
         List<String> aliases = new ArrayList<>(List.of(gold));
-        base.path("answer").forEach(alias -> aliases.add(alias.asString()));
+        base.path("answer").forEach(alias -> {
+            if (alias.isString() || alias.isNumber()) {
+                aliases.add(alias.asString());
+            }
+        });
         Map<String, String> fields = new LinkedHashMap<>();
         fields.put(ALIASES, String.join(SEPARATOR, aliases));
         fields.put(INCORRECT, base.path("incorrect_answer").asString(""));

@@ -45,13 +45,16 @@ public record TaskFile(String name, String question, Fields fields, String syste
             category = category == null ? "category" : category;
             options = options == null ? List.of() : List.copyOf(options);
             more = more == null ? Map.of() : more;
-            for (String placeholder : more.keySet()) {
+            more.forEach((placeholder, field) -> {
+                if (field == null) {
+                    throw new InputException("fields.more." + placeholder + ": null, expected the name of a field");
+                }
                 if (!placeholder.matches("[a-z][a-z0-9-]*") || placeholder.equals("question")
                         || placeholder.equals("previous")) {
                     throw new InputException("fields.more: " + placeholder
                             + ", expected small letters, digits and hyphens, not question or previous");
                 }
-            }
+            });
         }
     }
 

@@ -103,7 +103,7 @@ final class VerifierProcess {
         if (status == 0 && said.isPresent() && said.get().path("accepted").isBoolean()) {
             JsonNode score = said.get().path("score");
             return new Verdict(id, path, said.get().path("accepted").asBoolean(),
-                    score.isNumber() ? score.asDouble() : null, null);
+                    score.doubleValueOpt().isPresent() ? score.doubleValue() : null, null);
         }
         String fault = err.join().strip();
         if (status > 1 || status == 1 && !fault.isEmpty()) {

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tests which answers are found in typical texts of models. An empty expected value means that no answer is found. */
 class ExtractionTest {
@@ -253,6 +254,16 @@ class ExtractionTest {
     @CsvSource({"1/2, 0.5", "2/4, 1/2", "\u22125, -5", "'1,000.0', 1000", "1e3, 1000", "0, -0", "3/3, 1", "1/3, 2/6"})
     void equalNumbers(String one, String other) {
         assertEquals(AnswerFormat.NUMBER.key(one), AnswerFormat.NUMBER.key(other));
+    }
+
+    /** Without its exponent, such a number would need gigabytes. */
+    @ParameterizedTest
+    @ValueSource(strings = {"1e2147483647", "-1E-2147483647", "1e20001", "1/1e99999999", "1e99999999/3"})
+    void aNumberWithVeryManyDigitsIsAText(String number) {
+        assertEquals(number, AnswerFormat.NUMBER.key(number));
+        Equality rounded = new Equality(Equality.As.NUMERIC, 2, 0.5, null);
+        assertTrue(rounded.isEqual(number, number) && !rounded.isEqual(number, "1"));
+        assertEquals("0", AnswerFormat.NUMBER.key("0e2147483647"));
     }
 
     @ParameterizedTest

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -128,6 +129,20 @@ class ParquetRowsTest {
         bytes[23] ^= (byte) 0xff;
         Path file = write(bytes);
         assertEquals(file + ": cannot be read as Parquet: FAILED_TO_UNCOMPRESS(5)", refusal(file));
+    }
+
+    /**
+     * The size of the second page before compression, in bytes 51 and 52, becomes 2^31 - 1 and moves the rest of the
+     * file by three bytes. Then the reader looks for the third page at the wrong place.
+     */
+    @Test
+    void aPageThatClaimsMoreBytesThanTheFileHasIsRefused() throws IOException {
+        byte[] bytes = bytes(SNAPPY);
+        ByteBuffer moved = ByteBuffer.allocate(bytes.length + 3).put(bytes, 0, 51)
+                .put(new byte[] {(byte) 0xfe, (byte) 0xff, (byte) 0xff, (byte) 0xff, 0x0f})
+                .put(bytes, 53, bytes.length - 53);
+        Path file = write(moved.array());
+        assertEquals(file + ": cannot be read as Parquet: its pages claim more bytes than it has", refusal(file));
     }
 
     @Test

@@ -99,7 +99,7 @@ public final class Fields {
             return values;
         }
         for (String key : node.propertyNames()) {
-            if (!ID.matcher(key).matches() || !node.get(key).isNumber()) {
+            if (!ID.matcher(key).matches() || node.get(key).floatValueOpt().isEmpty()) {
                 throw unexpected(name, "an object with a number for each token id");
             }
             values.put(Integer.parseInt(key), node.get(key).floatValue());

@@ -29,7 +29,16 @@ public final class Glyphs {
     private Glyphs() {
     }
 
+    /** Reads the outlines once, at the first use. */
+    private static final class Shipped {
+        static final Glyphs GLYPHS = read();
+    }
+
     public static Glyphs load() {
+        return Shipped.GLYPHS;
+    }
+
+    private static Glyphs read() {
         Glyphs glyphs = new Glyphs();
         try (BufferedReader lines = new BufferedReader(
                 new InputStreamReader(Glyphs.class.getResourceAsStream("glyphs.txt"), StandardCharsets.UTF_8))) {

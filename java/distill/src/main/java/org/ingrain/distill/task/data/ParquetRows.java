@@ -1,6 +1,5 @@
 package org.ingrain.distill.task.data;
 
-import dev.hardwood.InputFile;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
 import dev.hardwood.row.PqList;
@@ -72,6 +71,9 @@ final class ParquetRows implements AutoCloseable {
             throw DurableFile.unreadable(file, e);
         } catch (RuntimeException e) {
             throw new InputException(file + ": cannot be read as Parquet: " + reason(e), e);
+        } catch (OutOfMemoryError e) {
+            throw new InputException(file + ": cannot be read as Parquet: a page needs more memory than Java may use",
+                    e);
         }
     }
 
@@ -85,7 +87,7 @@ final class ParquetRows implements AutoCloseable {
     }
 
     private static ParquetRows open(Path file) throws IOException {
-        ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
+        ParquetFileReader parquet = ParquetFileReader.open(new ParquetBytes(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
                 // The Parquet reader would never reach the end of a file without columns.

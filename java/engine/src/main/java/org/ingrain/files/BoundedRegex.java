@@ -1,6 +1,7 @@
-package org.ingrain.distill.task;
+package org.ingrain.files;
 
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -11,9 +12,11 @@ import org.ingrain.tensor.InputException;
  * search fails after it has read a certain number of characters. This limit depends on the length of the text, but not
  * on the machine or its load.
  */
-final class BoundedRegex {
+public final class BoundedRegex {
     /** Characters that a search may read in addition to {@link #STEPS_PER_CHARACTER} for each character of the text. */
     private static final long STEPS = 50_000_000;
+    /** The same for a name, because an adapter's expression is matched with the name of every module. */
+    private static final long STEPS_OF_NAME = 500_000;
     private static final long STEPS_PER_CHARACTER = 1000;
 
     private final Pattern pattern;
@@ -27,7 +30,7 @@ final class BoundedRegex {
      *
      * @param field name of the field with the expression, for error messages
      */
-    static BoundedRegex compile(String field, String regex) {
+    public static BoundedRegex compile(String field, String regex) {
         try {
             return new BoundedRegex(Pattern.compile(regex));
         } catch (PatternSyntaxException e) {
@@ -37,7 +40,7 @@ final class BoundedRegex {
     }
 
     /** Number of groups of the expression. */
-    int groups() {
+    public int groups() {
         return pattern.matcher("").groupCount();
     }
 
@@ -46,15 +49,29 @@ final class BoundedRegex {
      *
      * @throws InputException if the search needs too many steps or nests too deep
      */
-    Optional<String> find(String text, int group, boolean last) {
-        String found = null;
-        try {
-            long most = STEPS + STEPS_PER_CHARACTER * text.length();
-            Matcher matcher = pattern.matcher(new Counted(text, new long[] {most}));
+    public Optional<String> find(String text, int group, boolean last) {
+        return bounded(text, STEPS, matcher -> {
+            String found = null;
             while ((last || found == null) && matcher.find()) {
                 found = matcher.group(group) == null ? found : matcher.group(group);
             }
             return Optional.ofNullable(found);
+        });
+    }
+
+    /**
+     * Whether the expression matches a whole name, such as the path of a module.
+     *
+     * @throws InputException if the search needs too many steps or nests too deep
+     */
+    public boolean matches(String name) {
+        return bounded(name, STEPS_OF_NAME, Matcher::matches);
+    }
+
+    private <T> T bounded(String text, long steps, Function<Matcher, T> search) {
+        try {
+            long most = steps + STEPS_PER_CHARACTER * text.length();
+            return search.apply(pattern.matcher(new Counted(text, new long[] {most})));
         } catch (TooManySteps | StackOverflowError e) {
             throw new InputException("the regular expression " + pattern + " needs too many steps on a text of "
                     + text.length() + " characters, expected one without nested or adjacent repetitions", e);

@@ -1,0 +1,54 @@
+package org.ingrain.distill.task.data;
+
+import dev.hardwood.InputFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The bytes of a Parquet file. The amount that can be read is limited, because the Parquet reader reads without end if
+ * the header of a page claims more bytes than the file has.
+ */
+final class ParquetBytes implements InputFile {
+    /** Largest number of times that each byte is read on average. */
+    private static final int MOST_TIMES = 16;
+    private static final long MORE = 64 << 20;
+    /** Bytes that a call counts in addition to those that it reads, so that empty ranges are also limited. */
+    private static final int CALL = 256;
+
+    private final InputFile file;
+    private final AtomicLong read = new AtomicLong();
+
+    ParquetBytes(Path path) {
+        file = InputFile.of(path);
+    }
+
+    @Override
+    public void open() throws IOException {
+        file.open();
+    }
+
+    @Override
+    public ByteBuffer readRange(long offset, int length) throws IOException {
+        if (read.addAndGet(CALL + (long) length) > MOST_TIMES * file.length() + MORE) {
+            throw new IOException("its pages claim more bytes than it has");
+        }
+        return file.readRange(offset, length);
+    }
+
+    @Override
+    public long length() throws IOException {
+        return file.length();
+    }
+
+    @Override
+    public String name() {
+        return file.name();
+    }
+
+    @Override
+    public void close() throws IOException {
+        file.close();
+    }
+}

@@ -1,0 +1,192 @@
+package org.ingrain.ops;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.stream.Stream;
+import org.ingrain.ffi.Emulator;
+import org.ingrain.ops.PagedCase.Layer;
+import org.ingrain.ops.PagedCase.Schedule;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Tests GPUs with other limits than the emulated GPU: the number of multiprocessors and the shared memory of a block.
+ * Ops use tiles, and start as many blocks, as the device can run; or they use a fallback kernel, whose calls are
+ * counted.
+ */
+class DeviceLimitsTest {
+    /** A GPU with its number of multiprocessors and the kilobytes of shared memory of a block. */
+    private record Card(String name, int multiprocessors, int kilobytes) {
+        void emulate() {
+            Emulator.configure(0, kilobytes << 10);
+            Emulator.setMultiprocessors(multiprocessors);
+        }
+
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    private static final Card EMULATED = new Card("emulated", 4, 227);
+    private static final Card H200 = new Card("H200", 132, 227);
+    private static final Card A100 = new Card("A100", 108, 163);
+    private static final Card L40S = new Card("L40S", 142, 99);
+    private static final Card RTX_4090 = new Card("RTX 4090", 128, 99);
+
+    @AfterEach
+    void restore() {
+        if (!targets().isEmpty()) {
+            EMULATED.emulate();
+        }
+    }
+
+    static List<TestTarget> targets() {
+        List<TestTarget> emulated = TestTarget.available().stream().filter(target -> target.name().startsWith("simt"))
+                .toList();
+        if (emulated.isEmpty()) {
+            System.out.println("Skipped: no emulated GPU here");
+        }
+        return emulated;
+    }
+
+    @ParameterizedTest(name = "{1} on {0}", allowZeroInvocations = true)
+    @MethodSource("smallCards")
+    void pagedAttentionTakesSmallerTiles(TestTarget target, Card card) {
+        card.emulate();
+        try (ParityCheck lab = target.open()) {
+            AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
+            assertEquals(Map.of(), lab.context().fallbacks());
+        }
+    }
+
+    static List<Arguments> smallCards() {
+        return targets().stream().flatMap(target -> Stream.of(A100, L40S).map(card -> Arguments.of(target, card)))
+                .toList();
+    }
+
+    /**
+     * Sets 64 KB, which is less than any GPU has. With 99 KB, a tile always fits unless a batch has more than about
+     * 1,250 sequences.
+     */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("targets")
+    void pagedAttentionFallsBackWhereNoTileFits(TestTarget target) {
+        new Card("64 KB", 4, 64).emulate();
+        try (ParityCheck lab = target.open()) {
+            AttentionPagedParityTest.holds(lab, lab.ops(), lab.ops(), DType.BF16, DType.BF16);
+            SortedMap<String, Long> fallbacks = lab.context().fallbacks();
+            assertTrue(!fallbacks.isEmpty() && fallbacks.keySet().stream()
+                    .allMatch(what -> what.startsWith("attention_paged_forward of ")), fallbacks::toString);
+        }
+    }
+
+    /** Only tiles of paged attention at head_dim 128 depend on the device in a way that affects the bits. */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("targets")
+    void bitsDoNotDependOnTheDevice(TestTarget target) {
+        List<byte[]> expected = results(target, EMULATED);
+        for (Card card : List.of(H200, A100, L40S, RTX_4090)) {
+            List<byte[]> actual = results(target, card);
+            for (int i = 0; i < expected.size(); i++) {
+                assertArrayEquals(expected.get(i), actual.get(i), "result " + i + " on " + card);
+            }
+        }
+    }
+
+    /** The results of all ops whose grid or tiles depend on the device. */
+    private static List<byte[]> results(TestTarget target, Card card) {
+        card.emulate();
+        List<byte[]> results = new ArrayList<>();
+        try (ParityCheck lab = target.open()) {
+            ParityCheck.Data source = lab.normal(DType.BF16, 400, 528);
+            Weight fp8 = lab.context().weight(DType.F8E4M3, Weight.Layout.ROW_MAJOR, 400, 528, 0);
+            lab.ops().pack(fp8, source.tensor(), 0);
+            for (Weight w : List.of(lab.weight(source, Weight.Layout.ROW_MAJOR, 0), fp8)) {
+                for (int rows : new int[] {1, 7, 16}) {
+                    Tensor x = lab.normal(0.1, DType.BF16, rows, 528).tensor();
+                    Tensor y = lab.output(DType.F32, rows, 400);
+                    lab.ops().matmul(y, x, w);
+                    results.add(lab.bytes(y));
+                    Tensor gated = lab.output(DType.BF16, rows, 200);
+                    lab.ops().matmulSiluMul(gated, lab.output(DType.BF16, rows, 400), x, w);
+                    results.add(lab.bytes(gated));
+                }
+            }
+            norms(lab, results);
+            attention(lab, results);
+            var paged = new PagedCase(lab, Layer.of(8, 2, 64, DType.BF16, DType.BF16, 16), 1, 3, 17, 290, 276, 275, 7);
+            for (float[] y : paged.run(lab.ops(), lab.ops(), new Schedule(true, true, Schedule.WHOLE, 1, 2))) {
+                results.add(Floats.bits(DType.F32, y));
+            }
+            lab.assertGuards();
+        }
+        return results;
+    }
+
+    private static void norms(ParityCheck lab, List<byte[]> results) {
+        Tensor x = lab.normal(DType.BF16, 40, 96).tensor();
+        Tensor w = lab.normal(DType.BF16, 96).tensor();
+        Tensor y = lab.output(DType.BF16, 40, 96);
+        lab.ops().rmsNorm(y, null, x, w, 1e-5f);
+        results.add(lab.bytes(y));
+    }
+
+    private static void attention(ParityCheck lab, List<byte[]> results) {
+        var heads = new Ops.Heads(8, 2, 64, 0.125f);
+        Tensor qkv = lab.normal(DType.BF16, 150, heads.columns()).tensor();
+        Tensor dy = lab.normal(DType.BF16, 150, 512).tensor();
+        Tensor offsets = lab.ints(0, 90, 150);
+        Tensor y = lab.output(DType.BF16, 150, 512);
+        Tensor lse = lab.output(DType.F32, 150, 8);
+        lab.ops().attention(y, lse, qkv, offsets, heads);
+        results.add(lab.bytes(y));
+        Tensor dqkv = lab.output(DType.BF16, 150, heads.columns());
+        lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 150, 8), dy,
+                new Ops.AttentionState(qkv, y, lse, offsets), heads);
+        results.add(lab.bytes(dqkv));
+    }
+
+    /**
+     * A product of 8,192 rows of weight on a card: the end of the shape's name (weight rows per tile in 16s, tokens in
+     * eights, deep ring), and the number of blocks.
+     */
+    static List<Arguments> products() {
+        return targets().stream().limit(1).flatMap(target -> Stream.of(
+                Arguments.of(target, H200, 1, "false, 1, 1, true", 256),
+                Arguments.of(target, H200, 16, "false, 4, 2, true", 128),
+                Arguments.of(target, A100, 1, "false, 1, 1, false", 171),
+                Arguments.of(target, A100, 16, "false, 2, 2, false", 128),
+                Arguments.of(target, L40S, 1, "false, 1, 1, false", 256),
+                Arguments.of(target, L40S, 8, "false, 1, 1, false", 256),
+                Arguments.of(target, RTX_4090, 8, "false, 2, 1, false", 128),
+                Arguments.of(target, RTX_4090, 16, "false, 2, 2, false", 128))).toList();
+    }
+
+    /** No product starts more blocks than run at the same time, and every multiprocessor has a block. */
+    @ParameterizedTest(name = "{2} rows with {1} on {0}", allowZeroInvocations = true)
+    @MethodSource("products")
+    void productsFillTheDevice(TestTarget target, Card card, int rows, String shape, int blocks) {
+        card.emulate();
+        try (ParityCheck lab = target.open()) {
+            Weight w = lab.weight(lab.normal(DType.BF16, 8192, 16), Weight.Layout.ROW_MAJOR, 0);
+            Tensor x = lab.normal(DType.BF16, rows, 16).tensor();
+            Tensor y = lab.output(DType.F32, rows, 8192);
+            List<String> launches = lab.context().trace(() -> lab.ops().matmul(y, x, w));
+            assertEquals(1, launches.size(), launches::toString);
+            assertTrue(launches.getFirst().contains(shape + "> >")
+                    && launches.getFirst().contains(" grid " + blocks + ",1,1 "), launches::toString);
+        }
+    }
+}
