@@ -139,8 +139,9 @@ class LauncherTest {
         String words = "echo \"$(./ingrain tokenize --model 模型 你好 2>&1)\"";
         String once = shell(words).lines().findFirst().orElseThrow() + "\n";
         String fresh = "export XDG_CACHE_HOME=$PWD/new; ";
-        assertEquals(once.repeat(3) + "700 1 used\nstatus 0\n", shell(fresh + words + " & " + words + " & wait; touch go; "
-                + MADE + words + "; echo $(stat -c %a new/ingrain) $(ls new/ingrain | wc -l) $(tail -1 new/ingrain/*.aot)"));
+        assertEquals(once.repeat(3) + "700 1 used\nstatus 0\n", shell(fresh + words + " & " + words + " & wait; "
+                + "touch go; " + MADE + words + "; echo $(stat -c %a new/ingrain) $(ls new/ingrain | wc -l) "
+                + "$(tail -1 new/ingrain/*.aot)"));
         assertEquals(once + "status 0\n", shell(fresh + "touch -d 2020-01-01 lib/ingrain.jar; " + words));
         assertEquals(once + "status 0\n", shell("unset XDG_CACHE_HOME HOME; " + words));
     }
