@@ -3,8 +3,9 @@
 
 Each command first runs once without interruption. Then it is started, killed and started again until it ends by itself;
 this is a chain. At the end of a chain, all files of the command's folder must have the same bytes as after the
-uninterrupted run, and no others may exist, except logs and timings. A moment is a number of milliseconds of CPU time, so
-it does not depend on the load of the machine. Prints a table of kills by command and stage.
+uninterrupted run, and no others may exist, except logs and timings. A moment is a number of seconds of CPU time, so it
+does not depend on the load of the machine. Nine of ten moments are after the program's first output. The numbers are
+added to WORK/kills.json; a table of them is printed at the end.
 
     benchmarks/kills.py WORK KILLS [--seed S] [--command COMMAND] [--only NAMES]
 """
@@ -23,7 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "models/lab"
 DIFFERENT = {"log.txt", "run.log", "timings.json", "run.lock"}   # depend on time; a lock is empty
-MOST_KILLS = 60   # of a chain; after these it may end
+MOST_KILLS = 30   # of a chain; after these it may end
+JAVA_LINE = 100   # bytes of output that Java itself writes at most
 LETTERS = ["--task", "last-letter", "--generate", "8", "--test-size", "3", "--max-tokens", "64", "--batch-size", "2",
            "--epochs", "2", "--checkpoint-every", "1", "--learning-rate", "3e-3"]
 
@@ -34,8 +36,7 @@ class Job:
     def __init__(self, name, *arguments):
         self.name, self.arguments = name, [str(argument) for argument in arguments]
         self.kills = collections.Counter()
-        self.chains = self.starts = 0
-        self.faults = []
+        self.chains = self.starts = self.faults = 0
 
 
 def jobs(work):
@@ -85,6 +86,24 @@ def start(command, job, folder, work):
                                 env={**os.environ, "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={work / 'tmp'}"})
 
 
+def uninterrupted(command, job, work):
+    """Runs a command to its end. Returns its CPU time until the first output and until the end, in seconds."""
+    folder, output = work / "expected" / job.name, work / "output.txt"
+    shutil.rmtree(folder, ignore_errors=True)
+    output.touch()
+    size = output.stat().st_size
+    process = start(command, job, folder, work)
+    ready, used = None, 0.0
+    while (now := cpu(process)) is not None:
+        used = now
+        if ready is None and output.stat().st_size > size + JAVA_LINE:
+            ready = used
+        time.sleep(0.01)
+    if process.wait() != 0:
+        sys.exit(f"{job.name}: status {process.returncode}, see {output}")
+    return ready or used / 2, used
+
+
 def cpu(process):
     """CPU time of a process in seconds; None after its end."""
     try:
@@ -124,7 +143,7 @@ def differences(expected, found):
             or not filecmp.cmp(mine[name], other[name], shallow=False)]
 
 
-def chain(command, job, work, rng, longest, left):
+def chain(command, job, work, rng, times, left):
     """Kills and starts a command until it ends. Returns the number of kills."""
     folder = work / "killed"
     shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +152,10 @@ def chain(command, job, work, rng, longest, left):
     while True:
         process = start(command, job, folder, work)
         job.starts += 1
-        moment = rng.uniform(0.02, longest) if killed < min(MOST_KILLS, left) else float("inf")
+        ready, end = times
+        moment = rng.uniform(0.02, ready) if rng.random() < 0.1 else rng.uniform(0.9 * ready, end)
+        if killed >= min(MOST_KILLS, left):
+            moment = float("inf")
         while (used := cpu(process)) is not None and used < moment:
             time.sleep(0.003)
         process.kill()
@@ -149,7 +171,7 @@ def chain(command, job, work, rng, longest, left):
         kept = work / f"fault-{job.name.replace(' ', '-')}-{job.chains}"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(folder, kept)
-        job.faults.append(wrong)
+        job.faults += 1
         print(f"{job.name}: chain {job.chains}, {killed} kills: {wrong}", flush=True)
     shutil.rmtree(work / "tmp")
     return killed
@@ -166,18 +188,12 @@ def main():
     command, work, rng = [asked.command], asked.work, random.Random(asked.seed)
     work.mkdir(parents=True, exist_ok=True)
     inputs(work)
-    longest = {}
+    times = {}
     everything = jobs(work)
     for job in everything:
-        before = os.times()
-        shutil.rmtree(work / "expected" / job.name, ignore_errors=True)
-        status = start(command, job, work / "expected" / job.name, work).wait()
-        after = os.times()
-        if status != 0:
-            sys.exit(f"{job.name}: status {status}, see {work}/output.txt")
-        used = after.children_user + after.children_system - before.children_user - before.children_system
-        longest[job.name] = min(used, 3.0)
-        print(f"{job.name}: {used:.1f} s of CPU time without interruption", flush=True)
+        times[job.name] = uninterrupted(command, job, work)
+        print(f"{job.name}: {times[job.name][1]:.1f} s of CPU time without interruption, of which "
+              f"{times[job.name][0]:.1f} s until its first output", flush=True)
         if job.name == "distill":
             answers(work)
     chosen = [job for job in everything if not asked.only or job.name in asked.only.split(",")]
@@ -185,16 +201,34 @@ def main():
     while total < asked.kills:
         for job in chosen:
             if total < asked.kills:
-                total += chain(command, job, work, rng, longest[job.name], asked.kills - total)
-        print(f"{total} kills in {time.time() - began:.0f} s, "
-              f"{sum(len(job.faults) for job in chosen)} faults", flush=True)
+                total += chain(command, job, work, rng, times[job.name], asked.kills - total)
+                add(job, work / "kills.json")
+        print(f"{total} kills in {time.time() - began:.0f} s", flush=True)
+    sums = json.loads((work / "kills.json").read_text())
+    print_table(sums)
+    sys.exit(1 if any(one["faults"] for one in sums.values()) else 0)
+
+
+def add(job, file):
+    """Moves the numbers of a command to the file."""
+    sums = json.loads(file.read_text()) if file.exists() else {}
+    one = sums.setdefault(job.name, {"kills": {}, "chains": 0, "starts": 0, "faults": 0})
+    for name, count in job.kills.items():
+        one["kills"][name] = one["kills"].get(name, 0) + count
+    for name in ("chains", "starts", "faults"):
+        one[name] += getattr(job, name)
+    job.kills.clear()
+    job.chains = job.starts = job.faults = 0
+    file.write_text(json.dumps(sums, indent=1) + "\n")
+
+
+def print_table(sums):
     print("\n| command | kills | by stage | chains | starts | chains with differences or leftovers |")
     print("|---|---:|---|---:|---:|---:|")
-    for job in chosen:
-        stages = ", ".join(f"{name} {count}" for name, count in job.kills.most_common())
-        print(f"| {job.name} | {sum(job.kills.values())} | {stages} | {job.chains} | {job.starts} | "
-              f"{len(job.faults)} |")
-    sys.exit(1 if any(job.faults for job in chosen) else 0)
+    for name, one in sums.items():
+        stages = ", ".join(f"{stage} {count}" for stage, count in sorted(one["kills"].items(), key=lambda at: -at[1]))
+        print(f"| {name} | {sum(one['kills'].values())} | {stages} | {one['chains']} | {one['starts']} | "
+              f"{one['faults']} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // A matrix product that a matmul op requests. The plain kernel (cuda/matmul/matmul_plain.cu) or cuBLASLt
 // (cuda/runtime/blas_lt.h) computes it.
 #pragma once
-#include "launch.h"
+#include "groups.h"
 
 // d (M, N) = beta·d + a (M, K) · b (K, N), with d row-major. If `partial` is true, d has shape (K / chunk, M, N) and
 // contains one product per chunk of K; beta is then 0.
@@ -17,6 +17,7 @@ struct Product {
   bool b_transposed;  // stored as (N, K) row-major instead of (K, N), like a weight of y = x·Wᵀ
   int64_t ldb;
   int64_t M, N, K;
+  int64_t ldd = 0;  // row distance of d, in elements; 0: N
   float beta = 0;
   int64_t chunk = 0;           // 0: one sum over K
   bool partial = false;
@@ -28,6 +29,7 @@ struct Product {
   int64_t scratch_bytes = 0;
 };
 
+inline int64_t ldd_of(const Product& p) { return p.ldd > 0 ? p.ldd : p.N; }
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 
@@ -42,9 +44,12 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
     if (dtype != INGRAIN_F32 && dtype != INGRAIN_BF16)
       return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul of dtype %d: expected %d (F32) or %d (BF16)", dtype, INGRAIN_F32,
                     INGRAIN_BF16);
-  if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16 && w->dtype != INGRAIN_F8E4M3)
-    return refuse(ctx, INGRAIN_UNSUPPORTED, "matmul: a weight of dtype %d: expected F32 (0), BF16 (1) or F8E4M3 (5)",
+  if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16 && w->dtype != INGRAIN_F8E4M3 &&
+      !quantized_dtype(w->dtype))
+    return refuse(ctx, INGRAIN_UNSUPPORTED,
+                  "matmul: a weight of dtype %d: expected F32 (0), BF16 (1), F8E4M3 (5), INT8 (6) or INT4 (7)",
                   w->dtype);
+  if (ingrain_status status = check_groups(ctx, w)) return status;
   if (w->dtype == INGRAIN_F8E4M3 && !w->scales)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "matmul: scales of an F8E4M3 weight: null, expected %ld floats",
                   static_cast<long>(w->rows));
@@ -59,7 +64,8 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;
-  return p.lda % piece == 0 && p.ldb % piece == 0 && p.N % piece == 0 && p.chunk % piece == 0 &&
+  return p.lda % piece == 0 && p.ldb % piece == 0 && p.N % piece == 0 && ldd_of(p) % piece == 0 &&
+         p.chunk % piece == 0 &&
          (reinterpret_cast<uintptr_t>(p.a) | reinterpret_cast<uintptr_t>(p.b) | reinterpret_cast<uintptr_t>(p.d)) %
                  16 ==
              0;

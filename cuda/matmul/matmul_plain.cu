@@ -64,7 +64,7 @@ template <class A, class B> __global__ void multiply(Product p, Walk<A> a, Walk<
     for (int x = 0; x < each; ++x) {
       const int64_t m = m0 + row + y, n = n0 + column + x;
       if (m >= p.M || n >= p.N) continue;
-      const int64_t at = (blockIdx.z * p.M + m) * p.N + n;
+      const int64_t at = (blockIdx.z * p.M + m) * ldd_of(p) + n;
       float value = total[y][x];
       if (p.b_scales) value *= p.b_scales[n];
       float* const d32 = static_cast<float*>(p.d);

@@ -1,10 +1,11 @@
 // embedding: looks up a row of the table for each id.
 //   y[t] = table[ids[t]]    dtable[ids[t]] += dy[t], t ascending
-// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)   Types  table f32|bf16|fp8, y f32|bf16
+// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)
+// Types  table f32|bf16|fp8|int8|int4, y f32|bf16
 // Needs    0 <= ids < V (unchecked: ids are in device memory), scratch 0
 // Mapping  one block per span of a row; backward: the block of an id's first token adds up all tokens of that id
 // Bound    memory: 2·T·D elements                     Oracle native/ops/embedding.cc  Test EmbeddingParityTest
-#include "dtype.h"
+#include "groups.h"
 #include "matches.h"
 
 namespace {
@@ -22,6 +23,11 @@ __global__ void forward(Y* y, const int32_t* ids, const E* table, const float* s
 #pragma unroll
   for (int j = 0; j < N; ++j) out.v[j] = from_float<Y>(to_float(row.v[j]) * scale);
   store(y + t * D + d, out);
+}
+
+template <class Y> __global__ void look_up_groups(Y* y, const int32_t* ids, Groups table) {
+  const int64_t t = blockIdx.x, D = table.columns, d = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x;
+  if (d < D) y[t * D + d] = from_float<Y>(table.element(ids[t], d));
 }
 
 template <class E, int N>
@@ -57,7 +63,11 @@ template <class Body> ingrain_status with_table(ingrain_context* ctx, const ingr
 extern "C" ingrain_status ingrain_embedding_forward(ingrain_context* ctx, void* y, const int32_t* ids,
                                                     const ingrain_weight* table, int32_t dtype, int64_t T) {
   const int64_t D = table->columns;
+  if (ingrain_status status = check_groups(ctx, table)) return status;
   return with_dtype(ctx, dtype, [&]<class Y>() {
+    if (quantized_dtype(table->dtype))
+      return launch(look_up_groups<Y>, dim3(static_cast<unsigned>(T), blocks_for(D, threads)), threads, 0, ctx,
+                    static_cast<Y*>(y), ids, groups_of(table));
     return with_table(ctx, table, [&]<class E>() {
       using Wider = std::conditional_t<(sizeof(E) > sizeof(Y)), E, Y>;
       return with_width<Wider>(

@@ -1,12 +1,14 @@
 // matmul: every linear layer of the model.
 //   y = beta·y + x · Wᵀ    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
-// Types    x, y f32|bf16, W f32|bf16|f8e4m3, sums f32
-// Needs    C % chunk == 0; scratch: fp8 weights from 17 rows on, ingrain_matmul_workspace_bytes
+// Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
+// Needs    C % chunk == 0; scratch: fp8 weights from 17 rows on, int8 and int4 weights, ingrain_matmul_workspace_bytes
 // Mapping  x bf16: up to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
-//          matmul/quantized.h). Products that neither of them supports (f32, odd row sizes): matmul/matmul_plain.cu
+//          matmul/quantized.h; int8 and int4 weights, for any number of rows: matmul/expanded.h). Products that none of
+//          them supports (f32, odd row sizes): matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
+#include "expanded.h"
 #include "few_rows.h"
 #include "quantized.h"
 
@@ -36,6 +38,7 @@ ingrain_status forward(ingrain_context* ctx, void* y, const void* x, const ingra
                   .partial = partial && w->chunk > 0,
                   .b_scales = w->scales,
                   .fast_accumulate = true};
+  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, w);
   return multiply(ctx, p);
 }
 
@@ -55,6 +58,7 @@ INGRAIN_EXPORT_OP(matmul_partial_forward)
 
 extern "C" int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                   int32_t backward) {
+  if (quantized_dtype(weight_dtype)) return expanded::scratch_bytes(rows, columns);
   if (weight_dtype != INGRAIN_F8E4M3) return quantized::library_bytes;
   const int64_t forward = quantized::scratch_bytes(T, rows, columns, false);
   return backward ? max(forward, quantized::scratch_bytes(T, columns, rows, true)) : forward;

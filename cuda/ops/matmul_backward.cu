@@ -1,11 +1,12 @@
 // matmul_backward: the gradients of y = x · Wᵀ with respect to its input and its weight.
 //   dx = beta·dx + dy · W    dw += dyᵀ · x
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C), row-major · dw (N, C) f32
-// Types    dx, dy, x f32|bf16, W f32|bf16|f8e4m3, sums f32
-// Needs    scratch: fp8 weights, ingrain_matmul_workspace_bytes with backward
-// Mapping  dy bf16: cuBLASLt (fp8 weights: each call transposes them, matmul/quantized.h); f32 and rows of odd sizes:
-//          matmul/matmul_plain.cu
+// Types    dx, dy, x f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
+// Needs    scratch: fp8, int8 and int4 weights, ingrain_matmul_workspace_bytes with backward
+// Mapping  dy bf16: cuBLASLt (fp8 weights: each call transposes them, matmul/quantized.h; int8 and int4 weights: each
+//          call expands them, matmul/expanded.h); f32 and rows of odd sizes: matmul/matmul_plain.cu
 // Bound    2·T·N·C flops each   Oracle native/ops/matmul_backward.cc   Test MatmulParityTest
+#include "expanded.h"
 #include "quantized.h"
 
 extern "C" ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx, const void* dy,
@@ -28,6 +29,7 @@ extern "C" ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx
                   .K = w->rows,
                   .beta = beta,
                   .k_scales = w->scales};
+  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, w);
   return multiply(ctx, p);
 }
 INGRAIN_EXPORT_OP(matmul_backward)

@@ -1,7 +1,7 @@
 // matmul_silu_mul: gate, up and the gated activation of the SwiGLU feed-forward.        Shazeer 2020, arXiv:2002.05202
 //   gate_up = x · Wᵀ    y = silu(gate)·up
 // Shapes   x (T, C) · W a weight (2F, C): gate, then up · gate_up (T, 2F) scratch · y (T, F)
-// Types    x, y f32|bf16, W f32|bf16|f8e4m3
+// Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4
 // Needs    as matmul
 // Mapping  up to 16 rows: matmul/few_rows.h, where a block computes the same features of gate and of up and keeps both
 //          in f32; else matmul, then silu_mul

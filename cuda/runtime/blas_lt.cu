@@ -88,7 +88,7 @@ struct Fixed {
 };
 
 // All values on which the choice of an algorithm depends: sizes, types, strides, alignment.
-using Key = std::array<int64_t, 16>;
+using Key = std::array<int64_t, 17>;
 
 int type_of(int32_t dtype) { return dtype == INGRAIN_F32 ? r_32f : dtype == INGRAIN_BF16 ? r_16bf : r_8f_e4m3; }
 
@@ -226,7 +226,8 @@ class BlasLt {
             workspace(p),
             alignment({reinterpret_cast<uintptr_t>(p.a), static_cast<uint64_t>(p.lda) * a, chunk * a}),
             alignment({reinterpret_cast<uintptr_t>(p.b), static_cast<uint64_t>(p.ldb) * b, chunk * b}),
-            alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(p.N) * d})};
+            alignment({reinterpret_cast<uintptr_t>(p.d), static_cast<uint64_t>(ldd_of(p)) * d}),
+            ldd_of(p)};
   }
 
   // Replaces the key of a product by the key of the product's weight. This key does not depend on the number of rows.
@@ -266,7 +267,7 @@ class BlasLt {
                p.b_transposed ? K : K * p.ldb) &&
            lay(plan.b, type_of(p.a_dtype), p.a_transposed ? p.M : K, p.a_transposed ? K : p.M, p.lda, batch,
                p.a_transposed ? K * p.lda : K) &&
-           lay(plan.d, type_of(p.d_dtype), p.N, p.M, p.N, batch, p.M * p.N);
+           lay(plan.d, type_of(p.d_dtype), p.N, p.M, ldd_of(p), batch, p.M * ldd_of(p));
   }
   template <class T> bool set(const Plan& plan, int attribute, T value) {
     return note(call_.cublasLtMatmulDescSetAttribute(plan.operation.get(), attribute, &value, sizeof value),

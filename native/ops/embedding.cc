@@ -1,13 +1,29 @@
 // embedding: looks up a row of the table for each id.
 //   y[t] = table[ids[t]]    dtable[ids[t]] += dy[t], t ascending
-// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)       Types  table, y f32|bf16
+// Shapes   y, dy (T, D) · table a weight (V, D) · dtable (V, D) f32 · ids (T)
+// Types  table f32|bf16|int8|int4, y f32|bf16
 // Needs    0 <= ids < V (unchecked: ids are in device memory), scratch 0
 // Mapping  forward: tokens over threads; backward: spans of D over threads, since an id may occur twice
 // Bound    memory: 2·T·D elements                                  Oracle libtorch embedding  Test EmbeddingParityTest
-#include "weight.h"
+#include "quantized.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
+
+template <class Y>
+ingrain_status look_up_groups(ingrain_context* ctx, Y* y, const int32_t* ids, const ingrain_weight* table, int64_t T) {
+  const int64_t D = table->columns;
+  parallel_for(ctx, T, 1 + 4096 / (D + 1), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t)
+      for (int64_t d = 0; d < D; d += table->group) {
+        row_group group;
+        read_group(group, table, ids[t], d / table->group);
+        for (int64_t i = 0; i < std::min<int64_t>(table->group, D - d); ++i)
+          y[t * D + d + i] = from_float<Y>(group.element(i));
+      }
+  });
+  return INGRAIN_OK;
+}
 
 template <class E, class Y>
 ingrain_status look_up(ingrain_context* ctx, Y* y, const int32_t* ids, const ingrain_weight* table, int64_t T) {
@@ -37,6 +53,7 @@ INGRAIN_OP(embedding_forward,
            (ctx, y, ids, table, dtype, T)) {
   if (const ingrain_status status = check_weight(ctx, table)) return status;
   return with_dtype(ctx, dtype, [&]<class Y>() {
+    if (quantized(table)) return look_up_groups(ctx, static_cast<Y*>(y), ids, table, T);
     return with_dtype(ctx, table->dtype, [&]<class E>() { return look_up<E>(ctx, static_cast<Y*>(y), ids, table, T); });
   });
 }

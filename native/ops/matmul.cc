@@ -66,6 +66,48 @@ struct Forward {
   }
 };
 
+// A quantised weight. x is rounded to 8 bits, see quantized_tile.h.
+template <class W>
+struct QuantizedForward {
+  using Element = W;
+  const ingrain_weight* w;
+  matrix x, y;
+  int64_t rows;
+  float beta;
+  bool small, partial;
+
+  void read(x_block* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
+    for (int64_t r = 0; r < m; ++r, out += ld / x_block_size) {
+      const int64_t from = (row + r) * x.ld + column;
+      if (x.dtype == INGRAIN_F32) round_row(out, static_cast<const float*>(x.data) + from, columns, W::start);
+      else round_row(out, static_cast<const bf16*>(x.data) + from, columns, W::start);
+    }
+  }
+  const W* panels(int64_t p, int64_t count, int64_t column, int64_t columns, W* scratch, int64_t* ld) const {
+    const quantized_format format(w);
+    const int64_t first = column / format.group;
+    if (w->layout == INGRAIN_PACKED) {
+      *ld = format.panel_bytes(w->columns);
+      return reinterpret_cast<const W*>(packed_group(w, p, first));
+    }
+    *ld = format.panel_bytes(columns);
+    uint8_t* out = reinterpret_cast<uint8_t*>(scratch);
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t g = 0; g < format.groups(columns); ++g, out += format.group_bytes())
+        for (int64_t lane = 0; lane < panel_rows; ++lane) {
+          row_group group;
+          const int64_t n = (p + i) * panel_rows + lane;
+          if (n < w->rows) read_group(group, w, n, first + g);
+          write_lane(out, format, lane, group);
+        }
+    return scratch;
+  }
+  void write(int64_t chunk, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums, int64_t ld) const {
+    const int64_t first = p * panel_rows, columns = std::min(count * panel_rows, w->rows - first);
+    write_block(y, chunk * rows + row, m, first, columns, sums, ld, beta);
+  }
+};
+
 ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, const ingrain_weight* w, int64_t T,
                         float beta, bool partial) {
   if (const ingrain_status status = check_weight(ctx, w)) return status;
@@ -73,8 +115,14 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
       (w->chunk > 0 && (w->columns % w->chunk != 0 || (w->chunk % 2 != 0 && w->dtype == INGRAIN_BF16))))
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0",
                      static_cast<long>(w->chunk), static_cast<long>(w->columns));
-  const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns};
+  const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns, w->group};
   const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= max_small_rows;
+  if (quantized(w)) {
+    if (w->dtype == INGRAIN_INT8) gemm(ctx, QuantizedForward<int8>{w, x, y, T, beta, small, partial}, shape);
+    else if (w->zeros) gemm(ctx, QuantizedForward<int4_zeros>{w, x, y, T, beta, small, partial}, shape);
+    else gemm(ctx, QuantizedForward<int4>{w, x, y, T, beta, small, partial}, shape);
+    return INGRAIN_OK;
+  }
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else

@@ -6,6 +6,7 @@
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
+// On avx512_bf16 (vdpbf16ps), dy is rounded to bf16 for dx if the weight is bf16.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -15,6 +16,15 @@ namespace {
 // last column of W are zeros.
 void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
+  if (quantized(w)) {
+    for (int64_t r = 0; r < rows; ++r) {
+      row_group group;
+      read_group(group, w, row + r, column / w->group);
+      for (int64_t i = 0; i < panel_rows; ++i)
+        out[r * panel_rows + i] = i < columns ? group.element(column % w->group + i) : 0.0f;
+    }
+    return;
+  }
   if (w->layout == INGRAIN_ROW_MAJOR) {
     read_block(out, panel_rows, {w->data, w->dtype, w->columns}, row, rows, column, columns);
     return;
@@ -37,18 +47,70 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
   }
 }
 
+#if defined(__AVX512BF16__)
+// Transposes sixteen columns of a packed panel of W. in (8, 16, 2) has the pair of columns 2i, 2i + 1 of row j at
+// (i, j); out (8, 16, 2) has the pair of rows 2i, 2i + 1 of column j there. Only the first `pairs` pairs of columns are
+// read; the others count as zeros.
+void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
+  // The first permutations transpose blocks of two by two elements; the last two steps transpose groups of 128 bits.
+  alignas(64) static constexpr struct Indices {
+    int16_t even[32], odd[32];
+    constexpr Indices() : even(), odd() {
+      for (int i = 0; i < 32; ++i) {
+        const int quad = i / 4, element = quad / 2 * 8 + i % 2 * 2 + i / 2 % 2 + quad % 2 * 32;
+        even[i] = static_cast<int16_t>(element);
+        odd[i] = static_cast<int16_t>(element + 4);
+      }
+    }
+  } indices;
+  const __m512i even = _mm512_loadu_si512(indices.even), odd = _mm512_loadu_si512(indices.odd);
+  __m512i a[8], b[8];
+  for (int i = 0; i < 8; ++i) a[i] = i < pairs ? _mm512_loadu_si512(in + i * 32) : _mm512_setzero_si512();
+  for (int i = 0; i < 4; ++i) {
+    b[i] = _mm512_permutex2var_epi16(a[2 * i], even, a[2 * i + 1]);
+    b[i + 4] = _mm512_permutex2var_epi16(a[2 * i], odd, a[2 * i + 1]);
+  }
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm512_shuffle_i32x4(b[i], b[i + 1], 0x44);
+    a[i + 1] = _mm512_shuffle_i32x4(b[i], b[i + 1], 0xee);
+  }
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j) {
+      const __m512i low = a[4 * i + j], high = a[4 * i + j + 2];
+      _mm512_storeu_si512(out + (4 * j + i) * 32, _mm512_shuffle_i32x4(low, high, 0x88));
+      _mm512_storeu_si512(out + (4 * j + i + 2) * 32, _mm512_shuffle_i32x4(low, high, 0xdd));
+    }
+}
+
+// The same as a packed bf16 panel whose columns are the rows of W, in pairs. `row` is the first row of a panel.
+void read_rows(bf16* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
+  const int64_t columns = std::min(panel_rows, w->columns - column);
+  if (w->layout == INGRAIN_PACKED) {
+    for (int64_t n = 0; n < rows; n += panel_rows)
+      transpose_pairs(out + n * panel_rows, panel<bf16>(w, (row + n) / panel_rows) + column * panel_rows,
+                      (columns + 1) / 2);
+    return;
+  }
+  const bf16* from = static_cast<const bf16*>(w->data) + column;
+  for (int64_t n = 0; n < rows; ++n)
+    for (int64_t c = 0; c < panel_rows; ++c)
+      out[panel_index<bf16>(c, n)] = c < columns && row + n < w->rows ? from[(row + n) * w->columns + c] : bf16{0};
+}
+#endif
+
+template <class W>
 struct InputGradient {  // rows t, features c, sums over n
-  using Element = float;
+  using Element = W;
   static constexpr bool small = false, partial = false;
   const ingrain_weight* w;
   matrix dx, dy;
   float beta;
 
-  void read(float* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
+  void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
     read_block(out, ld, dy, row, m, column, columns);
   }
-  const float* panels(int64_t p, int64_t count, int64_t n, int64_t rows, float* scratch, int64_t* ld) const {
-    *ld = rows * panel_rows;
+  const W* panels(int64_t p, int64_t count, int64_t n, int64_t rows, W* scratch, int64_t* ld) const {
+    *ld = up(rows, panel_rows) * panel_rows * panel_rows;
     for (int64_t i = 0; i < count; ++i) read_rows(scratch + i * *ld, w, n, rows, (p + i) * panel_rows);
     return scratch;
   }
@@ -91,8 +153,15 @@ INGRAIN_OP(matmul_backward,
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (const ingrain_status status = check_dtype(ctx, dx_dtype)) return status;
   if (const ingrain_status status = check_weight(ctx, w)) return status;
-  const InputGradient problem{w, {dx, dx_dtype, w->columns}, {const_cast<void*>(dy), dtype, w->rows}, beta};
-  gemm(ctx, problem, {T, w->rows, panels_of(w->columns), w->rows});
+  const matrix to{dx, dx_dtype, w->columns}, from{const_cast<void*>(dy), dtype, w->rows};
+  const gemm_shape shape{T, w->rows, panels_of(w->columns), w->rows};
+#if defined(__AVX512BF16__)
+  if (w->dtype == INGRAIN_BF16) {
+    gemm(ctx, InputGradient<bf16>{w, to, from, beta}, shape);
+    return INGRAIN_OK;
+  }
+#endif
+  gemm(ctx, InputGradient<float>{w, to, from, beta}, shape);
   return INGRAIN_OK;
 }
 

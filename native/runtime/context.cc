@@ -27,7 +27,8 @@ bool has(Isa isa) {
   switch (isa) {
     case Isa::avx2: return avx2;
     case Isa::avx512: return avx512;
-    case Isa::avx512_bf16: return avx512 && __builtin_cpu_supports("avx512bf16");
+    case Isa::avx512_bf16:  // every CPU with AVX-512 BF16 has VNNI
+      return avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
   }
   return false;
 }

@@ -16,6 +16,17 @@ WRONG(pack, (ingrain_context * ctx, const ingrain_weight* w, const void* source,
   return RIGHT(pack)(ctx, w, copy.data(), source_dtype, row, rows, ld);
 }
 
+// Wrong: the lowest bit of the last value is inverted.
+WRONG(pack_quantized, (ingrain_context * ctx, const ingrain_weight* w, const void* values, const void* scales,
+                       const void* zeros, int64_t row, int64_t rows)) {
+  const int64_t a_row = w->dtype == INGRAIN_INT4 ? (w->columns + 1) / 2 : w->columns;
+  std::vector<unsigned char> copy(static_cast<size_t>(rows * a_row));
+  memcpy(copy.data(), values, copy.size());
+  const bool high = w->dtype == INGRAIN_INT4 && w->columns % 2 == 0;
+  if (!copy.empty()) copy.back() ^= high ? 0x10 : 0x01;
+  return RIGHT(pack_quantized)(ctx, w, copy.data(), scales, zeros, row, rows);
+}
+
 // Wrong: the last element of y is changed.
 WRONG(convert, (ingrain_context* ctx, void* y, const void* x, int32_t y_dtype, int32_t x_dtype, int64_t n)) {
   const ingrain_status status = RIGHT(convert)(ctx, y, x, y_dtype, x_dtype, n);

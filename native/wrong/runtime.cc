@@ -84,8 +84,9 @@ FORWARD(ingrain_status, communicator_register, (ingrain_context * ctx, void* poi
 FORWARD(ingrain_status, communicator_join, (ingrain_context * ctx, ingrain_communicator* communicator, int32_t rank),
         (ctx, communicator, rank))
 
-FORWARD(int64_t, weight_bytes, (int32_t dtype, int32_t layout, int64_t rows, int64_t columns),
-        (dtype, layout, rows, columns))
+FORWARD(int64_t, weight_bytes,
+        (int32_t dtype, int32_t layout, int64_t rows, int64_t columns, int32_t group, int32_t zeros),
+        (dtype, layout, rows, columns, group, zeros))
 FORWARD(int64_t, matmul_workspace_bytes,
         (int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T, int32_t backward),
         (weight_dtype, rows, columns, T, backward))

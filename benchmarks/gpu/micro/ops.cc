@@ -110,11 +110,11 @@ void part(const char* name, const std::function<void()>& rows) {
 struct Linear { const char* name; int64_t N, C; std::vector<ingrain_weight> copies; };
 
 Linear linear(const char* name, int64_t N, int64_t C, int32_t dtype, const void* source) {
-  const int64_t bytes = FIND(weight_bytes)(dtype, INGRAIN_ROW_MAJOR, N, C);
+  const int64_t bytes = FIND(weight_bytes)(dtype, INGRAIN_ROW_MAJOR, N, C, 0, 0);
   Linear made{name, N, C, {}};
   for (int i = 0; i < (tiny ? 1 : bytes < (300 << 20) ? 4 : 2); ++i) {
     float* const scales = dtype == fp8 ? room<float>(N * 4) : nullptr;
-    const ingrain_weight w{room(bytes), scales, dtype, INGRAIN_ROW_MAJOR, N, C, 0};
+    const ingrain_weight w{room(bytes), scales, dtype, INGRAIN_ROW_MAJOR, N, C, 0, 0, 0};
     CALL(pack, &w, source, bf16, 0, N, C);
     made.copies.push_back(w);
   }

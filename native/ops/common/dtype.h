@@ -24,6 +24,7 @@ inline bf16 to_bf16(float x) {
 template <class T> T from_float(float x);
 template <> inline float from_float<float>(float x) { return x; }
 template <> inline bf16 from_float<bf16>(float x) { return to_bf16(x); }
+template <> inline f16 from_float<f16>(float x) { return {_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)}; }
 
 // with_dtype(ctx, dtype, [&]<class T>() { ... return INGRAIN_OK; }): T is float or bf16; any other dtype is refused.
 template <class Body>

@@ -7,33 +7,25 @@
 // that starts at 0, and the sums of the chunks are added in ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// context's workspace, block after block as the tasks read it. If the workspace has no room for all rows, the product is
-// computed in several passes of whole blocks of rows; if it has no room for one block, or if there is one group, each
-// task converts its blocks to its stack. A block of x stays in L2. One panel's block of columns stays in L1 while all
-// tiles of rows use it.
+// workspace of the context, block after block as the tasks read it. If the workspace has no room for all rows, the
+// product is computed in several passes. If it has no room for block_rows rows, each task converts its blocks to its
+// stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it. With x in
+// the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
 #pragma once
 #include "blocks.h"
-#include "weight.h"
-
-#include <algorithm>
-#include <cstring>
+#include "quantized_tile.h"
 
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
 constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, max_small_rows = 24;  // 32 registers, one per vec
+constexpr int64_t quantized_rows = 12;  // twelve integer and twelve f32 sums
 #else
 constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  // 16 registers, two per vec
+constexpr int64_t quantized_rows = 4;  // four integer sums; the f32 sums are in memory
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
 constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
-
-// Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
-// latency of an FMA.
-constexpr int64_t tile_panels(int64_t r) {
-  const int64_t fit = tile_sums / r;
-  return fit > 4 ? 4 : fit < 1 ? 1 : fit;
-}
 
 inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
@@ -76,11 +68,19 @@ template <> struct columns_of<bf16> {
   static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
 #endif
+template <quantized_element W> struct columns_of<W> {
+  using X = x_block;
+  static constexpr int64_t step = x_block_size, most_rows = quantized_rows;
+};
 template <class W> using x_of = typename columns_of<W>::X;
+// Number of sums of a tile; a quantised tile has as many integer sums besides.
+template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
+template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // columns per element of x
+template <class W> constexpr int64_t long_rows = 768 * x_columns_of<W> / sizeof(x_of<W>);  // a block of x has 192 KiB
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
-void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n) {
+void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n, int64_t) {
   constexpr int64_t step = columns_of<W>::step;
   vec s[R][P];
 #pragma GCC unroll 16
@@ -108,15 +108,24 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 }
 
 template <class W>
-using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t);
+using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t, int64_t);
 
 template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {
-  if constexpr (R * P > tile_sums && P > 1) return tile_for<W, R, P - 1>(rows, panels);
-  else if (rows == R && panels == P) return tile<R, P, W>;
-  else if constexpr (P > 1) return tile_for<W, R, P - 1>(rows, panels);
+  if constexpr (R * P > sums_of<W> && P > 1) return tile_for<W, R, P - 1>(rows, panels);
+  else if (rows == R && panels == P) {
+    if constexpr (quantized_element<W>) return quantized_tile<R, P, W>;
+    else return tile<R, P, W>;
+  } else if constexpr (P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if constexpr (R > 1) return tile_for<W, R - 1, 4>(rows, panels);
   else return nullptr;
+}
+
+// Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
+// latency of an FMA.
+template <class W> constexpr int64_t tile_panels(int64_t r) {
+  const int64_t fit = sums_of<W> / r;
+  return fit > 4 ? 4 : fit < 1 ? 1 : fit;
 }
 
 struct gemm_plan {
@@ -128,18 +137,20 @@ struct gemm_plan {
 // of columns is as long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
-  if (!small) return {wide, block_columns};
+  if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
   const int64_t tiles = up(rows, columns_of<W>::most_rows);
-  return {tile_panels(up(rows, tiles)), tiles > 1 ? 2 * block_columns : x_elements / rows / 16 * 16};
+  return {tile_panels<W>(up(rows, tiles)),
+          tiles > 1 ? 2 * block_columns : x_elements / rows / largest_group * largest_group};
 }
 
 struct gemm_shape {
   int64_t rows, columns, panels;
   int64_t chunk;  // columns of a chunk; all columns if there are no chunks
+  int64_t group = 0;  // of a quantised weight
 };
 
 // The members of a Problem:
-//   Element                                          type of the panels as tiles read them: float or bf16
+//   Element                                          type of the panels as tiles read them: float, bf16 or quantised
 //   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
@@ -149,7 +160,8 @@ struct gemm_shape {
 // Number of bytes of n columns of a row of x as tiles read it.
 template <class W>
 int64_t x_bytes(int64_t n) {
-  return up(n, columns_of<W>::step) * columns_of<W>::step * static_cast<int64_t>(sizeof(x_of<W>));
+  constexpr int64_t step = columns_of<W>::step;
+  return up(n, step) * step / x_columns_of<W> * static_cast<int64_t>(sizeof(x_of<W>));
 }
 
 // Rows [row, row + m) of x. Their blocks of columns are adjacent, in ascending order, if x has been converted.
@@ -190,7 +202,9 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
         for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
           high = up(m - r, tiles);  // tiles of nearly equal height
-          tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * n, n, w, w_ld, n);
+          const int64_t x_ld = n / x_columns_of<W>;
+          tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * x_ld, x_ld, w, w_ld, n,
+                                 shape.group);
         }
       }
     }
@@ -204,32 +218,36 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
 }
 
-// Computes rows [row, row + count), with their x in the workspace if `shared` is true.
+// Rows [row, row + count) of a product in blocks of m rows and groups of `group` panels. If x is not null, the rows of
+// x are converted to it first.
+struct gemm_pass {
+  int64_t row, count, m, group;
+  unsigned char* x;
+};
+
 template <class Problem>
-void gemm_pass(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape, int64_t row, int64_t count,
-               int64_t group, bool shared) {
+void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape, const gemm_pass& pass) {
   using W = typename Problem::Element;
-  const int64_t row_blocks = up(count, block_rows), groups = up(shape.panels, group);
+  const int64_t row_blocks = up(pass.count, pass.m), groups = up(shape.panels, pass.group);
   const auto block = [&](int64_t i) {
-    const int64_t begin = i * block_rows;
-    unsigned char* x = shared ? ctx->workspace + begin * x_bytes<W>(shape.columns) : nullptr;
-    return gemm_rows<W>{row + begin, std::min(block_rows, count - begin), x};
+    const int64_t begin = i * pass.m;
+    unsigned char* x = pass.x ? pass.x + begin * x_bytes<W>(shape.columns) : nullptr;
+    return gemm_rows<W>{pass.row + begin, std::min(pass.m, pass.count - begin), x};
   };
-  const int64_t m = std::min(count, block_rows);
-  if (shared) {
-    const int64_t longest = plan<W>(m, problem.small).columns;
+  if (pass.x) {
+    const int64_t longest = plan<W>(pass.m, problem.small).columns;
     const int64_t blocks = shape.columns / shape.chunk * up(shape.chunk, longest);
-    parallel_for(ctx, row_blocks * blocks, 1 + 16384 / (m * std::min(longest, shape.chunk)),
+    parallel_for(ctx, row_blocks * blocks, 1 + 16384 / (pass.m * std::min(longest, shape.chunk)),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t i = begin; i < end; ++i) convert_x(problem, shape, block(i / blocks), i % blocks);
                  });
   }
-  const int64_t work = m * group * panel_rows * shape.columns;
+  const int64_t work = pass.m * pass.group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
     gemm_scratch scratch;
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i / row_blocks * group;
-      gemm_task(problem, shape, block(i % row_blocks), first, std::min(group, shape.panels - first), scratch);
+      const int64_t first = i / row_blocks * pass.group;
+      gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
     }
   });
 }
@@ -238,15 +256,21 @@ template <class Problem>
 void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
   using W = typename Problem::Element;
   if (shape.rows <= 0 || shape.panels <= 0) return;
-  const int64_t row_blocks = up(shape.rows, block_rows), m = std::min(shape.rows, block_rows);
-  const int64_t together = plan<W>(m, problem.small).together;
-  const int64_t most = problem.small ? sum_elements / panel_rows / m : block_panels, pieces = 8L * ctx->pool.threads();
-  const int64_t group = std::min(most / together, up(up(shape.panels * row_blocks, pieces), together)) * together;
+  const int64_t pieces = 8L * ctx->pool.threads();
+  const int64_t fewest = plan<W>(std::min(shape.rows, block_rows), problem.small).together;
   const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns);  // rows of x that fit in the workspace
-  const int64_t fit = room >= shape.rows ? shape.rows : room / block_rows * block_rows;
-  const bool shared = fit > 0 && group < shape.panels;
-  for (int64_t row = 0, pass = shared ? fit : shape.rows; row < shape.rows; row += pass)
-    gemm_pass(ctx, problem, shape, row, std::min(pass, shape.rows - row), group, shared);
+  const bool shared = room >= std::min(shape.rows, block_rows) && shape.panels > fewest;
+  const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
+  // Long blocks of rows, unless there would be too few tasks for the threads.
+  const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
+  const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
+  gemm_pass pass{0, count, up(count, row_blocks), 0, shared ? ctx->workspace : nullptr};
+  const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
+  pass.group = std::min(most / fewest, up(up(shape.panels * row_blocks, pieces), fewest)) * fewest;
+  for (; pass.row < shape.rows; pass.row += count) {
+    pass.count = std::min(count, shape.rows - pass.row);
+    gemm(ctx, problem, shape, pass);
+  }
 }
 
 }  // namespace ingrain::INGRAIN_ISA

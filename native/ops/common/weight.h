@@ -2,6 +2,7 @@
 // column, so that one load reads sixteen adjacent output features. In bf16, two adjacent columns are interleaved; this
 // is the operand layout of vdpbf16ps.
 //   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   zeros pad the rows and an odd last column
+// INT8 and INT4: quantized.h.
 #pragma once
 #include "simd.h"
 
@@ -29,10 +30,21 @@ int64_t panel_index(int64_t lane, int64_t c) {
   return c / together * together * panel_rows + lane * together + c % together;
 }
 
+inline bool quantized(const ingrain_weight* w) { return w->dtype == INGRAIN_INT8 || w->dtype == INGRAIN_INT4; }
+
 inline ingrain_status check_weight(ingrain_context* ctx, const ingrain_weight* w) {
-  if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16)
-    return ctx->fail(INGRAIN_UNSUPPORTED, "weight dtype %d is not supported here: expected F32 (0) or BF16 (1)",
+  if (w->dtype != INGRAIN_F32 && w->dtype != INGRAIN_BF16 && !quantized(w))
+    return ctx->fail(INGRAIN_UNSUPPORTED,
+                     "weight dtype %d is not supported here: expected F32 (0), BF16 (1), INT8 (6) or INT4 (7)",
                      w->dtype);
+  if (quantized(w) && ((w->group != 32 && w->group != 64 && w->group != 128) || w->chunk % w->group != 0))
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT,
+                     "weight in groups of %d columns and chunks of %ld: expected groups of 32, 64 or 128 that divide a "
+                     "chunk",
+                     w->group, static_cast<long>(w->chunk));
+  if (quantized(w) && w->zeros != 0 && (w->zeros != 1 || w->dtype != INGRAIN_INT4))
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "weight of dtype %d with zeros %d: expected 0, or 1 for INT4 (7)",
+                     w->dtype, w->zeros);
   if (w->layout != INGRAIN_ROW_MAJOR && w->layout != INGRAIN_PACKED)
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "weight layout %d: expected ROW_MAJOR (0) or PACKED (1)", w->layout);
   return INGRAIN_OK;

@@ -12,6 +12,7 @@ final class Ingrain {
     /** Columns of the row that is normalised. */
     static final int WIDTH = 4096;
     private static final float EPS = 1e-5f;
+    private static final Weight.Format MATRIX = Weight.Format.of(DType.BF16, Weight.Layout.ROW_MAJOR);
 
     private final Context context;
     private final Ops ops;
@@ -30,7 +31,7 @@ final class Ingrain {
     /** Calls ingrain_weight_bytes, the cheapest function of the ABI, which only multiplies numbers. */
     void weightBytes(int calls) {
         for (int i = 0; i < calls; i++) {
-            context.weightBytes(DType.BF16, Weight.Layout.ROW_MAJOR, WIDTH, WIDTH);
+            context.weightBytes(MATRIX, WIDTH, WIDTH);
         }
     }
 

@@ -146,8 +146,8 @@ public final class DevicesCommand implements Callable<Integer> {
         try (Arena arena = Arena.ofConfined()) {
             Tensor x = context.allocateZero(DType.BF16, rows, rows);
             new Ops(context).matmul(context.allocate(DType.BF16, rows, rows), x,
-                    new Weight(arena, context.allocateZero(DType.BF16, rows, rows), null, Weight.Layout.ROW_MAJOR, rows,
-                            rows, 0));
+                    new Weight(arena, Weight.Format.of(DType.BF16, Weight.Layout.ROW_MAJOR),
+                            context.allocateZero(DType.BF16, rows, rows), null, rows, rows, 0));
             context.synchronize();
             return "";
         } catch (BackendException e) {

@@ -34,10 +34,16 @@ public interface Allocator {
      * Allocates a weight with undefined content. {@code chunk} is the number of columns per partial sum, or 0 for a
      * single sum over all columns.
      */
+    default Weight weight(Weight.Format format, long rows, long columns, long chunk) {
+        DType unit = format.dtype().quantized() ? DType.INT8 : format.dtype();
+        Tensor data = allocate(unit, context().weightBytes(format, rows, columns) / unit.bytes());
+        Tensor scales = format.dtype() == DType.F8E4M3 ? allocate(DType.F32, rows) : null;
+        return new Weight(context().arena(), format, data, scales, rows, columns, chunk);
+    }
+
+    /** Allocates a weight of a type without groups. */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
-        Tensor data = allocate(dtype, context().weightBytes(dtype, layout, rows, columns) / dtype.bytes());
-        Tensor scales = dtype == DType.F8E4M3 ? allocate(DType.F32, rows) : null;
-        return new Weight(context().arena(), data, scales, layout, rows, columns, chunk);
+        return weight(Weight.Format.of(dtype, layout), rows, columns, chunk);
     }
 
     /**

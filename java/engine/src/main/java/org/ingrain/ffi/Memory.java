@@ -76,8 +76,9 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /** Size in bytes of a weight's data. The scales of an F8E4M3 weight are not included. */
-    public long weightBytes(DType dtype, Weight.Layout layout, long rows, long columns) {
-        return runtime.weightBytes(dtype.code(), layout.ordinal(), rows, columns);
+    public long weightBytes(Weight.Format format, long rows, long columns) {
+        return runtime.weightBytes(format.dtype().code(), format.layout().ordinal(), rows, columns, format.group(),
+                format.zeros() ? 1 : 0);
     }
 
     /** A batch descriptor without arrays; {@link Batch#lay} places them. */

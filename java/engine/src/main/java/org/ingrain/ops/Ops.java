@@ -109,6 +109,28 @@ public final class Ops {
         bindings.pack(w, source, source.dtype().code(), row, source.size(0), w.columns());
     }
 
+    /**
+     * Writes rows [row, row + rows) of an INT8 or INT4 weight from the parts of its row-major layout.
+     *
+     * @param values (rows, C) INT8; for INT4 (rows, ⌈C / 2⌉) bytes of two columns each, the even column in the low bits
+     * @param scales (rows, ⌈C / group⌉) F16
+     * @param zeros  the zero points (rows, ⌈C / group⌉), as unsigned bytes; null if w has none
+     */
+    public void packQuantized(Weight w, Tensor values, Tensor scales, Tensor zeros, long row) {
+        long rows = values.size(0);
+        long groups = Math.ceilDiv(w.columns(), (long) Math.max(1, w.format().group()));
+        Shapes.matrix("values", values, DType.INT8, ANY,
+                w.dtype() == DType.INT4 ? Math.ceilDiv(w.columns(), 2L) : w.columns());
+        Shapes.matrix("scales", scales, DType.F16, rows, groups);
+        if (w.format().zeros()) {
+            Shapes.matrix("zeros", zeros, DType.INT8, rows, groups);
+        }
+        if (row < 0 || row + rows > w.rows()) {
+            throw Shapes.refused("values", values, "rows within " + w + " (first row " + row + ")");
+        }
+        bindings.packQuantized(w, values, scales, w.format().zeros() ? zeros : null, row, rows);
+    }
+
     /** Copies x to y, converted to y's dtype. */
     public void convert(Tensor y, Tensor x) {
         Shapes.elements("y", y, y.dtype(), x.elements());

@@ -7,34 +7,69 @@ import java.lang.foreign.ValueLayout;
 /**
  * A weight W (rows = output features N, columns = input features C) in the backend's layout: the {@code ingrain_weight}
  * descriptor and its memory. {@code chunk} is the number of columns per partial sum, or 0 for a single sum over all
- * columns. An F8E4M3 weight also has one scale per row, which {@code pack} writes.
+ * columns. An F8E4M3 weight also has one scale per row, which {@code pack} writes. An INT8 or INT4 weight has the
+ * scales of its groups, and zero points if there are any, in the same memory as the values.
  */
 public final class Weight {
     private final MemorySegment descriptor;
     private final Tensor data;
     private final Tensor scales;
-    private final Layout layout;
+    private final Format format;
     private final long rows;
     private final long columns;
 
     /** The order of the elements: as in a file, or backend-specific. */
     public enum Layout { ROW_MAJOR, PACKED }
 
-    /** @param scales (rows) f32 if data is F8E4M3, otherwise null */
-    public Weight(Arena arena, Tensor data, Tensor scales, Layout layout, long rows, long columns, long chunk) {
+    /**
+     * How a weight's elements are stored.
+     *
+     * @param dtype  type of the elements
+     * @param layout order of the elements
+     * @param group  columns per scale of INT8 and INT4, 32, 64 or 128; 0 for other types
+     * @param zeros  whether each group has a zero point; only for INT4
+     */
+    public record Format(DType dtype, Layout layout, int group, boolean zeros) {
+        public Format {
+            boolean possible = dtype.quantized() ? group == 32 || group == 64 || group == 128 : group == 0;
+            if (!possible || zeros && dtype != DType.INT4) {
+                throw new IllegalArgumentException("a weight of " + dtype + " in groups of " + group
+                        + (zeros ? " with zero points" : ""));
+            }
+        }
+
+        /** The format of a type without groups. */
+        public static Format of(DType dtype, Layout layout) {
+            return new Format(dtype, layout, 0, false);
+        }
+
+        @Override
+        public String toString() {
+            String groups = group == 0 ? "" : " in groups of " + group;
+            return dtype + groups + (zeros ? " with zero points" : "");
+        }
+    }
+
+    /**
+     * @param data   the memory of a weight of this format, of the format's dtype, or of INT8 (bytes) for INT4
+     * @param scales (rows) f32 if the dtype is F8E4M3, otherwise null
+     */
+    public Weight(Arena arena, Format format, Tensor data, Tensor scales, long rows, long columns, long chunk) {
+        this.format = format;
         this.data = data;
         this.scales = scales;
-        this.layout = layout;
         this.rows = rows;
         this.columns = columns;
-        descriptor = arena.allocate(48, 8);
+        descriptor = arena.allocate(56, 8);
         descriptor.set(ValueLayout.JAVA_LONG, 0, data.address());
         descriptor.set(ValueLayout.JAVA_LONG, 8, scales == null ? 0L : scales.address());
-        descriptor.set(ValueLayout.JAVA_INT, 16, data.dtype().code());
-        descriptor.set(ValueLayout.JAVA_INT, 20, layout.ordinal());
+        descriptor.set(ValueLayout.JAVA_INT, 16, dtype().code());
+        descriptor.set(ValueLayout.JAVA_INT, 20, layout().ordinal());
         descriptor.set(ValueLayout.JAVA_LONG, 24, rows);
         descriptor.set(ValueLayout.JAVA_LONG, 32, columns);
         descriptor.set(ValueLayout.JAVA_LONG, 40, chunk);
+        descriptor.set(ValueLayout.JAVA_INT, 48, format.group());
+        descriptor.set(ValueLayout.JAVA_INT, 52, format.zeros() ? 1 : 0);
     }
 
     /** The address of the native descriptor; only the packages {@code ffi} and {@code tensor} may use this address. */
@@ -42,7 +77,7 @@ public final class Weight {
         return descriptor.address();
     }
 
-    /** The packed memory, in its dtype. The element order is backend-specific. */
+    /** The packed memory, in its dtype (INT4: as bytes). The element order is backend-specific. */
     public Tensor data() {
         return data;
     }
@@ -52,12 +87,16 @@ public final class Weight {
         return scales;
     }
 
+    public Format format() {
+        return format;
+    }
+
     public DType dtype() {
-        return data.dtype();
+        return format.dtype();
     }
 
     public Layout layout() {
-        return layout;
+        return format.layout();
     }
 
     /** Output features N. */

@@ -4,6 +4,7 @@ import static org.ingrain.workbench.Call.bytes;
 import static org.ingrain.workbench.Call.output;
 
 import java.util.List;
+import java.util.stream.IntStream;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -35,6 +36,8 @@ final class MatmulCases {
                 new int[][] {{1, gated, wide}, {rows, gated, wide}}, Cases.FLOATS, MatmulCases::siluMul);
         cases.add("pack", "N C packed bf16 f16", new int[][] {{1, 1, 0, 0, 0}, {33, 127, 1, 0, 0}, {65, 64, 1, 1, 0},
                 {7, 33, 0, 0, 1}}, Cases.at(wide, wide, 1, 0, 1), Cases.FLOATS, MatmulCases::pack);
+        cases.add("pack_quantized", "N C packed zeros", new int[][] {{1, 1, 0, 0}, {33, 127, 1, 1}, {5, 200, 0, 1}},
+                Cases.at(wide, wide, 1, 0), Cases.FLOATS, MatmulCases::packQuantized);
     }
 
     private static Weight.Layout layout(Case at) {
@@ -117,5 +120,22 @@ final class MatmulCases {
         Tensor rows = side.output(at.dtype(), small ? c : 0, n);
         return new Call(() -> side.ops().pack(w, source, 0), () -> side.builtIn().matmul(rows, identity, w),
                 List.of(output("w", rows, Tolerance.exact())), bytes(source, w.data()), 0);
+    }
+
+    /** Creates a call whose output is an INT4 weight. The built-in embedding reads the rows of this weight. */
+    private static Call packQuantized(Side side, Case at) {
+        int n = at.get("N");
+        int c = at.get("C");
+        int groups = Math.ceilDiv(c, 64);
+        Tensor values = side.values(i -> side.random().nextInt(-128, 128), DType.INT8, n, Math.ceilDiv(c, 2));
+        Tensor scales = side.normal(DType.F16, n, groups);
+        Tensor zeros = side.values(i -> side.random().nextInt(16), DType.INT8, n, groups);
+        Weight w = side.context().weight(new Weight.Format(DType.INT4, layout(at), 64, at.has("zeros")), n, c, 0);
+        int read = (long) c * n < 1 << 16 ? n : 0;
+        Tensor rows = side.output(at.dtype(), read, c);
+        Tensor ids = side.ints(IntStream.range(0, read).toArray());
+        return new Call(() -> side.ops().packQuantized(w, values, scales, zeros, 0),
+                () -> side.builtIn().embedding(rows, ids, w), List.of(output("w", rows, Tolerance.exact())),
+                bytes(values, scales, w.data()), 0);
     }
 }

@@ -15,7 +15,8 @@ final class Values {
             case F32 -> host.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
             case BF16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, bf16(value));
             case F16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
-            default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
+            case INT8 -> host.set(ValueLayout.JAVA_BYTE, i, (byte) (int) value);
+            default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16, F16 or INT8");
         }
     }
 

@@ -182,4 +182,12 @@ class EngineTest {
             assertEquals(GeneratorConfig.of(engine.blueprint().maxPositionEmbeddings(), 32, 512), engine.defaults());
         }
     }
+
+    /** A step on a GPU has more tokens, since its products are efficient only with many rows. */
+    @Test
+    void aStepOnAGpuHasMoreTokens() {
+        try (Engine engine = Engine.open(ModelOptions.of(LAB).withDevice("simt"))) {
+            assertEquals(2048, engine.defaults().maxBatchTokens());
+        }
+    }
 }

@@ -149,13 +149,16 @@ class AbiTest {
     void descriptorsLieAsTheCompilerLaysThem() throws Exception {
         Map<String, Map<String, Integer>> layouts = layouts();
         try (Arena arena = Arena.ofConfined()) {
-            var weight = new Weight(arena, new Tensor(0x1000, DType.BF16, 35), null, Weight.Layout.PACKED, 5, 7, 3);
-            assertEquals(Map.of("data", 0x1000L, "scales", 0L, "dtype", 1L, "layout", 1L, "rows", 5L, "columns", 7L,
-                    "chunk", 3L), fields(weight.address(), layouts.get("ingrain_weight")));
-            var scaled = new Weight(arena, new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5),
-                    Weight.Layout.ROW_MAJOR, 5, 7, 0);
+            var scaled = new Weight(arena, Weight.Format.of(DType.F8E4M3, Weight.Layout.ROW_MAJOR),
+                    new Tensor(0x1000, DType.F8E4M3, 35), new Tensor(0x2000, DType.F32, 5), 5, 7, 0);
             assertEquals(Map.of("data", 0x1000L, "scales", 0x2000L, "dtype", 5L, "layout", 0L, "rows", 5L, "columns",
-                    7L, "chunk", 0L), fields(scaled.address(), layouts.get("ingrain_weight")));
+                    7L, "chunk", 0L, "group", 0L, "zeros", 0L),
+                    fields(scaled.address(), layouts.get("ingrain_weight")));
+            var grouped = new Weight(arena, new Weight.Format(DType.INT4, Weight.Layout.PACKED, 64, true),
+                    new Tensor(0x1000, DType.INT8, 350), null, 5, 128, 64);
+            assertEquals(Map.of("data", 0x1000L, "scales", 0L, "dtype", 7L, "layout", 1L, "rows", 5L, "columns", 128L,
+                    "chunk", 64L, "group", 64L, "zeros", 1L),
+                    fields(grouped.address(), layouts.get("ingrain_weight")));
             var batch = new Batch(arena, 4, 16);
             batch.lay(new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3);
             batch.use(9, 2, true);

@@ -106,7 +106,7 @@ class BackendTest {
         try (Backend backend = cpu(); Context context = backend.context(threads(1))) {
             Tensor tensor = context.allocate(DType.BF16, 5, 7);
             Weight weight = context.weight(DType.F32, Weight.Layout.PACKED, 33, 65, 0);
-            assertEquals(70 + context.weightBytes(DType.F32, Weight.Layout.PACKED, 33, 65),
+            assertEquals(70 + context.weightBytes(weight.format(), 33, 65),
                     Inspect.allocatedBytes(context));
             assertThrows(IllegalArgumentException.class, () -> context.free(tensor.rows(1, 2)));
             context.free(tensor);

@@ -159,7 +159,7 @@ class DeviceLimitsTest {
     }
 
     /**
-     * A product of 8,192 rows of weight on a card: the end of the shape's name (weight rows per tile in 16s, tokens in
+     * A product of 8,192 rows of weight on a GPU: the end of the shape's name (weight rows per tile in 16s, tokens in
      * eights, deep ring), and the number of blocks.
      */
     static List<Arguments> products() {

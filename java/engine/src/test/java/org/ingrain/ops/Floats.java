@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.ingrain.tensor.DType;
 
-/** Converts F32, BF16 and F16 to and from arrays of F32, and compares them. */
+/** Converts float types and bytes to and from arrays of F32, and compares them. */
 final class Floats {
     /**
      * Marks an expected value that was not recorded. It is a NaN with a payload of its own, which is preserved if a
@@ -33,6 +33,7 @@ final class Floats {
                 case BF16 -> buffer.putShort((short) (Float.floatToRawIntBits(value) >>> 16));
                 case F16 -> buffer.putShort(Float.floatToFloat16(value));
                 case F8E4M3 -> buffer.put(Fp8.encode(value));
+                case INT8 -> buffer.put((byte) (int) value);
                 default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
             }
         }
@@ -49,6 +50,7 @@ final class Floats {
                 case BF16 -> Float.intBitsToFloat(buffer.getShort() << 16);
                 case F16 -> Float.float16ToFloat(buffer.getShort());
                 case F8E4M3 -> Fp8.decode(buffer.get());
+                case INT8 -> buffer.get();
                 default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
             };
         }

@@ -90,8 +90,8 @@ class MatmulFp8Test {
             int chunk = 64;
             ParityCheck.Data w = lab.normal(DType.BF16, n, c);
             Weight whole = weight(lab, w);
-            var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.data(), whole.scales(),
-                    Weight.Layout.ROW_MAJOR, n, c, chunk);
+            var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.format(), whole.data(), whole.scales(), n,
+                    c, chunk);
             float[] weights = Fp8.Scaled.of(w.values(), n).values();
             for (int t : new int[] {7, 20}) {
                 ParityCheck.Data x = lab.normal(DType.BF16, t, c);

@@ -13,7 +13,8 @@ public final class ParityTests {
                 new AttentionPagedParityTest(), new BiasLogitsParityTest(), new QkNormParityTest(),
                 new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
-                new MatmulSiluMulParityTest(), new PackParityTest(), new RandomParityTest(), new RmsNormParityTest(),
+                new MatmulQuantizedParityTest(), new MatmulSiluMulParityTest(), new PackParityTest(),
+                new PackQuantizedParityTest(), new RandomParityTest(), new RmsNormParityTest(),
                 new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest(),
                 new TopTokensParityTest());
     }

@@ -60,7 +60,7 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
             case BF16 -> 0x1p-8;
             case F16 -> 0x1p-11;
             case F8E4M3 -> 0x1p-4;
-            case I32, I64 -> 0;
+            case I32, I64, INT8, INT4 -> 0;
         };
     }
 }

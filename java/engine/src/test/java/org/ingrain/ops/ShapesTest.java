@@ -47,6 +47,8 @@ class ShapesTest {
     private final Ops ops = new Ops(context);
     private final Weight w = context.weight(DType.F32, Weight.Layout.ROW_MAJOR, 6, 8, 0);
     private final Weight chunked = context.weight(DType.F32, Weight.Layout.ROW_MAJOR, 6, 64, 8);
+    private final Weight quantized =
+            context.weight(new Weight.Format(DType.INT4, Weight.Layout.ROW_MAJOR, 32, true), 6, 64, 0);
     private final Batch batch = context.batch(3, 1, 1, 16);
 
     private interface Call {
@@ -93,6 +95,8 @@ class ShapesTest {
                 new Trial("reduceScatter", "y~ F32* 3 8, partials~ F32 2* 3 8", t -> ops.reduceScatter(t[0], t[1], 2)),
                 new Trial("broadcast", "y~ F32 3 8, x~ F32 3 8", t -> ops.broadcast(t[0], t[1], 0)),
                 new Trial("pack", "source F32* 6 8", t -> ops.pack(w, t[0], 0)),
+                new Trial("packQuantized", "values INT8 6 32, scales F16 6 2, zeros INT8 6 2",
+                        t -> ops.packQuantized(quantized, t[0], t[1], t[2], 0)),
                 new Trial("convert", "y~ F32* 3 8, x~ BF16* 3 8", t -> ops.convert(t[0], t[1])),
                 new Trial("embedding", "y F32* 3 8, ids I32 3", t -> ops.embedding(t[0], t[1], w)),
                 new Trial("embeddingBackward", "dtable F32 6* 8, dy F32* 3 8, ids I32 3",

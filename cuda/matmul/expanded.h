@@ -1,0 +1,61 @@
+// expanded: products with INT8 and INT4 weights. A part of the weight is converted to bf16 in the workspace, then the
+// product with this part is computed as with a bf16 weight. The parts are slabs of the product's columns: output
+// features, or for dX input features. The bits of a result do not depend on the size of the slabs, except where
+// cuBLASLt chooses different algorithms for them.
+#pragma once
+#include "blas_lt.h"
+#include "groups.h"
+
+namespace expanded {
+
+constexpr int threads = 256;
+constexpr int64_t library_bytes = 32 << 20, most_bytes = 256 << 20;  // of the workspace: for cuBLASLt, for a slab
+
+// out (rows, columns) = rows [row, ..) and columns [column, ..) of w. One block per 256 columns of a row.
+template <class E>
+__global__ void __launch_bounds__(threads) expand(E* out, Groups w, int64_t row, int64_t column, int64_t columns) {
+  const int64_t c = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x;
+  if (c < columns) out[blockIdx.x * columns + c] = from_float<E>(w.element(row + blockIdx.x, column + c));
+}
+
+inline int64_t scratch_bytes(int64_t rows, int64_t columns) {
+  const int64_t bytes = (2 * rows * columns + 255) / 256 * 256;
+  return library_bytes + (bytes < most_bytes ? bytes : most_bytes);
+}
+
+// Computes p, whose b is the weight w: (N, K) as stored if p.b_transposed, else (K, N).
+inline ingrain_status multiply(ingrain_context* ctx, const Product& p, const ingrain_weight* w) {
+  char* scratch = nullptr;
+  int64_t bytes = 0;
+  if (ingrain_status status = ingrain_workspace(ctx, reinterpret_cast<void**>(&scratch), &bytes)) return status;
+  const int64_t fit = (bytes - library_bytes) / (2 * p.K), most = fit < p.N ? fit / 16 * 16 : p.N;
+  if (bytes < library_bytes || most < 1)
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT,
+                  "matmul with an INT8 or INT4 weight: workspace of %ld bytes, expected %ld "
+                  "(ingrain_matmul_workspace_bytes)",
+                  static_cast<long>(bytes), static_cast<long>(scratch_bytes(w->rows, w->columns)));
+  for (int64_t n = 0; n < p.N; n += most) {
+    Product part = p;
+    part.N = p.N - n < most ? p.N - n : most;
+    part.ldd = p.N;
+    part.d = static_cast<char*>(p.d) + n * element_bytes(p.d_dtype);
+    part.b = scratch;
+    part.b_dtype = INGRAIN_BF16;
+    part.ldb = p.b_transposed ? p.K : part.N;
+    part.scratch = scratch + (bytes - library_bytes) / 256 * 256;
+    part.scratch_bytes = library_bytes;
+    const int64_t rows = p.b_transposed ? part.N : p.K, columns = p.b_transposed ? p.K : part.N;
+    const dim3 grid(static_cast<unsigned>(rows), blocks_for(columns, threads));
+    if (ingrain_status status = launch(expand<bf16>, grid, threads, 0, ctx, reinterpret_cast<bf16*>(scratch), groups_of(w),
+                                       p.b_transposed ? n : 0, p.b_transposed ? 0 : n, columns))
+      return status;
+    bool taken = false;
+    if (fits_library(part))
+      if (ingrain_status status = ingrain::blas_gemm(ctx, part, &taken)) return status;
+    if (!taken)
+      if (ingrain_status status = multiply_plainly(ctx, part)) return status;
+  }
+  return INGRAIN_OK;
+}
+
+}  // namespace expanded

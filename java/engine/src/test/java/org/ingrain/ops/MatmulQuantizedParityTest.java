@@ -1,0 +1,141 @@
+package org.ingrain.ops;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ingrain.tensor.DType;
+import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
+
+/** Products with INT8 and INT4 weights: matmul.cc, matmul_backward.cc, matmul_silu_mul.cc. */
+class MatmulQuantizedParityTest extends ParityTest {
+    private static final int[][] SIZES = {{1, 1, 1}, {7, 33, 127}, {26, 24, 200}, {3, 40, 264}};  // T, N, C
+    private static final int[][] CHUNKED = {{3, 33, 256, 128}, {30, 24, 512, 128}};  // T, N, C, chunk
+
+    @Override
+    List<Check> checks() {
+        List<Check> checks = new ArrayList<>();
+        for (Weight.Layout layout : Weight.Layout.values()) {
+            for (Weight.Format w : Quantized.formats(layout)) {
+                for (DType x : FLOATS) {
+                    String variant = x + " by " + w + " " + layout;
+                    checks.add(new Check("matmul_forward", variant, lab -> forward(lab, w, x)));
+                    checks.add(new Check("matmul_partial_forward", variant, lab -> partial(lab, w, x)));
+                    checks.add(new Check("matmul_backward", variant, lab -> backward(lab, w, x)));
+                    checks.add(new Check("matmul_silu_mul_forward", variant, lab -> siluMul(lab, w, x)));
+                }
+            }
+        }
+        return checks;
+    }
+
+    /**
+     * The CPU rounds x to 8 bits in groups of 32 columns. The error of an element is at most max |x| / 254, with a
+     * standard deviation of 1 / √3 of this. A GPU rounds the elements of W to bf16. The errors of the c terms of a sum
+     * are independent, so the error of the sum has the magnitude √c·rms(W) times that of a term. The rms of a row of W
+     * is at most twice that of W, and four standard deviations are allowed.
+     */
+    private static ParityTolerance tolerance(ParityCheck lab, float[] x, float[] w, DType y, int c) {
+        double unit = lab.target().gpu() ? 0x1p-9 : 1.0 / 254;
+        double magnitude = 4 / Math.sqrt(3) * Floats.largest(x) * 2 * rms(w) * Math.sqrt(c);
+        return new ParityTolerance(ParityTolerance.of(y, c).unit(), c, unit, magnitude);
+    }
+
+    private static double rms(float[] values) {
+        double squares = 0;
+        for (float value : values) {
+            squares += (double) value * value;
+        }
+        return Math.sqrt(squares / values.length);
+    }
+
+    private static void forward(ParityCheck lab, Weight.Format format, DType xDtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            ParityCheck.Data x = lab.normal(xDtype, t, c);
+            Quantized w = Quantized.random(lab, format, n, c);
+            float[] elements = w.elements();
+            Weight weight = w.weight(lab, lab.trusted(), format.layout(), 0);
+            float[] product = lab.reference(torch -> Torch.floats(
+                    torch.array(x.values(), t, c).matMul(torch.array(elements, n, c).transpose())));
+            for (DType yDtype : FLOATS) {
+                for (float beta : new float[] {0, -0.5f}) {
+                    ParityCheck.Data before = lab.normal(yDtype, t, n);
+                    Tensor y = beta == 0 ? lab.output(yDtype, t, n) : before.tensor();
+                    float[] expected = product.clone();
+                    for (int i = 0; i < expected.length; i++) {
+                        expected[i] += beta * before.values()[i];
+                    }
+                    lab.ops().matmul(y, x.tensor(), weight, beta);
+                    lab.expect("y of C " + c + " beta " + beta, expected, y,
+                            lab.added(tolerance(lab, x.values(), elements, yDtype, c), yDtype, beta));
+                }
+            }
+        }
+    }
+
+    private static void partial(ParityCheck lab, Weight.Format format, DType xDtype) {
+        for (int[] size : CHUNKED) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            int chunk = size[3];
+            ParityCheck.Data x = lab.normal(xDtype, t, c);
+            Quantized w = Quantized.random(lab, format, n, c);
+            float[] elements = w.elements();
+            Tensor partials = lab.output(DType.F32, c / chunk, t, n);
+            lab.ops().matmulPartial(partials, x.tensor(), w.weight(lab, lab.trusted(), format.layout(), chunk));
+            for (int i = 0; i < c / chunk; i++) {
+                int begin = i * chunk;
+                float[] expected = lab.reference(torch -> Torch.floats(
+                        Torch.columns(torch.array(x.values(), t, c), begin, begin + chunk)
+                        .matMul(Torch.columns(torch.array(elements, n, c), begin, begin + chunk).transpose())));
+                lab.expect("partials of chunk " + i, expected, partials.rows(i, i + 1),
+                        tolerance(lab, x.values(), elements, DType.F32, chunk));
+            }
+        }
+    }
+
+    /** dy is not rounded to 8 bits; a product in bf16 rounds W. */
+    private static void backward(ParityCheck lab, Weight.Format format, DType dyDtype) {
+        for (int[] size : SIZES) {
+            int t = size[0];
+            int n = size[1];
+            int c = size[2];
+            ParityCheck.Data dy = lab.normal(dyDtype, t, n);
+            Quantized w = Quantized.random(lab, format, n, c);
+            float[] elements = w.elements();
+            ParityCheck.Data before = lab.normal(dyDtype, t, c);
+            float[] expected = lab.reference(torch -> Torch.floats(torch.array(dy.values(), t, n)
+                    .matMul(torch.array(elements, n, c)).add(torch.array(before.values(), t, c).mul(0.5f))));
+            lab.ops().matmulBackward(before.tensor(), dy.tensor(), w.weight(lab, lab.trusted(), format.layout(), 0),
+                    0.5f);
+            lab.expect("dx of N " + n, expected, before.tensor(),
+                    lab.added(tolerance(lab, dy.values(), elements, dyDtype, n), dyDtype, 0.5f));
+        }
+    }
+
+    private static void siluMul(ParityCheck lab, Weight.Format format, DType dtype) {
+        int t = 9;
+        int f = 20;
+        int c = 100;
+        Quantized w = Quantized.random(lab, format, 2 * f, c);
+        float[] elements = w.elements();
+        ParityCheck.Data x = lab.normal(0.5 / (Math.sqrt(c) * rms(elements)), dtype, t, c);
+        Tensor gateUp = lab.output(dtype, t, 2L * f);
+        Tensor y = lab.output(dtype, t, f);
+        lab.ops().matmulSiluMul(y, gateUp, x.tensor(), w.weight(lab, lab.trusted(), format.layout(), 0));
+        float[][] expected = lab.reference(torch -> {
+            var both = torch.array(x.values(), t, c).matMul(torch.array(elements, 2L * f, c).transpose());
+            var gate = Torch.columns(both, 0, f);
+            var up = Torch.columns(both, f, 2L * f);
+            return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(both)};
+        });
+        // The factors gate and up have the error of a product, and each is multiplied by the other.
+        ParityTolerance product = tolerance(lab, x.values(), elements, dtype, c);
+        double factor = 2 * Floats.largest(expected[1]);
+        lab.expect("y of C " + c, expected[0], y, new ParityTolerance(product.unit(), c,
+                product.inner() * product.magnitude() + product.unit() * factor / 2, factor));
+    }
+}
