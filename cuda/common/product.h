@@ -29,7 +29,7 @@ struct Product {
   int64_t scratch_bytes = 0;
 };
 
-inline int64_t ldd_of(const Product& p) { return p.ldd > 0 ? p.ldd : p.N; }
+constexpr int64_t ldd_of(const Product& p) { return p.ldd > 0 ? p.ldd : p.N; }
 inline int64_t chunks_of(const Product& p) { return p.chunk > 0 ? p.K / p.chunk : 1; }
 inline int64_t element_bytes(int32_t dtype) { return dtype == INGRAIN_F32 ? 4 : dtype == INGRAIN_F8E4M3 ? 1 : 2; }
 

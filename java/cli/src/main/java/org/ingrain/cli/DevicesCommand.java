@@ -56,7 +56,8 @@ public final class DevicesCommand implements Callable<Integer> {
 
     @Under(Heading.MODEL)
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Type of its weights: f32, bf16, fp8 (GPU only) or auto (default: ${DEFAULT-VALUE}).")
+            description = "Type of its weights: f32, bf16, fp8 (GPU only), int8, int4 or auto "
+            + "(default: ${DEFAULT-VALUE}).")
     private String dtype;
 
     @Under(Heading.TRAINING)

@@ -33,6 +33,9 @@ import org.ingrain.model.AdapterBank;
 record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher, ModelEngines models) {
     static DistillWorkers of(Engine engine, BatchFlags batch, ClusterFlags cluster, OpenTeacher teacher,
             TunerConfig train) {
+        if (train.full()) {
+            engine.requireFullTraining();
+        }
         boolean several = train.full() || teacher != null && teacher.weights() instanceof ModelState.Model;
         return new DistillWorkers(engine, batch, cluster, teacher, several ? new ModelEngines(
                 folder -> open(engine, folder), own -> new EngineAnswerer(own, own.generator(batch.config(own),

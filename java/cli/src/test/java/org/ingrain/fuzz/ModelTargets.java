@@ -3,6 +3,8 @@ package org.ingrain.fuzz;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -13,12 +15,17 @@ import java.util.stream.Stream;
 import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
+import org.ingrain.checkpoint.QuantizedFolders;
+import org.ingrain.checkpoint.QuantizedFolders.Kind;
 import org.ingrain.checkpoint.Safetensors;
 import org.ingrain.checkpoint.SafetensorsWriter;
 import org.ingrain.checkpoint.TensorOutput;
 import org.ingrain.cli.TinyModelFolder;
 import org.ingrain.ffi.ElfFile;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.QuantizedMatrix;
+import org.ingrain.model.QuantizedRows;
 import org.ingrain.tokenizer.SpecialTokens;
 
 /** Files of a model and of an adapter, and kernels. */
@@ -42,6 +49,8 @@ final class ModelTargets {
             new Targets.Entry("safetensors", ModelTargets::safetensors),
             new Targets.Entry("weights", ModelTargets::weights), new Targets.Entry("index", ModelTargets::index),
             new Targets.Entry("config", ModelTargets::config),
+            new Targets.Entry("quantized-weights", ModelTargets::quantizedWeights),
+            new Targets.Entry("quantization-config", ModelTargets::quantizationConfig),
             new Targets.Entry("generation-config", ModelTargets::generationConfig),
             new Targets.Entry("adapter-config", ModelTargets::adapterConfig),
             new Targets.Entry("adapter-weights", ModelTargets::adapterWeights),
@@ -92,6 +101,37 @@ final class ModelTargets {
                 blueprint.parameters();
             }
         });
+    }
+
+    private static Target quantizedWeights(String name, Path folder) throws IOException {
+        QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), folder, null, 64, 32);
+        Path file = folder.resolve("model.safetensors");
+        return Target.ofFile(name, Format.SAFETENSORS, List.of(Files.readAllBytes(file)), file,
+                content -> readIntegers(folder));
+    }
+
+    private static Target quantizationConfig(String name, Path folder) throws IOException {
+        QuantizedFolders.write(new Kind("gptq", 4, 32, false, false), folder, null, 64, 32);
+        Path file = folder.resolve("config.json");
+        return Target.ofFile(name, Format.JSON, List.of(Files.readAllBytes(file)), file,
+                content -> readIntegers(folder));
+    }
+
+    /** Opens a quantized folder and reads all its linear layers. */
+    private static void readIntegers(Path model) {
+        try (ModelFolder opened = ModelFolder.open(model); Arena arena = Arena.ofShared()) {
+            if (opened.config().numHiddenLayers() > 10) {
+                return;
+            }
+            for (Parameter p : opened.config().parameters().all()) {
+                try (QuantizedMatrix matrix = p.matrix() ? opened.quantized(p) : null) {
+                    if (matrix != null) {
+                        MemorySegment memory = arena.allocate(4 * p.elements() + 4096, 64);
+                        matrix.read(QuantizedRows.in(memory, matrix.format(), p.rows(), p.columns()), 0, 0);
+                    }
+                }
+            }
+        }
     }
 
     private static Target generationConfig(String name, Path folder) throws IOException {

@@ -51,7 +51,7 @@ class RefusalsTest {
             temperature      | -1     | temperature: -1.0, expected 0
             deterministic    | yes    | deterministic: 'yes', expected true or false
             device           | gpu    | device: 'gpu', expected cpu, cuda
-            dtype            | int4   | dtype: 'int4', expected auto, f32, bf16 or fp8
+            dtype            | int2   | dtype: 'int2', expected one of auto, f32, bf16, fp8, int8, int4
             contextLength    | 4096   | contextLength: 4096, expected at most
             maxSequences     | 0      | maxSequences: 0, expected 1 or more
             cacheTokens      | 5      | cacheTokens: 5, expected at least contextLength

@@ -174,10 +174,6 @@ public final class BlueprintReader {
         if (!activation.equals("silu")) {
             throw new InputException(fields.where() + ": hidden_act is " + activation + ", expected silu");
         }
-        if (fields.has("quantization_config")) {
-            throw new InputException(
-                    fields.where() + ": quantization_config is given; quantized weights are not supported");
-        }
         if (fields.number("partial_rotary_factor", 1) != 1) {
             throw new InputException(fields.where() + ": partial_rotary_factor is "
                     + fields.number("partial_rotary_factor")

@@ -1,5 +1,6 @@
 package org.ingrain.checkpoint;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -15,6 +16,11 @@ import java.util.function.Supplier;
 import org.ingrain.files.InputFile;
 import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
+import org.ingrain.model.Group;
+import org.ingrain.model.Group.Role;
+import org.ingrain.model.Parameter;
+import org.ingrain.model.Precision;
+import org.ingrain.model.QuantizedMatrix;
 import org.ingrain.model.WeightSource;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
@@ -28,20 +34,24 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     static final String SINGLE = "model.safetensors";
     private static final List<String> FLOATS = List.of("F64", "F32", "BF16", "F16");
     static final String INDEX = "model.safetensors.index.json";
+    private static final String EMBEDDING = "model.embed_tokens.weight";
 
     private final Path path;
     private final Blueprint config;
+    /** Empty if all weights are floats. */
+    private final Optional<Quantization> quantization;
     private final Map<String, Safetensors> shards = new LinkedHashMap<>();
     private final Map<String, Safetensors> tensors = new LinkedHashMap<>();
     private final Set<String> floats = new LinkedHashSet<>();
 
-    private ModelFolder(Path path, Blueprint config) {
+    private ModelFolder(Path path) {
         this.path = path;
-        this.config = config;
+        config = readConfig(path);
+        quantization = Quantization.read(path);
     }
 
     public static ModelFolder open(Path path) {
-        ModelFolder folder = new ModelFolder(path, readConfig(path));
+        ModelFolder folder = new ModelFolder(path);
         try {
             if (Files.exists(path.resolve(SINGLE))) {
                 folder.openSingle();
@@ -108,6 +118,64 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return HostFloats.tensor(holder(name), name);
     }
 
+    /** The types of the stored weights. */
+    public Precision.Stored stored() {
+        return new Precision.Stored(tensor(EMBEDDING).dtype(), quantization.map(Quantization::format).orElse(null));
+    }
+
+    /**
+     * Throws an InputException if the layers' matrices are quantized.
+     *
+     * @param purpose what needs float weights, such as {@code "to train all weights"}
+     */
+    public void requireFloats(String purpose) {
+        quantization.ifPresent(found -> {
+            throw new InputException(path + ": the weights are quantized (" + found.method()
+                    + "), expected a folder with float weights " + purpose);
+        });
+    }
+
+    @Override
+    public QuantizedMatrix quantized(Parameter matrix) {
+        String module = matrix.name().replaceFirst("\\.weight$", "");
+        boolean layer = matrix.group().layer() != Group.MODEL;
+        boolean integers = has(module + ".qweight");
+        if (integers && (quantization.isEmpty() || !layer)) {
+            throw new InputException(path + ": tensor '" + module + ".qweight' is given, expected '" + matrix.name()
+                    + "'" + (layer ? " without a quantization_config" : ": embedding and head are not quantized"));
+        }
+        if (quantization.isEmpty() || !layer) {
+            return null;
+        }
+        if (!integers && has(matrix.name())) {
+            throw new InputException(path + ": tensor '" + matrix.name() + "' is not quantized, expected '" + module
+                    + ".qweight' as in all linear layers");
+        }
+        boolean biased = matrix.group().role() == Role.QKV_PROJ && config.attention().qkvBias();
+        if (!biased && has(module + ".bias") && hasValues(tensor(module + ".bias"))) {
+            throw new InputException(path + ": tensor '" + module + ".bias' is not zero, expected no bias in "
+                    + "this layer of the architecture");
+        }
+        return PackedMatrix.open(this, quantization.get(), matrix);
+    }
+
+    /** Whether any element is not zero. Older GPTQ tools add a bias of zeros to every layer. */
+    private static boolean hasValues(HostTensor bias) {
+        float[] values = new float[Math.toIntExact(bias.elements())];
+        HostFloats.read(values, bias.data(), bias.dtype(), 0);
+        for (float value : values) {
+            if (value != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Copies the bytes of a tensor of any type. */
+    void read(String name, MemorySegment target) {
+        holder(name).read(name, 0, target);
+    }
+
     /**
      * Runs work that reads tensors of this folder.
      *
@@ -123,11 +191,10 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
      * such a model, transformers 5 uses the stored head, but transformers 4 uses the embedding.
      */
     private void requireTied() {
-        String embedding = "model.embed_tokens.weight";
         String head = "lm_head.weight";
-        if (config.tieWordEmbeddings() && has(head) && has(embedding)
-                && holder(head).data(head).mismatch(holder(embedding).data(embedding)) >= 0) {
-            throw new InputException(holder(head).file() + ": tensor '" + head + "' differs from '" + embedding
+        if (config.tieWordEmbeddings() && has(head) && has(EMBEDDING)
+                && holder(head).data(head).mismatch(holder(EMBEDDING).data(EMBEDDING)) >= 0) {
+            throw new InputException(holder(head).file() + ": tensor '" + head + "' differs from '" + EMBEDDING
                     + "', expected the same values, since tie_word_embeddings is true in config.json");
         }
     }

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.ingrain.files.DurableFile;
+import org.ingrain.files.JsonFields;
 import org.ingrain.model.Blueprint;
 import org.ingrain.tokenizer.SpecialTokens;
 
@@ -22,7 +23,7 @@ public final class ModelFolderWriter {
      *
      * @param folder     the folder that {@link org.ingrain.files.DurableFolder#write} passes to its body
      * @param base       the folder from which tokenizer and generation settings are copied; the config.json of this
-     *                   folder is copied too if it describes {@code config}
+     *                   folder is copied too if it describes {@code config} and float weights
      * @param tensors    all parameters, in the order of the shards
      * @param shardBytes maximum size of a shard in bytes, usually {@link SafetensorsWriter#SHARD_BYTES}
      */
@@ -33,7 +34,8 @@ public final class ModelFolderWriter {
             }
         }
         Path baseConfig = base.resolve("config.json");
-        if (Files.isRegularFile(baseConfig) && BlueprintReader.read(baseConfig).equals(config)) {
+        if (Files.isRegularFile(baseConfig) && !JsonFields.read(baseConfig).has("quantization_config")
+                && BlueprintReader.read(baseConfig).equals(config)) {
             DurableFile.write(folder.resolve("config.json"), out -> Files.copy(baseConfig, out));
         } else {
             ConfigWriter.write(folder.resolve("config.json"), config, SpecialTokens.read(base));

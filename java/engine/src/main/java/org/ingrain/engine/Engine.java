@@ -29,8 +29,8 @@ import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.ShardedModel;
 import org.ingrain.template.ChatTemplate;
 import org.ingrain.template.Message;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.StreamingDecoder;
 import org.ingrain.tokenizer.Tokenizer;
 import org.ingrain.tokenizer.Tokenizers;
@@ -116,14 +116,15 @@ public final class Engine implements AutoCloseable {
         blueprint = folder == null ? blueprint(options) : folder.config();
         cache = own(new WeightsCache(options));
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
-        DType stored = folder == null ? blueprint.dtype() : folder.tensor("model.embed_tokens.weight").dtype();
-        precision = options.precision(stored);
+        precision = options.precision(folder == null ? new Precision.Stored(blueprint.dtype(), null)
+                : folder.stored());
         if (options.enableThinking().isPresent()) {
             template();   // throws, before loading weights, if the template ignores enable_thinking
         }
         Devices devices = new Devices(backend, options);
         devices.prepare();
-        placement = Placement.of(options, blueprint, ranks -> devices.fit(context -> bytes(context, ranks)));
+        placement = Placement.of(options, blueprint, precision.weights().group(),
+                ranks -> devices.fit(context -> bytes(context, ranks)));
         devices.requireCollectives(placement);
         for (int copy = 0; copy < placement.dataParallelSize(); copy++) {
             copies.add(own(devices.open(copy, placement)));
@@ -292,15 +293,28 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, if the model is sharded, or if its weights are in a cache
+     * @throws InputException if there is not enough memory, or for the reasons of {@link #requireFullTraining}
      */
     public Trainer trainer(TrainingRun run) {
-        options.weights().requireNoCache();
-        FullParameters.requireWhole(placement.tensorParallelSize());
+        requireFullTraining();
         load(List.of(new MemoryPlan.Part("training",
                 Trainer.memory(run).fullBytes(planned(1), copies.size()))));
         return folder == null ? Trainer.fresh(trained(run), options.model(), run)
                 : folder.reading(() -> Trainer.full(trained(run), folder, run));
+    }
+
+    /**
+     * Throws an InputException if the model is sharded, if its weights are quantized or if they are in a cache. All
+     * weights cannot be trained then.
+     */
+    public void requireFullTraining() {
+        options.weights().requireNoCache();
+        FullParameters.requireWhole(placement.tensorParallelSize());
+        if (folder != null) {
+            folder.requireFloats("to train all weights");
+        }
+        Require.that(!precision.weights().dtype().quantized(), "dtype", options.dtype(),
+                "f32 or bf16 to train all weights");
     }
 
     private List<TrainingModel> trained(TrainingRun run) {

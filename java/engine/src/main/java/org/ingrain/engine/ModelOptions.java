@@ -10,6 +10,7 @@ import org.ingrain.ffi.ContextOptions;
 import org.ingrain.model.Precision;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
+import org.ingrain.tensor.Require;
 import org.ingrain.workbench.KernelFile;
 
 /**
@@ -21,7 +22,8 @@ import org.ingrain.workbench.KernelFile;
  *                      sources on emulated GPUs
  * @param threads       CPU threads, 0 for all cores
  * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
- * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16 or fp8
+ * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16, fp8, int8
+ *                      or int4
  * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
  * @param deterministic whether a row's results are independent of the other rows in the batch; this is slower on a GPU;
  *                      on the CPU the results are always independent
@@ -34,14 +36,17 @@ import org.ingrain.workbench.KernelFile;
 public record ModelOptions(Path model, String device, int threads, String isa, String dtype, String cacheDtype,
                            boolean deterministic, List<KernelFile> kernels, WeightsOptions weights,
                            ParallelConfig parallel, Optional<Boolean> enableThinking) {
+    private static final List<String> CACHE_DTYPES = List.of("auto", "f32", "bf16", "fp8");
+    private static final List<String> DTYPES = List.of("auto", "f32", "bf16", "fp8", "int8", "int4");
+
     public ModelOptions {
         kernels = List.copyOf(kernels);
         if (!device.matches("cpu|(simt|cuda)(:\\d{1,3}(,\\d{1,3})*)?")) {
             throw InputException.field("device", "'" + device + "', expected cpu, cuda, cuda:N or a list such as "
                     + "cuda:0,1,2,3");
         }
-        parse("dtype", dtype);
-        parse("cacheDtype", cacheDtype);
+        parse(DTYPES, "dtype", dtype);
+        parse(CACHE_DTYPES, "cacheDtype", cacheDtype);
         if (weights.cache().isPresent() && !device.equals("cpu")) {
             throw InputException.field("weightsCache", "given with the device " + device + ", expected the device cpu");
         }
@@ -153,18 +158,19 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /** The dtypes that these options select for weights that are stored in the given dtype. */
-    public Precision precision(DType stored) {
-        return Precision.of(backend().equals("cpu"), stored, parse("dtype", dtype), parse("cacheDtype", cacheDtype));
+    public Precision precision(Precision.Stored stored) {
+        return Precision.of(backend().equals("cpu"), stored, parse(DTYPES, "dtype", dtype),
+                parse(CACHE_DTYPES, "cacheDtype", cacheDtype));
     }
 
-    /** The dtype with this name; null for auto. */
-    private static DType parse(String field, String value) {
-        return switch (value.toLowerCase(Locale.ROOT)) {
+    /** The dtype with this name, which must be one of {@code names}; null for auto. */
+    private static DType parse(List<String> names, String field, String value) {
+        String name = value.toLowerCase(Locale.ROOT);
+        Require.that(names.contains(name), field, "'" + value + "'", "one of " + String.join(", ", names));
+        return switch (name) {
             case "auto" -> null;
-            case "f32" -> DType.F32;
-            case "bf16" -> DType.BF16;
             case "fp8" -> DType.F8E4M3;
-            default -> throw InputException.field(field, "'" + value + "', expected auto, f32, bf16 or fp8");
+            default -> DType.valueOf(name.toUpperCase(Locale.ROOT));
         };
     }
 }

@@ -19,16 +19,17 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
      * number of ranks for which it fits into memory. If one size is 0, it is computed from the other size and the
      * number of devices.
      *
-     * @param fits whether a copy with this many ranks fits into memory; called only if both sizes are 0
+     * @param group columns per scale of the layers' matrices; 0 if they have no scales of columns
+     * @param fits  whether a copy with this many ranks fits into memory; called only if both sizes are 0
      * @throws InputException if the sizes do not match the number of devices or the shape of the model
      */
-    static Placement of(ModelOptions options, Blueprint model, IntPredicate fits) {
+    static Placement of(ModelOptions options, Blueprint model, int group, IntPredicate fits) {
         int devices = options.devices().size();
         int ranks = options.parallel().tensorParallelSize();
         int copies = options.parallel().dataParallelSize();
         String reason = "as requested";
         if (ranks == 0 && copies == 0) {
-            List<Integer> counts = Rank.counts(model).stream().filter(count -> devices % count == 0).toList();
+            List<Integer> counts = Rank.counts(model, group).stream().filter(count -> devices % count == 0).toList();
             int least = counts.stream().filter(count -> count == devices || fits.test(count)).findFirst()
                     .orElse(counts.getLast());
             reason = least == 1 ? "each device has room for the whole model"
@@ -45,8 +46,8 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
                     + " devices, expected tensorParallelSize " + Math.max(1, ranks) + " x dataParallelSize "
                     + Math.max(1, copies) + " = " + Math.max(1, ranks) * Math.max(1, copies));
         }
-        if (!Rank.counts(model).contains(ranks)) {
-            throw InputException.field("tensorParallelSize", ranks + ", " + Rank.refusal(model));
+        if (!Rank.counts(model, group).contains(ranks)) {
+            throw InputException.field("tensorParallelSize", ranks + ", " + Rank.refusal(model, group));
         }
         return new Placement(ranks, copies, reason);
     }

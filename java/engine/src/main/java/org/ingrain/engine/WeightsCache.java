@@ -94,7 +94,7 @@ final class WeightsCache implements AutoCloseable {
             for (Path file : DurableFolder.list(model)) {
                 String name = file.getFileName().toString();
                 if (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json")
-                        || name.equals("config.json")) {
+                        || name.equals("config.json") || name.equals("quantize_config.json")) {
                     files.put(name, Files.size(file) + " " + Files.getLastModifiedTime(file) + " " + Digest.file(file));
                 }
             }

@@ -83,8 +83,12 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
         return rank.index() * columns(rank) % Math.max(columns, 1);
     }
 
-    /** The number of columns in one partial sum of a row-parallel product; 0 for a single sum over all columns. */
-    public long chunk() {
-        return shard == Shard.COLUMNS ? Rank.chunk(columns) : 0;
+    /**
+     * The number of columns in one partial sum of a row-parallel product; 0 for a single sum over all columns.
+     *
+     * @param group columns per scale; 0 if the weight has no scales of columns
+     */
+    public long chunk(int group) {
+        return shard == Shard.COLUMNS ? Rank.chunk(columns, group) : 0;
     }
 }

@@ -51,8 +51,7 @@ final class RandomWeights {
     private void fill(Weight matrix, Group group, Parameter only) {
         Parameter whole = weights.parameters().fused(group);
         long step = Math.clamp(SLAB_ELEMENTS / whole.columns(), 1, whole.rows());
-        Tensor slab = context.allocate(matrix.dtype() == DType.F8E4M3 ? DType.BF16 : matrix.dtype(), step,
-                whole.columns());
+        Tensor slab = context.allocate(matrix.dtype() == DType.F32 ? DType.F32 : DType.BF16, step, whole.columns());
         Columns columns = whole.columns() == matrix.columns() ? null : new Columns(slab, matrix.columns());
         for (long row = 0; row < whole.rows(); row += step) {
             Tensor rows = slab.rows(0, Math.min(step, whole.rows() - row));

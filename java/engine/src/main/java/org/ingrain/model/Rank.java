@@ -28,40 +28,42 @@ public record Rank(int index, int count) {
     /**
      * Returns the supported numbers of ranks, in ascending order. The model can be sharded evenly over each of these
      * numbers of ranks. 1 is always included.
+     *
+     * @param group columns per scale of the layers' matrices; 0 if they have no scales of columns
      */
-    public static List<Integer> counts(Blueprint c) {
-        return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count)).boxed().toList();
+    public static List<Integer> counts(Blueprint c, int group) {
+        return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count, group)).boxed().toList();
     }
 
     /**
      * Whether the model can be sharded evenly over {@code count} ranks. If there are more ranks than key-value heads,
      * several ranks hold the same key-value head.
      */
-    private static boolean shares(Blueprint c, int count) {
+    private static boolean shares(Blueprint c, int count, int group) {
         int heads = c.attention().numKeyValueHeads();
         return c.attention().numAttentionHeads() % count == 0 && (heads % count == 0 || count % heads == 0)
-                && chunk(c.intermediateSize()) > 0 && chunk(c.attention().queries()) > 0;
+                && chunk(c.intermediateSize(), group) > 0 && chunk(c.attention().queries(), group) > 0;
     }
 
     /** Throws an InputException if the model cannot be sharded evenly over this number of ranks. */
-    void require(Blueprint c) {
-        if (!counts(c).contains(count)) {
-            throw InputException.field("tensorParallelSize", count + ", " + refusal(c));
+    void require(Blueprint c, int group) {
+        if (!counts(c, group).contains(count)) {
+            throw InputException.field("tensorParallelSize", count + ", " + refusal(c, group));
         }
     }
 
     /** The error text for an unsupported number of ranks: the supported numbers and the sizes that limit them. */
-    public static String refusal(Blueprint c) {
-        return "expected one of " + counts(c) + " for " + c.attention().numAttentionHeads() + " heads, "
+    public static String refusal(Blueprint c, int group) {
+        return "expected one of " + counts(c, group) + " for " + c.attention().numAttentionHeads() + " heads, "
                 + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
-                + c.intermediateSize();
+                + c.intermediateSize() + (group == 0 ? "" : ", in " + CHUNKS + " parts of whole groups of " + group);
     }
 
     /**
      * The number of columns per chunk of a row-parallel weight that has {@code columns} columns; 0 if {@code columns}
-     * is not a multiple of 2·CHUNKS.
+     * is not a multiple of 2·CHUNKS, or if a chunk would not consist of whole groups of {@code group} columns.
      */
-    static long chunk(long columns) {
-        return columns % (2 * CHUNKS) == 0 ? columns / CHUNKS : 0;
+    static long chunk(long columns, int group) {
+        return columns % (CHUNKS * Math.max(2, (long) group)) == 0 ? columns / CHUNKS : 0;
     }
 }

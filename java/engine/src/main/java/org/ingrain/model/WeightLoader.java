@@ -1,5 +1,6 @@
 package org.ingrain.model;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Collection;
@@ -93,6 +94,12 @@ final class WeightLoader implements AutoCloseable {
 
     /** Copies this rank's share of a matrix to the target's rows starting at {@code row}. */
     void matrix(Weight target, long row, Parameter p) {
+        try (QuantizedMatrix stored = source.quantized(p)) {
+            if (stored != null) {
+                quantized(target, row, p, stored);
+                return;
+            }
+        }
         HostTensor tensor = tensor(p);
         long rows = p.rows(rank);
         long firstRow = p.firstRow(rank);
@@ -105,6 +112,62 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
+    /**
+     * Copies this rank's share of a quantized matrix. The integers and scales are kept if the target has the same
+     * format; otherwise the target is packed from the dequantized elements.
+     */
+    private void quantized(Weight target, long row, Parameter p, QuantizedMatrix stored) {
+        Weight.Format format = stored.format();
+        boolean kept = target.dtype() == format.dtype() && target.format().group() == format.group()
+                && target.format().zeros() == format.zeros();
+        long columns = p.columns(rank);
+        long rows = p.rows(rank);
+        long step = kept ? QuantizedRows.fitting(slab, format, columns)
+                : Math.max(1, slab / (columns * Float.BYTES));
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment integers = kept ? null : arena.allocate(slab, Long.BYTES);
+            for (long r = 0; r < rows; r += step) {
+                Lane lane = next();
+                QuantizedRows part = QuantizedRows.in(kept ? lane.host : integers, format, Math.min(step, rows - r),
+                        columns);
+                stored.read(part, p.firstRow(rank) + r, p.firstColumn(rank));
+                if (kept) {
+                    toDevice(lane, part.memory().byteSize());
+                    pack(target, lane.device.view(DType.INT8, slab), part, row + r);
+                } else {
+                    part.dequantize(lane.host);
+                    toDevice(lane, part.rows() * columns * Float.BYTES);
+                    ops.pack(target, lane.device.view(part.rows(), columns), row + r);
+                }
+                lane.used.record();
+            }
+        }
+    }
+
+    /** Packs rows whose parts are at the beginning of {@code memory}, on the device. */
+    private void pack(Weight target, Tensor memory, QuantizedRows part, long row) {
+        long groups = part.groups();
+        Tensor zeros = !part.format().zeros() ? null
+                : memory.slice(part.zerosOffset(), part.rows() * groups).view(part.rows(), groups);
+        ops.packQuantized(target, memory.view(part.rows(), part.rowBytes()),
+                memory.slice(part.scalesOffset(), part.rows() * groups * Short.BYTES)
+                        .view(DType.F16, part.rows(), groups), zeros, row);
+    }
+
+    /** The lane to fill next. The host waits only until the previous use of this lane is complete. */
+    private Lane next() {
+        Lane lane = lanes.get(turn++ % lanes.size());
+        lane.used.await();
+        return lane;
+    }
+
+    /** Copies the first bytes of the lane's host memory to its device memory. */
+    private void toDevice(Lane lane, long bytes) {
+        if (asynchronous) {
+            context.copyToDevice(lane.device, lane.host.asSlice(0, bytes));
+        }
+    }
+
     private HostTensor tensor(Parameter p) {
         HostTensor tensor = source.tensor(p.name());
         if (!Arrays.equals(tensor.shape(), p.shape())) {
@@ -114,16 +177,11 @@ final class WeightLoader implements AutoCloseable {
         return tensor;
     }
 
-    /**
-     * Copies rows to the device. Then calls {@code use}, which enqueues an op that reads these rows. The host waits
-     * only until the previous use of the same lane is complete.
-     */
+    /** Copies rows to the device. Then calls {@code use}, which enqueues an op that reads these rows. */
     private void upload(HostTensor tensor, long firstRow, long rows, Columns columns, Use use) {
         long size = tensor.dtype().bytes();
         long bytes = rows * columns.count * size;
-        Lane lane = lanes.get(turn++ % lanes.size());
-        Tensor part = lane.device.view(tensor.dtype(), rows, columns.count);
-        lane.used.await();
+        Lane lane = next();
         if (columns.all()) {
             read(tensor, firstRow * columns.of * size, lane.host.asSlice(0, bytes));
         } else {
@@ -133,10 +191,8 @@ final class WeightLoader implements AutoCloseable {
                         lane.host.asSlice(r * width, width));
             }
         }
-        if (asynchronous) {
-            context.copyToDevice(part, lane.host.asSlice(0, bytes));
-        }
-        use.accept(part);
+        toDevice(lane, bytes);
+        use.accept(lane.device.view(tensor.dtype(), rows, columns.count));
         lane.used.record();
     }
 

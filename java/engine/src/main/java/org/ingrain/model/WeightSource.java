@@ -9,4 +9,12 @@ public interface WeightSource {
      * and tensor.
      */
     HostTensor tensor(String name);
+
+    /**
+     * A matrix that is stored as integers with scales; null if it is stored as floats. If parts of the matrix are
+     * missing or have a wrong shape, throws an InputException that names file and tensor.
+     */
+    default QuantizedMatrix quantized(Parameter matrix) {
+        return null;
+    }
 }

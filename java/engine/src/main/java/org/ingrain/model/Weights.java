@@ -11,7 +11,6 @@ import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.Group.Role;
 import org.ingrain.ops.QkNorm;
-import org.ingrain.tensor.DType;
 import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
@@ -70,9 +69,9 @@ public final class Weights {
                         + "', which cannot replace a parameter of the model while sampling; merge the adapter first");
             }
             if (p.matrix()) {
-                DType dtype = p.group().layer() == Group.MODEL ? precision.tables() : precision.weights();
-                matrices.put(p.group(), memory.weight(dtype, Weight.Layout.PACKED, p.rows(rank), p.columns(rank),
-                        p.chunk()));
+                Weight.Format format = precision.of(p.group());
+                matrices.put(p.group(), memory.weight(format, p.rows(rank), p.columns(rank),
+                        p.chunk(format.group())));
             } else {
                 vectors.put(p.group(), memory.allocate(precision.activations(), p.rows(rank)));
             }
@@ -113,7 +112,7 @@ public final class Weights {
 
     /** Allocates weights with undefined content. With an {@link Allocator.Counter}, only the size is computed. */
     public Weights(Allocator memory, Blueprint config, Precision precision, Rank rank) {
-        rank.require(config);
+        rank.require(config, precision.weights().group());
         context = memory.context();
         this.config = config;
         this.precision = precision;
@@ -125,17 +124,16 @@ public final class Weights {
         for (Group group : parameters.groups()) {
             Parameter whole = parameters.fused(group);
             if (whole.matrix()) {
-                DType dtype = group.layer() == Group.MODEL ? precision.tables() : precision.weights();
-                matrices.put(group, memory.weight(dtype, Weight.Layout.PACKED, parameters.rows(group, rank),
-                        whole.columns(rank), chunk(whole)));
+                Weight.Format format = precision.of(group);
+                matrices.put(group, memory.weight(format, parameters.rows(group, rank), whole.columns(rank),
+                        chunk(whole, format.group())));
             } else {
                 vectors.put(group, memory.allocate(precision.activations(), parameters.rows(group, rank)));
             }
         }
         Parameter head = parameters.headParameter();
         if (config.tieWordEmbeddings() && headIsShared()) {
-            matrices.put(Group.LM_HEAD, memory.weight(precision.tables(), Weight.Layout.PACKED, head.rows(rank),
-                    head.columns(), 0));
+            matrices.put(Group.LM_HEAD, memory.weight(precision.tables(), head.rows(rank), head.columns(), 0));
         }
         layers = IntStream.range(0, config.numHiddenLayers()).mapToObj(this::layer).toList();
     }
@@ -173,8 +171,9 @@ public final class Weights {
      * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because the ranks
      * exchange all partial sums in f32, and an exchange of fewer partial sums takes less time.
      */
-    private long chunk(Parameter whole) {
-        return whole.chunk() == 0 || rank.count() == 1 || context.deterministic() ? whole.chunk() : whole.columns(rank);
+    private long chunk(Parameter whole, int group) {
+        long chunk = whole.chunk(group);
+        return chunk == 0 || rank.count() == 1 || context.deterministic() ? chunk : whole.columns(rank);
     }
 
     private Layer layer(int i) {

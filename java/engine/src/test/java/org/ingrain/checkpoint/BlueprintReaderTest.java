@@ -68,7 +68,6 @@ class BlueprintReaderTest {
         "mlp_bias is true, which is not supported|'vocab_size'|'mlp_bias':true,'vocab_size'",
         "hidden_act is two lines, expected|'vocab_size'|'hidden_act':'two\\nlines','vocab_size'",
         "hidden_act is gelu, expected silu|'vocab_size'|'hidden_act':'gelu','vocab_size'",
-        "quantization_config is given|'vocab_size'|'quantization_config':{},'vocab_size'",
         "tie_word_embeddings is \"yes\", expected true or false|'vocab_size'|'tie_word_embeddings':'yes','vocab_size'",
         "torch_dtype is int8, expected float32, bfloat16 or float16|'vocab_size'|'torch_dtype':'int8','vocab_size'",
         "rope_type is longrope, expected default, linear, dynamic, llama3 or "

@@ -93,7 +93,7 @@ class ParameterTableTest {
     @ValueSource(ints = {1, 2, 4, 8})
     void ranksShareRowsOfWhatReadsAndColumnsOfWhatWrites(int count) {
         Rank rank = new Rank(count - 1, count);
-        rank.require(large);
+        rank.require(large, 0);
         for (Parameter p : table.all()) {
             boolean rows = p.shard() == Shard.ROWS || p.shard() == Shard.VOCABULARY && count >= 4;
             assertEquals(p.rows(), p.rows(rank) * (rows ? count : 1), p.name());
@@ -102,8 +102,8 @@ class ParameterTableTest {
         assertEquals(Set.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.GATE_PROJ,
                 Projection.UP_PROJ), sharded(Shard.ROWS));
         assertEquals(Set.of(Projection.O_PROJ, Projection.DOWN_PROJ), sharded(Shard.COLUMNS));
-        assertEquals(8192 / 8, table.get(0, Projection.O_PROJ).chunk());
-        assertEquals(0, table.get(0, Projection.Q_PROJ).chunk());
+        assertEquals(8192 / 8, table.get(0, Projection.O_PROJ).chunk(0));
+        assertEquals(0, table.get(0, Projection.Q_PROJ).chunk(0));
         for (Parameter p : table.all()) {
             if (!p.name().contains("_proj")) {
                 assertEquals(p.name().equals("lm_head.weight") ? Shard.VOCABULARY : Shard.NONE, p.shard(), p.name());
@@ -140,9 +140,24 @@ class ParameterTableTest {
     void refusesRanksThatCannotShare() {
         Blueprint odd = new Blueprint(64, 96, 2, new AttentionConfig(6, 3, 16), 10, 128, 1e-5, large.rope(), false,
                 large.dtype());
-        new Rank(0, 1).require(odd);
-        String message = assertThrows(InputException.class, () -> new Rank(0, 2).require(odd)).getMessage();
+        new Rank(0, 1).require(odd, 0);
+        String message = assertThrows(InputException.class, () -> new Rank(0, 2).require(odd, 0)).getMessage();
         assertTrue(message.contains("3 key-value heads"), message);
+    }
+
+    /** A chunk consists of whole groups of columns; otherwise there is one sum, and no ranks can share the weight. */
+    @Test
+    void chunksHoldWholeGroups() {
+        Parameter o = table.get(0, Projection.O_PROJ);
+        assertEquals(o.columns() / 8, o.chunk(128));
+        assertEquals(List.of(1, 2, 4, 8), Rank.counts(large, 128));
+        Blueprint narrow = new Blueprint(64, 512, 1, new AttentionConfig(8, 8, 32), 10, 128, 1e-5, large.rope(), false,
+                large.dtype());
+        Parameter down = narrow.parameters().get(0, Projection.DOWN_PROJ);
+        assertEquals(64, down.chunk(0));
+        assertEquals(64, down.chunk(64));
+        assertEquals(0, down.chunk(128));
+        assertEquals(List.of(1), Rank.counts(narrow, 128));
     }
 
     @Test

@@ -68,6 +68,11 @@ public final class Golden implements AutoCloseable {
         }
     }
 
+    /** One of the models of benchmarks/peers/quantized_golden.py. */
+    public static Golden quantized(String method) {
+        return new Golden(resource("quantized/" + method), 2, "cpu");
+    }
+
     private Golden(Path folder, int threads, String library) {
         this.folder = folder;
         backend = Backend.open(NativeLibraries.find(library));

@@ -3,6 +3,7 @@ package org.ingrain.cli.bench;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
@@ -49,9 +50,10 @@ public final class BenchCommand implements Callable<Integer> {
     private Integer layers;
 
     @Under(Heading.SAMPLING)
-    @Option(names = "--prompt-tokens", defaultValue = "512", paramLabel = "N",
-            description = "Tokens of the prefill test; 0 skips it (default: ${DEFAULT-VALUE}).")
-    private int promptTokens;
+    @Option(names = "--prompt-tokens", defaultValue = "512", split = ",", paramLabel = "N",
+            description = "Tokens of the prefill test: one test per number; 0 skips it. Other tests use the first "
+            + "number (default: ${DEFAULT-VALUE}).")
+    private List<Integer> promptTokens;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N",
@@ -96,8 +98,8 @@ public final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        if (repetitions < 1 || promptTokens < 0 || generateTokens < 0 || most() < 0 || requests < 0 || trainTokens < 0
-                || maxBatchTokens != null && maxBatchTokens < 1) {
+        if (repetitions < 1 || least(promptTokens) < 0 || generateTokens < 0 || least(n) < 0 || requests < 0
+                || trainTokens < 0 || maxBatchTokens != null && maxBatchTokens < 1) {
             throw new InputException("--repetitions: expected 1 or more, and no negative number of tokens or samples");
         }
         ModelOptions options = modelFlags.options();
@@ -150,39 +152,43 @@ public final class BenchCommand implements Callable<Integer> {
 
     /** Whether at least one test uses the generator. */
     private boolean samples() {
-        return promptTokens > 0 || generateTokens > 0;
+        return most(promptTokens) > 0 || generateTokens > 0;
     }
 
     private GeneratorConfig config(Engine engine) {
         int positions = engine.blueprint().maxContextLength();
-        int length = Math.min(positions, promptTokens + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
-        int samples = Math.max(1, Math.max(most(), requests));
+        int length = Math.min(positions, most(promptTokens) + generateTokens + 1 + GeneratorConfig.BLOCK_SIZE);
+        int samples = Math.max(1, Math.max(most(n), requests));
         long cache = (long) (length + GeneratorConfig.BLOCK_SIZE) * (samples + 1);
         int step = Math.max(maxBatchTokens == null ? engine.defaults().maxBatchTokens() : maxBatchTokens, samples);
         return GeneratorConfig.of(Math.max(2, length), samples, step).withCacheTokens(cache).withPrefixCache(false);
     }
 
-    /** The largest number of samples in {@link #n}; negative if {@link #n} contains a negative number. */
-    private int most() {
-        return n.stream().anyMatch(samples -> samples < 0)
-                ? -1 : n.stream().mapToInt(Integer::intValue).max().orElse(0);
+    private static int most(List<Integer> numbers) {
+        return Collections.max(numbers);
+    }
+
+    private static int least(List<Integer> numbers) {
+        return Collections.min(numbers);
     }
 
     private void sampling(Engine engine, Consumer<BenchResult> done) {
         GeneratorConfig config = config(engine);
         Generator generator = engine.generator(config, SilentDecoder::new);
         int vocabulary = engine.blueprint().vocabSize();
-        int prefill = Math.min(promptTokens, config.contextLength() - 1);
         int decode = Math.min(generateTokens, config.contextLength() - 1);
-        if (prefill > 0) {
-            Request request = Request.of(prompt(prefill, 0, vocabulary), 1, params(1));
-            done.accept(measure(new Test("pp" + prefill, prefill, 0), generator, List.of(request)));
+        for (int tokens : promptTokens) {
+            int prefill = Math.min(tokens, config.contextLength() - 1);
+            if (prefill > 0) {
+                Request request = Request.of(prompt(prefill, 0, vocabulary), 1, params(1));
+                done.accept(measure(new Test("pp" + prefill, prefill, 0), generator, List.of(request)));
+            }
         }
         if (decode > 0) {
             Request request = Request.of(prompt(1, 0, vocabulary), 1, params(decode));
             done.accept(measure(new Test("tg" + decode, 0, decode), generator, List.of(request)));
         }
-        int length = Math.max(1, Math.min(prefill, config.contextLength() - decode));
+        int length = Math.max(1, Math.min(promptTokens.getFirst(), config.contextLength() - decode));
         for (int samples : n) {
             if (samples > 0 && decode > 0) {
                 Test test = new Test("pp" + length + "+tg" + decode + "x" + samples, length, decode * samples);

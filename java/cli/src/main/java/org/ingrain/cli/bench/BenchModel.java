@@ -1,6 +1,9 @@
 package org.ingrain.cli.bench;
 
 import org.ingrain.engine.Engine;
+import org.ingrain.ffi.Allocator;
+import org.ingrain.model.Rank;
+import org.ingrain.model.Weights;
 
 /** The measured model, with its name and size for the table. */
 record BenchModel(Engine engine) {
@@ -19,8 +22,9 @@ record BenchModel(Engine engine) {
         return engine.blueprint().parameters().elements();
     }
 
-    /** Size of the parameters in bytes, as if all parameters had the dtype of the matrices. */
+    /** Size of the parameters on one rank of one copy, in bytes, as they are stored on the device. */
     long bytes() {
-        return parameters() * engine.precision().weights().bytes();
+        return Allocator.bytes(engine.context(), memory ->
+                new Weights(memory, engine.blueprint(), engine.precision(), Rank.SINGLE));
     }
 }

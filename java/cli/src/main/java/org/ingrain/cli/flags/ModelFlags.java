@@ -26,13 +26,13 @@ public final class ModelFlags {
     private KernelFlags kernels;
 
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Type of the weights: f32, bf16, fp8 (GPU only), or auto: that of the checkpoint, "
-            + "with F16 converted to BF16 (default: ${DEFAULT-VALUE}).")
+            description = "Type of the weights: f32, bf16, fp8 (GPU only), int8, int4, or auto: that of the "
+            + "checkpoint, with F16 converted to BF16 (default: ${DEFAULT-VALUE}).")
     String dtype;
 
     @Option(names = "--cache-dtype", defaultValue = "auto", paramLabel = "TYPE",
             description = "Type of the key-value cache: f32, bf16, fp8 (GPU only), or auto: that of the "
-            + "weights, bf16 for fp8 weights (default: ${DEFAULT-VALUE}).")
+            + "weights, bf16 for fp8, int8 and int4 weights (default: ${DEFAULT-VALUE}).")
     String cacheDtype;
 
     @Option(names = "--weights-cache", paramLabel = "DIR",
