@@ -46,8 +46,9 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p, const ing
     part.scratch_bytes = library_bytes;
     const int64_t rows = p.b_transposed ? part.N : p.K, columns = p.b_transposed ? p.K : part.N;
     const dim3 grid(static_cast<unsigned>(rows), blocks_for(columns, threads));
-    if (ingrain_status status = launch(expand<bf16>, grid, threads, 0, ctx, reinterpret_cast<bf16*>(scratch), groups_of(w),
-                                       p.b_transposed ? n : 0, p.b_transposed ? 0 : n, columns))
+    if (ingrain_status status =
+            launch(expand<bf16>, grid, threads, 0, ctx, reinterpret_cast<bf16*>(scratch), groups_of(w),
+                   p.b_transposed ? n : 0, p.b_transposed ? 0 : n, columns))
       return status;
     bool taken = false;
     if (fits_library(part))

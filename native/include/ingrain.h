@@ -38,12 +38,10 @@ typedef struct ingrain_graph ingrain_graph;
 typedef struct ingrain_communicator ingrain_communicator;
 
 // A weight W (rows, columns) of y = x·Wᵀ. Rows are output features N, columns are input features C.
-//
-// In an INT8 or INT4 weight, `group` adjacent columns of a row (the last group may have fewer) share a scale:
-//   INT8  w = q·scale, q in [-127, 127]     INT4  w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0
-// All parts are in data. In ROW_MAJOR layout, with n = ceil(C / group), they are, each from a multiple of 64 bytes on:
-//   values (N, C) int8, or (N, ceil(C / 2)) bytes for INT4: column 2i in the low, 2i + 1 in the high half of byte i
-//   scales (N, n) f16      zero points (N, n) uint8, if zeros is 1
+// In an INT8 or INT4 weight, `group` adjacent columns of a row (the last group may have fewer) share a scale. INT8: w =
+// q·scale, q in [-127, 127]. INT4: w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0. All parts are in data.
+// ROW_MAJOR layout, each part from a multiple of 64 bytes on, n = ceil(C / group): values (N, C) int8, or for INT4 (N,
+// ceil(C / 2)) bytes with column 2i in the low half of byte i; scales (N, n) f16; zero points (N, n) uint8.
 typedef struct ingrain_weight {
   void* data;  // written by pack or pack_quantized; ingrain_weight_bytes long, 64-byte aligned
   float* scales;  // F8E4M3: (rows) f32, written by pack; an element is data times the scale of its row. Else null
@@ -51,10 +49,9 @@ typedef struct ingrain_weight {
   int32_t layout;  // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own layout, known only to its ops
   int64_t rows;
   int64_t columns;
-  // Columns of one partial sum: an eighth of the undivided weight's columns if the weight is row-parallel. 0: one sum.
-  // INT8, INT4: a multiple of group
+  // Columns of one partial sum: an eighth of the undivided weight's columns if the weight is row-parallel. 0: one sum
   int64_t chunk;
-  int32_t group;  // INT8, INT4: columns per scale, 32, 64 or 128; else 0
+  int32_t group;  // INT8, INT4: columns per scale, 32, 64 or 128; divides chunk. Else 0
   int32_t zeros;  // INT4: 1 if each group has a zero point, else 0
 } ingrain_weight;
 
@@ -182,7 +179,6 @@ INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y,
 INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, const void* x, int64_t bytes, int32_t root);
 
 // ---- weights --------------------------------------------------------------------------------------------------------
-// Size of a weight's data. group and zeros as in ingrain_weight.
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns, int32_t group,
                                          int32_t zeros);
 // Returns the number of bytes of workspace that the matmul ops use for such a weight and up to T rows. With
@@ -190,19 +186,13 @@ INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t 
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
 // Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
-// w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16. For INT8 and INT4 the scale of a
-// group is computed in f32 and rounded to f16, at most 65504; the values are computed with the rounded scale, or are 0
-// (INT4: the zero point) if it is 0:
-//   INT8         scale = max |w| / 127                   q = round(w / scale), within [-127, 127]
-//   INT4         scale = m / -8, where m is the first element of the largest magnitude
-//                                                        q = round(w / scale) + 8, within [0, 15]
-//   INT4, zeros  scale = (high - low) / 15, where low and high are the minimum and maximum of the group and 0
-//                zero = round(-low / scale), within [0, 15]
-//                                                        q = round(w / scale) + zero, within [0, 15]
+// w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16. INT8 and INT4: scale is rounded to
+// f16, at most 65504; then q = round(w / scale) + zero within the range of q, or the zero point if scale is 0.
+//   INT8: scale = max |w| / 127     INT4: scale = m / -8, where m is the first element of the largest magnitude
+//   INT4, zeros: scale = (high - low) / 15, zero = round(-low / scale) in [0, 15]; low, high: extremes of w and 0
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
                                         int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);
-// Writes an INT8 or INT4 weight's rows [row, row + rows) from the parts of its ROW_MAJOR layout: values, scales (rows,
-// n) f16, zeros (rows, n) uint8, or null if w->zeros is 0. A zero point may also be 16.
+// Writes rows [row, row + rows) of an INT8 or INT4 weight from its ROW_MAJOR parts; zeros is null if w->zeros is 0.
 INGRAIN_API ingrain_status ingrain_pack_quantized(ingrain_context* ctx, const ingrain_weight* w, const void* values,
                                                   const void* scales, const void* zeros, int64_t row, int64_t rows);
 // y (n) = x (n) converted from F32, BF16 or F16 to F32 or BF16.

@@ -75,7 +75,7 @@ template <quantized_element W> struct columns_of<W> {
 template <class W> using x_of = typename columns_of<W>::X;
 // Number of sums of a tile; a quantised tile has as many integer sums besides.
 template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
-template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // columns per element of x
+template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // per element of x
 template <class W> constexpr int64_t long_rows = 768 * x_columns_of<W> / sizeof(x_of<W>);  // a block of x has 192 KiB
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.

@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
 import org.ingrain.model.ParameterTable.Site;
+import org.ingrain.ops.Dropout;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -272,7 +273,7 @@ public final class AdapterBank {
         Slots s = sites.get(site);
         Tensor slotOfRow = step.batch().adapterSlots().rows(0, x.size(0));
         Tensor down = u.rows(0, x.size(0));
-        ops.loraDown(down, s.columns ? together(x, s.a.size(2), step) : x, s.a, slotOfRow, Ops.Dropout.NONE);
+        ops.loraDown(down, s.columns ? together(x, s.a.size(2), step) : x, s.a, slotOfRow, Dropout.NONE);
         up(s, s.column == 0 ? y : y.fromColumn(s.column), down, slotOfRow);
     }
 
@@ -280,7 +281,7 @@ public final class AdapterBank {
     void applyHead(Tensor logits, Tensor x, Step step) {
         Slots s = sites.get(Site.LM_HEAD);
         Tensor down = u.rows(0, x.size(0));
-        ops.loraDown(down, x, s.a, step.logitSlots(), Ops.Dropout.NONE);
+        ops.loraDown(down, x, s.a, step.logitSlots(), Dropout.NONE);
         up(s, logits, down, step.logitSlots());
     }
 

@@ -51,28 +51,6 @@ public final class Ops {
     }
 
     /**
-     * Dropout of a LoRA input.
-     *
-     * @param probability probability of dropping an element; 0 for none
-     * @param seed        seed of the mask; forward and backward with the same seed use the same mask
-     * @param column      index of the first column of this rank's input in the whole input; 0 if the rank has all
-     *                    columns
-     * @param columns     number of columns of the whole input; 0 if the input has all columns
-     */
-    public record Dropout(float probability, long seed, long column, long columns) {
-        public static final Dropout NONE = new Dropout(0, 0);
-
-        /** Dropout of an input that is not sharded. */
-        public Dropout(float probability, long seed) {
-            this(probability, seed, 0, 0);
-        }
-
-        private long columns(Tensor x) {
-            return columns == 0 ? x.size(1) : columns;
-        }
-    }
-
-    /**
      * Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order, unless NCCL computes
      * the sum.
      */
@@ -117,18 +95,11 @@ public final class Ops {
      * @param zeros  the zero points (rows, ⌈C / group⌉), as unsigned bytes; null if w has none
      */
     public void packQuantized(Weight w, Tensor values, Tensor scales, Tensor zeros, long row) {
-        long rows = values.size(0);
-        long groups = Math.ceilDiv(w.columns(), (long) Math.max(1, w.format().group()));
-        Shapes.matrix("values", values, DType.INT8, ANY,
-                w.dtype() == DType.INT4 ? Math.ceilDiv(w.columns(), 2L) : w.columns());
-        Shapes.matrix("scales", scales, DType.F16, rows, groups);
-        if (w.format().zeros()) {
-            Shapes.matrix("zeros", zeros, DType.INT8, rows, groups);
-        }
-        if (row < 0 || row + rows > w.rows()) {
+        Shapes.quantized(w, values, scales, zeros);
+        if (row < 0 || row + values.size(0) > w.rows()) {
             throw Shapes.refused("values", values, "rows within " + w + " (first row " + row + ")");
         }
-        bindings.packQuantized(w, values, scales, w.format().zeros() ? zeros : null, row, rows);
+        bindings.packQuantized(w, values, scales, w.format().zeros() ? zeros : null, row, values.size(0));
     }
 
     /** Copies x to y, converted to y's dtype. */
@@ -327,17 +298,6 @@ public final class Ops {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
                 heads.e(), heads.scale());
-    }
-
-    /**
-     * Inputs and outputs of the forward pass, {@link #attention}.
-     *
-     * @param qkv     input (T, (H + 2K)·E), after rope
-     * @param y       (T, H·E)
-     * @param lse     (T, H) f32
-     * @param offsets (S + 1) I32
-     */
-    public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
     }
 
     /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). {@code delta} (T, H) f32 is scratch memory. */

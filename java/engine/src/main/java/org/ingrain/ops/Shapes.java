@@ -2,6 +2,7 @@ package org.ingrain.ops;
 
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
+import org.ingrain.tensor.Weight;
 
 /**
  * Checks of shapes and types. A failed check throws an IllegalArgumentException that names the tensor. A size of
@@ -96,6 +97,17 @@ final class Shapes {
         matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
         matrix("lse", lse, DType.F32, qkv.size(0), heads.h());
         vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
+    }
+
+    /** Checks rows of the parts of a quantised weight; zeros are not checked if w has none. */
+    static void quantized(Weight w, Tensor values, Tensor scales, Tensor zeros) {
+        long groups = Math.ceilDiv(w.columns(), (long) Math.max(1, w.format().group()));
+        matrix("values", values, DType.INT8, ANY,
+                w.dtype() == DType.INT4 ? Math.ceilDiv(w.columns(), 2L) : w.columns());
+        matrix("scales", scales, DType.F16, values.size(0), groups);
+        if (w.format().zeros()) {
+            matrix("zeros", zeros, DType.INT8, values.size(0), groups);
+        }
     }
 
     static IllegalArgumentException refused(String name, Tensor tensor, String expected) {

@@ -3,7 +3,7 @@ package org.ingrain.workbench;
 import static org.ingrain.workbench.Call.bytes;
 import static org.ingrain.workbench.Call.output;
 
-import org.ingrain.ops.Ops.AttentionState;
+import org.ingrain.ops.AttentionState;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;

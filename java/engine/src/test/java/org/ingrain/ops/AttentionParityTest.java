@@ -71,7 +71,7 @@ class AttentionParityTest extends ParityTest {
             lab.trusted().attention(y, lse, qkv.tensor(), offsets, c.heads());
             Tensor dqkv = lab.output(dtype, c.tokens(), columns);
             Tensor delta = lab.output(DType.F32, c.tokens(), c.h());
-            lab.ops().attentionBackward(dqkv, delta, dy.tensor(), new Ops.AttentionState(qkv.tensor(), y, lse, offsets),
+            lab.ops().attentionBackward(dqkv, delta, dy.tensor(), new AttentionState(qkv.tensor(), y, lse, offsets),
                     c.heads());
             float[] expected = lab.reference(torch -> {
                 var leaf = torch.leaf(qkv.values(), c.tokens(), columns);

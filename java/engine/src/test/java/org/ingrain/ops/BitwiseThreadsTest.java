@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.ops.PagedCase.Layer;
 import org.ingrain.ops.PagedCase.Schedule;
@@ -156,7 +155,7 @@ class BitwiseThreadsTest {
         Tensor dqkv = lab.output(dtype, t, heads.columns());
         Tensor delta = lab.output(DType.F32, t, 8);
         lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(),
-                new Ops.AttentionState(qkv, y, lse, offsets), heads);
+                new AttentionState(qkv, y, lse, offsets), heads);
         return List.of(y, lse, dqkv);
     }
 

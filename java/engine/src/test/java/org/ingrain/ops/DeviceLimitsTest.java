@@ -154,7 +154,7 @@ class DeviceLimitsTest {
         results.add(lab.bytes(y));
         Tensor dqkv = lab.output(DType.BF16, 150, heads.columns());
         lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 150, 8), dy,
-                new Ops.AttentionState(qkv, y, lse, offsets), heads);
+                new AttentionState(qkv, y, lse, offsets), heads);
         results.add(lab.bytes(dqkv));
     }
 

@@ -3,7 +3,6 @@ package org.ingrain.ops;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.util.List;
-import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;

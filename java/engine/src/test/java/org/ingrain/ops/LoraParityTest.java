@@ -7,7 +7,6 @@ import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 

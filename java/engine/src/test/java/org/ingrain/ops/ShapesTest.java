@@ -16,8 +16,6 @@ import org.ingrain.ffi.Backend;
 import org.ingrain.ffi.Context;
 import org.ingrain.ffi.ContextOptions;
 import org.ingrain.ffi.NativeLibraries;
-import org.ingrain.ops.Ops.AttentionState;
-import org.ingrain.ops.Ops.Dropout;
 import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.Batch;
@@ -95,8 +93,6 @@ class ShapesTest {
                 new Trial("reduceScatter", "y~ F32* 3 8, partials~ F32 2* 3 8", t -> ops.reduceScatter(t[0], t[1], 2)),
                 new Trial("broadcast", "y~ F32 3 8, x~ F32 3 8", t -> ops.broadcast(t[0], t[1], 0)),
                 new Trial("pack", "source F32* 6 8", t -> ops.pack(w, t[0], 0)),
-                new Trial("packQuantized", "values INT8 6 32, scales F16 6 2, zeros INT8 6 2",
-                        t -> ops.packQuantized(quantized, t[0], t[1], t[2], 0)),
                 new Trial("convert", "y~ F32* 3 8, x~ BF16* 3 8", t -> ops.convert(t[0], t[1])),
                 new Trial("embedding", "y F32* 3 8, ids I32 3", t -> ops.embedding(t[0], t[1], w)),
                 new Trial("embeddingBackward", "dtable F32 6* 8, dy F32* 3 8, ids I32 3",
@@ -153,6 +149,8 @@ class ShapesTest {
 
     private Stream<Trial> otherOps() {
         return Stream.of(
+                new Trial("packQuantized", "values INT8 6 32, scales F16 6 2, zeros INT8 6 2",
+                        t -> ops.packQuantized(quantized, t[0], t[1], t[2], 0)),
                 new Trial("loraDown", "u F32 3 4, x F32* 3 8, A F32 2* 4 8, slots I32 3",
                         t -> ops.loraDown(t[0], t[1], t[2], t[3], Dropout.NONE)),
                 new Trial("loraUp", "y F32* 3 9*, u F32 3 4, B F32 2 8* 4, scaling F32 2, slots I32 3",

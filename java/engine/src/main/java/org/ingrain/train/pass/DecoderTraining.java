@@ -7,6 +7,7 @@ import org.ingrain.model.Group;
 import org.ingrain.model.Group.Role;
 import org.ingrain.model.RopeTable;
 import org.ingrain.model.Weights;
+import org.ingrain.ops.AttentionState;
 import org.ingrain.ops.Ops;
 import org.ingrain.ops.QkNorm;
 import org.ingrain.tensor.Tensor;
@@ -218,7 +219,7 @@ public final class DecoderTraining implements AutoCloseable {
             return false;
         }
         ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
-                new Ops.AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
+                new AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
         queriesKeysValuesBackward(i, kept, d.qkv());
         ops.rmsNorm(rows.x(), null, activations.input(i, t), norm, eps);

@@ -18,6 +18,7 @@ import org.ingrain.model.LoraModule;
 import org.ingrain.model.Parameter;
 import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
+import org.ingrain.ops.Dropout;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -321,14 +322,14 @@ public final class LoraParameters implements Parameters {
         return m.column == 0 ? fused : fused.fromColumn(m.column);
     }
 
-    private Ops.Dropout dropout(Module m) {
+    private Dropout dropout(Module m) {
         if (pass == null || lora.dropout() == 0) {
-            return Ops.Dropout.NONE;
+            return Dropout.NONE;
         }
         int ordinal = m.site.projection().ordinal();
         long seed = m.site.projection().ofModel() ? pass.derive(m.site.layer(), ordinal, chunk).seed()
                 : pass.derive(m.site.layer(), ordinal).seed();
-        return new Ops.Dropout((float) lora.dropout(), seed, m.share().firstColumn(), m.share().columns());
+        return new Dropout((float) lora.dropout(), seed, m.share().firstColumn(), m.share().columns());
     }
 
     @Override
