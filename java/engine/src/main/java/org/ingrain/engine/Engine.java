@@ -1,6 +1,5 @@
 package org.ingrain.engine;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -9,7 +8,6 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Supplier;
-import org.ingrain.checkpoint.BlueprintReader;
 import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.checkpoint.PeftAdapter;
 import org.ingrain.ffi.Allocator;
@@ -113,7 +111,7 @@ public final class Engine implements AutoCloseable {
         this.listener = listener;
         this.opened = opened;
         folder = options.randomWeights() ? null : own(ModelFolder.open(options.model()));
-        blueprint = folder == null ? blueprint(options) : folder.config();
+        blueprint = folder == null ? options.blueprint() : folder.config();
         cache = own(new WeightsCache(options));
         backend = own(Workbench.open(NativeLibraries.find(options.backend()), options.kernels()));
         precision = options.precision(folder == null ? new Precision.Stored(blueprint.dtype(), null)
@@ -139,19 +137,6 @@ public final class Engine implements AutoCloseable {
         Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
         return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
                 + Generator.bytes(share, sizes().smallest()) + context.device().driverBytes();
-    }
-
-    /**
-     * The configuration from the options' model folder or config file, with the number of layers that the options
-     * specify.
-     */
-    private static Blueprint blueprint(ModelOptions options) {
-        Path model = options.model();
-        if (!Files.exists(model)) {
-            throw InputException.field("model", model + ": no such folder or config file");
-        }
-        Blueprint whole = Files.isDirectory(model) ? ModelFolder.readConfig(model) : BlueprintReader.read(model);
-        return options.layers() == 0 ? whole : whole.withLayers(Math.min(options.layers(), whole.numHiddenLayers()));
     }
 
     /** Opens a model without a listener. */
