@@ -14,7 +14,7 @@ from pathlib import Path
 
 import kills
 
-PARTS = (0.02, 0.25, 0.5, 0.75, 0.95)
+PARTS = (0.05, 0.5, 0.95)
 PAGE = 4096
 
 

@@ -1,12 +1,16 @@
 package org.ingrain.engine;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import org.ingrain.checkpoint.BlueprintReader;
+import org.ingrain.checkpoint.ModelFolder;
 import org.ingrain.ffi.ContextOptions;
+import org.ingrain.model.Blueprint;
 import org.ingrain.model.Precision;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.InputException;
@@ -127,6 +131,15 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     public ModelOptions withParallel(ParallelConfig other) {
         return new ModelOptions(model, device, threads, isa, dtype, cacheDtype, deterministic, kernels,
                 weights, other, enableThinking);
+    }
+
+    /** The configuration from the model folder or the config file, with the number of layers of these options. */
+    Blueprint blueprint() {
+        if (!Files.exists(model)) {
+            throw InputException.field("model", model + ": no such folder or config file");
+        }
+        Blueprint whole = Files.isDirectory(model) ? ModelFolder.readConfig(model) : BlueprintReader.read(model);
+        return layers() == 0 ? whole : whole.withLayers(Math.min(layers(), whole.numHiddenLayers()));
     }
 
     /** The backend's name: cpu, cuda or simt. */

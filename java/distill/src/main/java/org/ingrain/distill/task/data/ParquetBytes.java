@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicLong;
 final class ParquetBytes implements InputFile {
     /** Largest number of times that each byte is read on average. */
     private static final int MOST_TIMES = 16;
-    private static final long MORE = 64 << 20;
+    private static final long MORE = 8 << 20;
     /** Bytes that a call counts in addition to those that it reads, so that empty ranges are also limited. */
     private static final int CALL = 256;
 
