@@ -143,19 +143,32 @@ class Bindings {
             String declared = parameters.stream().map(Parameter::declared).collect(Collectors.joining(", "));
             String passed = parameters.stream().map(parameter -> ", " + parameter.name).collect(Collectors.joining());
             String type = new Parameter("", result).type();
-            String call = "Native.%s(() -> (%s) %s.HANDLE.invokeExact(%s%s))".formatted(
-                    type.equals("int") ? "status" : "size", type, handle(), name(), passed);
-            return "\n    %s %s(%s) {\n        %s;\n    }\n".formatted(checked ? "void" : type, name(), declared,
-                    checked ? "check(\"%s\", ctx, %s)".formatted(symbol, call) : "return " + call);
+            return method((checked ? "void " : type + " ") + name() + "(" + declared + ")", type, passed,
+                    checked ? "check(\"%s\", ctx, result);".formatted(symbol) : "return result;");
         }
 
         String opMethod() {
             List<Parameter> rest = parameters.subList(1, parameters.size());
             String declared = rest.stream().map(Parameter::declaredByOp).collect(Collectors.joining(", "));
             String passed = rest.stream().map(parameter -> ", " + parameter.passedByOp()).collect(Collectors.joining());
-            String call = "(int) %s.HANDLE.invokeExact(%s, ctx%s)".formatted(handle(), name(), passed);
-            String body = "owner.check(\"%s\", Native.status(() -> %s));".formatted(symbol, call);
-            return "\n    public void %s(%s) {\n        %s\n    }\n".formatted(name(), declared, body);
+            return method("public void " + name() + "(" + declared + ")", "int", ", ctx" + passed,
+                    "owner.check(\"%s\", result);".formatted(symbol));
+        }
+
+        /** A method without a lambda, because a step of a small model makes hundreds of calls. */
+        private String method(String head, String type, String passed, String then) {
+            return """
+
+                        %s {
+                            %s result;
+                            try {
+                                result = (%s) %s.HANDLE.invokeExact(%s%s);
+                            } catch (Throwable failure) {
+                                throw Native.thrown(failure);
+                            }
+                            %s
+                        }
+                    """.formatted(head, type, type, handle(), name(), passed, then);
         }
     }
 

@@ -32,8 +32,8 @@ import java.util.zip.ZipOutputStream;
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
  * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Class files
- * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM archives no older ones. Arguments:
- * the output folder, then jars.
+ * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM archives no older ones.
+ * Arguments: the output folder, then jars.
  */
 class Repack {
     /**

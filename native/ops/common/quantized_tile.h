@@ -162,7 +162,7 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
           q[r][p] = splat(x[r * x_ld].start);
           if constexpr (W::zeros) q[r][p] = q[r][p] * zeros[p];
         }
-#pragma GCC unroll 1
+#pragma GCC unroll 2
       for (int i = 0; i < W::loads; ++i)
 #pragma GCC unroll 2
         for (int half = 0; half < 8 / W::loads; ++half)

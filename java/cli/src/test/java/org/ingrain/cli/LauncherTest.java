@@ -25,6 +25,25 @@ import org.junit.jupiter.api.io.TempDir;
 class LauncherTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
+    /**
+     * When the file {@code go} exists, makes an archive that no JVM accepts. It takes seconds to make a real one.
+     */
+    private static final String JAVA = """
+            #!/bin/sh
+            for word; do
+              case $word in
+              -XX:AOTCacheOutput=*)
+                for i in $(seq 300); do [ ! -e go ] || break; sleep 0.1; done
+                echo damaged >"${word#*=}"; exit ;;
+              -XX:AOTCache=*) echo used >>"${word#*=}" ;;
+              esac
+            done
+            exec '%s/bin/java' "$@"
+            """;
+
+    /** Waits until the background process has made an archive. */
+    private static final String MADE = "for i in $(seq 100); do [ ! -e new/ingrain/*.aot ] || break; sleep 0.1; done; ";
+
     @TempDir
     private static Path home;
 
@@ -35,7 +54,11 @@ class LauncherTest {
         Path launcher = home.resolve("ingrain");
         Files.writeString(launcher, dist.substring(dist.indexOf("#!/bin/sh"), dist.indexOf("\nLAUNCHER\n") + 1));
         assertTrue(launcher.toFile().setExecutable(true));
-        Files.createSymbolicLink(home.resolve("runtime"), Path.of(System.getProperty("java.home")));
+        Path runtime = Files.createDirectories(home.resolve("runtime"));
+        Path java = Files.createDirectory(runtime.resolve("bin")).resolve("java");
+        Files.writeString(java, JAVA.formatted(System.getProperty("java.home")));
+        assertTrue(java.toFile().setExecutable(true));
+        Files.createFile(Files.createDirectory(runtime.resolve("lib")).resolve("modules"));
         Files.createDirectory(home.resolve("lib"));
         Manifest manifest = new Manifest();
         manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
@@ -53,6 +76,7 @@ class LauncherTest {
         ProcessBuilder shell = new ProcessBuilder("bash", "-o", "pipefail", "-c", command + "; echo \"status $?\"")
                 .directory(home.toFile()).redirectErrorStream(true);
         shell.environment().put("LC_ALL", "C");
+        shell.environment().put("XDG_CACHE_HOME", "/proc/none");
         Process process = shell.start();
         process.getOutputStream().close();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -108,5 +132,17 @@ class LauncherTest {
                 shell("./ingrain tokenize --help >&-"));
         assertEquals("ingrain: standard input: cannot be read: Bad file descriptor\nstatus 2\n",
                 shell("./ingrain tokenize --model 模型 <&-"));
+    }
+
+    @Test
+    void anArchiveOfClassesChangesNoOutput() throws Exception {
+        String words = "echo \"$(./ingrain tokenize --model 模型 你好 2>&1)\"";
+        String once = shell(words).lines().findFirst().orElseThrow() + "\n";
+        String fresh = "export XDG_CACHE_HOME=$PWD/new; ";
+        assertEquals(once.repeat(3) + "700 1 used\nstatus 0\n", shell(fresh + words + " & " + words + " & wait; "
+                + "touch go; " + MADE + words + "; echo $(stat -c %a new/ingrain) $(ls new/ingrain | wc -l) "
+                + "$(tail -1 new/ingrain/*.aot)"));
+        assertEquals(once + "status 0\n", shell(fresh + "touch -d 2020-01-01 lib/ingrain.jar; " + words));
+        assertEquals(once + "status 0\n", shell("unset XDG_CACHE_HOME HOME; " + words));
     }
 }

@@ -48,10 +48,8 @@ import org.ingrain.workbench.Workbench;
  * before the engine. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
-    private static final int CONTEXT = 4096;
-    private static final int SEQUENCES = 32;
-    private static final int CPU_BATCH = 512;
-    private static final int GPU_BATCH = 2048;
+    /** The parts of a memory plan that a generator needs, without adapters. */
+    static final List<String> GENERATOR = List.of("cache", "workspace");
     private static final long RANDOM_SEED = 1;
 
     private final ModelOptions options;
@@ -138,7 +136,7 @@ public final class Engine implements AutoCloseable {
     private long bytes(Context context, int ranks) {
         Weights share = new Weights(new Allocator.Counter(context), blueprint, precision, new Rank(0, ranks));
         return Allocator.bytes(context, memory -> new Weights(memory, blueprint, precision, share.rank()))
-                + Generator.bytes(share, defaults()) + context.device().driverBytes();
+                + Generator.bytes(share, sizes().smallest()) + context.device().driverBytes();
     }
 
     /** Opens a model without a listener. */
@@ -240,8 +238,8 @@ public final class Engine implements AutoCloseable {
         Weights share = planned(placement.tensorParallelSize());
         long all = Generator.bytes(share, config);
         long cache = Generator.cacheBytes(share, config);
-        List<MemoryPlan.Part> parts = new ArrayList<>(List.of(new MemoryPlan.Part("cache", cache),
-                new MemoryPlan.Part("workspace", all - cache)));
+        List<MemoryPlan.Part> parts = new ArrayList<>(List.of(new MemoryPlan.Part(GENERATOR.getFirst(), cache),
+                new MemoryPlan.Part(GENERATOR.getLast(), all - cache)));
         if (adapters.slots() > 0) {
             parts.add(new MemoryPlan.Part("adapter", Allocator.bytes(context(),
                     counter -> new AdapterBank(counter, share, adapters, config.maxBatchTokens()))));
@@ -250,12 +248,16 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes: 32 sequences; 512 tokens per step on a CPU, 2048 on a GPU; a context as long as the model's,
-     * but of at most 4096 tokens.
+     * The default sizes: 128 samples at once, or 64 or 32 if cache and workspace would take more than a quarter of the
+     * memory beside the weights; 512 tokens per step on a CPU, 2048 on a GPU; a context as long as the model's, but of
+     * at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
-        int contextLength = Math.min(blueprint.maxContextLength(), CONTEXT);
-        return GeneratorConfig.of(contextLength, SEQUENCES, options.backend().equals("cpu") ? CPU_BATCH : GPU_BATCH);
+        return sizes().choose(config -> plan(config, 0, 0));
+    }
+
+    private DefaultSizes sizes() {
+        return new DefaultSizes(blueprint.maxContextLength(), options.backend().equals("cpu"));
     }
 
     /**

@@ -133,7 +133,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 weights, other, enableThinking);
     }
 
-    /** The configuration from the model folder or config file, with the number of layers that these options specify. */
+    /** The configuration from the model folder or the config file, with the number of layers of these options. */
     Blueprint blueprint() {
         if (!Files.exists(model)) {
             throw InputException.field("model", model + ": no such folder or config file");

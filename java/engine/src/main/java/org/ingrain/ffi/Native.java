@@ -20,11 +20,20 @@ final class Native {
     static int status(Call call) {
         try {
             return call.run();
-        } catch (RuntimeException | Error e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError("a downcall threw a checked exception", e);
+            throw thrown(e);
         }
+    }
+
+    /** Throws an unchecked exception or an error. A downcall throws no others. */
+    static AssertionError thrown(Throwable e) {
+        if (e instanceof RuntimeException unchecked) {
+            throw unchecked;
+        }
+        if (e instanceof Error error) {
+            throw error;
+        }
+        return new AssertionError("a downcall threw a checked exception", e);
     }
 
     static long size(LongCall call) {

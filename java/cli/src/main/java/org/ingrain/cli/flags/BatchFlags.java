@@ -11,16 +11,18 @@ public final class BatchFlags {
             + "completion (default: that of the model, at most 4096).")
     Integer contextLength;
 
-    @Option(names = "--max-sequences", defaultValue = "32", paramLabel = "N",
-            description = "Maximum number of samples computed at once (default: ${DEFAULT-VALUE}).")
-    public int maxSequences;
+    @Option(names = "--max-sequences", paramLabel = "N",
+            description = "Maximum number of samples computed at once (default: 128, or 64 or 32 if cache and "
+            + "workspace would take more than a quarter of the memory beside the weights).")
+    Integer maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",
             description = "Maximum number of tokens per step (default: 512; 2048 on a GPU).")
     Integer maxBatchTokens;
 
     @Option(names = "--cache-tokens", paramLabel = "N",
-            description = "Size of the key-value cache in tokens (default: four times --context).")
+            description = "Size of the key-value cache in tokens (default: 512 for each sample, "
+            + "at least four times --context; with --max-sequences only the latter).")
     Long cacheTokens;
 
     /**
@@ -30,8 +32,13 @@ public final class BatchFlags {
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int length = contextLength == null ? defaults.contextLength() : contextLength;
-        int tokens = maxBatchTokens == null ? Math.max(defaults.maxBatchTokens(), maxSequences) : maxBatchTokens;
-        GeneratorConfig config = GeneratorConfig.of(length, maxSequences, tokens);
+        int sequences = maxSequences == null ? defaults.maxSequences() : maxSequences;
+        int tokens = maxBatchTokens == null ? Math.max(defaults.maxBatchTokens(), sequences) : maxBatchTokens;
+        GeneratorConfig config = GeneratorConfig.of(length, sequences, tokens);
+        if (cacheTokens == null && maxSequences == null) {
+            long most = Math.min(defaults.cacheTokens(), (long) sequences * length);
+            return config.withCacheTokens(Math.max(config.cacheTokens(), most));
+        }
         return cacheTokens == null ? config : config.withCacheTokens(cacheTokens);
     }
 }
