@@ -1,4 +1,5 @@
-// The state of a CPU context between calls: instruction set, thread pool, workspace, last error, rank in a communicator.
+// The state of a CPU context between calls: instruction set, thread pool, workspace, last error, and rank in a
+// communicator.
 #pragma once
 #include "meeting.h"
 #include "ingrain.h"

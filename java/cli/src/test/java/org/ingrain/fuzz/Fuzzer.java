@@ -28,8 +28,8 @@ public final class Fuzzer {
     }
 
     /**
-     * Called by Jazzer before the first input. Checks that every target accepts one of its seeds, and writes the initial
-     * inputs.
+     * Called by Jazzer before the first input. Checks that every target accepts one of its seeds, and writes the
+     * initial inputs.
      */
     public static void fuzzerInitialize() throws IOException {
         Path corpus = Files.createDirectories(Path.of(System.getProperty(CORPUS)));

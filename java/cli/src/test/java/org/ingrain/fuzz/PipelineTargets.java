@@ -47,7 +47,8 @@ final class PipelineTargets {
     private static final List<List<String>> CASES = List.of(
             List.of("samples.jsonl", "ledger.jsonl"), List.of("samples.jsonl"),
             List.of("ledger.jsonl"), List.of("ledger.jsonl", "train.jsonl"),
-            List.of("training.json"), List.of("timings.json"), List.of("stages.json"), List.of("train.jsonl", "training.json"),
+            List.of("training.json"), List.of("timings.json"), List.of("stages.json"),
+            List.of("train.jsonl", "training.json"),
             List.of("data/pool.jsonl"), List.of("data/test.jsonl"), List.of("training/metrics.jsonl"),
             List.of("evaluation/system-2/samples.jsonl", "evaluation/system-2/scores.jsonl"),
             List.of("evaluation/system-2/samples.jsonl"), List.of("evaluation/system-1/scores.jsonl"));

@@ -86,7 +86,8 @@ final class RunTargets {
         Path file = folder.resolve("method.json");
         List<byte[]> seeds = new ArrayList<>();
         for (String shipped : METHODS) {
-            try (InputStream in = Methods.class.getResourceAsStream("/org/ingrain/distill/methods/" + shipped + ".json")) {
+            String name = "/org/ingrain/distill/methods/" + shipped + ".json";
+            try (InputStream in = Methods.class.getResourceAsStream(name)) {
                 seeds.add(in.readAllBytes());
             }
         }

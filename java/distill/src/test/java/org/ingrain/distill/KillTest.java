@@ -138,8 +138,8 @@ class KillTest {
     private static Process fork(Path base, String name) throws IOException {
         Path java = Path.of(System.getProperty("java.home"), "bin", "java");
         return new ProcessBuilder(java.toString(), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp",
-                System.getProperty("java.class.path"), Forked.class.getName(), base.toString(), name).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT)
-                .start();
+                System.getProperty("java.class.path"), Forked.class.getName(), base.toString(), name)
+                .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
     }
 
     /** A process that runs the pipeline slowly. */

@@ -43,7 +43,8 @@ class JsonFieldsTest {
         assertEquals("file: t is missing", refusal("{}", fields -> fields.text("t")));
         assertEquals("file: t is 7, expected a string", refusal("{'t':7}", fields -> fields.text("t")));
         assertEquals("file: i is 1.5, expected an integer", refusal("{'i':1.5}", fields -> fields.integer("i")));
-        assertTrue(refusal("{'n':" + "9".repeat(400) + "}", fields -> fields.number("n")).endsWith("expected a number"));
+        String digits = "9".repeat(400);
+        assertTrue(refusal("{'n':" + digits + "}", fields -> fields.number("n")).endsWith("expected a number"));
         assertEquals("file: l is [-1], expected a list of integers, none negative",
                 refusal("{'l':[-1]}", fields -> fields.longs("l")));
         assertEquals("file: o: t is missing", refusal("{'o':{}}", fields -> fields.object("o").text("t")));

@@ -53,7 +53,8 @@ record ComparedRun(String name, Map<String, One> seeds) {
             if (Files.exists(file)) {
                 JsonNode stages = Json.parse(DurableFile.read(file), file.toString()).path("stages");
                 stages.properties().forEach(stage -> costs.merge(stage.getKey().split(" ")[0],
-                        new Cost(stage.getValue().path("seconds").asDouble(0), stage.getValue().path("tokens").asLong(0)),
+                        new Cost(stage.getValue().path("seconds").asDouble(0),
+                                stage.getValue().path("tokens").asLong(0)),
                         Cost::plus));
             }
             return costs;
