@@ -86,8 +86,8 @@ final class RunTargets {
         Path file = folder.resolve("method.json");
         List<byte[]> seeds = new ArrayList<>();
         for (String shipped : METHODS) {
-            String name = "/org/ingrain/distill/methods/" + shipped + ".json";
-            try (InputStream in = Methods.class.getResourceAsStream(name)) {
+            String resource = "/org/ingrain/distill/methods/" + shipped + ".json";
+            try (InputStream in = Methods.class.getResourceAsStream(resource)) {
                 seeds.add(in.readAllBytes());
             }
         }
