@@ -352,8 +352,8 @@ INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* 
 // bans a token. rows (n) in [0, M), ids (n) in [0, V), both i32; no pair (rows[i], ids[i]) may occur twice.
 INGRAIN_API ingrain_status ingrain_bias_logits(ingrain_context* ctx, float* logits, const int32_t* rows,
                                                const int32_t* ids, const float* values, int64_t n, int64_t V);
-// ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature,
-// then top_k, then top_p, each (M). log_probabilities (M) or null: those of the drawn tokens, computed without
+// ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature
+// (M), then top_k (M), then top_p (M). log_probabilities (M) or null: those of the drawn tokens, computed without
 // temperature, top_k and top_p. With temperature 0 the op takes the largest logit and, in a tie, the lowest id. top_k 0
 // and top_p 1 set no limit. The random number of a row is a Philox4x32-10 value (Salmon et al. 2011) with key seeds (M)
 // and counter (positions (M), sequences (M), 0, 0); it depends on nothing else. A row with a NaN or +inf, or without

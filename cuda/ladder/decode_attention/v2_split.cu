@@ -1,8 +1,8 @@
 // decode attention, rung 2: the cache of a sequence is split into chunks of 256 keys with one block each, and a second
 // launch merges the chunks in order. So a few sequences are enough to occupy the GPU. A warp handles one key at a time,
 // and its lanes read adjacent elements of the key, so loads are coalesced. Every query head still reads the cache of
-// its key-value head separately. Llama-2-70B has eight query heads per key-value head, so it reads its cache eight
-// times, at best from L2. The tensor core is not used.
+// its key-value head separately. Llama-2-70B has eight query heads per key-value head, so this kernel reads each key
+// and each value eight times; at best, seven of the reads hit L2. The tensor core is not used.
 #include "split.h"
 #include "reduce.h"
 

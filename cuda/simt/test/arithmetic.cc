@@ -28,7 +28,7 @@ __global__ void product(float* out) {
   for (int i = 0; i < 4; ++i) out[c_row(group, i) * 8 + t * 2 + (i & 1)] = d[i];
 }
 
-// 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of the distance from 1 to the next float. Rounding would give the next
+// 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of the way from 1 to the next float. Rounding would give the next
 // float, but truncation gives 1. The test does the same for -1.
 __global__ void remainders(float* out) {
   const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f),

@@ -139,7 +139,8 @@ class LintTest {
     }
 
     /**
-     * Error messages of the modules engine and distill name fields. Only error messages of the module cli name flags.
+     * In the modules `engine` and `distill`, error messages refer to settings by their fields. Only in the module `cli`
+     * do error messages name flags.
      * The files in {@code others} are exceptions, because they contain {@code --} for another purpose, such as flags of
      * other programs.
      */

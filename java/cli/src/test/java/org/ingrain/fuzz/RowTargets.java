@@ -121,7 +121,7 @@ final class RowTargets {
                 content -> ExampleReader.read(file));
     }
 
-    /** A task of the user's own, which then reads rows and finds and compares answers. */
+    /** Reads a user's own task. The task then reads rows, and finds and compares answers. */
     private static Target taskFile(String name, Path folder) throws IOException {
         Path file = folder.resolve("task.json");
         Path rows = Files.writeString(folder.resolve("rows.jsonl"), TASK_ROWS);

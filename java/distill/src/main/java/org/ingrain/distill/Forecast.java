@@ -243,8 +243,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
 
         /**
-         * @param most the upper bound, which is returned if the model need not be asked to select among the trial's
-         *             answers, for example because all answers to each question are equal
+         * @param most the upper bound. It is returned if no question of the trial needs a selection by the model, for
+         *             example because all of its answers are equal
          */
         private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
             String name = same.getFirst().name();

@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param text     text to continue, encoded without a chat template; null for a chat
  * @param messages messages of a chat, which the model's chat template renders; null for a text
- * @param params   sampling parameters; null for the sampling parameters that the options of the model set
+ * @param params   sampling parameters; if null, those from the options of the model are used
  * @param n        number of completions; the numbers of the samples are 0 to n - 1
  * @param adapter  the NAME of an adapter in an option {@code adapter.NAME} of the model; null for the base model
  */

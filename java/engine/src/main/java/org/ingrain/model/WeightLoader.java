@@ -144,7 +144,7 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Packs rows whose parts are at the beginning of {@code memory}, on the device. */
+    /** Packs rows on the device. The parts of the rows must be at the beginning of {@code memory}. */
     private void pack(Weight target, Tensor memory, QuantizedRows part, long row) {
         long groups = part.groups();
         Tensor zeros = !part.format().zeros() ? null

@@ -220,11 +220,11 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Enqueues one step and reads the results of the oldest steps in flight. On an asynchronous device, the newest step
-     * remains unread. If replicas have their own threads, waits until one replica has enqueued a step and read its
-     * oldest steps. Returns false when all requests are finished; the devices are then idle too. If the softmax of a
-     * token's logits is undefined, calls {@link GenerationListener#failed}, which by default throws an InputException.
-     * If a rank fails, the exception of the rank is thrown after the tokens that were read before the failure have been
-     * reported.
+     * remains unread. If replicas have their own threads, waits until one replica has enqueued a step and has read the
+     * results of the oldest steps that it had in flight. Returns false when all requests are finished; the devices are
+     * then idle too. If the softmax of a token's logits is undefined, calls {@link GenerationListener#failed}, which by
+     * default throws an InputException. If a rank fails, the exception of the rank is thrown after the tokens that were
+     * read before the failure have been reported.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

@@ -15,7 +15,7 @@ import java.util.List;
  * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
  * The sequence is recomputed later. On the CPU, and on a GPU in deterministic mode, the results are then bitwise the
  * same.
- * <li>Each running sequence with exactly one token to compute computes this token.
+ * <li>Of each running sequence that has exactly one token left to compute, this token is computed.
  * <li>The rest of the step's token budget is assigned to prompts: first to prompts of running sequences, then to
  * prompts of waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the
  * maximum number of sequences are running. A prompt may take several steps.

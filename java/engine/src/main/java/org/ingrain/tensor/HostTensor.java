@@ -8,7 +8,8 @@ import java.lang.foreign.MemorySegment;
  * @param dtype  element type
  * @param shape  row-major
  * @param data   the elements, in native memory
- * @param reader copies parts of the data; of a mapped file it leaves no page in the memory of the process
+ * @param reader copies parts of the data. If the data is a mapped file, no page of the file stays in the memory of the
+ *               process
  */
 public record HostTensor(DType dtype, long[] shape, MemorySegment data, Reader reader) {
     /** Copies the bytes that begin at {@code offset} of a tensor to all of {@code target}. Thread-safe. */

@@ -55,7 +55,7 @@ public final class Emulator {
      * Sets the products that the emulated cuBLASLt refuses, and the call in which it refuses them. {@code what} and
      * {@code where} are values of the enums What and Where in cuda/simt/cublas_lt.
      *
-     * @param rows maximum number of rows of a refused product; 0 for no limit
+     * @param rows products with at most this many rows are refused; 0: all products are refused
      */
     public static void refuse(int what, int where, long rows) {
         call("libcublasLt_emulated.so", "emulated_cublas_lt_script",

@@ -110,7 +110,7 @@ class MachineCodeTest {
         assertTrue(seen >= 10, seen + " kernels");
     }
 
-    /** The loops of attention at head_dim 128: at least a fifth of all instructions are products. */
+    /** In the loops of attention at head_dim 128, at least a fifth of all instructions are HMMA instructions. */
     @Test
     void attentionConsistsOfProducts() throws IOException {
         Map<String, Cubin.Loop> loops = new TreeMap<>(cubin("attention").loops());

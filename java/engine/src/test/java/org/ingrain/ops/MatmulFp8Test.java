@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that support them,
  * compared with libtorch on the decoded weights. Up to 16 rows the activations stay bf16. From 17 rows on, the
  * activations of the op and of the reference are quantized to fp8 with one scale per row. The tensor core may then
- * accumulate with 14 bits of mantissa, so the tolerance is a bf16 rounding of the largest result.
+ * accumulate with 14 bits of mantissa, so the tolerance is the error of rounding the largest result to bf16.
  */
 class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},

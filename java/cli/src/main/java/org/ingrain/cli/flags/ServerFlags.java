@@ -34,8 +34,8 @@ public final class ServerFlags {
     Map<String, Path> adapters = new LinkedHashMap<>();
 
     @Option(names = "--max-loras", defaultValue = "0", paramLabel = "N",
-            description = "Adapters that can be loaded at the same time, those loaded by requests included (default: "
-            + "as many as --lora-modules).")
+            description = "Maximum number of adapters loaded at the same time, including those loaded by requests "
+            + "(default: the number of --lora-modules).")
     int maxAdapters;
 
     @Option(names = "--max-lora-rank", defaultValue = "16", paramLabel = "R",

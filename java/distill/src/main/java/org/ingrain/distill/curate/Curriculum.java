@@ -7,10 +7,10 @@ import org.ingrain.distill.method.Method;
 
 /**
  * The completions of a training that removes the reasoning in stages (step by step, arXiv:2405.14838). Stage 0 trains
- * on the whole response. The reasoning is the text before the last phrase that introduces the answer; without such a
- * phrase, the reasoning is the whole response, and the training target is appended to the remaining words. Stage k
- * omits words from the start of the reasoning: k / {@code stages} of all words of the reasoning. The last stage trains
- * on the training target, which is only the answer.
+ * on the whole response. The reasoning is the text before the last phrase that introduces the answer. Stage k omits
+ * words from the start of the reasoning: k / {@code stages} of all words of the reasoning. If the response has no such
+ * phrase, the whole response is the reasoning, and the training target is appended to the words that are left. The last
+ * stage trains on the training target, which is only the answer.
  *
  * @param method the sampled method; its {@code answerAfter}, if set, is the phrase that introduces the answer
  * @param stages number of stages in which words are removed; also the index of the last stage

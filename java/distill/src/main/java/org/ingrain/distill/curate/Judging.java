@@ -163,8 +163,8 @@ public record Judging(CurationConfig config, Task task, Method method) {
 
     /**
      * The first of each group of equal answers, the most frequent group first. Two answers are equal if they have equal
-     * keys. With whole responses as targets, they are equal if they have equal texts. Samples without a training target
-     * are left out.
+     * keys. If the targets are whole responses, two answers are equal if their texts are equal. Samples without a
+     * training target are left out.
      */
     private List<Ballot.Answer> distinct(List<Ballot.Answer> answers) {
         Map<String, List<Ballot.Answer>> groups = new LinkedHashMap<>();

@@ -21,7 +21,7 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
         @JsonProperty("system-1") SYSTEM_1,
         /** The teacher with the method that is distilled. */
         @JsonProperty("system-2") SYSTEM_2,
-        /** The base model with another method; also another teacher with direct questions. */
+        /** The base model with a further method, or a further teacher that is asked the questions directly. */
         @JsonProperty("baseline") BASELINE,
         /** {@link Control#DISTILLED_SYSTEM_1}. */
         @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,

@@ -9,7 +9,7 @@ public enum Mark {
     @JsonProperty("recalled") RECALLED("recalled"),
     @JsonProperty("uncertain") UNCERTAIN("recalled, uncertain"),
     @JsonProperty("ours") OURS("our wording"),
-    /** The mark of the prompts of a user's own method file. */
+    /** The mark of prompts that come from a user's own method file. */
     @JsonProperty("unstated") UNSTATED("source not stated");
 
     private final String words;

@@ -40,8 +40,8 @@ class JudgingTest {
     Path base;
 
     /**
-     * Evaluates a judge whose texts are given. The keys of {@code says} are example ids, with ~1 if the responses are
-     * swapped.
+     * Evaluates a judge that answers with the given texts. The keys of {@code says} are example ids, with ~1 if the
+     * responses are swapped.
      */
     private ArmResult judge(List<Example> examples, Map<String, String> says) {
         EvaluateConfig config = new EvaluateConfig(SamplingParams.greedy(8), List.of(), 2, List.of());

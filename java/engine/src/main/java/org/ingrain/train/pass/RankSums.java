@@ -35,7 +35,7 @@ final class RankSums {
      */
     private final Tensor order;
     /**
-     * Indices (HEAD_ROWS) of this rank's rows in the whole dlogits, viewed as a tensor (HEAD_ROWS·ranks, V / ranks).
+     * Indices (HEAD_ROWS) of this rank's rows if the whole dlogits is viewed as a tensor (HEAD_ROWS·ranks, V / ranks).
      */
     private final Tensor parts;
     private int ordered;

@@ -15,7 +15,7 @@ import org.ingrain.train.data.MicroBatchLimits;
  *                   activations
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
-    /** The smallest training memory, with one kept layer. */
+    /** The smallest training memory: the activations of only one layer are kept. */
     public static TrainingMemory least(MicroBatchLimits limits) {
         return new TrainingMemory(limits, 1);
     }
