@@ -179,7 +179,8 @@ class EngineTest {
     @Test
     void defaultsAreTheModelsContext() {
         try (Engine engine = Engine.open(OPTIONS)) {
-            assertEquals(GeneratorConfig.of(engine.blueprint().maxPositionEmbeddings(), 32, 512), engine.defaults());
+            int context = engine.blueprint().maxPositionEmbeddings();
+            assertEquals(GeneratorConfig.of(context, 128, 512).withCacheTokens(128L * context), engine.defaults());
         }
     }
 

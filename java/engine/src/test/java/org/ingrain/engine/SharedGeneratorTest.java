@@ -113,11 +113,14 @@ class SharedGeneratorTest {
                 shared.submit(request, collected);
                 return collected.await();
             })).toList();
-            try (Generator alone = engine.generator(SIZES)) {
+            List<Collected> together = new ArrayList<>();
+            for (Future<Collected> answer : answers) {
+                together.add(answer.get());
+            }
+            try (Generator alone = engine.generator(SIZES)) {   // the shared generator is idle now
                 for (int i = 0; i < requests.size(); i++) {
-                    Collected answer = answers.get(i).get();
                     for (Completion expected : alone.generate(List.of(requests.get(i))).getFirst()) {
-                        requireEqual(expected, answer);
+                        requireEqual(expected, together.get(i));
                     }
                 }
             }
