@@ -229,9 +229,7 @@ public interface Allocator {
 
         @Override
         public Tensor allocateZero(DType dtype, long... shape) {
-            Tensor tensor = allocate(dtype, shape);
-            context.fillZero(tensor);
-            return tensor;
+            throw new UnsupportedOperationException("zeros in a block");   // bytes() has no memory to fill
         }
 
         @Override
@@ -246,7 +244,7 @@ public interface Allocator {
 
         @Override
         public void initialize(Tensor tensor, Supplier<float[]> values) {
-            context.initialize(tensor, values);
+            throw new UnsupportedOperationException("initial values in a block");
         }
 
         @Override
