@@ -308,8 +308,16 @@ public final class RankGroup implements AutoCloseable {
         return ended;
     }
 
+    /** Waits for the work of every rank, at most {@link #GRACE_SECONDS} for each rank, and ends the threads. */
     @Override
     public void close() {
         threads.forEach(ExecutorService::shutdown);
+        try {
+            for (ExecutorService thread : threads) {
+                thread.awaitTermination(GRACE_SECONDS, TimeUnit.SECONDS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }
