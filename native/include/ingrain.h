@@ -73,7 +73,7 @@ typedef struct ingrain_batch {
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
-// isa (host): "auto" or, for the CPU, "avx2", "avx512" or "avx512_bf16". The simt library takes "ascending" (the
+// isa (host): "auto" or, for the CPU, "avx2", "avx512", "avx512_bf16" or "amx". The simt library takes "ascending" (the
 // meaning of "auto") or "descending", the order in which it runs the threads of a block. threads: 0 uses all cores;
 // GPUs ignore threads. error (host, error_bytes long): receives one line if the call fails; a call that fails creates
 // no context.

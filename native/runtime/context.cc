@@ -1,11 +1,14 @@
 #include "context.h"
 
+#include <cpuid.h>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <string_view>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 namespace ingrain {
 
@@ -14,11 +17,21 @@ const char* isa_name(Isa isa) {
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
     case Isa::avx512_bf16: return "avx512_bf16";
+    case Isa::amx: return "amx";
   }
   return "unknown";
 }
 
 namespace {
+
+// Whether the CPU has AMX with bf16 and int8. Linux lets a process use tiles after it has asked once.
+bool amx() {
+  constexpr unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, all = bf16 | tile | int8;  // bits of edx
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM and XFEATURE_XTILEDATA
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & all) == all &&
+         syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
 
 bool has(Isa isa) {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
@@ -28,7 +41,9 @@ bool has(Isa isa) {
     case Isa::avx2: return avx2;
     case Isa::avx512: return avx512;
     case Isa::avx512_bf16:  // every CPU with AVX-512 BF16 has VNNI
-      return avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+    case Isa::amx:
+      return avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+             (isa == Isa::avx512_bf16 || amx());
   }
   return false;
 }
@@ -58,7 +73,7 @@ extern "C" {
 ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads, const char* isa,
                                       char* error, int64_t error_bytes) {
   using namespace ingrain;
-  constexpr Isa all[] = {Isa::avx512_bf16, Isa::avx512, Isa::avx2};
+  constexpr Isa all[] = {Isa::amx, Isa::avx512_bf16, Isa::avx512, Isa::avx2};
   const std::string_view wanted = isa ? isa : "auto";
   *context = nullptr;
   if (device != 0)
@@ -90,7 +105,7 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
     return explain(error, error_bytes, INGRAIN_UNSUPPORTED,
                    "this CPU has no AVX2 and FMA, which the CPU backend needs");
   return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
-                 "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512 or avx512_bf16");
+                 "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512, avx512_bf16 or amx");
 }
 
 ingrain_status ingrain_context_destroy(ingrain_context* ctx) {

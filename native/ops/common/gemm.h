@@ -12,6 +12,7 @@
 // stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it. With x in
 // the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
 #pragma once
+#include "amx.h"
 #include "blocks.h"
 #include "quantized_tile.h"
 
@@ -45,7 +46,13 @@ template <> struct columns_of<float> {
   static vec read(const float* p, int64_t) { return load(p); }
   static vec multiply(const float* x, vec w, vec sum) { return fma(splat(*x), w, sum); }
 };
-#if defined(__AVX512BF16__)
+#if defined(__AMX_TILE__)
+// Uses tdpbf16ps, with x rounded to bf16; see amx.h.
+template <> struct columns_of<bf16> {
+  using X = bf16;
+  static constexpr int64_t step = 2, most_rows = 2 * amx_rows;
+};
+#elif defined(__AVX512BF16__)
 // Uses vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum; denormals count as zero.
 template <> struct columns_of<bf16> {
   using X = bf16;
@@ -76,6 +83,17 @@ template <class W> using x_of = typename columns_of<W>::X;
 // Number of sums of a tile; a quantised tile has as many integer sums besides.
 template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
 template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // per element of x
+#if defined(__AMX_TILE__)
+template <class W> constexpr bool by_amx = std::is_same_v<W, bf16>;
+template <class W> constexpr int64_t rows_together = by_amx<W> ? amx_rows : 1;
+template <class W> constexpr int64_t columns_a_block = by_amx<W> ? 2 * block_columns : block_columns;
+#else
+template <class W> constexpr bool by_amx = false;
+template <class W> constexpr int64_t rows_together = 1;
+template <class W> constexpr int64_t columns_a_block = block_columns;
+#endif
+// The number of rows for which x and the sums have memory.
+template <class W> constexpr int64_t tall(int64_t rows) { return up(rows, rows_together<W>) * rows_together<W>; }
 template <class W> constexpr int64_t long_rows = 768 * x_columns_of<W> / sizeof(x_of<W>);  // a block of x has 192 KiB
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
@@ -112,6 +130,12 @@ using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W
 
 template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {
+#if defined(__AMX_TILE__)
+  if constexpr (by_amx<W>) {
+    if (rows > amx_rows) return panels == 2 ? amx_tile<2, 2> : amx_tile<2, 1>;
+    return panels == 4 ? amx_tile<1, 4> : panels == 2 ? amx_tile<1, 2> : amx_tile<1, 1>;
+  } else
+#endif
   if constexpr (R * P > sums_of<W> && P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if (rows == R && panels == P) {
     if constexpr (quantized_element<W>) return quantized_tile<R, P, W>;
@@ -124,6 +148,7 @@ tile_function<W> tile_for(int64_t rows, int64_t panels) {
 // Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
 // latency of an FMA.
 template <class W> constexpr int64_t tile_panels(int64_t r) {
+  if (by_amx<W>) return r > rows_together<W> ? 2 : 4;
   const int64_t fit = sums_of<W> / r;
   return fit > 4 ? 4 : fit < 1 ? 1 : fit;
 }
@@ -137,10 +162,10 @@ struct gemm_plan {
 // of columns is as long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
-  if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
+  if (!small) return {quantized_element<W> ? 1 : wide, columns_a_block<W>};
   const int64_t tiles = up(rows, columns_of<W>::most_rows);
   return {tile_panels<W>(up(rows, tiles)),
-          tiles > 1 ? 2 * block_columns : x_elements / rows / largest_group * largest_group};
+          tiles > 1 ? 2 * block_columns : x_elements / tall<W>(rows) / largest_group * largest_group};
 }
 
 struct gemm_shape {
@@ -169,7 +194,7 @@ template <class W>
 struct gemm_rows {
   int64_t row, m;
   unsigned char* x;  // null: each task converts x
-  x_of<W>* block(int64_t column) const { return reinterpret_cast<x_of<W>*>(x + m * x_bytes<W>(column)); }
+  x_of<W>* block(int64_t column) const { return reinterpret_cast<x_of<W>*>(x + tall<W>(m) * x_bytes<W>(column)); }
 };
 
 // Converts block `index` of columns of the rows.
@@ -201,7 +226,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
         for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
-          high = up(m - r, tiles);  // tiles of nearly equal height
+          high = std::min(m - r, tall<W>(up(m - r, tiles)));  // tiles of nearly equal height
           const int64_t x_ld = n / x_columns_of<W>;
           tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * x_ld, x_ld, w, w_ld, n,
                                  shape.group);
@@ -245,6 +270,7 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape,
   const int64_t work = pass.m * pass.group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
     gemm_scratch scratch;
+    [[maybe_unused]] const std::conditional_t<by_amx<W>, AmxTiles, int> tiles{};
     for (int64_t i = begin; i < end; ++i) {
       const int64_t first = i / row_blocks * pass.group;
       gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
@@ -258,13 +284,14 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape)
   if (shape.rows <= 0 || shape.panels <= 0) return;
   const int64_t pieces = 8L * ctx->pool.threads();
   const int64_t fewest = plan<W>(std::min(shape.rows, block_rows), problem.small).together;
-  const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns);  // rows of x that fit in the workspace
-  const bool shared = room >= std::min(shape.rows, block_rows) && shape.panels > fewest;
+  // Rows of x that fit in the workspace.
+  const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns) / rows_together<W> * rows_together<W>;
+  const bool shared = room >= std::min(tall<W>(shape.rows), block_rows) && shape.panels > fewest;
   const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
   // Long blocks of rows, unless there would be too few tasks for the threads.
   const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
   const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
-  gemm_pass pass{0, count, up(count, row_blocks), 0, shared ? ctx->workspace : nullptr};
+  gemm_pass pass{0, count, tall<W>(up(count, row_blocks)), 0, shared ? ctx->workspace : nullptr};
   const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
   pass.group = std::min(most / fewest, up(up(shape.panels * row_blocks, pieces), fewest)) * fewest;
   for (; pass.row < shape.rows; pass.row += count) {

@@ -21,6 +21,7 @@
       case ingrain::Isa::avx2: return ingrain::avx2::op arguments;                    \
       case ingrain::Isa::avx512: return ingrain::avx512::op arguments;                \
       case ingrain::Isa::avx512_bf16: return ingrain::avx512_bf16::op arguments;      \
+      case ingrain::Isa::amx: return ingrain::amx::op arguments;                      \
     }                                                                                 \
     return INGRAIN_UNSUPPORTED;                                                       \
   }                                                                                   \
@@ -34,6 +35,7 @@
   namespace avx2 { ingrain_status op parameters; }            \
   namespace avx512 { ingrain_status op parameters; }          \
   namespace avx512_bf16 { ingrain_status op parameters; }     \
+  namespace amx { ingrain_status op parameters; }             \
   }                                                           \
   INGRAIN_OP_EXPORT(op, parameters, arguments)                \
   ingrain_status ingrain::INGRAIN_ISA::op parameters

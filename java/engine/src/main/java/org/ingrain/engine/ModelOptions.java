@@ -25,7 +25,7 @@ import org.ingrain.workbench.KernelFile;
  * @param device        cpu, cuda, cuda:N or a list such as cuda:0,1,2,3; for tests also simt, which runs the CUDA
  *                      sources on emulated GPUs
  * @param threads       CPU threads, 0 for all cores
- * @param isa           CPU instruction set: auto, avx2, avx512 or avx512_bf16
+ * @param isa           CPU instruction set: auto, avx2, avx512, avx512_bf16 or amx
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16, fp8, int8
  *                      or int4
  * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8

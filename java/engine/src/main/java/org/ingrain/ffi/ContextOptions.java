@@ -7,7 +7,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param device  device number of the backend, from 0
  * @param threads CPU threads, 0 for all cores; at most 4096
- * @param isa     CPU instruction set: auto, avx2, avx512 or avx512_bf16
+ * @param isa     CPU instruction set: auto, avx2, avx512, avx512_bf16 or amx
  */
 public record ContextOptions(int device, int threads, String isa) {
     private static final int MOST_THREADS = 4096;

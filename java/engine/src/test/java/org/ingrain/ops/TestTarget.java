@@ -20,7 +20,7 @@ import org.ingrain.tensor.Weight;
  * @param options options of the context
  */
 record TestTarget(String name, Path library, Path trusted, ContextOptions options) {
-    private static final List<String> CPU_ISAS = List.of("avx2", "avx512", "avx512_bf16");
+    private static final List<String> CPU_ISAS = List.of("avx2", "avx512", "avx512_bf16", "amx");
     private static final List<TestTarget> AVAILABLE = find();
 
     /** All targets that this machine can run. */
@@ -60,7 +60,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
 
     /** Whether products round activations of dtype x to bf16 for weights of dtype w. */
     boolean rounds(DType x, DType w) {
-        return options.isa().equals("avx512_bf16") && x == DType.F32 && w == DType.BF16;
+        return (options.isa().equals("avx512_bf16") || options.isa().equals("amx")) && x == DType.F32 && w == DType.BF16;
     }
 
     boolean wrong() {

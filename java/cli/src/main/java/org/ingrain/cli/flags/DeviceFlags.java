@@ -28,7 +28,7 @@ public final class DeviceFlags {
     int threads;
 
     @Option(names = "--isa", defaultValue = "auto", paramLabel = "NAME",
-            description = "CPU instruction set: auto, avx2, avx512 or avx512_bf16 (default: ${DEFAULT-VALUE}).")
+            description = "CPU instruction set: auto, avx2, avx512, avx512_bf16 or amx (default: ${DEFAULT-VALUE}).")
     public String isa;
 
     @Option(names = "--cublaslt", paramLabel = "FILE", description = "libcublasLt.so.13 or .12 for GPUs (default: "

@@ -1,0 +1,93 @@
+// Products of bf16 tiles by AMX. A tile of W has 16 output features and 32 columns; in a packed panel (weight.h) it is
+// 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. x and the sums have memory for a multiple of 16 rows.
+// The rows after the last one are computed, but nobody reads them.
+//
+// Order of summation: for each tile of 32 columns, a lane adds the products of the even columns and those of the odd
+// columns, each in ascending order, and adds the two results to its sum (tdpbf16ps: Intel's Software Developer's
+// Manual, volume 2). The last tile of a block may have fewer columns, so blocks of columns begin at multiples of 32.
+// Denormals count as zero.
+#pragma once
+#include "weight.h"
+
+#if defined(__AMX_TILE__)
+namespace ingrain::INGRAIN_ISA {
+
+constexpr int64_t amx_rows = 16, amx_columns = 32;  // of a bf16 tile
+
+// While an object exists, the thread has tiles: tiles 0 to 3 are sums (16, 16), tiles 4 and 5 are x, and 6 and 7 are W.
+class AmxTiles {
+ public:
+  AmxTiles() { configure(amx_columns); }
+  ~AmxTiles() { _tile_release(); }
+  AmxTiles(const AmxTiles&) = delete;
+  AmxTiles& operator=(const AmxTiles&) = delete;
+
+  // Sets the number of columns of x and W, an even number, and the tiles to 0.
+  static void configure(int64_t columns) {
+    struct alignas(64) Configuration {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t row_bytes[16] = {};
+      uint8_t rows[16] = {};
+    } tiles;
+    for (int i = 0; i < 8; ++i) {
+      const bool x = i == 4 || i == 5, w = i >= 6;
+      tiles.row_bytes[i] = static_cast<uint16_t>(x ? columns * 2 : 64);
+      tiles.rows[i] = static_cast<uint8_t>(w ? columns / 2 : amx_rows);
+    }
+    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));  // gcc 12's intrinsic names only 8 of the 64 bytes as its operand
+  }
+};
+
+// sums (16·R, 16·P) += x (16·R, n) · W (16·P, n)ᵀ for R = 1 and P = 1, 2 or 4, or R = 2 and P = 1 or 2. n is even;
+// consecutive panels are w_ld elements apart.
+template <int R, int P>
+void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const bf16* w, int64_t w_ld, int64_t n,
+              int64_t) {
+  static_assert(R * P <= 4 && R <= 2);
+  const auto stride = static_cast<size_t>(sums_ld) * sizeof(float), x_stride = static_cast<size_t>(x_ld) * sizeof(bf16);
+  const auto multiply = [&](int64_t begin, int64_t end) {
+    float* second = sums + (R == 2 ? amx_rows * sums_ld : 2 * panel_rows);
+    __asm__ volatile("" ::: "memory");  // gcc 12 does not know that the loads of tiles read memory
+    _tile_loadd(0, sums, stride);
+    if constexpr (P > 1) _tile_loadd(1, sums + panel_rows, stride);
+    if constexpr (R * P == 4 || R == 2) _tile_loadd(2, second, stride);
+    if constexpr (R * P == 4) _tile_loadd(3, second + panel_rows, stride);
+    for (int64_t c = begin; c < end; c += amx_columns) {
+      const bf16* columns = w + c * panel_rows;
+      _tile_loadd(4, x + c, x_stride);
+      _tile_loadd(6, columns, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (P > 1) {
+        _tile_loadd(7, columns + w_ld, 64);
+        _tile_dpbf16ps(1, 4, 7);
+      }
+      if constexpr (R == 2) {
+        _tile_loadd(5, x + amx_rows * x_ld + c, x_stride);
+        _tile_dpbf16ps(2, 5, 6);
+        if constexpr (P == 2) _tile_dpbf16ps(3, 5, 7);
+      } else if constexpr (P == 4) {
+        _tile_loadd(6, columns + 2 * w_ld, 64);
+        _tile_dpbf16ps(2, 4, 6);
+        _tile_loadd(7, columns + 3 * w_ld, 64);
+        _tile_dpbf16ps(3, 4, 7);
+      }
+    }
+    _tile_stored(0, sums, stride);
+    if constexpr (P > 1) _tile_stored(1, sums + panel_rows, stride);
+    if constexpr (R * P == 4 || R == 2) _tile_stored(2, second, stride);
+    if constexpr (R * P == 4) _tile_stored(3, second + panel_rows, stride);
+  };
+  const int64_t whole = n / amx_columns * amx_columns;
+  if (whole > 0) multiply(0, whole);
+  if (whole == n) return;
+  AmxTiles::configure(n - whole);
+  multiply(whole, n);
+  AmxTiles::configure(amx_columns);
+}
+
+}  // namespace ingrain::INGRAIN_ISA
+#else
+namespace ingrain::INGRAIN_ISA {
+class AmxTiles {};
+}  // namespace ingrain::INGRAIN_ISA
+#endif
