@@ -84,7 +84,7 @@ class Llama:
                 for row in json.loads(text)}
         length, tokens = o.prompt_tokens[0], o.generate_tokens
         text, _, rss = run([o.llama / "llama-batched-bench", "-m", self.file, "-t", o.threads, "-c",
-                            length + max(o.n) * (tokens + 16), "-npp", length, "-ntg", tokens, "-npl",
+                            length + max(o.n) * (tokens + 16), "-npp", length, "-ntg", tokens, "-kvu", "-npl",
                             ",".join(map(str, o.n)), "-pps", "--output-format", "jsonl"])
         for line in text.splitlines():
             if line.startswith("{"):
