@@ -44,14 +44,17 @@ struct Forward {
   bool small, partial;
 
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
-    read_block(out, ld, x, row, m, column, columns);
+    read_x<W>(out, ld, x, row, m, column, columns);
+  }
+  // Where a packed block is; null if the block needs a copy.
+  const W* in_place(int64_t p, int64_t column, int64_t* ld) const {
+    const bool same = (w->dtype == INGRAIN_BF16) == (sizeof(W) == sizeof(bf16));
+    if (w->layout != INGRAIN_PACKED || !same || p >= panels_of(w->rows)) return nullptr;
+    *ld = panel_elements<W>(w->columns);
+    return panel<W>(w, p) + column * panel_rows;
   }
   const W* panels(int64_t p, int64_t count, int64_t column, int64_t columns, W* scratch, int64_t* ld) const {
-    const bool same = (w->dtype == INGRAIN_BF16) == (sizeof(W) == sizeof(bf16));
-    if (w->layout == INGRAIN_PACKED && same) {
-      *ld = panel_elements<W>(w->columns);
-      return panel<W>(w, p) + column * panel_rows;
-    }
+    if (const W* here = in_place(p, column, ld)) return here;
     *ld = columns * panel_rows;
     for (int64_t i = 0; i < count; ++i) {
       if (w->layout == INGRAIN_ROW_MAJOR) pack_block(scratch + i * *ld, w, p + i, column, columns);

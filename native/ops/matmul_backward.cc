@@ -107,7 +107,7 @@ struct InputGradient {  // rows t, features c, sums over n
   float beta;
 
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
-    read_block(out, ld, dy, row, m, column, columns);
+    read_x<W>(out, ld, dy, row, m, column, columns);
   }
   const W* panels(int64_t p, int64_t count, int64_t n, int64_t rows, W* scratch, int64_t* ld) const {
     *ld = up(rows, panel_rows) * panel_rows * panel_rows;

@@ -118,8 +118,11 @@ ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes) {
 // in several passes.
 int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                        int32_t backward) {
-  const int64_t element = weight_dtype != INGRAIN_F32 && __builtin_cpu_supports("avx512bf16") ? 2 : 4;
-  const int64_t row = ((backward ? std::max(rows, columns) : columns) + 1) / 2 * 2 * element;
+  const bool f32 = weight_dtype == INGRAIN_F32;
+  // For a bf16 weight AMX pads T to a multiple of 16, and each of up to eight chunks of columns to a multiple of 32.
+  const int64_t element = !f32 && __builtin_cpu_supports("avx512bf16") ? 2 : 4, padding = f32 ? 1 : 8 * 31;
+  const int64_t row = ((backward ? std::max(rows, columns) : columns) + padding) / 2 * 2 * element;
+  if (!f32 && T < most_workspace) T = (T + 15) / 16 * 16;
   return T < most_workspace / row ? T * row : most_workspace;
 }
 

@@ -7,6 +7,7 @@
 // Manual, volume 2). The last tile of a block may have fewer columns, so blocks of columns begin at multiples of 32.
 // Denormals count as zero.
 #pragma once
+#include "blocks.h"
 #include "weight.h"
 
 #if defined(__AMX_TILE__)
@@ -38,13 +39,28 @@ class AmxTiles {
   }
 };
 
-// sums (16·R, 16·P) += x (16·R, n) · W (16·P, n)ᵀ for R = 1 and P = 1, 2 or 4, or R = 2 and P = 1 or 2. n is even;
-// consecutive panels are w_ld elements apart.
+// out (ceil(rows / 16), ld / 32, 16, 32) = x[row .., column ..] (rows, columns), padded with zeros to ld columns.
+inline void read_tiles(bf16* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column,
+                       int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < ld; c += amx_columns)
+      read_block(out + r / amx_rows * amx_rows * ld + c * amx_rows + r % amx_rows * amx_columns, amx_columns, x, row + r,
+                 1, column + c, std::min(amx_columns, columns - c));
+}
+
+// The panels of W that come next: for 32 columns of a tile, `lines` cache lines of each of two panels are prefetched.
+struct AmxAhead {
+  const bf16* w = nullptr;
+  int64_t ld = 0, lines = 0;
+};
+
+// sums (16·R, 16·P) += x (16·R, n) · W (16·P, n)ᵀ for R = 1 and P = 1, 2 or 4, or R = 2 and P = 1 or 2. n is even. x is
+// in the order of read_tiles, x_ld columns wide. Consecutive panels are w_ld elements apart.
 template <int R, int P>
 void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const bf16* w, int64_t w_ld, int64_t n,
-              int64_t) {
+              AmxAhead ahead) {
   static_assert(R * P <= 4 && R <= 2);
-  const auto stride = static_cast<size_t>(sums_ld) * sizeof(float), x_stride = static_cast<size_t>(x_ld) * sizeof(bf16);
+  const auto stride = static_cast<size_t>(sums_ld) * sizeof(float);
   const auto multiply = [&](int64_t begin, int64_t end) {
     float* second = sums + (R == 2 ? amx_rows * sums_ld : 2 * panel_rows);
     __asm__ volatile("" ::: "memory");  // gcc 12 does not know that the loads of tiles read memory
@@ -54,7 +70,11 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
     if constexpr (R * P == 4) _tile_loadd(3, second + panel_rows, stride);
     for (int64_t c = begin; c < end; c += amx_columns) {
       const bf16* columns = w + c * panel_rows;
-      _tile_loadd(4, x + c, x_stride);
+      for (int64_t i = 0; i < ahead.lines; ++i, ahead.w += 64 / sizeof(bf16)) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead.w), _MM_HINT_T1);
+        _mm_prefetch(reinterpret_cast<const char*>(ahead.w + ahead.ld), _MM_HINT_T1);
+      }
+      _tile_loadd(4, x + c * amx_rows, 64);
       _tile_loadd(6, columns, 64);
       _tile_dpbf16ps(0, 4, 6);
       if constexpr (P > 1) {
@@ -62,7 +82,7 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
         _tile_dpbf16ps(1, 4, 7);
       }
       if constexpr (R == 2) {
-        _tile_loadd(5, x + amx_rows * x_ld + c, x_stride);
+        _tile_loadd(5, x + (x_ld + c) * amx_rows, 64);
         _tile_dpbf16ps(2, 5, 6);
         if constexpr (P == 2) _tile_dpbf16ps(3, 5, 7);
       } else if constexpr (P == 4) {
@@ -83,6 +103,11 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
   AmxTiles::configure(n - whole);
   multiply(whole, n);
   AmxTiles::configure(amx_columns);
+}
+
+inline auto amx_tile_for(int64_t rows, int64_t panels) {
+  if (rows > amx_rows) return panels == 2 ? amx_tile<2, 2> : amx_tile<2, 1>;
+  return panels == 4 ? amx_tile<1, 4> : panels == 2 ? amx_tile<1, 2> : amx_tile<1, 1>;
 }
 
 }  // namespace ingrain::INGRAIN_ISA

@@ -16,6 +16,8 @@
 #include "blocks.h"
 #include "quantized_tile.h"
 
+#include <memory>
+
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
@@ -26,16 +28,9 @@ constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  
 constexpr int64_t quantized_rows = 4;  // four integer sums; the f32 sums are in memory
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
-constexpr int64_t x_elements = block_rows * block_columns, sum_elements = block_rows * block_panels * panel_rows;
+constexpr int64_t x_elements = block_rows * block_columns;
 
 inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
-
-struct alignas(64) gemm_scratch {  // on the stack of a task: 304 KB (320 KB with AVX-512)
-  unsigned char x[x_elements * sizeof(float)];
-  unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
-  float sums[sum_elements];
-  float totals[sum_elements];
-};
 
 // Reads `step` adjacent columns of a panel in `passes` passes. Each pass returns one operand of a multiply-add with a
 // row of x, whose elements are converted to type X first.
@@ -86,16 +81,30 @@ template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_blo
 #if defined(__AMX_TILE__)
 template <class W> constexpr bool by_amx = std::is_same_v<W, bf16>;
 template <class W> constexpr int64_t rows_together = by_amx<W> ? amx_rows : 1;
-template <class W> constexpr int64_t columns_a_block = by_amx<W> ? 2 * block_columns : block_columns;
 #else
 template <class W> constexpr bool by_amx = false;
 template <class W> constexpr int64_t rows_together = 1;
-template <class W> constexpr int64_t columns_a_block = block_columns;
 #endif
 // The number of rows for which x and the sums have memory.
 template <class W> constexpr int64_t tall(int64_t rows) { return up(rows, rows_together<W>) * rows_together<W>; }
-template <class W> constexpr int64_t long_rows = 768 * x_columns_of<W> / sizeof(x_of<W>);  // a block of x has 192 KiB
+// The number of columns to which a block of x is padded, and the bytes of n columns of a row of x.
+template <class W> constexpr int64_t x_columns_together = by_amx<W> ? 32 : columns_of<W>::step;
+template <class W> int64_t x_padded(int64_t n) { return up(n, x_columns_together<W>) * x_columns_together<W>; }
+template <class W> int64_t x_bytes(int64_t n) {
+  return x_padded<W>(n) / x_columns_of<W> * static_cast<int64_t>(sizeof(x_of<W>));
+}
+// Rows of a long block of x, which has 192 KiB, with AMX 512 KiB.
+template <class W> constexpr int64_t long_rows = by_amx<W> ? 512 : 768 * x_columns_of<W> / sizeof(x_of<W>);
 
+template <class W> constexpr int64_t sum_elements = (by_amx<W> ? long_rows<W> : block_rows) * block_panels * panel_rows;
+
+template <class W>
+struct alignas(64) gemm_scratch {  // of a task: 304 KB (320 KB with AVX-512), 1.2 MB with AMX
+  unsigned char x[x_elements * sizeof(float)];
+  unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
+  float sums[sum_elements<W>];
+  float totals[sum_elements<W>];
+};
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
 void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n, int64_t) {
@@ -130,12 +139,6 @@ using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W
 
 template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {
-#if defined(__AMX_TILE__)
-  if constexpr (by_amx<W>) {
-    if (rows > amx_rows) return panels == 2 ? amx_tile<2, 2> : amx_tile<2, 1>;
-    return panels == 4 ? amx_tile<1, 4> : panels == 2 ? amx_tile<1, 2> : amx_tile<1, 1>;
-  } else
-#endif
   if constexpr (R * P > sums_of<W> && P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if (rows == R && panels == P) {
     if constexpr (quantized_element<W>) return quantized_tile<R, P, W>;
@@ -162,7 +165,7 @@ struct gemm_plan {
 // of columns is as long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
-  if (!small) return {quantized_element<W> ? 1 : wide, columns_a_block<W>};
+  if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
   const int64_t tiles = up(rows, columns_of<W>::most_rows);
   return {tile_panels<W>(up(rows, tiles)),
           tiles > 1 ? 2 * block_columns : x_elements / tall<W>(rows) / largest_group * largest_group};
@@ -176,17 +179,18 @@ struct gemm_shape {
 
 // The members of a Problem:
 //   Element                                          type of the panels as tiles read them: float, bf16 or quantised
-//   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros
+//   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros, see read_x
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
 //   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          write is called for each chunk instead of for the total
 
-// Number of bytes of n columns of a row of x as tiles read it.
+// Copies a block of a matrix, padded with zeros, in the order in which tiles read it: row after row, for AMX tile after
+// tile (ceil(rows / 16), ld / 32, 16, 32).
 template <class W>
-int64_t x_bytes(int64_t n) {
-  constexpr int64_t step = columns_of<W>::step;
-  return up(n, step) * step / x_columns_of<W> * static_cast<int64_t>(sizeof(x_of<W>));
+void read_x(x_of<W>* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  if constexpr (by_amx<W>) read_tiles(out, ld, x, row, rows, column, columns);
+  else read_block(out, ld, x, row, rows, column, columns);
 }
 
 // Rows [row, row + m) of x. Their blocks of columns are adjacent, in ascending order, if x has been converted.
@@ -194,22 +198,43 @@ template <class W>
 struct gemm_rows {
   int64_t row, m;
   unsigned char* x;  // null: each task converts x
-  x_of<W>* block(int64_t column) const { return reinterpret_cast<x_of<W>*>(x + tall<W>(m) * x_bytes<W>(column)); }
+  // The block of columns from `column` on.
+  x_of<W>* block(int64_t column, int64_t chunk) const {
+    const int64_t bytes = column / chunk * x_bytes<W>(chunk) + x_bytes<W>(column % chunk);
+    return reinterpret_cast<x_of<W>*>(x + tall<W>(m) * bytes);
+  }
 };
+template <class W> int64_t x_bytes(const gemm_shape& shape) {
+  return shape.columns / shape.chunk * x_bytes<W>(shape.chunk);
+}
 
 // Converts block `index` of columns of the rows.
 template <class Problem, class W = typename Problem::Element>
 void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t index) {
   const int64_t longest = plan<W>(rows.m, problem.small).columns, blocks = up(shape.chunk, longest);
   const int64_t c = index / blocks * shape.chunk + index % blocks * longest;
-  const int64_t inside = std::min(longest, (index / blocks + 1) * shape.chunk - c), step = columns_of<W>::step;
-  problem.read(rows.block(c), up(inside, step) * step, rows.row, rows.m, c, inside);
+  const int64_t inside = std::min(longest, (index / blocks + 1) * shape.chunk - c);
+  problem.read(rows.block(c, shape.chunk), x_padded<W>(inside), rows.row, rows.m, c, inside);
 }
+
+#if defined(__AMX_TILE__)
+// Returns what a tile from row r of m rows on prefetches of the block of W at a panel and column, which is the next one.
+template <class Problem>
+AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t columns, int64_t m, int64_t r) {
+  if constexpr (requires(int64_t* ld) { problem.in_place(panel, column, ld); }) {
+    constexpr int64_t most_rows = columns_of<bf16>::most_rows;
+    AmxAhead ahead{nullptr, 0, up(panel_rows, up(m, most_rows))};
+    const bf16* w = m > most_rows ? problem.in_place(panel, column, &ahead.ld) : nullptr;
+    if (w) return {w + r / most_rows * columns * ahead.lines, ahead.ld, ahead.lines};
+  }
+  return {};
+}
+#endif
 
 // One task: computes the rows for panels [first, first + count).
 template <class Problem, class W = typename Problem::Element>
 void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t first, int64_t count,
-               gemm_scratch& scratch) {
+               gemm_scratch<W>& scratch) {
   constexpr int64_t step = columns_of<W>::step;
   const int64_t row = rows.row, m = rows.m;
   const auto [together, longest] = plan<W>(m, problem.small);
@@ -219,17 +244,25 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
     memset(scratch.sums, 0, static_cast<size_t>(m * ld) * sizeof(float));
     for (int64_t c = k * shape.chunk; c < end; c += longest) {
       const int64_t inside = std::min(longest, end - c), n = up(inside, step) * step;
-      x_of<W>* x = rows.x ? rows.block(c) : reinterpret_cast<x_of<W>*>(scratch.x);
-      if (!rows.x) problem.read(x, n, row, m, c, inside);
+      const int64_t padded = x_padded<W>(inside), x_ld = padded / x_columns_of<W>;
+      x_of<W>* x = rows.x ? rows.block(c, shape.chunk) : reinterpret_cast<x_of<W>*>(scratch.x);
+      if (!rows.x) problem.read(x, padded, row, m, c, inside);
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
         for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
           high = std::min(m - r, tall<W>(up(m - r, tiles)));  // tiles of nearly equal height
-          const int64_t x_ld = n / x_columns_of<W>;
-          tile_for<W>(high, now)(scratch.sums + r * ld + p * panel_rows, ld, x + r * x_ld, x_ld, w, w_ld, n,
-                                 shape.group);
+          float* sums = scratch.sums + r * ld + p * panel_rows;
+#if defined(__AMX_TILE__)
+          if constexpr (by_amx<W>) {
+            const bool same_columns = p + now < count, same_task = same_columns || c + longest < end;
+            const AmxAhead ahead = ahead_of(problem, first + (same_columns ? p + now : same_task ? 0 : count),
+                                            same_columns ? c : same_task ? c + longest : 0, n, m, r);
+            amx_tile_for(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, ahead);
+          } else
+#endif
+            tile_for<W>(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, shape.group);
         }
       }
     }
@@ -256,7 +289,7 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape,
   const int64_t row_blocks = up(pass.count, pass.m), groups = up(shape.panels, pass.group);
   const auto block = [&](int64_t i) {
     const int64_t begin = i * pass.m;
-    unsigned char* x = pass.x ? pass.x + begin * x_bytes<W>(shape.columns) : nullptr;
+    unsigned char* x = pass.x ? pass.x + begin * x_bytes<W>(shape) : nullptr;
     return gemm_rows<W>{pass.row + begin, std::min(pass.m, pass.count - begin), x};
   };
   if (pass.x) {
@@ -269,11 +302,18 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape,
   }
   const int64_t work = pass.m * pass.group * panel_rows * shape.columns;
   parallel_for(ctx, groups * row_blocks, 1 + 200000 / (work + 1), [&](int64_t begin, int64_t end) {
-    gemm_scratch scratch;
-    [[maybe_unused]] const std::conditional_t<by_amx<W>, AmxTiles, int> tiles{};
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i / row_blocks * pass.group;
-      gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
+    const auto tasks = [&](gemm_scratch<W>& scratch) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i / row_blocks * pass.group;
+        gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
+      }
+    };
+    if constexpr (by_amx<W>) {
+      const AmxTiles tiles;
+      tasks(*std::make_unique_for_overwrite<gemm_scratch<W>>());  // too large for some stacks
+    } else {
+      gemm_scratch<W> scratch;
+      tasks(scratch);
     }
   });
 }
@@ -282,17 +322,17 @@ template <class Problem>
 void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape) {
   using W = typename Problem::Element;
   if (shape.rows <= 0 || shape.panels <= 0) return;
-  const int64_t pieces = 8L * ctx->pool.threads();
+  const int64_t pieces = (by_amx<W> ? 4L : 8L) * ctx->pool.threads();
   const int64_t fewest = plan<W>(std::min(shape.rows, block_rows), problem.small).together;
   // Rows of x that fit in the workspace.
-  const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape.columns) / rows_together<W> * rows_together<W>;
+  const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape) / rows_together<W> * rows_together<W>;
   const bool shared = room >= std::min(tall<W>(shape.rows), block_rows) && shape.panels > fewest;
   const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
   // Long blocks of rows, unless there would be too few tasks for the threads.
   const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
   const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
   gemm_pass pass{0, count, tall<W>(up(count, row_blocks)), 0, shared ? ctx->workspace : nullptr};
-  const int64_t most = std::min(sum_elements / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
+  const int64_t most = std::min(sum_elements<W> / panel_rows / pass.m, problem.small ? INT64_MAX : block_panels);
   pass.group = std::min(most / fewest, up(up(shape.panels * row_blocks, pieces), fewest)) * fewest;
   for (; pass.row < shape.rows; pass.row += count) {
     pass.count = std::min(count, shape.rows - pass.row);
