@@ -6,7 +6,7 @@
 // Needs    scratch on the stack                                                        Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
-// On avx512_bf16 (vdpbf16ps), dy is rounded to bf16 for dx if the weight is bf16.
+// On avx512_bf16 and amx, dy and the elements of a quantised weight are rounded to bf16 for dx, unless the weight is f32.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -82,9 +82,48 @@ void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
     }
 }
 
+// out (8, 16, 2) = sixteen columns of panel p of a packed quantised weight as a packed bf16 panel has them.
+void expand(bf16* out, const ingrain_weight* w, int64_t p, int64_t column) {
+  const quantized_format format(w);
+  const uint8_t* group = packed_group(w, p, column / format.group);
+  const int64_t inside = column % format.group, half = inside % x_block_size / panel_rows;
+  const uint8_t* values = group + format.header() + inside / x_block_size * format.block_bytes();
+  const bool int8 = format.dtype == INGRAIN_INT8;
+  if (int8) values += half * 4 * 64;
+  const vec scales = load(reinterpret_cast<const f16*>(group));
+  const vec zeros = format.zeros ? to_float(widen_bytes(group + 32)) : splat(static_cast<float>(format.usual_zero()));
+  const auto element = [&](ivec bytes, unsigned i) {
+    const ivec value{_mm512_and_si512(_mm512_srli_epi32(bytes.v, 8 * i), _mm512_set1_epi32(255))};
+    return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(((to_float(value) - zeros) * scales).v));
+  };
+  for (int64_t s = 0; s < 4; ++s) {
+    ivec bytes = load_bytes(values + s * 64);
+    if (!int8) bytes = (half == 0 ? bytes : shift_right(bytes, 4)) & splat(0x0f0f0f0f);
+    for (unsigned i = 0; i < 4; i += 2, out += 32)
+      _mm512_storeu_si512(out, _mm512_or_si512(element(bytes, i), _mm512_slli_epi32(element(bytes, i + 1), 16)));
+  }
+}
+
 // The same as a packed bf16 panel whose columns are the rows of W, in pairs. `row` is the first row of a panel.
 void read_rows(bf16* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
+  if (quantized(w) && w->layout == INGRAIN_PACKED) {
+    alignas(64) bf16 block[panel_rows * panel_rows];
+    for (int64_t n = 0; n < rows; n += panel_rows) {
+      expand(block, w, (row + n) / panel_rows, column);
+      transpose_pairs(out + n * panel_rows, block, panel_rows / 2);
+    }
+    return;
+  }
+  if (quantized(w)) {
+    for (int64_t n = 0; n < rows; ++n) {
+      row_group group;
+      if (row + n < w->rows) read_group(group, w, row + n, column / w->group);
+      for (int64_t c = 0; c < panel_rows; ++c)
+        out[panel_index<bf16>(c, n)] = from_float<bf16>(c < columns ? group.element(column % w->group + c) : 0.0f);
+    }
+    return;
+  }
   if (w->layout == INGRAIN_PACKED) {
     for (int64_t n = 0; n < rows; n += panel_rows)
       transpose_pairs(out + n * panel_rows, panel<bf16>(w, (row + n) / panel_rows) + column * panel_rows,
@@ -156,7 +195,7 @@ INGRAIN_OP(matmul_backward,
   const matrix to{dx, dx_dtype, w->columns}, from{const_cast<void*>(dy), dtype, w->rows};
   const gemm_shape shape{T, w->rows, panels_of(w->columns), w->rows};
 #if defined(__AVX512BF16__)
-  if (w->dtype == INGRAIN_BF16) {
+  if (w->dtype != INGRAIN_F32) {
     gemm(ctx, InputGradient<bf16>{w, to, from, beta}, shape);
     return INGRAIN_OK;
   }
