@@ -18,7 +18,7 @@ constexpr int64_t amx_rows = 16, amx_columns = 32;  // of a bf16 tile
 // While an object exists, the thread has tiles: tiles 0 to 3 are sums (16, 16), tiles 4 and 5 are x, and 6 and 7 are W.
 class AmxTiles {
  public:
-  AmxTiles() { configure(amx_columns); }
+  explicit AmxTiles(int64_t columns = amx_columns) { configure(columns); }
   ~AmxTiles() { _tile_release(); }
   AmxTiles(const AmxTiles&) = delete;
   AmxTiles& operator=(const AmxTiles&) = delete;

@@ -17,6 +17,7 @@
 #include "quantized_tile.h"
 
 #include <memory>
+#include <optional>
 
 namespace ingrain::INGRAIN_ISA {
 
@@ -139,6 +140,11 @@ using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W
 
 template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {
+#if defined(__AMX_TILE__)
+  if constexpr (quantized_element<W>) {
+    if (rows == amx_rows && panels == 1) return quantized_amx_tile<W>;
+  }
+#endif
   if constexpr (R * P > sums_of<W> && P > 1) return tile_for<W, R, P - 1>(rows, panels);
   else if (rows == R && panels == P) {
     if constexpr (quantized_element<W>) return quantized_tile<R, P, W>;
@@ -231,6 +237,15 @@ AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t
 }
 #endif
 
+// The height of the next tile of `rows` rows, which have `tiles` tiles of nearly equal height. With AMX, a quantised
+// product takes 16 rows as long as there are so many.
+template <class W> int64_t tile_height(int64_t rows, int64_t tiles) {
+#if defined(__AMX_TILE__)
+  if (quantized_element<W>) return rows >= amx_rows ? amx_rows : up(rows, up(rows, quantized_rows));
+#endif
+  return std::min(rows, tall<W>(up(rows, tiles)));
+}
+
 // One task: computes the rows for panels [first, first + count).
 template <class Problem, class W = typename Problem::Element>
 void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t first, int64_t count,
@@ -252,7 +267,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
         for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
-          high = std::min(m - r, tall<W>(up(m - r, tiles)));  // tiles of nearly equal height
+          high = tile_height<W>(m - r, tiles);
           float* sums = scratch.sums + r * ld + p * panel_rows;
 #if defined(__AMX_TILE__)
           if constexpr (by_amx<W>) {
@@ -308,8 +323,11 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape,
         gemm_task(problem, shape, block(i % row_blocks), first, std::min(pass.group, shape.panels - first), scratch);
       }
     };
+#if defined(__AMX_TILE__)
+    std::optional<AmxTiles> tiles;
+    if constexpr (!std::is_same_v<W, float>) tiles.emplace(by_amx<W> ? amx_columns : quantized_amx_columns);
+#endif
     if constexpr (by_amx<W>) {
-      const AmxTiles tiles;
       tasks(*std::make_unique_for_overwrite<gemm_scratch<W>>());  // too large for some stacks
     } else {
       gemm_scratch<W> scratch;

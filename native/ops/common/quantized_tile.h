@@ -10,6 +10,7 @@
 // initial value of the sum, -zero·Σ q_x. Without this instruction, pairs of 16-bit integers are multiplied; bytes 0 and
 // 2 of a lane form one pair, bytes 1 and 3 the other.
 #pragma once
+#include "amx.h"
 #include "quantized.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -187,5 +188,69 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) store(sums + r * sums_ld + p * panel_rows, s[r][p]);
 }
+
+#if defined(__AMX_TILE__)
+// quantized_tile<16, 1, W> with the products of a block by one instruction, on tiles of AmxTiles(quantized_amx_columns).
+// The integers are the same, and so are the bits of the result. A vector that was stored by a tile, or is loaded by one,
+// takes long; so INT4 values are unpacked at the start, and the products of a block are used three blocks later.
+constexpr int64_t quantized_amx_columns = x_block_size / 2;
+template <class W>
+void quantized_amx_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t, int64_t n,
+                        int64_t group) {
+  constexpr int R = amx_rows;
+  constexpr int64_t header = W::zeros ? 48 : 32, delay = 3, most = 16;  // blocks
+  constexpr int64_t stored = W::loads * 64, block_bytes = x_block_size * panel_rows;
+  alignas(64) int32_t products[delay + 1][R][panel_rows];
+  alignas(64) uint8_t unpacked[W::loads == 4 ? most * block_bytes : 1];
+  const int64_t together = group / x_block_size, group_bytes = header + together * stored;
+  const auto stride = static_cast<size_t>(x_ld) * sizeof(x_block);
+  vec s[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) s[r] = load(sums + r * sums_ld);
+  for (int64_t blocks = n / x_block_size, now; blocks > 0; blocks -= now, x += now, w += now / together * group_bytes) {
+    now = std::min(blocks, most);
+    const uint8_t *scale_of[most], *values[most];  // of a block
+    for (int64_t b = 0; b < now; ++b) {
+      scale_of[b] = reinterpret_cast<const uint8_t*>(w) + b / together * group_bytes;
+      values[b] = scale_of[b] + header + b % together * stored;
+    }
+    if constexpr (W::loads == 4)
+      for (int64_t i = 0; i < now * 4; ++i) {
+        const ivec bytes = load_bytes(values[i / 4] + i % 4 * 64);
+        uint8_t* out = unpacked + i / 4 * block_bytes + i % 4 * 64;
+        _mm512_store_si512(out, (bytes & splat(0x0f0f0f0f)).v);
+        _mm512_store_si512(out + 4 * 64, (shift_right(bytes, 4) & splat(0x0f0f0f0f)).v);
+      }
+    for (int64_t b = 0; b < now + delay; ++b) {
+      if (b < now) {
+        const uint8_t* from = W::loads == 4 ? unpacked + b * block_bytes : values[b];
+        for (int i = 0; i < W::loads; ++i)
+          _mm_prefetch(reinterpret_cast<const char*>(values[b]) + 1024 + 64 * i, _MM_HINT_T0);
+        __asm__ volatile("" ::: "memory");  // see amx_tile
+        _tile_zero(0);
+        _tile_loadd(4, x + b, stride);
+        _tile_loadd(6, from, 64);
+        _tile_dpbsud(0, 4, 6);
+        _tile_stored(0, products[b % (delay + 1)], 64);
+      }
+      const int64_t done = b - delay;
+      if (done < 0) continue;
+      const vec scales = load(reinterpret_cast<const f16*>(scale_of[done]));
+      ivec zeros{};
+      if constexpr (W::zeros) zeros = widen_bytes(scale_of[done] + 32);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const x_block& block = x[r * x_ld + done];
+        ivec start = splat(block.start);
+        if constexpr (W::zeros) start = start * zeros;
+        const ivec q{_mm512_add_epi32(_mm512_load_si512(products[done % (delay + 1)][r]), start.v)};
+        s[r] = fma(to_float(q) * splat(block.scale), scales, s[r]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) store(sums + r * sums_ld, s[r]);
+}
+#endif
 
 }  // namespace ingrain::INGRAIN_ISA
