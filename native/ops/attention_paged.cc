@@ -6,7 +6,7 @@
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   libtorch sdpa
 // Test     AttentionPagedParityTest
-#include "attention.h"
+#include "attention_amx.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
@@ -51,6 +51,23 @@ class TokenTiles {
 
 struct Heads { int64_t kv, first, count; };  // query heads [first, first + count) of key-value head kv
 
+#if defined(__AMX_TILE__)
+template <class C> constexpr bool by_amx = std::is_same_v<C, bf16>;
+using Tiles = AttentionTiles;
+#else
+template <class C> constexpr bool by_amx = false;
+struct Tiles {};
+#endif
+
+// Scratch for one tile of a bf16 cache: converted to f32 if many rows share it, or as operands of AMX.
+template <class C>
+struct TileScratch {
+#if defined(__AMX_TILE__)
+  AmxKeys keys;
+#endif
+  alignas(64) float wide[2 * lanes * max_head_dim];
+};
+
 template <class X, class C>
 struct PagedAttention {
   X* y;
@@ -61,7 +78,7 @@ struct PagedAttention {
   int64_t H;
   float scale;
   AttentionRows& rows;
-  float* wide;  // one tile converted to f32, used if many rows share a bf16 tile
+  TileScratch<C>& scratch;
 
   const C* tile_at(int64_t sequence, int64_t kv, int64_t start) const {
     const int64_t block = batch.block_tables[sequence * batch.max_blocks + start / shape.block_size];
@@ -84,8 +101,15 @@ struct PagedAttention {
 
   void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start, PrefetchRange ahead) const {
     const C* v = k + lanes * shape.E;
+#if defined(__AMX_TILE__)
+    if constexpr (by_amx<C>) {
+      for (int64_t i = 0; i < ahead.bytes; i += 64) _mm_prefetch(ahead.first + i, _MM_HINT_T1);
+      return attend_amx(rows, begin, end, k, v, start, scratch.keys);
+    }
+#endif
     if constexpr (sizeof(C) < sizeof(float)) {
       if (end - begin > register_rows) {
+        float* wide = scratch.wide;
         for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
         return attend(rows, begin, end, wide, wide + lanes * shape.E, start, ahead);
       }
@@ -93,12 +117,19 @@ struct PagedAttention {
     attend(rows, begin, end, k, v, start, ahead);
   }
 
+  void add(const X* query, int64_t keys) const {
+#if defined(__AMX_TILE__)
+    if constexpr (by_amx<C>) return add_amx(rows, query, keys);
+#endif
+    rows.add(query, keys);
+  }
+
   void run(const TokenTile& tile, const Heads& heads) const {
     const int64_t E = shape.E;
     rows.start(E, scale);
     for (int64_t t = tile.begin; t < tile.end; ++t)
       for (int64_t h = heads.first; h < heads.first + heads.count; ++h)
-        rows.add(qkv + (t * (H + 2 * shape.K) + h) * E, batch.positions[t] + int64_t{1});
+        add(qkv + (t * (H + 2 * shape.K) + h) * E, batch.positions[t] + int64_t{1});
     const int64_t shared = tile.shared_blocks * shape.block_size;
     attend_keys(tile.first_sequence, heads.kv, 0, rows.count, 0, shared);
     int64_t s = tile.sequence;
@@ -137,7 +168,8 @@ INGRAIN_OP(attention_paged_forward,
     return with_dtype(ctx, cache_dtype, [&]<class C>() {
       parallel_for(ctx, tiles * K * splits, 1, [&](int64_t begin, int64_t end) {
         AttentionRows rows;
-        alignas(64) float wide[2 * lanes * max_head_dim];
+        TileScratch<C> scratch;
+        [[maybe_unused]] const std::conditional_t<by_amx<C>, Tiles, int> tiles{};
         const PagedAttention<X, C> attention{static_cast<X*>(y),
                                              static_cast<const X*>(qkv),
                                              static_cast<const C*>(cache),
@@ -146,7 +178,7 @@ INGRAIN_OP(attention_paged_forward,
                                              H,
                                              scale,
                                              rows,
-                                             wide};
+                                             scratch};
         TokenTiles cursor(*batch, tokens);
         TokenTile at;
         int64_t done = 0;  // number of tiles read from the cursor

@@ -18,13 +18,14 @@ constexpr int64_t amx_rows = 16, amx_columns = 32;  // of a bf16 tile
 // While an object exists, the thread has tiles: tiles 0 to 3 are sums (16, 16), tiles 4 and 5 are x, and 6 and 7 are W.
 class AmxTiles {
  public:
-  explicit AmxTiles(int64_t columns = amx_columns) { configure(columns); }
+  explicit AmxTiles(int64_t columns = amx_columns) { configure(columns, columns); }
+  AmxTiles(int64_t columns, int64_t columns_of_5_and_7) { configure(columns, columns_of_5_and_7); }
   ~AmxTiles() { _tile_release(); }
   AmxTiles(const AmxTiles&) = delete;
   AmxTiles& operator=(const AmxTiles&) = delete;
 
-  // Sets the number of columns of x and W, an even number, and the tiles to 0.
-  static void configure(int64_t columns) {
+  // Sets the tiles to 0 and the numbers of columns, which are even: one for tiles 4 and 6, one for tiles 5 and 7.
+  static void configure(int64_t even, int64_t odd) {
     struct alignas(64) Configuration {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t row_bytes[16] = {};
@@ -32,6 +33,7 @@ class AmxTiles {
     } tiles;
     for (int i = 0; i < 8; ++i) {
       const bool x = i == 4 || i == 5, w = i >= 6;
+      const int64_t columns = i % 2 == 0 ? even : odd;
       tiles.row_bytes[i] = static_cast<uint16_t>(x ? columns * 2 : 64);
       tiles.rows[i] = static_cast<uint8_t>(w ? columns / 2 : amx_rows);
     }
@@ -39,13 +41,29 @@ class AmxTiles {
   }
 };
 
-// out (ceil(rows / 16), ld / 32, 16, 32) = x[row .., column ..] (rows, columns), padded with zeros to ld columns.
+// Stores a and b rounded to bf16; denormals become zeros, as which they count in products.
+inline void store_rounded(bf16* p, vec a, vec b) {
+  _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b.v, a.v));
+}
+
+// out (ceil(rows / 16), ld / 32, 16, 32) = x (rows, columns), padded with zeros to ld columns.
+template <class X>
+void read_tiles(bf16* out, int64_t ld, const X* x, int64_t x_ld, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r, x += x_ld) {
+    bf16* to = out + r / amx_rows * amx_rows * ld + r % amx_rows * amx_columns;
+    for (int64_t c = 0; c < ld; c += amx_columns, to += amx_rows * amx_columns) {
+      const int64_t inside = std::min(amx_columns, columns - c);
+      if (inside == amx_columns) store_rounded(to, load(x + c), load(x + c + lanes));
+      else
+        for (int64_t i = 0; i < amx_columns; ++i) to[i] = from_float<bf16>(i < inside ? to_float(x[c + i]) : 0.0f);
+    }
+  }
+}
 inline void read_tiles(bf16* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column,
                        int64_t columns) {
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < ld; c += amx_columns)
-      read_block(out + r / amx_rows * amx_rows * ld + c * amx_rows + r % amx_rows * amx_columns, amx_columns, x, row + r,
-                 1, column + c, std::min(amx_columns, columns - c));
+  const int64_t from = row * x.ld + column;
+  if (x.dtype == INGRAIN_F32) read_tiles(out, ld, static_cast<const float*>(x.data) + from, x.ld, rows, columns);
+  else read_tiles(out, ld, static_cast<const bf16*>(x.data) + from, x.ld, rows, columns);
 }
 
 // The panels of W that come next: for 32 columns of a tile, `lines` cache lines of each of two panels are prefetched.
@@ -100,9 +118,9 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
   const int64_t whole = n / amx_columns * amx_columns;
   if (whole > 0) multiply(0, whole);
   if (whole == n) return;
-  AmxTiles::configure(n - whole);
+  AmxTiles::configure(n - whole, n - whole);
   multiply(whole, n);
-  AmxTiles::configure(amx_columns);
+  AmxTiles::configure(amx_columns, amx_columns);
 }
 
 inline auto amx_tile_for(int64_t rows, int64_t panels) {

@@ -124,6 +124,9 @@ struct AttentionRows {
   template <class X>
   void add(const X* query, int64_t keys) {
     load_row(q + count * E, query, E, E);
+    open(keys);
+  }
+  void open(int64_t keys) {
     for (int64_t e = 0; e < width; e += lanes) store(o + count * width + e, splat(0.0f));
     store(l + count * lanes, splat(0.0f));
     m[count] = -std::numeric_limits<float>::infinity();

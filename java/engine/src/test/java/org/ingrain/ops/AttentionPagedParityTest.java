@@ -50,7 +50,8 @@ class AttentionPagedParityTest extends ParityTest {
     private static void holds(ParityCheck lab, PagedCase paged, Schedule schedule, Ops write, Ops attend, DType dtype) {
         float[][] y = paged.run(write, attend, schedule);
         for (int s = 0; s < y.length; s++) {
-            lab.expect("y of sequence " + s, paged.expected(s), y[s], lab.weighted(paged.tolerance(dtype), dtype));
+            lab.expect("y of sequence " + s, paged.expected(s), y[s],
+                    lab.weighted(paged.tolerance(dtype), dtype, paged.cacheDtype()));
         }
     }
 }

@@ -63,6 +63,10 @@ final class PagedCase {
         this.qkv = qkv;
     }
 
+    DType cacheDtype() {
+        return layer.cacheDtype();
+    }
+
     private int sharedRows() {
         return sharedBlocks * layer.blockSize();
     }

@@ -181,6 +181,11 @@ final class ParityCheck implements AutoCloseable {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
+    /** The same over a paged cache. If the cache is bf16, AMX rounds the queries and the weights to bf16. */
+    ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType cache) {
+        return target.amx() && cache == DType.BF16 ? tolerance.through(DType.BF16) : weighted(tolerance, dtype);
+    }
+
     /**
      * A tolerance for beta·d + product. cuBLASLt rounds the product to d's dtype before it adds beta·d (observed on an
      * H200 with bf16).

@@ -60,7 +60,12 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
 
     /** Whether products round activations of dtype x to bf16 for weights of dtype w. */
     boolean rounds(DType x, DType w) {
-        return (options.isa().equals("avx512_bf16") || options.isa().equals("amx")) && x == DType.F32 && w == DType.BF16;
+        return (options.isa().equals("avx512_bf16") || amx()) && x == DType.F32 && w == DType.BF16;
+    }
+
+    /** Whether this is the CPU backend with AMX. */
+    boolean amx() {
+        return options.isa().equals("amx");
     }
 
     boolean wrong() {
