@@ -1,6 +1,9 @@
 package org.ingrain.ops;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -107,6 +110,30 @@ class BitwiseTest {
             same("unshared", together, paged.unshared().run(
                     lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
             lab.assertGuards();
+        }
+    }
+
+    static Stream<Arguments> cpuLayers() {
+        return TestTarget.available().stream().filter(target -> !target.gpu()).flatMap(target -> ParityTest.FLOATS
+                .stream().map(cache -> Arguments.of(Layer.of(8, 2, 64, DType.BF16, cache, 16), target)));
+    }
+
+    /** A row's result does not depend on a value that the row does not see, even if this value is infinite. */
+    @ParameterizedTest(name = "{0} on {1}")
+    @MethodSource("cpuLayers")
+    void anInfiniteValueReachesOnlyTheRowsThatSeeIt(Layer layer, TestTarget target) {
+        int row = 21;
+        try (ParityCheck lab = target.open()) {
+            var paged = new PagedCase(lab, layer, 1, 0, 0, 40, 37);
+            var schedule = new Schedule(false, true, Schedule.WHOLE);
+            float[][] finite = paged.run(lab.ops(), lab.ops(), schedule);
+            float[][] infinite = paged.infiniteValues(0, row).run(lab.ops(), lab.ops(), schedule);
+            int seen = row * Math.toIntExact(layer.heads().h() * layer.heads().e());
+            Floats.assertBits("rows before", Arrays.copyOf(finite[0], seen), Arrays.copyOf(infinite[0], seen));
+            Floats.assertBits("the other sequence", finite[1], infinite[1]);
+            for (int i = seen; i < infinite[0].length; i++) {
+                assertFalse(Float.isFinite(infinite[0][i]), "element " + i);
+            }
         }
     }
 

@@ -86,6 +86,16 @@ final class PagedCase {
                 .magnitude(Math.pow(Math.max(std, 1), 3));
     }
 
+    /** The same sequences, but the values of one row of sequence s are infinite. */
+    PagedCase infiniteValues(int s, int row) {
+        float[][] changed = qkv.clone();
+        changed[s] = qkv[s].clone();
+        int columns = Math.toIntExact(layer.heads().columns());
+        int values = Math.toIntExact(layer.heads().k() * layer.heads().e());
+        Arrays.fill(changed[s], (row + 1) * columns - values, (row + 1) * columns, Float.POSITIVE_INFINITY);
+        return new PagedCase(lab, layer, std, sharers, sharedBlocks, changed);
+    }
+
     private int length(int s) {
         return qkv[s].length / Math.toIntExact(layer.heads().columns());
     }
