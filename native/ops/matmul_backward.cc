@@ -3,7 +3,7 @@
 //   dw += dyᵀ · x, each element summed over ascending t
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major
 // Types    dx, dy, x, W f32|bf16, sums f32
-// Needs    scratch on the stack                                                        Mapping  common/gemm.h
+// Needs    scratch on the stack, amx: heap                                             Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
 // On avx512_bf16 and amx, dy and the elements of a quantised weight are rounded to bf16 for dx, unless the weight is f32.

@@ -17,6 +17,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Tests how backends and contexts are opened, reject arguments and free memory. */
 class BackendTest {
@@ -46,11 +48,12 @@ class BackendTest {
         assertThrows(InputException.class, () -> new ContextOptions(-1, 1, "auto"));
     }
 
-    @Test
-    void refusesAnInstructionSetThatTheCpuLacks() throws IOException {
-        boolean lacks = !Files.readString(Path.of("/proc/cpuinfo")).contains("avx512_bf16");
-        assumeTrue(lacks, "Skipped: this CPU has avx512_bf16");
-        assertRefused(new ContextOptions(0, 1, "avx512_bf16"), "avx512_bf16");
+    @ParameterizedTest
+    @CsvSource({"avx512_bf16, avx512_bf16", "amx, amx_tile"})
+    void refusesAnInstructionSetThatTheCpuLacks(String isa, String flag) throws IOException {
+        boolean lacks = !Files.readString(Path.of("/proc/cpuinfo")).contains(flag);
+        assumeTrue(lacks, "Skipped: this CPU has " + isa);
+        assertRefused(new ContextOptions(0, 1, isa), isa);
     }
 
     @Test
