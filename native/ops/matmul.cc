@@ -119,7 +119,7 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "matmul: chunk %ld of %ld columns: expected an even divisor, or 0",
                      static_cast<long>(w->chunk), static_cast<long>(w->columns));
   const gemm_shape shape{T, w->columns, panels_of(w->rows), w->chunk > 0 ? w->chunk : w->columns, w->group};
-  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= max_small_rows;
+  const bool packed = w->layout == INGRAIN_PACKED, small = packed && T <= max_small_rows<float>;
   if (quantized(w)) {
     if (w->dtype == INGRAIN_INT8) gemm(ctx, QuantizedForward<int8>{w, x, y, T, beta, small, partial}, shape);
     else if (w->zeros) gemm(ctx, QuantizedForward<int4_zeros>{w, x, y, T, beta, small, partial}, shape);
@@ -132,7 +132,7 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
   // With many rows, a block of W is converted to f32 once and used for all rows.
   const bool direct = w->dtype == INGRAIN_BF16 && small;
 #endif
-  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, small, partial}, shape);
+  if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, packed && T <= max_small_rows<bf16>, partial}, shape);
   else gemm(ctx, Forward<float>{w, x, y, T, beta, small && w->dtype == INGRAIN_F32, partial}, shape);
   return INGRAIN_OK;
 }

@@ -22,10 +22,10 @@
 namespace ingrain::INGRAIN_ISA {
 
 #if defined(__AVX512F__)
-constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2, max_small_rows = 24;  // 32 registers, one per vec
+constexpr int64_t tile_rows = 12, tile_sums = 24, wide = 2;  // 32 registers, one per vec
 constexpr int64_t quantized_rows = 12;  // twelve integer and twelve f32 sums
 #else
-constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1, max_small_rows = 16;  // 16 registers, two per vec
+constexpr int64_t tile_rows = 6, tile_sums = 6, wide = 1;  // 16 registers, two per vec
 constexpr int64_t quantized_rows = 4;  // four integer sums; the f32 sums are in memory
 #endif
 constexpr int64_t block_rows = 96, block_columns = 256, block_panels = 16;
@@ -86,6 +86,8 @@ template <class W> constexpr int64_t rows_together = by_amx<W> ? amx_rows : 1;
 template <class W> constexpr bool by_amx = false;
 template <class W> constexpr int64_t rows_together = 1;
 #endif
+// The most rows of a product that streams W once, see plan().
+template <class W> constexpr int64_t max_small_rows = by_amx<W> ? 48 : wide == 2 ? 24 : 16;
 // The number of rows for which x and the sums have memory.
 template <class W> constexpr int64_t tall(int64_t rows) { return up(rows, rows_together<W>) * rows_together<W>; }
 // The number of columns to which a block of x is padded, and the bytes of n columns of a row of x.
@@ -167,14 +169,14 @@ struct gemm_plan {
   int64_t columns;  // columns per block
 };
 // For few rows the product streams W once: it reads panels in place, several at a time. With two tiles of rows, a block
-// of columns is as long as L1 allows, so that the second tile reads the block from L1. With one tile of rows, a block
-// of columns is as long as the block of x allows.
+// of columns is as long as L1 allows, with AMX longer, so that the second tile reads the block from the cache. With one
+// tile of rows, a block of columns is as long as the block of x allows.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
   const int64_t tiles = up(rows, columns_of<W>::most_rows);
   return {tile_panels<W>(up(rows, tiles)),
-          tiles > 1 ? 2 * block_columns : x_elements / tall<W>(rows) / largest_group * largest_group};
+          tiles > 1 ? (by_amx<W> ? 4 : 2) * block_columns : x_elements / tall<W>(rows) / largest_group * largest_group};
 }
 
 struct gemm_shape {
