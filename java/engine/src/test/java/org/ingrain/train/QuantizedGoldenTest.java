@@ -56,8 +56,9 @@ class QuantizedGoldenTest {
         }
     }
 
+    /** With quantised weights, x is rounded to 8 bits; with AVX-512 BF16 and AMX, dy and W are rounded to bf16. */
     @ParameterizedTest
-    @CsvSource({"F32, 1e-5", ", 0.01"})
+    @CsvSource({"F32, 1e-5", ", 0.02"})
     void tenLoraStepsLoseWhatPeftLoses(DType dtype, double tolerance) {
         try (Golden golden = Golden.quantized("gptq")) {
             LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
