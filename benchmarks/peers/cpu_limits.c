@@ -1,5 +1,6 @@
-// Prints the limits of this CPU as one JSON object: reads in GB/s, and the peak of f32 FMA, bf16 dot products (GFLOP/s)
-// and int8 dot products (Gop/s), with the given number of threads. An instruction that the CPU lacks is left out.
+// Prints the limits of this CPU as one JSON object: reads in GB/s, and the peak of f32 FMA, bf16 products (GFLOP/s) and
+// int8 products (Gop/s), with the given number of threads. If the CPU has AMX, the products are those of tiles, else
+// those of vectors. An instruction that the CPU lacks is left out.
 //
 //   cc -O3 -march=native -pthread cpu_limits.c -o cpu_limits && ./cpu_limits 2
 #include <immintrin.h>
@@ -8,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifdef __AVX512F__
 enum { CHAINS = 24 };  // of 32 registers
@@ -64,15 +67,40 @@ PEAK(fma32, __m512, _mm512_fmadd_ps(x, y, a[k]))
 PEAK(fma32, __m256, _mm256_fmadd_ps(x, y, a[k]))
 #define FMA_WIDTH 8
 #endif
+#ifdef __AMX_TILE__
+// Four chains of products of tiles, 16 by 16 by 64 bytes.
+#define TILES(NAME, STEP)                                                                  \
+  static void NAME(void* unused) {                                                         \
+    struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } \
+        tiles __attribute__((aligned(64))) = {.palette = 1};                               \
+    for (int i = 0; i < 8; ++i) tiles.bytes[i] = 64, tiles.rows[i] = 16;                   \
+    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));                                         \
+    for (int i = 0; i < ROUNDS / 32; ++i) {                                                \
+      STEP(0, 4, 6);                                                                       \
+      STEP(1, 4, 7);                                                                       \
+      STEP(2, 5, 6);                                                                       \
+      STEP(3, 5, 7);                                                                       \
+    }                                                                                      \
+    _tile_release();                                                                       \
+    (void)unused;                                                                          \
+  }
+TILES(dot_bf16, _tile_dpbf16ps)
+TILES(dot_int8, _tile_dpbsud)
+#define TILE_PRODUCTS (ROUNDS / 32 * 4.0 * 16 * 16)
+#define DOT_BF16 (2e-9 * 32 * TILE_PRODUCTS)
+#define DOT_INT8 (2e-9 * 64 * TILE_PRODUCTS)
+#else
 #ifdef __AVX512BF16__
 PEAK(dot_bf16, __m512, _mm512_dpbf16_ps(a[k], (__m512bh)x, (__m512bh)y))
+#define DOT_BF16 (2e-9 * 32 * rounds)
 #endif
 #ifdef __AVX512VNNI__
 PEAK(dot_int8, __m512i, _mm512_dpbusd_epi32(a[k], x, y))
-#define DOT_WIDTH 64
+#define DOT_INT8 (2e-9 * 64 * rounds)
 #elif defined(__AVXVNNI__)
 PEAK(dot_int8, __m256i, _mm256_dpbusd_avx_epi32(a[k], x, y))
-#define DOT_WIDTH 32
+#define DOT_INT8 (2e-9 * 32 * rounds)
+#endif
 #endif
 
 // The best of several runs, in units of work per second, all threads together.
@@ -105,11 +133,14 @@ int main(int argc, char** argv) {
 #ifdef FMA_WIDTH
   printf(", \"f32\": %.1f", best(threads, fma32, NULL, 2e-9 * FMA_WIDTH * rounds));
 #endif
-#ifdef __AVX512BF16__
-  printf(", \"bf16\": %.1f", best(threads, dot_bf16, NULL, 2e-9 * 32 * rounds));
+#ifdef __AMX_TILE__
+  if (syscall(SYS_arch_prctl, 0x1023, 18)) return 1;  // asks Linux for tiles (ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA)
 #endif
-#ifdef DOT_WIDTH
-  printf(", \"int8\": %.1f", best(threads, dot_int8, NULL, 2e-9 * DOT_WIDTH * rounds));
+#ifdef DOT_BF16
+  printf(", \"bf16\": %.1f", best(threads, dot_bf16, NULL, DOT_BF16));
+#endif
+#ifdef DOT_INT8
+  printf(", \"int8\": %.1f", best(threads, dot_int8, NULL, DOT_INT8));
 #endif
   printf("}\n");
   return 0;
