@@ -3,24 +3,28 @@
 
     python3 benchmarks/peers/cpu.py --model DIR [--llama BIN --bf16 F.gguf --q8 F.gguf --q4 F.gguf] [--output FILE.md]
 
---llama is the folder of llama-bench, llama-batched-bench and llama-completion; the GGUF files hold the weights of
---model as BF16, Q8_0 and Q4_0. transformers and PEFT are used if this Python can import them. A peer that is absent is
-printed as `skipped`. The programs run in turn, --rounds times, so that other load on the machine falls on all of them.
-The tables show the median and the range of the rounds, Ingrain's ratio to each peer (of memory and start, lower is
-better), and its share of the limit: the bandwidth of reads for decoding, the peak of the dot products for prefill.
-cpu_limits.c measures both in each round; the peak of a type without an instruction is that of f32. Ingrain's int8 and
-int4 weights are made from the folder at load.
+--llama is the folder of llama-bench, llama-batched-bench, llama-completion and llama-server; the GGUF files hold the
+weights of --model as BF16, Q8_0 and Q4_0. transformers and PEFT are used if this Python can import them. A peer that is
+absent is printed as `skipped`. The programs run in turn, --rounds times, so that other load on the machine falls on all
+of them. The tables show the median and the range of the rounds, Ingrain's ratio to each peer (of memory and start,
+lower is better), and its share of the limit: the bandwidth of reads for decoding, the peak of the dot products for
+prefill. cpu_limits.c measures both in each round; the peak of a type without an instruction is that of f32. Ingrain's
+int8 and int4 weights are made from the folder at load.
 """
 
 import argparse
+import concurrent.futures
 import json
+import math
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from importlib.util import find_spec
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -42,6 +46,17 @@ def run(command):
 
 def sampled(length, tokens, samples):
     return f"pp{length}+tg{tokens}x{samples}"
+
+
+# The sampling stage: samples of several prompts of about 24 tokens, with the start of the process.
+STAGE = {"prompts": 10, "samples": 8, "tokens": 48}
+STAGE_TOKENS = STAGE["prompts"] * STAGE["samples"] * STAGE["tokens"]
+STAGE_TEST = "{prompts} prompts x {samples} samples x {tokens} tokens".format(**STAGE)
+
+
+def stage_prompts():
+    return [f"Once upon a time there was a girl with {i + 2} dogs. Every day she went to the park with one of them and"
+            for i in range(STAGE["prompts"])]
 
 
 class Ingrain:
@@ -72,6 +87,29 @@ class Ingrain:
         return {"start, one token (s)": seconds, "memory, one token (MiB)": rss}
 
 
+    def stage(self):
+        o = self.options
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as prompts:
+            prompts.write("\n".join(stage_prompts()) + "\n")
+            prompts.flush()
+            _, seconds, rss = run([o.ingrain, "generate", "--model", o.model, "--dtype", self.dtype, "--threads",
+                                   o.threads, "--raw", "--prompts", prompts.name, "--n", STAGE["samples"],
+                                   "--max-tokens", STAGE["tokens"], "--temperature", 1, "--ignore-eos", "--output",
+                                   os.devnull])
+        return {STAGE_TEST: STAGE_TOKENS / seconds, "memory, stage (MiB)": rss}
+
+    def scale(self):
+        o, samples = self.options, (8, 32, 128)
+        lengths = [256, 512, 1024, 2048]
+        rows, _ = self.bench("--prompt-tokens", ",".join(map(str, lengths)), "--generate-tokens", o.generate_tokens,
+                             "--n", ",".join(map(str, samples)), "--train-tokens", 0)
+        prefill = {f"prefill, {n} tokens": n / rows[f"pp{n}"] for n in lengths}
+        first = prefill[f"prefill, {lengths[0]} tokens"]
+        tokens = o.generate_tokens
+        decode = {f"decode, {n} samples": n * tokens / rows[sampled(lengths[0], tokens, n)] - first for n in samples}
+        return {**prefill, **decode}
+
+
 class Llama:
     def __init__(self, options, file):
         self.options, self.file, self.name = options, file, f"llama.cpp {file.stem}"
@@ -99,6 +137,40 @@ class Llama:
         return {"start, one token (s)": seconds, "memory, one token (MiB)": rss}
 
 
+    def stage(self):
+        o, slots = self.options, 32
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        start = time.perf_counter()
+        server = subprocess.Popen([o.llama / "llama-server", "-m", self.file, "-t", str(o.threads), "-np", str(slots),
+                                   "-c", str(slots * 128), "--host", "127.0.0.1", "--port", str(port)],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def post(prompt):
+            body = {"prompt": prompt, "n_predict": STAGE["tokens"], "ignore_eos": True, "temperature": 1}
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/completion", json.dumps(body).encode(),
+                                             {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)["tokens_predicted"]
+
+        try:
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+                    break
+                except OSError:
+                    if server.poll() is not None:
+                        sys.exit(f"llama-server: exit status {server.returncode}")
+                    time.sleep(0.05)
+            with concurrent.futures.ThreadPoolExecutor(slots) as pool:
+                tokens = sum(pool.map(post, [prompt for prompt in stage_prompts() for _ in range(STAGE["samples"])]))
+            return {STAGE_TEST: tokens / (time.perf_counter() - start)}
+        finally:
+            server.terminate()
+            server.wait()
+
+
 class Torch:
     """transformers and PEFT, in a process of their own."""
 
@@ -109,7 +181,7 @@ class Torch:
         o = self.options
         text, seconds, rss = run([sys.executable, HERE / "cpu_torch.py", test, o.model, self.dtype, o.threads,
                                   json.dumps({"prompts": o.prompt_tokens, "tokens": o.generate_tokens, "n": o.n,
-                                              "train": o.train_tokens})])
+                                              "train": o.train_tokens, "stage": STAGE})])
         return {**json.loads(text.splitlines()[-1]), memory: rss}, seconds
 
     def sampling(self):
@@ -117,6 +189,10 @@ class Torch:
 
     def training(self):
         return self.measured("training", "memory, LoRA (MiB)")[0]
+
+    def stage(self):
+        rows, seconds = self.measured("stage", "memory, stage (MiB)")
+        return {**rows, STAGE_TEST: STAGE_TOKENS / seconds}
 
     def start(self):
         rows, seconds = self.measured("start", "memory, one token (MiB)")
@@ -178,6 +254,21 @@ def table(title, ours, peers, results, shares):
     return "\n".join(lines) + "\n"
 
 
+def scale_table(title, rows):
+    """Seconds, and the exponent p of seconds ~ size^p from the row before."""
+    lines = [f"## {title}\n", "| test | seconds | exponent |", "| --- | ---: | ---: |"]
+    before = None
+    for test, values in rows.items():
+        kind, size = test.split(", ")
+        now = (kind, int(size.split()[0]), statistics.median(values))
+        exponent = ""
+        if before and before[0] == kind:
+            exponent = f"{math.log(now[2] / before[2]) / math.log(now[1] / before[1]):.2f}"
+        lines.append(f"| {test} | {cell(values)} | {exponent} |")
+        before = now
+    return "\n".join(lines) + "\n"
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=pathlib.Path, required=True)
@@ -192,8 +283,8 @@ def arguments():
     parser.add_argument("--n", default=[8, 40, 128], **numbers)
     parser.add_argument("--generate-tokens", type=int, default=64)
     parser.add_argument("--train-tokens", type=int, default=512)
-    parser.add_argument("--tables", default="bf16,int8,int4,lora,start",
-                        help="which of the tables bf16, int8, int4, lora and start to measure")
+    parser.add_argument("--tables", default="bf16,int8,int4,lora,stage,scale,start",
+                        help="which of the tables bf16, int8, int4, lora, stage, scale and start to measure")
     parser.add_argument("--output", type=pathlib.Path)
     return parser.parse_args()
 
@@ -217,6 +308,10 @@ def plan(options):
         for dtype in "bf16", "f32", "int8":
             yield (f"LoRA, {dtype} (tokens/s)", Ingrain(options, dtype),
                    [python("f32" if dtype == "f32" else "bf16", "PEFT")], "training")
+    if "stage" in options.tables.split(","):
+        yield "Sampling stage, bf16 (tokens/s)", Ingrain(options, "bf16"), beside["bf16"], "stage"
+    if "scale" in options.tables.split(","):
+        yield "Scale, bf16", Ingrain(options, "bf16"), [], "scale"
     if "start" in options.tables.split(","):
         for dtype, peers in beside.items():
             yield f"Start and memory, {dtype} (lower is better)", Ingrain(options, dtype), peers, "start"
@@ -243,7 +338,8 @@ def main():
     found = "; ".join(f"{name} {cell([peak[name] for peak in peaks])}" for name in peaks[0])
     text = [f"{options.model.name}, {options.threads} threads, {options.rounds} rounds. Limits: {found} "
             "(reads in GB/s, dot products in G operations/s).\n"]
-    text += [table(title, ours, peers, results[title], shares[title]) for title, ours, peers, _ in tables]
+    text += [scale_table(title, results[title][ours.name]) if measure == "scale"
+             else table(title, ours, peers, results[title], shares[title]) for title, ours, peers, measure in tables]
     if options.output:
         options.output.write_text("\n".join(text))
     print("\n".join(text))

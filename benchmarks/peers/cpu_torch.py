@@ -1,8 +1,8 @@
 """Measures transformers and PEFT for cpu.py, and prints one JSON object: tokens per second by test.
 
-    python3 benchmarks/peers/cpu_torch.py sampling|training|start DIR bf16|f32 THREADS SIZES
+    python3 benchmarks/peers/cpu_torch.py sampling|training|stage|start DIR bf16|f32 THREADS SIZES
 
-SIZES is a JSON object: prompts, tokens, n, train. Samples of a prompt are decoded after one prefill of the prompt,
+SIZES is a JSON object: prompts, tokens, n, train, stage. Samples of a prompt are decoded after one prefill of the prompt,
 whose cache is repeated; `generate` would compute the prompt once for each sample.
 """
 
@@ -70,6 +70,13 @@ def training(model, sizes):
     yield f"train{length}", length / seconds(step)
 
 
+def stage(model, sizes):
+    sizes = sizes["stage"]
+    for _ in range(sizes["prompts"]):
+        decode(model, prompt(24, model.config.vocab_size), sizes["samples"], sizes["tokens"])
+    return iter(())
+
+
 def start(model, sizes):
     decode(model, prompt(1, model.config.vocab_size), 1, 1)
     return iter(())
@@ -80,7 +87,7 @@ def main():
     torch.set_num_threads(int(threads))
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype={"bf16": torch.bfloat16, "f32": torch.float32}[dtype]).eval()
-    measured = {"sampling": sampling, "training": training, "start": start}[test]
+    measured = {"sampling": sampling, "training": training, "stage": stage, "start": start}[test]
     with torch.set_grad_enabled(test == "training"):
         print(json.dumps(dict(measured(model, json.loads(sizes)))))
 
