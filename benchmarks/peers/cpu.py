@@ -3,13 +3,16 @@
 
     python3 benchmarks/peers/cpu.py --model DIR [--llama BIN --bf16 F.gguf --q8 F.gguf --q4 F.gguf] [--output FILE.md]
 
---llama is the folder of llama-bench, llama-batched-bench, llama-completion and llama-server; the GGUF files hold the
-weights of --model as BF16, Q8_0 and Q4_0. transformers and PEFT are used if this Python can import them. A peer that is
-absent is printed as `skipped`. The programs run in turn, --rounds times, so that other load on the machine falls on all
-of them. The tables show the median and the range of the rounds, Ingrain's ratio to each peer (of memory and start,
-lower is better), and its share of the limit: the bandwidth of reads for decoding, the peak of the dot products for
-prefill. cpu_limits.c measures both in each round; the peak of a type without an instruction is that of f32. Ingrain's
-int8 and int4 weights are made from the folder at load.
+--llama is the folder that contains llama-bench, llama-batched-bench, llama-completion and llama-server. The GGUF files
+hold the weights of --model as BF16, Q8_0 and Q4_0. Ingrain quantises the weights of --model to int8 and int4 when it
+loads them. transformers and PEFT are used if this Python can import them. For a peer that is absent, the tables say
+`skipped`. In each of the --rounds rounds, the programs run one after another, so that other load on the machine affects
+all of them.
+
+The tables show the median and the range of the rounds, and the ratio of Ingrain's median to that of each peer. In rows
+of memory and start, a lower ratio is better. The last column of some tables is Ingrain's rate as a share of the limit
+of the machine. The limit of decoding is the bandwidth of reads; the limit of prefill is the peak rate of dot products.
+cpu_limits.c measures both in each round. If the CPU has no dot product of a type, the peak rate of f32 is used.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-// The products of low_rank.h for one case: one operand is narrow (at most 16 rows), and the other operand is bf16. The
-// other operand is called wide. The wide operand is streamed from memory into fragment registers: the next part is
-// prefetched while the current part is multiplied. The narrow operand is split into three bf16 terms once per block.
+// The products of low_rank.h for one case: the narrow operand has at most 16 rows, and the wide operand is bf16. The
+// wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part is
+// multiplied. The narrow operand is split into three bf16 terms once per block.
 //
 // The columns of the operands may be assigned to the indices k of an mma instruction in any order, as long as both
 // operands use the same order. So a lane loads 16 contiguous bytes and uses them as its own elements of the

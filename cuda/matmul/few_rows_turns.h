@@ -65,7 +65,8 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
-// Leaves i unchanged, but the compiler no longer knows how i was computed. So i stays in a register.
+// Hides from the compiler how i was computed. The compiler cannot compute i again, so it keeps i in a register. The
+// value of i does not change.
 __device__ __forceinline__ void opaque([[maybe_unused]] int& i) {
 #ifndef INGRAIN_SIMT
   asm volatile("" : "+r"(i));

@@ -2,8 +2,8 @@
 // quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values by the fp8 weights, and the
 // scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
-// cuBLASLt before CUDA 12.9 does not apply such scales. With these versions, cuBLASLt writes f32 sums to scratch, some
-// rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is
+// cuBLASLt before CUDA 12.9 cannot apply a scale per row. With these versions, cuBLASLt writes f32 sums to scratch,
+// some rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is
 // multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight into
 // scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once

@@ -46,7 +46,7 @@ struct Forward {
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
     read_x<W>(out, ld, x, row, m, column, columns);
   }
-  // Where a packed block is; null if the block needs a copy.
+  // Returns the address of a block in the packed weight; null if the block must be copied.
   const W* in_place(int64_t p, int64_t column, int64_t* ld) const {
     const bool same = (w->dtype == INGRAIN_BF16) == (sizeof(W) == sizeof(bf16));
     if (w->layout != INGRAIN_PACKED || !same || p >= panels_of(w->rows)) return nullptr;

@@ -1,11 +1,12 @@
 // Products of bf16 tiles by AMX. A tile of W has 16 output features and 32 columns; in a packed panel (weight.h) it is
-// 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. x and the sums have memory for a multiple of 16 rows.
-// The rows after the last one are computed, but nobody reads them.
+// 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. The memory of x and of the sums has a multiple of 16
+// rows. The rows after the last row of x are computed too, but their sums are not used.
 //
-// Order of summation: for each tile of 32 columns, a lane adds the products of the even columns and those of the odd
-// columns, each in ascending order, and adds the two results to its sum (tdpbf16ps: Intel's Software Developer's
-// Manual, volume 2). The last tile of a block may have fewer columns, so blocks of columns begin at multiples of 32.
-// Denormals count as zero.
+// Order of summation: for each tile of 32 columns, a lane adds up the products of the even columns and, separately,
+// those of the odd columns, each in ascending order. It then adds the total of these two sums to its element of the
+// result (tdpbf16ps: Intel's Software Developer's Manual, volume 2). Denormals count as zero. Blocks of columns begin
+// at multiples of 32 from the first column of a chunk (gemm.h). So the blocks do not change the tiles, and only the
+// last tile of a chunk may have fewer than 32 columns.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -15,7 +16,8 @@ namespace ingrain::INGRAIN_ISA {
 
 constexpr int64_t amx_rows = 16, amx_columns = 32;  // of a bf16 tile
 
-// While an object exists, the thread has tiles: tiles 0 to 3 are sums (16, 16), tiles 4 and 5 are x, and 6 and 7 are W.
+// While an object of this class exists, the thread can use tiles. Tiles 0 to 3 hold sums (16, 16), tiles 4 and 5 hold
+// x, and tiles 6 and 7 hold W.
 class AmxTiles {
  public:
   explicit AmxTiles(int64_t columns = amx_columns) { configure(columns, columns); }
@@ -24,7 +26,8 @@ class AmxTiles {
   AmxTiles(const AmxTiles&) = delete;
   AmxTiles& operator=(const AmxTiles&) = delete;
 
-  // Sets the tiles to 0 and the numbers of columns, which are even: one for tiles 4 and 6, one for tiles 5 and 7.
+  // Sets all tiles to 0. Sets the number of bf16 columns of tiles 4 and 6 to `even`, and that of tiles 5 and 7 to
+  // `odd`. Both numbers must be even.
   static void configure(int64_t even, int64_t odd) {
     struct alignas(64) Configuration {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -41,7 +44,7 @@ class AmxTiles {
   }
 };
 
-// Stores a and b rounded to bf16; denormals become zeros, as which they count in products.
+// Stores a and b rounded to bf16. Denormals become zeros; in products, denormals count as zeros anyway.
 inline void store_rounded(bf16* p, vec a, vec b) {
   _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b.v, a.v));
 }
@@ -66,14 +69,15 @@ inline void read_tiles(bf16* out, int64_t ld, const matrix& x, int64_t row, int6
   else read_tiles(out, ld, static_cast<const bf16*>(x.data) + from, x.ld, rows, columns);
 }
 
-// The panels of W that come next: for 32 columns of a tile, `lines` cache lines of each of two panels are prefetched.
+// A part of the next block of W. The block consists of two panels, which are `ld` elements apart. Each time a tile
+// multiplies 32 columns, it prefetches `lines` cache lines of each of the two panels.
 struct AmxAhead {
   const bf16* w = nullptr;
   int64_t ld = 0, lines = 0;
 };
 
 // sums (16·R, 16·P) += x (16·R, n) · W (16·P, n)ᵀ for R = 1 and P = 1, 2 or 4, or R = 2 and P = 1 or 2. n is even. x is
-// in the order of read_tiles, x_ld columns wide. Consecutive panels are w_ld elements apart.
+// in the order of read_tiles, x_ld columns wide. Consecutive panels of W are w_ld elements apart. Prefetches `ahead`.
 template <int R, int P>
 void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const bf16* w, int64_t w_ld, int64_t n,
               AmxAhead ahead) {
@@ -81,7 +85,7 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
   const auto stride = static_cast<size_t>(sums_ld) * sizeof(float);
   const auto multiply = [&](int64_t begin, int64_t end) {
     float* second = sums + (R == 2 ? amx_rows * sums_ld : 2 * panel_rows);
-    __asm__ volatile("" ::: "memory");  // gcc 12 does not know that the loads of tiles read memory
+    __asm__ volatile("" ::: "memory");  // gcc 12 does not know that loads of tiles read memory
     _tile_loadd(0, sums, stride);
     if constexpr (P > 1) _tile_loadd(1, sums + panel_rows, stride);
     if constexpr (R * P == 4 || R == 2) _tile_loadd(2, second, stride);

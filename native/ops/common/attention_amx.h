@@ -1,6 +1,7 @@
-// Attention over a bf16 cache by AMX. The query and the weights of the values are rounded to bf16; the sums are f32. As
-// in attention.h, the bits of a row do not depend on the other rows. For a tile of 16 keys:
-//   scores = q·kᵀ: tiles of 32 elements, see amx.h      o = o·rescale + weights·v: one product of 16 keys, then an FMA
+// Attention over a bf16 cache by AMX. The queries and the softmax weights are rounded to bf16; the sums are f32. As in
+// attention.h, the bits of a row do not depend on the other rows. For each tile of 16 keys:
+//   scores = q·kᵀ               is summed in tiles of 32 elements, in the order of amx.h
+//   o = o·rescale + weights·v   weights·v is one product over the 16 keys; an FMA then computes o
 #pragma once
 #include "amx.h"
 #include "attention.h"
@@ -10,17 +11,18 @@ namespace ingrain::INGRAIN_ISA {
 
 constexpr int64_t amx_padded(int64_t E) { return (E + amx_columns - 1) / amx_columns * amx_columns; }
 
-// Tiles 4 and 6 are for scores, 5 and 7 for the sums of the values.
+// Tiles 4 and 6 are the operands of q·kᵀ, with 32 elements. Tiles 5 and 7 are the operands of weights·v, with 16 keys.
 class AttentionTiles : AmxTiles {
  public:
   AttentionTiles() : AmxTiles(amx_columns, lanes) {}
 };
 
-// A tile of 16 keys as operands of AMX, in pairs of elements or of keys. Keys from `count` on have zeros as values.
+// The keys and values of a tile of 16 keys, as operands of AMX. The elements of a key are in pairs. The values are in
+// pairs of keys. The values of the keys from `count` on are set to zero.
 struct AmxKeys {
   alignas(64) bf16 k[max_head_dim * lanes];  // (E / 2, 16, 2), padded with zeros to a multiple of 32 elements
   alignas(64) bf16 v[lanes * max_head_dim];  // (width / 16, 8, 16, 2)
-  bool finite;                               // whether all values are
+  bool finite;                               // whether all values are finite
 
   void read(const bf16* keys, const bf16* values, int64_t E, int64_t count) {
     alignas(64) static constexpr struct Indices {
@@ -51,7 +53,8 @@ struct AmxKeys {
   }
 };
 
-// The rows' queries, as bf16 (count, amx_padded(E)). They take half of the memory of q, so 16 rows can be read from any.
+// The queries of the rows, as bf16 (count, amx_padded(E)). They take at most half of the memory of a.q. So a tile of 16
+// rows can be loaded from any row on: it ends within a.q, even if fewer rows are left.
 inline bf16* amx_queries(AttentionRows& a) { return reinterpret_cast<bf16*>(a.q); }
 
 template <class X>
@@ -62,13 +65,13 @@ void add_amx(AttentionRows& a, const X* query, int64_t keys) {
   a.open(keys);
 }
 
-// Adds a tile of keys to rows of up to six groups. A vector that was stored by a tile, or is loaded by one, takes long,
-// so each step is done for all groups before the next step.
+// Adds a tile of keys to the rows of up to six groups. Data that pass through memory from a tile to a vector register,
+// or from a vector register to a tile, have a long latency. So each step is done for all groups before the next step.
 class AmxGroups {
  public:
   AmxGroups(AttentionRows& rows, const AmxKeys& keys, int64_t start) : rows_(rows), keys_(keys), start_(start) {}
 
-  // Adds rows [r, r + n), n <= 16, each of which sees at least one key of the tile.
+  // Adds a group: rows [r, r + n), n <= 16. Each of these rows sees at least one key of the tile.
   void add(int64_t r, int64_t n) {
     if (count_ == most) finish();
     groups_[count_++] = {r, n};
@@ -133,7 +136,8 @@ class AmxGroups {
     }
   }
 
-  // products (4, 16, 16) = weights · the values of elements [first, first + 64), as far as there are such elements
+  // products (4, 16, 16) = weights · elements [first, first + 64) of the values. Elements from `width` on do not exist
+  // and are left out.
   void multiply_values(const bf16* p, int64_t first, float* products) const {
     const bf16* v = keys_.v + first * lanes;
     __asm__ volatile("" ::: "memory");
@@ -171,9 +175,10 @@ class AmxGroups {
   alignas(64) bf16 p_[most][tile];
 };
 
-// Adds a tile of keys, whose first is at position `start`, to rows [begin, end). k and v are in the cache, `keys` is
-// scratch. The product of a weight 0 with a value that is not finite is NaN. So if there are such values, each row is a
-// group, and the values of the keys that it does not see are zeros.
+// Adds a tile of keys to rows [begin, end). `start` is the position of the tile's first key. k and v are the tile's
+// keys and values in the cache. `keys` is scratch. A key that a row does not see has the weight 0, but 0 times a value
+// that is not finite is NaN. So if the tile has such values, each row is a group of its own, for which the values of
+// the keys that the row does not see are set to zero.
 inline void attend_amx(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,
                        AmxKeys& keys) {
   int64_t most = 0;

@@ -1,16 +1,19 @@
-// The only matrix product of the CPU: y (rows, 16·panels) = x · Wᵀ. W is read as panels of sixteen output features,
-// column after column.
+// Computes all matrix products of the CPU: y (rows, 16·panels) = x · Wᵀ. W is read as panels of sixteen output
+// features, column after column.
 //
-// Order of summation: y[t][n] is summed over ascending columns by fused multiply-adds in one lane, for any number of
-// rows, tiling and number of threads. A tile keeps the sums of R rows and P panels in registers. Between blocks of
-// columns the sums are kept in f32 memory without rounding. If the weight has chunks, each chunk has a sum of its own
-// that starts at 0, and the sums of the chunks are added in ascending order.
+// Order of summation: one lane sums y[t][n] over ascending columns by fused multiply-adds. The order is the same for
+// every number of rows, tiling and number of threads. Some products sum several columns per instruction: see columns_of
+// for AVX-512 BF16, amx.h for AMX, and quantized_tile.h for quantised weights. A tile keeps the sums of R rows and P
+// panels in registers. Between blocks of columns the sums are kept in memory as f32, so they are not rounded. If the
+// weight has chunks, each chunk has a sum of its own that starts at 0, and the sums of the chunks are added in
+// ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// workspace of the context, block after block as the tasks read it. If the workspace has no room for all rows, the
-// product is computed in several passes. If it has no room for block_rows rows, each task converts its blocks to its
-// stack. A block of x stays in L2. One panel's block of columns stays in L1 while all tiles of rows use it. With x in
-// the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
+// workspace of the context, in the order in which the tasks read its blocks. If the workspace has no room for all rows,
+// the product is computed in several passes. If the workspace has no room for block_rows rows, each task converts its
+// blocks of x to its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows
+// use it. With x in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block
+// of W.
 #pragma once
 #include "amx.h"
 #include "blocks.h"
@@ -33,8 +36,8 @@ constexpr int64_t x_elements = block_rows * block_columns;
 
 inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
-// Reads `step` adjacent columns of a panel in `passes` passes. Each pass returns one operand of a multiply-add with a
-// row of x, whose elements are converted to type X first.
+// Reads `step` adjacent columns of a panel of type W in `passes` passes. Each pass returns one operand of a
+// multiply-add. The other operand is from a row of x; the elements of x are converted to type X beforehand.
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
@@ -76,7 +79,7 @@ template <quantized_element W> struct columns_of<W> {
   static constexpr int64_t step = x_block_size, most_rows = quantized_rows;
 };
 template <class W> using x_of = typename columns_of<W>::X;
-// Number of sums of a tile; a quantised tile has as many integer sums besides.
+// Maximum number of f32 sums of a tile. A quantised tile has the same number of integer sums in addition.
 template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
 template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // per element of x
 #if defined(__AMX_TILE__)
@@ -86,29 +89,30 @@ template <class W> constexpr int64_t rows_together = by_amx<W> ? amx_rows : 1;
 template <class W> constexpr bool by_amx = false;
 template <class W> constexpr int64_t rows_together = 1;
 #endif
-// The most rows of a product that streams W once, see plan().
+// The maximum number of rows of a product that streams W once; see plan().
 template <class W> constexpr int64_t max_small_rows = by_amx<W> ? 48 : wide == 2 ? 24 : 16;
-// The number of rows for which x and the sums have memory.
+// The number of rows that the memory of x and of the sums has for `rows` rows: a multiple of rows_together.
 template <class W> constexpr int64_t tall(int64_t rows) { return up(rows, rows_together<W>) * rows_together<W>; }
-// The number of columns to which a block of x is padded, and the bytes of n columns of a row of x.
+// A block of x is padded to a multiple of x_columns_together columns. x_bytes(n): bytes of n columns of a row, padded.
 template <class W> constexpr int64_t x_columns_together = by_amx<W> ? 32 : columns_of<W>::step;
 template <class W> int64_t x_padded(int64_t n) { return up(n, x_columns_together<W>) * x_columns_together<W>; }
 template <class W> int64_t x_bytes(int64_t n) {
   return x_padded<W>(n) / x_columns_of<W> * static_cast<int64_t>(sizeof(x_of<W>));
 }
-// Rows of a long block of x, which has 192 KiB, with AMX 512 KiB.
+// Maximum number of rows of a task if x is in the workspace. A block of x with this number of rows and block_columns
+// columns has 192 KiB; with AMX it has 256 KiB.
 template <class W> constexpr int64_t long_rows = by_amx<W> ? 512 : 768 * x_columns_of<W> / sizeof(x_of<W>);
 
 template <class W> constexpr int64_t sum_elements = (by_amx<W> ? long_rows<W> : block_rows) * block_panels * panel_rows;
 
 template <class W>
-struct alignas(64) gemm_scratch {  // of a task: 304 KB (320 KB with AVX-512), 1.2 MB with AMX
+struct alignas(64) gemm_scratch {  // of a task: 304 KiB (320 KiB with AVX-512); 1152 KiB for AMX
   unsigned char x[x_elements * sizeof(float)];
   unsigned char w[wide * block_columns * panel_rows * sizeof(float)];
   float sums[sum_elements<W>];
   float totals[sum_elements<W>];
 };
-// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step; consecutive panels are w_ld elements apart.
+// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step. Consecutive panels are w_ld elements apart.
 template <int R, int P, class W>
 void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n, int64_t) {
   constexpr int64_t step = columns_of<W>::step;
@@ -156,8 +160,8 @@ tile_function<W> tile_for(int64_t rows, int64_t panels) {
   else return nullptr;
 }
 
-// Returns the number of panels of a tile of r rows. It is large enough that the tile's independent sums hide the
-// latency of an FMA.
+// Returns the number of panels of a tile of r rows. With this number of panels, the tile has enough independent sums to
+// hide the latency of an FMA.
 template <class W> constexpr int64_t tile_panels(int64_t r) {
   if (by_amx<W>) return r > rows_together<W> ? 2 : 4;
   const int64_t fit = sums_of<W> / r;
@@ -168,9 +172,9 @@ struct gemm_plan {
   int64_t together;  // panels per tile
   int64_t columns;  // columns per block
 };
-// For few rows the product streams W once: it reads panels in place, several at a time. With two tiles of rows, a block
-// of columns is as long as L1 allows, with AMX longer, so that the second tile reads the block from the cache. With one
-// tile of rows, a block of columns is as long as the block of x allows.
+// For few rows (`small`), the product streams W once: it reads panels in place, several at a time. With several tiles
+// of rows, a block has so few columns that all tiles except the first read W from the cache; with AMX, a block has
+// twice as many columns. With one tile of rows, a block has as many columns as gemm_scratch can hold of x.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
@@ -189,6 +193,7 @@ struct gemm_shape {
 //   Element                                          type of the panels as tiles read them: float, bf16 or quantised
 //   read(x, ld, row, rows, column, columns)          copies a block of x as x_of<Element>, padded with zeros, see read_x
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
+//   in_place(panel, column, &ld)                     optional: returns a block in place, or null; used to prefetch
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
 //   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          write is called for each chunk instead of for the total
@@ -216,7 +221,7 @@ template <class W> int64_t x_bytes(const gemm_shape& shape) {
   return shape.columns / shape.chunk * x_bytes<W>(shape.chunk);
 }
 
-// Converts block `index` of columns of the rows.
+// Converts one block of columns of the rows; `index` is the number of the block.
 template <class Problem, class W = typename Problem::Element>
 void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t index) {
   const int64_t longest = plan<W>(rows.m, problem.small).columns, blocks = up(shape.chunk, longest);
@@ -226,7 +231,9 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
 }
 
 #if defined(__AMX_TILE__)
-// Returns what a tile from row r of m rows on prefetches of the block of W at a panel and column, which is the next one.
+// Returns the part of the next block of W that a tile prefetches. The tile begins at row r of m rows; the next block of
+// W begins at this panel and column. Each tile of rows prefetches an equal part of the block. Nothing is prefetched if
+// the rows need only one tile, or if the block is not read in place.
 template <class Problem>
 AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t columns, int64_t m, int64_t r) {
   if constexpr (requires(int64_t* ld) { problem.in_place(panel, column, ld); }) {
@@ -239,8 +246,8 @@ AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t
 }
 #endif
 
-// The height of the next tile of `rows` rows, which have `tiles` tiles of nearly equal height. With AMX, a quantised
-// product takes 16 rows as long as there are so many.
+// Returns the height of the next tile, if `rows` rows are left for `tiles` tiles. The tiles have nearly equal heights.
+// With AMX, a tile of a quantised product has 16 rows while at least 16 rows are left.
 template <class W> int64_t tile_height(int64_t rows, int64_t tiles) {
 #if defined(__AMX_TILE__)
   if (quantized_element<W>) return rows >= amx_rows ? amx_rows : up(rows, up(rows, quantized_rows));
@@ -293,8 +300,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
 }
 
-// Rows [row, row + count) of a product in blocks of m rows and groups of `group` panels. If x is not null, the rows of
-// x are converted to it first.
+// Rows [row, row + count) of a product in blocks of m rows and groups of `group` panels. x is the memory to which these
+// rows of the input are converted first; null: each task converts them.
 struct gemm_pass {
   int64_t row, count, m, group;
   unsigned char* x;

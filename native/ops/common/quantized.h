@@ -1,7 +1,7 @@
 // The layouts of INT8 and INT4 weights on the CPU. ROW_MAJOR is described in ingrain.h. PACKED, like weight.h, consists
 // of panels of sixteen rows. A panel is an array of groups, so that a product reads one stream:
 //   scales (16) f16      zero points (16) uint8, if the weight has any      values of the group's columns
-// The values are stored in blocks of 32 columns, of which each block has a lane of 4 bytes per row and step:
+// The values are stored in blocks of 32 columns. A block consists of steps, and a step has a lane of 4 bytes per row:
 //   INT8   (8 steps, 16 rows, 4): byte (s, r, i) is q + 128 of column 4·s + i
 //   INT4   (4 steps, 16 rows, 4): byte (s, r, i) has q of column 4·s + i in its low and of column 16 + 4·s + i in its
 //          high four bits

@@ -1,14 +1,15 @@
 // The tile of a product with an INT8 or INT4 weight. x is rounded to 8 bits in blocks of 32 columns, one scale each:
 //   scale = max |x| / 127    q = round(x / scale), computed as x·(127 / max |x|)
-// The products of a block are added exactly, in int32. Per block, a lane then makes one multiplication and one
-// multiply-add in f32, in ascending order of the blocks:
+// The products of a block are added exactly, in int32. Then a lane adds the blocks' sums to y in f32, in ascending
+// order of the blocks, with one multiplication and one fused multiply-add for each block:
 //   y += (Σ q_x·(stored - zero)·scale_x)·scale_w
-// So the bits of y are the same for every instruction set, tile and number of threads. A block of x that has a NaN or
-// an infinity has such a scale, and so has every result. A block whose magnitudes are all below 2⁻¹²⁰ counts as zeros.
+// So the bits of y are the same for every instruction set, tile and number of threads. If a block of x contains a NaN
+// or an infinity, its scale is not finite, and no result of this row is finite. A block whose magnitudes are all below
+// 2⁻¹²⁰ counts as zeros.
 //
-// vpdpbusd multiplies unsigned bytes (the stored values) by signed bytes (x). The zero point is subtracted by the
-// initial value of the sum, -zero·Σ q_x. Without this instruction, pairs of 16-bit integers are multiplied; bytes 0 and
-// 2 of a lane form one pair, bytes 1 and 3 the other.
+// vpdpbusd multiplies unsigned bytes (the stored values) by signed bytes (x). To subtract the zero point, an integer
+// sum starts at -zero·Σ q_x. Without this instruction, pairs of 16-bit integers are multiplied; bytes 0 and 2 of a lane
+// form one pair, bytes 1 and 3 the other.
 #pragma once
 #include "amx.h"
 #include "quantized.h"
@@ -69,7 +70,8 @@ inline int32_t sum(ivec a) {
   return _mm_cvtsi128_si32(_mm_add_epi32(d, _mm_shuffle_epi32(d, 1)));
 }
 
-// Four columns of sixteen rows as operands of a product, four columns of x, and the sum of their products.
+// The step of an integer product. stored_columns has four columns of sixteen rows of W, x_columns has four columns of a
+// row of x, and add_products adds their products to the sums of the sixteen rows.
 #if defined(__AVX512VNNI__)
 using stored_columns = ivec;
 inline stored_columns columns_from(ivec bytes) { return bytes; }
@@ -101,16 +103,17 @@ inline ivec add_products(ivec sum, const stored_columns& w, const x_columns& x) 
 struct x_block {  // 32 columns of a row of x
   x_columns values[x_block_size / 4];
   float scale;
-  int32_t start;  // initial value of the integer sum; with zero points, it is multiplied by them
+  int32_t start;  // initial value of the integer sum; if W has zero points, to be multiplied by the zero point
 };
 
-// The bytes of a packed panel, as elements of a product.
+// The element types of a packed quantised panel. W::start is minus the zero point, or -1 if W has zero points. W::loads
+// is the number of 64-byte loads for a block of 32 columns.
 struct int8 { uint8_t bits; static constexpr int32_t start = -128, loads = 8; static constexpr bool zeros = false; };
 struct int4 { uint8_t bits; static constexpr int32_t start = -8, loads = 4; static constexpr bool zeros = false; };
 struct int4_zeros { uint8_t bits; static constexpr int32_t start = -1, loads = 4; static constexpr bool zeros = true; };
 template <class W> concept quantized_element = requires { W::loads; };
 
-// out (⌈n / 32⌉) = the n values of x, rounded. x is float or bf16.
+// out (⌈n / 32⌉) = the n values of x, rounded to 8 bits. x is float or bf16. `start` is W::start.
 template <class E>
 void round_row(x_block* out, const E* x, int64_t n, int32_t start) {
   for (int64_t c = 0; c < n; c += x_block_size, ++out) {
@@ -129,8 +132,8 @@ void round_row(x_block* out, const E* x, int64_t n, int32_t start) {
   }
 }
 
-// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. x_ld in blocks. n is a multiple of 32, w the start of a group; consecutive
-// panels are w_ld bytes apart.
+// sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. x_ld is in blocks. n is a multiple of 32. w is the address of the start of
+// a group. Consecutive panels are w_ld bytes apart.
 template <int R, int P, class W>
 void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n,
                     int64_t group) {
@@ -190,9 +193,11 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
 }
 
 #if defined(__AMX_TILE__)
-// quantized_tile<16, 1, W> with the products of a block by one instruction, on tiles of AmxTiles(quantized_amx_columns).
-// The integers are the same, and so are the bits of the result. A vector that was stored by a tile, or is loaded by one,
-// takes long; so INT4 values are unpacked at the start, and the products of a block are used three blocks later.
+// Computes the same as quantized_tile<16, 1, W>, but one instruction (tdpbsud) computes all integer products of a
+// block. The thread must have an AmxTiles(quantized_amx_columns). The integer sums are the same, so the bits of the
+// result are the same. Data that pass through memory from a tile to a vector register, or from a vector register to a
+// tile, have a long latency. So INT4 values are unpacked for up to 16 blocks in advance, and the integer sums of a
+// block are used three blocks later.
 constexpr int64_t quantized_amx_columns = x_block_size / 2;
 template <class W>
 void quantized_amx_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t, int64_t n,
@@ -209,7 +214,7 @@ void quantized_amx_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t 
   for (int r = 0; r < R; ++r) s[r] = load(sums + r * sums_ld);
   for (int64_t blocks = n / x_block_size, now; blocks > 0; blocks -= now, x += now, w += now / together * group_bytes) {
     now = std::min(blocks, most);
-    const uint8_t *scale_of[most], *values[most];  // of a block
+    const uint8_t *scale_of[most], *values[most];  // of each block
     for (int64_t b = 0; b < now; ++b) {
       scale_of[b] = reinterpret_cast<const uint8_t*>(w) + b / together * group_bytes;
       values[b] = scale_of[b] + header + b % together * stored;

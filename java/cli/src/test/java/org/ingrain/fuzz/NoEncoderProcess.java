@@ -7,7 +7,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Throws an exception instead of starting a child process for a tokenizer.json, because a process per input is slow.
- * The tokenizers library itself is fuzzed with the files that it reads in this process.
+ * The tokenizers library itself is fuzzed only with the files for which no child process is needed.
  */
 public final class NoEncoderProcess {
     private NoEncoderProcess() {

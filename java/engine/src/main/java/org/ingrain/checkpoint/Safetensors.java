@@ -124,8 +124,9 @@ public final class Safetensors implements AutoCloseable {
     }
 
     /**
-     * Copies the bytes of a tensor that begin at {@code offset} to all of {@code target}, which is native memory.
-     * Unlike a copy from the mapping, this leaves no page of the file in the memory of the process.
+     * Reads bytes of a tensor, from {@code offset} on, until {@code target} is full. {@code target} is native memory.
+     * The bytes are read from the file and not copied from the mapping, because the pages of a mapping count as memory
+     * of the process.
      *
      * @throws InputException if the bytes cannot be read
      */

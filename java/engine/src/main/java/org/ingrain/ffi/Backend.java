@@ -37,9 +37,9 @@ public final class Backend implements AutoCloseable {
         }
 
         /**
-         * Returns a copy that does not find the symbols of {@code other}. A lookup in a library also finds the symbols
-         * of the libraries to which the library is linked, so an overlay would otherwise seem to export all ops of its
-         * backend.
+         * Returns a copy that does not find the symbols of {@code other}. A lookup in a library also searches the
+         * libraries to which the library is linked. Since an overlay is linked to its backend, a lookup in the overlay
+         * would find all ops of the backend.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)

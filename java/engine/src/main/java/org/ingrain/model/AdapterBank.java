@@ -259,7 +259,7 @@ public final class AdapterBank {
         return s != null && !s.adapted.isEmpty();
     }
 
-    /** The weights that all rows of a step use: {@code weights}, or the weights with the adapter's replacements. */
+    /** The weights that all rows of a step use. If the adapter replaces tensors, they contain the adapter's tensors. */
     Weights weights(Weights weights) {
         return replaces ? replacement : weights;
     }

@@ -21,7 +21,7 @@ public record QuantizedRows(Weight.Format format, long rows, long columns, Memor
     private static final int MIDDLE = 8;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
 
-    /** Rows at the beginning of {@code memory}, with undefined elements. */
+    /** Returns rows that use the beginning of {@code memory}. The caller writes their elements. */
     public static QuantizedRows in(MemorySegment memory, Weight.Format format, long rows, long columns) {
         QuantizedRows made = new QuantizedRows(format, rows, columns, memory);
         return new QuantizedRows(format, rows, columns, memory.asSlice(0, made.bytes()));

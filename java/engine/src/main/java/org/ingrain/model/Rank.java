@@ -29,7 +29,7 @@ public record Rank(int index, int count) {
      * Returns the supported numbers of ranks, in ascending order. The model can be sharded evenly over each of these
      * numbers of ranks. 1 is always included.
      *
-     * @param group columns per scale of the layers' matrices; 0 if they have no scales of columns
+     * @param group number of adjacent columns that share a scale in the layers' matrices; 0 if columns have no scales
      */
     public static List<Integer> counts(Blueprint c, int group) {
         return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count, group)).boxed().toList();

@@ -144,7 +144,7 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Packs rows on the device. The parts of the rows must be at the beginning of {@code memory}. */
+    /** Packs rows on the device. {@code memory} must begin with a copy of the bytes of {@code part}. */
     private void pack(Weight target, Tensor memory, QuantizedRows part, long row) {
         long groups = part.groups();
         Tensor zeros = !part.format().zeros() ? null

@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive. Each array
- * has the same offset in device memory and in a pinned host buffer, which is called an image. The images are used in
- * rotation, so that the host can fill one image while the copy from another is pending. Equal sequences of reservations
- * yield equal device addresses, as a captured graph requires.
+ * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive in a pinned
+ * host buffer, which is called an image. Each array has the same offset in the image and in device memory. If there are
+ * several images, they are used in rotation, so that the host can fill one image while the copy from another is
+ * pending. Equal sequences of reservations yield equal device addresses, as a captured graph requires.
  */
 public final class Staging {
     /** Alignment of every array, in bytes. */

@@ -22,7 +22,7 @@ import java.util.zip.CRC32;
  * the order of the calls of {@link #get}. In the file, each result follows a CRC-32 of all float inputs that were
  * created before this result. Replay fails if the inputs differ. If an array has more than {@link #WHOLE} elements,
  * only some elements are recorded: elements at a fixed distance, the last {@link #END} elements and the largest
- * element. The other elements are replayed as {@link Floats#UNKNOWN}, which matches any value.
+ * element. A replay sets the other elements to {@link Floats#UNKNOWN}, which matches any value.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;

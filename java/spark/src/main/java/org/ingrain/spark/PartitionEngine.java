@@ -189,7 +189,7 @@ final class PartitionEngine implements AutoCloseable {
             }
         }
 
-        /** @param offset index of a sample in {@link #texts} minus the number of the sample */
+        /** @param offset the index in {@link #texts} of each sample of a prompt, minus the number of this sample */
         private GenerationListener listener(int offset, CountDownLatch left) {
             return new GenerationListener() {
                 @Override

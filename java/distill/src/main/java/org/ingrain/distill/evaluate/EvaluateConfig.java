@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
  * Settings of an evaluation.
  *
  * @param params    sampling parameters, usually greedy
- * @param samples   number of samples of each step, as in {@link SampleConfig}; several answers to a question are
- *                  counted as votes; empty: one sample per step
+ * @param samples   number of samples of each step, as in {@link SampleConfig}; empty: one sample per step. If a
+ *                  question has several answers, they are counted as votes
  * @param orders    maximum number of presentation orders of the options or responses in which each question is asked;
  *                  1: only the given order
  * @param controls  students that are trained and evaluated for comparison

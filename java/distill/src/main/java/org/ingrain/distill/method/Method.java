@@ -176,9 +176,10 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Finds the answer in the last text. If {@code answerAfter} is not null, the task searches only the text from this
-     * phrase on; a task that takes the whole text gets the text after the phrase. Thoughts are not searched. Returns
-     * empty if the text contains no answer or, with {@code answerAfter}, no such phrase.
+     * Finds the answer in the last text. If the phrase {@code answerAfter} is not null, the task searches only the part
+     * of the text that begins with this phrase. A task that takes the whole text as the answer gets only the part after
+     * the phrase. Thoughts are not searched. Returns empty if the text contains no answer or does not contain the
+     * phrase.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         return withoutThoughts(text).flatMap(said -> extractSaid(task, example, said));

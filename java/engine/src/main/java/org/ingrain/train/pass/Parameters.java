@@ -60,8 +60,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
     /**
-     * The first group in forward order that has trained parameters, not counting the output head. If only the head is
-     * trained, returns a group after the groups of the last layer.
+     * Returns the first group in forward order that has trained parameters. The output head is left out: if only the
+     * head is trained, returns a group after the groups of the last layer.
      */
     Group lowest();
 

@@ -24,7 +24,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
      * The training memory with as many kept layers as fit into the free memory, at least one.
      *
      * @param free  bytes that are free on the device
-     * @param bytes returns the number of bytes that a training memory needs
+     * @param bytes function from a training memory to the number of bytes that are allocated for it
      */
     public static TrainingMemory fitting(MicroBatchLimits limits, Blueprint config, long free,
             ToLongFunction<TrainingMemory> bytes) {
