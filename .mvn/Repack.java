@@ -32,8 +32,8 @@ import java.util.zip.ZipOutputStream;
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
  * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Class files
- * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM archives no older ones.
- * Arguments: the output folder, then jars.
+ * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM cannot add older class files to
+ * the archive of classes (AOT cache). Arguments: the output folder, then jars.
  */
 class Repack {
     /**
@@ -108,9 +108,9 @@ class Repack {
     }
 
     /**
-     * Returns the names of all used classes. The classes of jars that are not pruned are used, and so is every class
-     * that a used class mentions. Every name in the constant pool of a class counts as a mention. String constants
-     * count too, so that classes that are loaded by name are found.
+     * Returns the names of all used classes. A class is used if its jar is not pruned, or if a used class mentions it.
+     * Every name in the constant pool of a class counts as a mention. String constants count too, so that classes that
+     * are loaded by name are found.
      */
     private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
         Map<String, byte[]> classes = new HashMap<>();

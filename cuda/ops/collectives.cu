@@ -4,8 +4,8 @@
 //   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
-// Needs    every rank makes the same calls and allocates nothing between them: an allocation may wait until all kernels
-//          of the device have ended, and one of them may wait for another rank
+// Needs    every rank makes the same calls and allocates nothing between these calls. An allocation may wait until all
+//          kernels of the device have ended, and one of these kernels may wait for another rank
 // Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
 //          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
 //          shots). Both add in the same order. Other buffers: staged (staged.h). NCCL computes the

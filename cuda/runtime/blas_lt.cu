@@ -230,8 +230,8 @@ class BlasLt {
             ldd_of(p)};
   }
 
-  // Replaces the key of a product by the key of the product's weight. This key does not depend on the number of rows.
-  // The alignment in this key is the smallest alignment that a slice of rows can have.
+  // Changes the key of a product to the key that all products with the same weight share. This key does not depend on
+  // the number of rows. Its alignments are the smallest alignments that a slice of rows can have.
   static void fix_rows(Key& key) {
     key[0] = fixed_rows;
     key[13] = key[15] = 16;

@@ -171,7 +171,7 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
 }
 
 // Outputs whether cuBLASLt computes the fp8 product. If scaled is true, the product applies a scale per row (outer
-// vectors) and writes bf16. Otherwise the product writes f32, and the engine would scale the result itself.
+// vectors) and writes bf16. Otherwise the product applies no scale and writes f32; the engine has to scale its result.
 void accepts_row(const Weight& w, int64_t rows, bool scaled) {
   Operation op(blas, rows, w.N, w.K, true, scaled, scaled ? r_16bf : r_32f);
   if (scaled) op.set(desc_a_scale, w_scales), op.set(desc_b_scale, x_scales);

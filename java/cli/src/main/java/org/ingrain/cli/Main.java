@@ -73,7 +73,7 @@ public final class Main implements Callable<Integer> {
         System.exit(execute(line, arguments));
     }
 
-    /** Prints the version without a parser. Returns false if the output cannot be written. */
+    /** Prints the version without creating a command-line parser. Returns false if the output cannot be written. */
     private static boolean printsVersion() {
         try {
             System.out.println(new Version().getVersion()[0]);

@@ -41,8 +41,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
      *
      * @param asks    true if the stages generate texts, false if they train
      * @param calls   expected number of generated texts, or of optimizer steps
-     * @param most    number of generated texts if no vote stops early and each text is split into the maximum number of
-     *                parts; for training, equal to {@code calls}
+     * @param most    maximum number of generated texts: no vote stops early, and each text is split into the maximum
+     *                number of parts. For training, equal to {@code calls}
      * @param tokens  expected number of generated tokens, or of tokens in the training batches; NaN if unknown
      * @param seconds estimated time in seconds; NaN if unknown
      * @param basis   description of the trial; empty if there was no trial

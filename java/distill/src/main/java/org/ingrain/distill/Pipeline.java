@@ -89,8 +89,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Requires that at least one stage that depends on no other stage can be taken over from the other run. For a
-     * sampling stage, it is enough that texts of the other run can be used.
+     * Requires that at least one stage that depends on no other stage can be taken over from the other run. A sampling
+     * stage also counts as taken over if this run can use only its texts and not its files.
      */
     private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
         if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {

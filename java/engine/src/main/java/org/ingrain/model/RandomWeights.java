@@ -75,8 +75,8 @@ final class RandomWeights {
     }
 
     /**
-     * A range of rows of the whole group that this rank holds. {@code from} is the index of the range's first row in
-     * the whole group, and {@code to} is the index of the same row among the rows on this rank.
+     * A range of rows of a group that this rank holds. {@code from} is the index of the range's first row among all
+     * rows of the group. {@code to} is the index of this row among the rows on this rank.
      */
     private record Share(long from, long rows, long to) {
     }

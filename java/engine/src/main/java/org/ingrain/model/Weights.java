@@ -168,8 +168,8 @@ public final class Weights {
 
     /**
      * Number of columns per partial sum of a weight. In deterministic mode, and always on a CPU, this number does not
-     * depend on the number of ranks. Otherwise each of several ranks computes only one partial sum, because the ranks
-     * exchange all partial sums in f32, and an exchange of fewer partial sums takes less time.
+     * depend on the number of ranks. Otherwise, if there are several ranks, each rank computes only one partial sum.
+     * The reason is that the ranks exchange their partial sums in f32, and fewer partial sums are exchanged faster.
      */
     private long chunk(Parameter whole, int group) {
         long chunk = whole.chunk(group);

@@ -15,9 +15,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder names no class
  * @param bosToken       the text of BOS
- * @param withoutBos     whether there is no BOS, even if config.json contains its id. This is the case if no file has
- *                       the text of a bos_token, and either bos_token in tokenizer_config.json is null or the class is
- *                       Qwen2Tokenizer
+ * @param withoutBos     true if there is no BOS; an id of BOS in config.json is then ignored. This is the case if no
+ *                       file has the text of a bos_token, and either bos_token in tokenizer_config.json is null or the
+ *                       class is Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
  * @param legacy         for LlamaTokenizer, whether a space is prepended to every part between special tokens; if
  *                       false, only to the first part

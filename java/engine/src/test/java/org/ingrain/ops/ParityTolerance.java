@@ -18,7 +18,7 @@ import org.ingrain.tensor.DType;
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the length of the longest sum in one result
- * @param inner     relative error of the rounding of the terms of a sum; 0 if they are not rounded
+ * @param inner     relative error of the rounding of inputs or intermediate values; 0 if the op does not round them
  * @param magnitude m, the magnitude of the terms if it exceeds the magnitude of every result; otherwise 0
  */
 record ParityTolerance(double unit, long terms, double inner, double magnitude) {

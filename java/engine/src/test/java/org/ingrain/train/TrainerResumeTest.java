@@ -145,7 +145,7 @@ class TrainerResumeTest {
         }
     }
 
-    /** The process to kill. Arguments: the output folder, and the step after which it waits (0: none). */
+    /** The process to kill. Arguments: the output folder; the step after which the process waits, or 0. */
     static final class Child {
         private Child() {
         }

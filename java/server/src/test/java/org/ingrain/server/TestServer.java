@@ -128,8 +128,8 @@ final class TestServer implements AutoCloseable {
     }
 
     /**
-     * Returns the value of a metric. If several lines have this name, returns the value of the first line whose last
-     * label is {@code label}.
+     * Returns the value of a metric. Reads it from the first line that has this name and whose last label is
+     * {@code label}.
      */
     double metric(String name, String label) {
         return get("/metrics").body().lines().filter(line -> line.startsWith(name + "{") && line.contains(label + "}"))

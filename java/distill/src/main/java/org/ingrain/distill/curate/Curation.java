@@ -28,7 +28,7 @@ import org.ingrain.distill.verify.Verdicts;
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts,
         Map<String, Judging.Judgement> judged) {
-    /** A curation that has neither verdicts of a verifier nor judgements of the model, or does not have them yet. */
+    /** A curation without verdicts of a verifier and without judgements of the model. {@code with} adds them. */
     public Curation(CurationConfig config, Task task, Method method, Plan plan) {
         this(config, task, method, plan, Verdicts.NONE, Map.of());
     }

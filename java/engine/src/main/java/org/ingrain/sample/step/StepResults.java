@@ -58,7 +58,7 @@ public final class StepResults {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + i);
     }
 
-    /** Log-probability of scored token i; tokens are counted over all scores of the plan. */
+    /** Log-probability of scored token i. The index i runs over the scored tokens of the whole plan. */
     public float score(int i) {
         return -memory.getAtIndex(ValueLayout.JAVA_FLOAT, 2L * draws + i);
     }
