@@ -2,7 +2,7 @@
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]   Kwon et al. 2023, arXiv:2309.06180
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32; amx with a bf16 cache: queries and weights rounded to bf16
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread   Mapping  (tile of rows, kv head) over threads
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 280 KiB per thread   Mapping  (tile of rows, kv head) over threads
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   libtorch sdpa
 // Test     AttentionPagedParityTest

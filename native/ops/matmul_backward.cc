@@ -6,7 +6,7 @@
 // Needs    scratch on the stack, amx: heap                                             Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
-// On avx512_bf16 and amx, dy and the elements of a quantised weight are rounded to bf16 for dx, unless the weight is f32.
+// On avx512_bf16 and amx, dy is rounded to bf16 for dx unless the weight is f32; so is a quantised weight.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {

@@ -133,8 +133,4 @@ inline auto amx_tile_for(int64_t rows, int64_t panels) {
 }
 
 }  // namespace ingrain::INGRAIN_ISA
-#else
-namespace ingrain::INGRAIN_ISA {
-class AmxTiles {};
-}  // namespace ingrain::INGRAIN_ISA
 #endif
