@@ -86,7 +86,7 @@ class Ingrain:
     def start(self):
         o = self.options
         _, seconds, rss = run([o.ingrain, "generate", "--model", o.model, "--dtype", self.dtype, "--threads", o.threads,
-                               "--raw", "--prompt", "Once", "--max-tokens", 1, "--output", os.devnull])
+                               "--raw", "--prompt", "Once", "--max-tokens", 1])
         return {"start, one token (s)": seconds, "memory, one token (MiB)": rss}
 
 
@@ -97,8 +97,7 @@ class Ingrain:
             prompts.flush()
             _, seconds, rss = run([o.ingrain, "generate", "--model", o.model, "--dtype", self.dtype, "--threads",
                                    o.threads, "--raw", "--prompts", prompts.name, "--n", STAGE["samples"],
-                                   "--max-tokens", STAGE["tokens"], "--temperature", 1, "--ignore-eos", "--output",
-                                   os.devnull])
+                                   "--max-tokens", STAGE["tokens"], "--temperature", 1, "--ignore-eos"])
         return {STAGE_TEST: STAGE_TOKENS / seconds, "memory, stage (MiB)": rss}
 
     def scale(self):
