@@ -56,11 +56,16 @@ class QuantizedGoldenTest {
         }
     }
 
-    /** With quantised weights, x is rounded to 8 bits; with AVX-512 BF16 and AMX, dy and W are rounded to bf16. */
+    /**
+     * With quantised weights, x is rounded to 8 bits. With AVX-512 BF16 and AMX, dy and W are rounded to bf16 too, so
+     * the tolerance is doubled.
+     */
     @ParameterizedTest
-    @CsvSource({"F32, 1e-5", ", 0.02"})
-    void tenLoraStepsLoseWhatPeftLoses(DType dtype, double tolerance) {
+    @CsvSource({"F32, 1e-5", ", 0.01"})
+    void tenLoraStepsLoseWhatPeftLoses(DType dtype, double plain) {
         try (Golden golden = Golden.quantized("gptq")) {
+            boolean rounds = dtype == null && List.of("avx512_bf16", "amx").contains(golden.context.device().isa());
+            double tolerance = rounds ? 2 * plain : plain;
             LoraParameters parameters = new LoraParameters(golden.context, TrainingPlace.alone(golden.config),
                     golden.lora(), 1, golden.memory());
             parameters.load(golden.adapter("before"));
