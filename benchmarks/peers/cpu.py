@@ -89,7 +89,6 @@ class Ingrain:
                                "--raw", "--prompt", "Once", "--max-tokens", 1])
         return {"start, one token (s)": seconds, "memory, one token (MiB)": rss}
 
-
     def stage(self):
         o = self.options
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as prompts:
@@ -137,7 +136,6 @@ class Llama:
         _, seconds, rss = run([o.llama / "llama-completion", "-m", self.file, "-t", o.threads, "-p", "Once", "-n", 1,
                                "-no-cnv", "--no-warmup"])
         return {"start, one token (s)": seconds, "memory, one token (MiB)": rss}
-
 
     def stage(self):
         o, slots = self.options, 32

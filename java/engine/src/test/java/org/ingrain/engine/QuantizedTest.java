@@ -180,12 +180,12 @@ class QuantizedTest {
         return new HostTensor(table.dtype(), table.shape(), data);
     }
 
-    private List<Double> losses(String dtype) throws IOException {
+    private List<Double> losses(String dtype, String isa) throws IOException {
         Path rows = temp.resolve("rows.jsonl");
         Files.writeString(rows, "{\"prompt\": \"Spell the word \\\"Ann\\\".\", \"completion\": \"b c d\"}\n");
-        try (Engine engine = Engine.open(options(dtype))) {
+        try (Engine engine = Engine.open(options(dtype).withIsa(isa))) {
             var data = TrainingDataReader.read(DataConfig.of(rows, null, 64), engine.tokenizer(), engine.template(), 0);
-            TrainingRun run = new TrainingRun(temp.resolve(dtype), data, OptimizerConfig.of(3e-3),
+            TrainingRun run = new TrainingRun(temp.resolve(isa + dtype), data, OptimizerConfig.of(3e-3),
                     TrainConfig.of(10, 1, 0), engine.modelFingerprint());
             List<Double> losses = new ArrayList<>();
             try (Trainer trainer = engine.trainer(LoraConfig.of(4, 8), List.of(), run)) {
@@ -195,16 +195,20 @@ class QuantizedTest {
         }
     }
 
-    /** An adapter of frozen integers learns as one of bf16 weights. */
-    @Test
-    void tenLossesAreNearThoseOfBf16() throws IOException {
-        List<Double> expected = losses("bf16");
+    /**
+     * An adapter of frozen integers learns as one of bf16 weights. The instruction set of "auto" may round dy and W to
+     * bf16 in the backward pass; then the losses differ more.
+     */
+    @ParameterizedTest
+    @CsvSource({"avx2, 0.03", "auto, 0.05"})
+    void tenLossesAreNearThoseOfBf16(String isa, double tolerance) throws IOException {
+        List<Double> expected = losses("bf16", isa);
         assertEquals(10, expected.size());
         assertTrue(expected.getLast() < expected.getFirst() / 2, expected.toString());
         for (String dtype : List.of("int8", "int4")) {
-            List<Double> found = losses(dtype);
+            List<Double> found = losses(dtype, isa);
             for (int i = 0; i < expected.size(); i++) {
-                assertEquals(expected.get(i), found.get(i), (dtype.equals("int8") ? 0.05 : 0.2) * expected.get(i),
+                assertEquals(expected.get(i), found.get(i), (dtype.equals("int8") ? tolerance : 0.2) * expected.get(i),
                         dtype + " " + found + " beside " + expected);
             }
         }
