@@ -45,7 +45,7 @@ class Bindings {
                 private final Context owner;
                 private final long ctx;
             %s
-                /** Binds the ops of the context's backend, or of the same library with other overlays. */
+                /** Binds the ops of the context's backend, or of the same backend with other overlays of its ops. */
                 public OpBindings(Context owner, Backend backend) {
                     this.owner = owner;
                     ctx = owner.handle();
@@ -73,8 +73,8 @@ class Bindings {
             import java.util.Map;
 
             /**
-             * The functions of ingrain.h that are not ops, generated from the header. If a function fails whose first
-             * parameter is a context, its method throws a BackendException.
+             * The functions of ingrain.h that are not ops, generated from the header. A method whose first parameter is
+             * a context throws a BackendException if the function fails.
              */
             final class RuntimeBindings {
             %s%s
@@ -134,7 +134,7 @@ class Bindings {
             return result + parameters.stream().map(parameter -> "" + parameter.letter).collect(Collectors.joining());
         }
 
-        /** The class whose field HANDLE is the method handle. Pointers and 64-bit integers have the same handle. */
+        /** The class whose field HANDLE is the method handle. Pointers are passed as 64-bit integers. */
         String handle() {
             return letters().replaceAll("[pwb]", "l").toUpperCase();
         }
@@ -155,7 +155,7 @@ class Bindings {
                     "owner.check(\"%s\", result);".formatted(symbol));
         }
 
-        /** A method without a lambda, because a step of a small model makes hundreds of calls. */
+        /** The method has no lambda, which would cost time: a step of a small model makes hundreds of calls. */
         private String method(String head, String type, String passed, String then) {
             return """
 
@@ -224,7 +224,7 @@ class Bindings {
 
     private static void write(Path file, String template, List<Declaration> functions,
             Function<Declaration, String> bound, Function<Declaration, String> method) throws IOException {
-        // A class for each handle: linking one takes milliseconds, and a program calls only some of the functions.
+        // Each handle has its own class, so that it is linked at its first use: linking takes milliseconds.
         String handle = """
                     private static final class %s {
                         static final MethodHandle HANDLE = Signature.handle("%s");

@@ -31,9 +31,9 @@ import java.util.zip.ZipOutputStream;
 /**
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
- * better. From large libraries that only Jinjava uses, all classes that no used class mentions are removed. Class files
- * of versions before Java 6 get the version of Java 8 and stack maps, because the JVM cannot add older class files to
- * the archive of classes (AOT cache). Arguments: the output folder, then jars.
+ * better. Large libraries that only Jinjava uses lose all classes that no used class mentions. Class files from before
+ * Java 6 are converted to Java 8 and get stack maps, because the JVM's archive of classes (AOT cache) cannot contain
+ * older class files. Arguments: the output folder, then jars.
  */
 class Repack {
     /**
@@ -47,8 +47,8 @@ class Repack {
     private static final Pattern PRUNED = Pattern.compile("(guava|commons-lang3|commons-net|snakeyaml)-\\d.*");
     private static final String CLASS = ".class";
     /**
-     * Matches the name of a class. The name is part of a descriptor or signature, or it is the whole text. In the
-     * second case, slashes or dots separate the packages.
+     * Matches the name of a class. The name is either part of a descriptor or signature, or the whole text. If it is
+     * the whole text, slashes or dots separate the packages.
      */
     private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
             + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");
@@ -109,8 +109,8 @@ class Repack {
 
     /**
      * Returns the names of all used classes. A class is used if its jar is not pruned, or if a used class mentions it.
-     * Every name in the constant pool of a class counts as a mention. String constants count too, so that classes that
-     * are loaded by name are found.
+     * A class mentions every name in its constant pool. This includes string constants, because some classes are loaded
+     * by name.
      */
     private static Set<String> used(Map<Path, SortedMap<String, byte[]>> jars) {
         Map<String, byte[]> classes = new HashMap<>();
