@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the commands of kills.py on file systems that are too small, then gives them room and resumes them.
+"""Runs the commands of kills.py on file systems that are too small, then enlarges these and resumes the commands.
 
-Each command writes to a new tmpfs that has a part of the space that the command needs. It must end with one line that
-names a file and exit status 2, and leave no temporary file. After the tmpfs has been enlarged, the same command must
-finish, and its files must have the same bytes as those of kills.py in WORK/expected. Needs root.
+Each command writes to a new tmpfs, which has only a part of the space that the command needs. The command must print
+one line that names a file, exit with status 2, and leave no temporary file. After the tmpfs has been enlarged, the same
+command must finish, and its files must have the same bytes as those of kills.py in WORK/expected. Needs root.
 
     benchmarks/disk_full.py WORK [--command COMMAND] [--only NAMES]
 """
@@ -19,7 +19,7 @@ PAGE = 4096
 
 
 def used(folder):
-    """Bytes that the files of a folder occupy in a tmpfs."""
+    """Returns the bytes that the files of a folder occupy in a tmpfs."""
     return sum(-(-path.stat().st_size // PAGE) * PAGE + PAGE for path in folder.rglob("*"))
 
 

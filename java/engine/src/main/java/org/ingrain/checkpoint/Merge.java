@@ -34,7 +34,7 @@ public final class Merge {
     private final PeftAdapter adapter;
 
     public Merge(ModelFolder base, PeftAdapter adapter) {
-        base.requireFloats("to merge the adapter; merge it into the folder that was quantized");
+        base.requireFloats("to merge the adapter; merge it into the original, unquantized folder");
         this.base = base;
         this.adapter = adapter;
         ParameterTable parameters = base.config().parameters();
