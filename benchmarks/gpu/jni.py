@@ -69,7 +69,7 @@ def stubs(bundle, kit):
     made = []
     for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
         made.append(bundle.out / soname)
-        # JCublas looks up symbols with the soname of cuBLAS as their version.
+        # JCublas looks up versioned symbols, whose version is the soname of cuBLAS.
         bundle.run(
             [
                 gcc,

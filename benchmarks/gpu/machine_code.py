@@ -17,7 +17,7 @@ HOT = {
     "lora token_sums": re.compile(r"10token_sumsILb0E"),
 }
 INSTRUCTION = re.compile(r"\s*/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?(.*?);")
-# Instructions of the ALU pipe, which starts one warp's instruction in two clocks per scheduler.
+# Instructions of the ALU pipe. A scheduler needs two clocks to issue one of them for a warp.
 ALU = {"LOP3", "SHF", "ISETP", "SEL", "PRMT", "VIMNMX", "IMNMX", "FMNMX", "FSETP", "FSEL", "PLOP3", "LEA", "IADD3"}
 
 
@@ -56,7 +56,8 @@ def tool(*command):
 
 
 def read(library):
-    """Returns the hot kernels of a library by name; few_rows has tuples (type, gated, M, TILES, deep)."""
+    """Returns the hot kernels of a library by name. Names of few_rows kernels are tuples (type, gated, M, TILES,
+    deep)."""
     resources = {}
     for function, line in re.findall(r"Function (\S+):\s*\n\s*(.*)", tool("--dump-resource-usage", str(library))):
         if (name := name_of(function)) is not None:

@@ -24,10 +24,10 @@ MODELS = {
     "70B": dict(D=8192, L=80, F=28672, H=64, K=8, E=128, V=32000),
     "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
 }
-# clock: GHz under load. read: TB/s of a kernel that only reads; copy: of elementwise kernels. mma: FLOP per clock and
-# multiprocessor of mma.sync. shared: KiB per multiprocessor. latency: µs from a load to its data. gap: µs between two
-# kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. read, copy, mma, gap, bf16 and fp8 of the H200 are
-# measured (results/h200.md); for the A100 they are assumed: 0.93 of 2.04 TB/s, 0.8 of 312 TFLOP/s.
+# clock: GHz under load. read and copy: TB/s of kernels that only read, and of elementwise kernels. mma: FLOP of
+# mma.sync per clock and multiprocessor. shared: KiB per multiprocessor. latency: µs from a load to its data. gap: µs
+# between two kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. read, copy, mma, gap, bf16 and fp8 of the
+# H200 are measured (results/h200.md); for the A100 they are assumed: 0.93 of 2.04 TB/s, 0.8 of 312 TFLOP/s.
 DEVICES = {
     "H200": dict(sms=132, clock=1.755, read=4.57, copy=3.63, mma=2730, shared=228, latency=0.40, gap=0.73,
                  bf16=0.715, fp8=1.30),
@@ -51,8 +51,8 @@ LIBRARY_512 = 0.95   # rate of cuBLASLt at 512 rows, relative to 2,048
 LORA = dict(down=0.50, up=0.62, up_backward=0.24, down_backward=0.55)   # share of the read bandwidth
 
 # ---- figures to compare with --------------------------------------------------------------------------------------
-# Predictions of 2026-11-28, made before the first run, and measurements of results/h200.md; figures of 40 layers are
-# halved.
+# Pairs of a prediction of 2026-11-28, from before the first run, and a measurement of results/h200.md. Rates of 40 of
+# the 80 layers are halved.
 KNOWN = {
     "70B bf16 decode, 1 sample": (27.0, 29.0), "70B bf16 decode, 8 samples": (212, 218),
     "70B bf16 decode, 40 samples": (871, 975), "70B fp8 decode, 1 sample": (43, 48.4),
@@ -69,7 +69,7 @@ KNOWN = {
 
 # ---- few_rows: the shapes and the choices of cuda/matmul/few_rows.h ------------------------------------------------
 def turn_bytes(kernel, kind, tiles):
-    """Bytes of weight that a warp multiplies in one pass of the loop: an HMMA has 16 × 16 elements."""
+    """Returns the bytes of weight that a warp multiplies per pass of the loop: an HMMA takes 16 × 16 elements."""
     return kernel.hmma // tiles * 256 * (2 if kind == "bf16" else 1)
 
 
@@ -100,7 +100,7 @@ def together(*times):
 
 
 def few_rows(device, kernels, kind, gated, rows, N, C):
-    """µs of a product of 1 to 16 rows."""
+    """Returns the time of a product of 1 to 16 rows in µs."""
     which = variant(device, kind, gated, rows, N)
     kernel, (_, _, m, tiles, deep) = kernels[which], which
     shared, flight = shared_of(kind, m, tiles, deep)
@@ -119,7 +119,7 @@ def few_rows(device, kernels, kind, gated, rows, N, C):
 
 # ---- the other kernels ---------------------------------------------------------------------------------------------
 def product(device, kernels, kind, name, rows, N, C):
-    """µs of a product and of the kernels around it."""
+    """Returns the time of a product and of the kernels around it in µs."""
     if rows <= 16:
         return few_rows(device, kernels, kind, name == "gate_up", rows, N, C)
     rate = device[kind]
@@ -137,14 +137,15 @@ def moved(device, data):
 
 
 def loop_rate(device, kernel, executed=1.0):
-    """TFLOP/s of a loop with tensor core instructions, with two warps per scheduler. executed: share of the loop's
-    instructions that every pass executes."""
+    """Returns the TFLOP/s of a loop with tensor core instructions, with two warps per scheduler. executed: share of the
+    loop's instructions that every pass executes."""
     clocks = max(kernel.instructions * executed * CLOCKS / 2, kernel.hmma * 4096 * 4 / device["mma"])
     return device["sms"] * 4 * kernel.hmma * 4096 / clocks * device["clock"] / 1e3
 
 
 def paged_decode(device, kernels, kind, shape, samples, prefix, own):
-    """µs of the attention of a decode step. An item has 256 keys; an item of more than 16 rows is wide."""
+    """Returns the time of the attention of a decode step in µs. An item has 256 keys; one with more than 16 rows is
+    wide."""
     kernel = kernels[f"paged {kind}"]
     narrow, wide = (4 * n * PAGED[name] / device["clock"] / 1e3
                     for name, n in (("narrow", kernel.narrow), ("wide", kernel.instructions)))
@@ -188,7 +189,8 @@ def prefill(device, kernels, shape, kind, tokens, step):
 
 
 def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
-    """A step with adapters on every projection. recomputed: share of the layers computed twice in the forward pass."""
+    """Predicts a LoRA step with adapters on every projection. recomputed: share of layers whose forward pass runs
+    twice."""
     again, base = 1 + recomputed, sum(product(device, kernels, kind, name, tokens, *size)
                                       for name, size in weights(shape).items())
     pairs = shape["H"] * shape["E"] * tokens * tokens / 2
@@ -208,13 +210,13 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
     return layer, shape["L"] * sum(layer.values()), tokens
 
 
-# Lengths of LoRA steps, and the share of the layers that do not fit into 139 GiB and are computed again.
+# Tokens of LoRA steps, and the share of the layers whose activations do not fit into 139 GiB and are recomputed.
 TRAINED = {("70B", "bf16"): ((2048, 1.0), (4096, 1.0)), ("70B", "fp8"): ((2048, 0.0), (8192, 0.4)),
            ("7B", "bf16"): ((2048, 0.0),)}
 
 
 def workloads():
-    """Yields title and function (device, kernels) -> (µs of a layer by kernel, µs of all, tokens)."""
+    """Yields a title and a function (device, kernels) -> (µs of a layer by kernel, µs of all layers, tokens)."""
     for model, kinds in (("70B", ("bf16", "fp8")), ("7B", ("bf16",))):
         shape = MODELS[model]
         for kind in kinds:
@@ -239,7 +241,7 @@ def table(head, rows):
 
 
 def figure(value, old=None):
-    """Three digits, with the figure of the old library if it differs."""
+    """Formats a figure with three digits. If the figure of the old library differs, it comes first."""
     text = "-" if value is None or not math.isfinite(value) or value == 0 else \
         f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return text if old is None or figure(old) == text else f"{figure(old)} → {text}"

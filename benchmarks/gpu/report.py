@@ -1,4 +1,4 @@
-"""Writes check.json and check.md. Both are complete after every row."""
+"""Writes check.json and check.md. Both files are complete after every row."""
 import json
 import os
 import time

@@ -186,9 +186,9 @@ def end(process):
 
 
 def environment(out):
-    """Returns the environment of all commands. Three things are added: the wheel's folder with cuBLASLt, which the
-    loader would not search; 32 hardware queues, because each rank that waits in a kernel needs one; and a cache folder
-    for PyTorch's compiler."""
+    """Returns the environment of all commands. It adds the wheel's folder with cuBLASLt, which the loader would not
+    search; 32 hardware queues, because each rank that waits in a kernel needs one; and a cache folder for PyTorch's
+    compiler."""
     changed = dict(
         os.environ,
         CUDA_DEVICE_MAX_CONNECTIONS="32",
@@ -203,7 +203,7 @@ def environment(out):
 
 def stub_wheel(kit, out):
     """Makes a folder of Python packages in which cuBLASLt has the same path as in NVIDIA's wheel. The library is the
-    emulated cuBLASLt; the emulator's library is added."""
+    emulated cuBLASLt; the emulator's library, which it needs, is added."""
     folder = out / "wheel/nvidia/cu13/lib"
     folder.mkdir(parents=True, exist_ok=True)
     for file, name in (("libcublasLt_emulated.so", "libcublasLt.so.13"), ("libsimt.so", "libsimt.so")):

@@ -1,4 +1,4 @@
-// device: measures the GPU itself in about 10 seconds. The results are the ceilings for all other measurements.
+// device: measures the GPU itself in about 10 seconds. The other measurements use these results as ceilings.
 //   read         bandwidth of loads from memory to registers, by the number of bytes in flight per multiprocessor
 //   bulk         bandwidth of bulk copies from memory to shared memory, by the number of bytes in flight per
 //                multiprocessor; afterwards the kernel reads one word or all bytes
@@ -6,10 +6,10 @@
 //   gap          time from one kernel to the next in a CUDA graph, with and without programmatic dependent launch
 //   mma          rate of mma.sync with bf16
 //   widen        rate of converting E4M3 to 16 bits by cvt, by widen_fp8 of cuda/common/mma.h, by integers on 4 bytes
-// Build    benchmarks/gpu/micro/build FOLDER     Run    FOLDER/device     Needs capability 9.0 and 9 GB of its memory
+// Build    benchmarks/gpu/micro/build FOLDER     Run    FOLDER/device     Needs a GPU of capability 9.0, 9 GB free
 //
-// Bytes are random. The xor of all bytes read is compared with the expected value ("right"), so that the compiler
-// cannot remove any read.
+// Bytes are random. The field "right" states whether the xor of all bytes read is correct. The compiler cannot remove a
+// read, because the xor depends on it.
 #include <cuda_runtime.h>
 
 #include <functional>

@@ -13,8 +13,8 @@ __device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, which is
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// Both this asm and the asm of read16 are volatile. So the compiler keeps their order, and the intended number of loads
-// is in flight.
+// Both this asm and the asm of read16 are volatile. So the compiler does not reorder them, and the intended number of
+// loads is in flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
                : "+r"(sum)
@@ -42,7 +42,7 @@ __global__ void fill(uint4* p, size_t n) {
 
 // A tile is U pieces of 16 bytes per thread, which are all loaded before the first one is used. Without the launch
 // bound of 1, the compiler saves registers and keeps at most four loads in flight. The same bytes are read `rounds`
-// times. In each round a block reads other tiles than in the previous round, so L1 does not contain their bytes.
+// times. In each round a block reads different tiles than in the previous round, so L1 does not contain their bytes.
 template <int U>
 __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, int rounds, unsigned* board) {
   const size_t tiles = n / (threads * U);
@@ -165,9 +165,9 @@ __global__ void mmas(float* out, int n, uint64_t* cycles) {
   if (blockIdx.x == 0 && threadIdx.x == 0) cycles[0] = clock64() - start, cycles[1] = nanoseconds() - began;
 }
 
-// The ways to convert four E4M3 values to two pairs: `cvt` to f16, `two_bytes` and `four_bytes` to bf16. `cvt` and
-// `two_bytes` keep the order of the elements. The first pair of `four_bytes` has elements 0 and 2, and its second pair
-// has elements 1 and 3.
+// The ways to convert four E4M3 values to two pairs of 16-bit values: `cvt` to f16, `two_bytes` and `four_bytes` to
+// bf16. `cvt` and `two_bytes` keep the order of the elements. The first pair of `four_bytes` has elements 0 and 2, and
+// its second pair has elements 1 and 3.
 enum Way { cvt, two_bytes, four_bytes };
 __device__ __forceinline__ unsigned times_2_120(unsigned small) {
   unsigned bits;

@@ -6,8 +6,8 @@
 // Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
-// The host launches each call. If an op takes less than about 4 us on the GPU, the measured time is the time of the
-// launch. At the end, a graph of norms shows the cost of such a short op in a decode step.
+// The host launches each call. If an op takes less than about 4 us on the GPU, the launch takes longer than the op, and
+// its time is measured instead. At the end, a graph of norms shows the cost of such a short op in a decode step.
 #include "ingrain.h"
 
 #include <dlfcn.h>
@@ -245,7 +245,7 @@ void training_attention() {
 }
 
 // A batch of S sequences of `length` tokens; the step contains the last `fresh` tokens of each sequence. With sharing,
-// all sequences share the blocks of the first `prefix` tokens, and each sequence has later blocks of its own. Block
+// all sequences share the blocks of the first `prefix` tokens; the later blocks of a sequence are its own. Block
 // numbers ascend from 0.
 struct Step {
   ingrain_batch batch{};

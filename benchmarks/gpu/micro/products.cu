@@ -9,7 +9,7 @@
 // Build    benchmarks/gpu/micro/build FOLDER
 // Run      FOLDER/products SECONDS     cuBLASLt on LD_LIBRARY_PATH; needs 3 GB of GPU memory
 //
-// Weights and activations are random. Calls alternate between weights in a pool that exceeds the L2 cache.
+// Weights and activations are random. Calls alternate between weights in a pool that is larger than the L2 cache.
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
 
@@ -171,7 +171,8 @@ void product_row(const Weight& w, int64_t rows, bool fp8) {
 }
 
 // Outputs whether cuBLASLt computes the fp8 product. If scaled is true, the product applies a scale per row (outer
-// vectors) and writes bf16. Otherwise the product applies no scale and writes f32; the engine has to scale its result.
+// vectors) and writes bf16. Otherwise the product applies no scale and writes f32; the engine would have to scale the
+// result.
 void accepts_row(const Weight& w, int64_t rows, bool scaled) {
   Operation op(blas, rows, w.N, w.K, true, scaled, scaled ? r_16bf : r_32f);
   if (scaled) op.set(desc_a_scale, w_scales), op.set(desc_b_scale, x_scales);
