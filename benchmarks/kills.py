@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Kills commands that write files with SIGKILL at random moments, and resumes them until they finish.
+"""Kills file-writing commands with SIGKILL at random moments, and resumes them until they finish.
 
-Each command first runs once without interruption. Then it is started, killed and started again until it ends by itself;
-this is a chain. At the end of a chain, all files of the command's folder must have the same bytes as after the
-uninterrupted run, and no others may exist, except logs and timings. A moment is a number of seconds of CPU time, so it
-does not depend on the load of the machine. Nine of ten moments are after the program's first output. The numbers are
-added to WORK/kills.json; a table of them is printed at the end.
+Each command first runs once without interruption. Then it is started, killed and started again until it ends by itself.
+This sequence is called a chain. At the end of a chain, all files of the command's folder must have the same bytes as
+after the uninterrupted run, except logs and timings. No other files may exist. A moment is a number of seconds of CPU
+time, so it does not depend on the load of the machine. Nine of ten moments are after the program's first output. The
+numbers of kills are added to WORK/kills.json, and printed as a table at the end.
 
     benchmarks/kills.py WORK KILLS [--seed S] [--command COMMAND] [--only NAMES]
 """
@@ -105,7 +105,7 @@ def uninterrupted(command, job, work):
 
 
 def cpu(process):
-    """CPU time of a process in seconds; None after its end."""
+    """Returns the CPU time of a process in seconds; None after its end."""
     try:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -114,7 +114,7 @@ def cpu(process):
 
 
 def stage(job, folder, expected):
-    """What a killed command was doing, by its files."""
+    """Returns what a killed command was doing, derived from its files."""
     out = folder / "out"
     if not out.exists():
         return "before its output"
@@ -128,7 +128,7 @@ def stage(job, folder, expected):
 
 
 def stages(file):
-    """The names of the finished stages of a run."""
+    """Returns the names of the finished stages of a run."""
     return set(json.loads(file.read_text())["stages"]) if file.exists() else set()
 
 
@@ -144,7 +144,7 @@ def differences(expected, found):
 
 
 def chain(command, job, work, rng, times, left):
-    """Kills and starts a command until it ends. Returns the number of kills."""
+    """Starts and kills a command until it ends by itself. Returns the number of kills."""
     folder = work / "killed"
     shutil.rmtree(folder, ignore_errors=True)
     expected = work / "expected" / job.name
@@ -210,7 +210,7 @@ def main():
 
 
 def add(job, file):
-    """Moves the numbers of a command to the file."""
+    """Adds the numbers of a command to the file and resets them to 0."""
     sums = json.loads(file.read_text()) if file.exists() else {}
     one = sums.setdefault(job.name, {"kills": {}, "chains": 0, "starts": 0, "faults": 0})
     for name, count in job.kills.items():

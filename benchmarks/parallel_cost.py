@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Estimates the time of sampling and LoRA training on 2, 4 and 8 GPUs from computation, memory and messages, for
-placements of tp ranks and dp copies.
+"""Estimates the time of sampling and LoRA training on 2, 4 and 8 GPUs, for placements of tp ranks and dp copies. The
+estimate adds the times of computation, memory accesses and messages.
 
 Usage: benchmarks/parallel_cost.py [FILE]     writes a Markdown table (default: benchmarks/results/parallel-cost.md)
 
@@ -21,13 +21,13 @@ MODELS = {
     "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
 }
 
-# Bandwidth and bf16 rate of the H200: PyTorch's copy (read + written) and product on random data, results/h200.md.
-# fp8: row-scaled products on H100 are published at 1.13 to 1.22 PFLOP/s. Memory of the H200: results/h200.md.
-# H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each
-# multiplied by the share of its data-sheet value (4.8 TB/s, 989 TFLOP/s) that the H200 reached. fp8 weights need sm_89
-# or newer.
-# NVLink: 900 and 600 GB/s as the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and 32 GB/s per
-# direction.
+# Bandwidth and bf16 rate of the H200: PyTorch's copy (bytes read + written) and its product of random data
+# (results/h200.md). fp8: published rates of row-scaled products on an H100 are 1.13 to 1.22 PFLOP/s. Memory of the
+# H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and
+# 312 TFLOP/s bf16), each multiplied by the share of its data-sheet value (4.8 TB/s, 989 TFLOP/s) that the H200 reached.
+# fp8 weights need sm_89 or newer.
+# NVLink of Hopper and Ampere: 900 and 600 GB/s, the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and
+# 32 GB/s per direction.
 LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches
 CARDS = {
     "H200": dict(bw=4.3e12, bf16=788e12, fp8=1.2e15, memory=139.8 * GIB, nvlink=450e9 * LINK, pcie=64e9 * LINK),
@@ -53,21 +53,23 @@ KEPT = 14.7e6 / 80 / 8192    # bytes per token, layer and hidden element that tr
 RECOMPUTED = 1.31e6 / 80 / 8192    # bytes per token, layer and hidden element with full recomputing
 ADAPTER_RANK = 16
 
-NAMED = """- A step adds memory time, compute time, a fixed time a layer, and messages: nothing overlaps.
-- Every GPU of a machine reaches every other at the full rate of its link at the same time (NVSwitch, or a PCIe switch
-  with peer access); a collective takes its latency and the bytes that a rank receives over the link.
+NAMED = """- A step takes the sum of memory time, compute time, a fixed time per layer, and messages: nothing overlaps.
+- All GPUs of a machine can exchange data with all others at the full rate of their links at the same time (NVSwitch, or
+  a PCIe switch with peer access). A collective takes its latency plus the time for the bytes that a rank receives.
 - Messages are those of our own kernels without `--deterministic`: two all_reduce per layer, with one f32 partial sum
-  per rank. Up to 256 KiB per rank, each rank reads the partial sums of all others. Above, each rank reads its part of
-  them and then the other parts of the bf16 result. The logits are gathered from 4 ranks on. NCCL, which computes
-  messages over 1 MiB if it is found, is assumed to take the same time.
-- Copies (dp) exchange nothing while they sample. In training one all_reduce of the adapter's gradients follows a step.
-- Sampling: samples of one prompt of 512 tokens, 256 more in the mean, which is the cost of the paper's methods; the
-  shared prompt is read once. The cache is in bf16. With copies, each computes its share of the sequences; a placement
-  with more copies than sequences is not listed.
-- Training: LoRA of rank 16 on all projections, one row of 2048 or 4096 tokens a micro-batch and copy. Layers are
-  recomputed where their activations do not fit (all of them or none).
-- fp8 means fp8 weights with bf16 activations between the products, bf16 cache; an A100 has no fp8.
-- A rank never waits for a slower one."""
+  per rank. Up to 256 KiB per rank, each rank reads the partial sums of all other ranks. Above this size, each rank
+  first reads the others' partial sums of its own part, and then the other parts of the bf16 result. The logits are
+  gathered if there are at least 4 ranks. NCCL handles messages over 1 MiB if it is found; it is assumed to take the
+  same time.
+- Copies (dp) do not communicate while they sample. In training, one all_reduce of the adapter's gradients follows each
+  step.
+- Sampling: all samples share one prompt of 512 tokens, and each has 256 generated tokens on average, as with the paper's
+  methods. The shared prompt is read once. The cache is in bf16. Each copy computes its share of the sequences. A
+  placement with more copies than sequences is not listed.
+- Training: LoRA of rank 16 on all projections, with one row of 2048 or 4096 tokens per micro-batch and copy. If the
+  activations do not fit, all layers are recomputed; otherwise none.
+- fp8 means fp8 weights, bf16 activations between the products, and a bf16 cache. An A100 has no fp8.
+- A rank never waits for a slower rank."""
 
 
 class Model:

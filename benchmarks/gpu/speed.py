@@ -1,5 +1,5 @@
-"""Measures the speed of `ingrain bench` and of PyTorch on the same GPU. Reports ratios of the two, and shares of the
-ceilings that are measured in the same run."""
+"""Measures the speed of `ingrain bench` and of PyTorch on the same GPU. Reports the ratio of the two speeds, and the
+shares of the ceilings that are measured in the same run."""
 
 import collections
 import csv
@@ -13,7 +13,7 @@ PROMPT, ANSWER, PREFILL, TRAIN = 512, 64, 2048, 2048
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """A model's shape, reduced to its first layers."""
+    """The shape of a model, of which only the first layers are used."""
     name: str
     config: dict
     layers: int
@@ -63,7 +63,7 @@ def compared(name, layers=None, dtype="bf16"):
 
 def alone(name, layers=None, dtype="bf16"):
     """Returns a part that measures decoding, prefill and a LoRA step of this shape without PyTorch, with fewer samples
-    and one repetition. The part also tests whether the memory plan is right for a real GPU."""
+    and one repetition. The part also tests whether the memory plan is correct on a real GPU."""
     return lambda bundle: measured(bundle, shape(bundle, name, layers, dtype), peers=False)
 
 
@@ -220,8 +220,8 @@ def torch_rows(bundle, model):
 
 
 def ratios(model, mine, theirs):
-    """Divides Ingrain's rates by PyTorch's, and by the ceilings given by the GPU's measured bandwidth and product
-    rate."""
+    """Divides Ingrain's rates by PyTorch's, and by the ceilings, which follow from the GPU's measured bandwidth and
+    product rate."""
     copy, rate = (
         theirs.get(name, {}).get(field) for name, field in (("copy", "bytes/s"), (f"{model.dtype} product", "flops"))
     )

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Measures Ingrain on a CPU beside llama.cpp, transformers and PEFT, on the same weights in one run, and prints tables.
+"""Compares Ingrain on a CPU with llama.cpp, transformers and PEFT, on the same weights in one run. Prints tables.
 
     python3 benchmarks/peers/cpu.py --model DIR [--llama BIN --bf16 F.gguf --q8 F.gguf --q4 F.gguf] [--output FILE.md]
 
 --llama is the folder that contains llama-bench, llama-batched-bench, llama-completion and llama-server. The GGUF files
 hold the weights of --model as BF16, Q8_0 and Q4_0. Ingrain quantises the weights of --model to int8 and int4 when it
-loads them. transformers and PEFT are used if this Python can import them. For a peer that is absent, the tables say
+loads them. transformers and PEFT are used if this Python can import them. If a peer is missing, the tables contain
 `skipped`. In each of the --rounds rounds, the programs run one after another, so that other load on the machine affects
 all of them.
 
-The tables show the median and the range of the rounds, and the ratio of Ingrain's median to that of each peer. In rows
-of memory and start, a lower ratio is better. The last column of some tables is Ingrain's rate as a share of the limit
-of the machine. The limit of decoding is the bandwidth of reads; the limit of prefill is the peak rate of dot products.
-cpu_limits.c measures both in each round. If the CPU has no dot product of a type, the peak rate of f32 is used.
+The tables show the median and the range of the rounds, and the ratio of Ingrain's median to that of each peer. In the
+rows with memory and start-up time, a lower ratio is better. The last column of some tables is Ingrain's rate as a share
+of the limit of the machine. The limit of decoding is the bandwidth of reads; the limit of prefill is the peak rate of
+dot products. cpu_limits.c measures both in each round. If the CPU has no dot product of a type, the peak rate of f32 is
+used.
 """
 
 import argparse
@@ -51,7 +52,7 @@ def sampled(length, tokens, samples):
     return f"pp{length}+tg{tokens}x{samples}"
 
 
-# The sampling stage: samples of several prompts of about 24 tokens, with the start of the process.
+# The sampling stage: samples of several prompts of about 24 tokens. Its time includes the start of the process.
 STAGE = {"prompts": 10, "samples": 8, "tokens": 48}
 STAGE_TOKENS = STAGE["prompts"] * STAGE["samples"] * STAGE["tokens"]
 STAGE_TEST = "{prompts} prompts x {samples} samples x {tokens} tokens".format(**STAGE)

@@ -45,7 +45,7 @@ final class Ingrain {
         context.synchronize();
     }
 
-    /** A product computed by our matmul op, with a packed weight like the model's weights. */
+    /** A product computed by our matmul op. The weight is packed, as the weights of a model are. */
     final class Matmul implements AutoCloseable {
         private final Tensor x;
         private final Weight w;

@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Compares two ways to call CUDA from Java in one process. They are JNI, which the bindings JCuda and JCublas use, and
+ * Compares, in one process, two ways to call CUDA from Java: JNI, which the bindings JCuda and JCublas use, and
  * Panama's java.lang.foreign, which the engine uses. The comparison times a driver call that does nothing, the launch
  * of a small kernel, and matrix products (cublasGemmEx through JCublas, and the engine's matmul). The comparison also
  * checks that both ways give the same results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the
@@ -33,7 +33,7 @@ public final class JniComparison {
     private static final Timing.Length CALLS = new Timing.Length(10_000, 30, 31);
     private static final Timing.Length LAUNCHES = new Timing.Length(500, 100, 31);
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
-    /** Lets the JIT compiler compile the loops around products before the first product is timed. */
+    /** Runs before the first timed product, so that the JIT compiler has compiled the loops around the products. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
     private static final double ROUNDING = 0x1p-7;   // four times the distance() that rounding to bf16 causes
 

@@ -48,7 +48,7 @@ final class Timing {
     record Time(double host, double drained) {
     }
 
-    /** Returns one time for each side, in the sequence of {@code sides}. */
+    /** Returns one time for each side, in the order of {@code sides}. */
     static Time[] run(Length length, Side... sides) throws Throwable {
         double[][] host = new double[sides.length][length.rounds];
         double[][] drained = new double[sides.length][length.rounds];
