@@ -63,7 +63,7 @@ NAMED = """- A step takes the sum of memory time, compute time, a fixed time per
   same time.
 - Copies (dp) do not communicate while they sample. In training, one all_reduce of the adapter's gradients follows each
   step.
-- Sampling: all samples share one prompt of 512 tokens, and each has 256 generated tokens on average, as with the paper's
+- Sampling: all samples share one prompt of 512 tokens, and each has 256 generated tokens on average, as in the paper's
   methods. The shared prompt is read once. The cache is in bf16. Each copy computes its share of the sequences. A
   placement with more copies than sequences is not listed.
 - Training: LoRA of rank 16 on all projections, with one row of 2048 or 4096 tokens per micro-batch and copy. If the

@@ -113,14 +113,14 @@ KINDS = (binary, bad_json, deep, wrong_field, wrong_field, wrong_field, truncate
 
 
 def request(seed, host):
-    """Returns the kind, the bytes, and whether the client leaves without reading the answer."""
+    """Returns the kind, the bytes, and whether the client disconnects without reading the answer."""
     rng = random.Random(seed)
     kind = rng.choice(KINDS)
     return kind.__name__, kind(rng, rng.choice(PATHS)), rng.random() < 0.05
 
 
 async def exchange(client, data, leave):
-    """Sends bytes, ends the sending direction, and reads to the end. Returns the status of the first answer."""
+    """Sends bytes, closes the connection for writing, and reads to the end. Returns the status of the first answer."""
     try:
         reader, writer = await client.connect()
     except OSError:

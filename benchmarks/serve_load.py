@@ -4,10 +4,10 @@
 Usage: benchmarks/serve_load.py --url http://127.0.0.1:8000 --pid PID [OPTIONS] SCENARIO...
 
 Scenarios: streams, overload, slow, vanish, hostile, cost, soak. Each writes one line of JSON to standard output.
-Every complete answer is compared with the answer to the same request when the server had nothing else to do. PID is
-the process of the server on this machine; its memory, threads, open files and CPU time are read from /proc. For
-overload, start the server with --max-queue 256. cost also needs --generator, a command that completes the prompts of a
-file without a server: "ingrain generate --raw ..." with the same model and sizes. Needs the standard library only.
+Every complete answer is compared with the answer that the idle server gave to the same request. PID is the process of
+the server on this machine; its memory, threads, open files and CPU time are read from /proc. For overload, start the
+server with --max-queue 256. cost also needs --generator, a command that completes the prompts of a file without a
+server: "ingrain generate --raw ..." with the same model and sizes. Needs the standard library only.
 """
 import argparse
 import asyncio
@@ -36,7 +36,7 @@ LIMIT = 900         # seconds after which a client counts as stalled
 
 
 class Process:
-    """Memory, threads, open files and CPU time of the server."""
+    """Reads memory, threads, open files and CPU time of the server."""
 
     def __init__(self, pid):
         self.root = pathlib.Path(f"/proc/{pid}")
@@ -52,7 +52,7 @@ class Process:
                 "files": len(os.listdir(self.root / "fd"))}
 
     def live_heap_mib(self):
-        """Heap in use after a collection; None without jcmd."""
+        """Returns the heap in use after a garbage collection; None without jcmd."""
         jcmd = pathlib.Path(os.environ.get("JAVA_HOME", "/usr"), "bin", "jcmd")
         try:
             subprocess.run([jcmd, str(self.pid), "GC.run"], check=True, capture_output=True)
@@ -125,7 +125,7 @@ class Client:
             writer.close()
 
     async def checked(self, i, gaps=None):
-        """Sends request i and compares its answer."""
+        """Sends request i and compares the answer with that of the idle server."""
         i %= len(self.bodies)
         try:
             status, text = await asyncio.wait_for(self.ask(self.bodies[i], gaps), LIMIT)
@@ -151,7 +151,7 @@ class Client:
         return {name.partition("{")[0]: float(value) for name, _, value in lines}
 
     async def idle(self):
-        """Waits until no sample is unfinished. Returns the seconds."""
+        """Waits until all samples are finished. Returns the waiting time in seconds."""
         start = time.monotonic()
         while True:
             found = await asyncio.to_thread(self.metrics)
@@ -161,7 +161,7 @@ class Client:
 
 
 async def streams(client, options):
-    """All streams at once."""
+    """Sends all streaming requests at once."""
     gaps = []
     await asyncio.gather(*(client.checked(i, gaps) for i in range(options.streams)))
     first, longest = zip(*gaps)
@@ -173,12 +173,12 @@ def spread(values):
 
 
 async def overload(client, options):
-    """Ten times as many requests as the queue takes."""
+    """Sends ten times as many requests as the queue can hold."""
     await asyncio.gather(*(client.checked(i) for i in range(10 * options.queue)))
 
 
 async def slow(client, options):
-    """Clients that read one byte a second, beside clients that read at once."""
+    """Some clients read one byte per second, while others read at full speed."""
     body = client.body(0) | {"n": 8, "logprobs": 20, "max_tokens": 64}
 
     async def read():
@@ -202,7 +202,7 @@ async def slow(client, options):
 
 
 async def vanish(client, options):
-    """Clients that go away: half of them before the first byte, half in the middle of the stream."""
+    """Clients disconnect: half of them before the first byte, half in the middle of the stream."""
     body = client.body(0) | {"max_tokens": 200}
     before = client.metrics()["vllm:generation_tokens_total"]
 
@@ -227,7 +227,7 @@ async def vanish(client, options):
 
 
 async def hostile(client, options):
-    """Malformed requests, with a good one after each thousand."""
+    """Sends malformed requests, and a valid one after each thousand."""
     seeds = iter(range(options.first, options.first + options.hostile))
     faults = []
 
@@ -246,7 +246,7 @@ async def hostile(client, options):
 
 
 async def cost(client, options):
-    """CPU time of the server and of the generator alone for each 1,000 tokens, in turns."""
+    """Measures, alternately, the CPU time per 1,000 tokens of the server and of the generator without a server."""
     served, alone = [], []
     for _ in range(options.rounds):
         before, tokens = client.process.cpu(), client.counts.get("tokens", 0)
@@ -260,7 +260,8 @@ async def cost(client, options):
 
 
 def generator_cost(client, options):
-    """The CPU time of three times the prompts minus that of the prompts, so without the start."""
+    """Runs the prompts once and three times. The difference of the CPU times does not contain the start of the
+    process."""
     spent = []
     for times in (1, 3):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
@@ -276,7 +277,7 @@ def generator_cost(client, options):
 
 
 async def soak(client, options):
-    """All kinds of load in random order until the time is over."""
+    """Runs all kinds of load in random order until the time is over."""
     rng = random.Random(0)
     end = time.monotonic() + options.minutes * 60
     series = []

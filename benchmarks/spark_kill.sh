@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs a distillation on one machine and four times on Spark. The first run on Spark is not interrupted. In the second,
 # a worker and its executor are killed with SIGKILL. In the third, the driver is killed and the run is resumed. In the
-# fourth, an executor is stopped with SIGSTOP for 20 s while speculation is on. Compares all files with those of one
-# machine byte for byte, except logs and timings, and prints what Spark cost.
+# fourth, speculative execution is on and an executor is stopped with SIGSTOP for 20 s. Compares all files byte for byte
+# with those of the run on one machine, except logs and timings. Prints Spark's cost.
 #
 #   mvn -q package -Dmaven.test.skip=true -pl java/spark,java/cli -am
 #   benchmarks/spark_kill.sh WORK distill --model models/lab ... --isa avx2 (without --output and --cluster)

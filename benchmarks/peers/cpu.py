@@ -173,7 +173,7 @@ class Llama:
 
 
 class Torch:
-    """transformers and PEFT, in a process of their own."""
+    """Measures transformers and PEFT, which run in a separate process."""
 
     def __init__(self, options, dtype):
         self.options, self.dtype, self.name = options, dtype, f"transformers {dtype}"
@@ -201,7 +201,7 @@ class Torch:
 
 
 def limits(options, folder):
-    """The limits of the machine, from a program that is compiled with the instructions of this CPU."""
+    """Returns the limits of the machine, measured by a program that is compiled for this CPU."""
     program = folder / "cpu_limits"
     if not program.exists():
         subprocess.run(["cc", "-O3", "-march=native", "-pthread", HERE / "cpu_limits.c", "-o", program], check=True)
@@ -209,7 +209,7 @@ def limits(options, folder):
 
 
 def sizes(config):
-    """Elements of the matrices of the layers and of the head."""
+    """Returns the numbers of elements: of the layers' matrices, and of the head."""
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
     keys = config.get("num_key_value_heads") or heads
     width = config.get("head_dim") or hidden // heads
@@ -218,7 +218,7 @@ def sizes(config):
 
 
 def limit(test, dtype, config, peaks):
-    """The tokens per second that the limits allow in decoding and prefill; None for other tests."""
+    """Returns the tokens per second that the limits allow in decoding and prefill; None for other tests."""
     layers, head = sizes(config)
     group = 2 / 32  # a scale of two bytes for 32 columns
     per = {"f32": (4, 4), "bf16": (2, 2), "int8": (1 + group,) * 2, "int4": (0.5 + group, 1 + group)}[dtype]
@@ -256,7 +256,7 @@ def table(title, ours, peers, results, shares):
 
 
 def scale_table(title, rows):
-    """Seconds, and the exponent p of seconds ~ size^p from the row before."""
+    """Each row has the seconds, and the exponent p in seconds ~ size^p, derived from this row and the previous one."""
     lines = [f"## {title}\n", "| test | seconds | exponent |", "| --- | ---: | ---: |"]
     before = None
     for test, values in rows.items():
@@ -291,7 +291,7 @@ def arguments():
 
 
 def plan(options):
-    """The tables: title, Ingrain, the peers beside it (None if absent) and the method that measures them."""
+    """Yields the tables: title, Ingrain, its peers (None if missing) and the method that measures them."""
     torch = all(map(find_spec, ("torch", "transformers", "peft")))
 
     def llama(file, name):

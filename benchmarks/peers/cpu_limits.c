@@ -1,6 +1,6 @@
 // Prints the limits of this CPU as one JSON object: reads in GB/s, and the peak of f32 FMA, bf16 products (GFLOP/s) and
-// int8 products (Gop/s), with the given number of threads. If the CPU has AMX, the products are those of tiles, else
-// those of vectors. An instruction that the CPU lacks is left out.
+// int8 products (Gop/s), with the given number of threads. The products are those of AMX tiles if the CPU has AMX,
+// otherwise those of vectors. The output omits instructions that the CPU lacks.
 //
 //   cc -O3 -march=native -pthread cpu_limits.c -o cpu_limits && ./cpu_limits 2
 #include <immintrin.h>
@@ -47,7 +47,7 @@ static void reads(void* buffer) {
   for (int k = 0; k < 8; ++k) sink ^= sum[k];
 }
 
-// Independent chains of one instruction, enough for any latency. The barrier keeps the compiler from removing them.
+// Independent chains of one instruction, enough to hide its latency. The empty asm prevents their removal.
 #define PEAK(NAME, VECTOR, STEP)                                     \
   static void NAME(void* unused) {                                   \
     VECTOR a[CHAINS], x, y;                                          \

@@ -2,8 +2,8 @@
 
     python3 benchmarks/peers/cpu_torch.py sampling|training|stage|start DIR bf16|f32 THREADS SIZES
 
-SIZES is a JSON object: prompts, tokens, n, train, stage. Samples of a prompt are decoded after one prefill of the
-prompt, whose cache is repeated; `generate` would compute the prompt once for each sample.
+SIZES is a JSON object: prompts, tokens, n, train, stage. The prompt is computed once, and its cache is copied for each
+sample. `generate` would compute the prompt once for each sample.
 """
 
 import json

@@ -7,7 +7,7 @@
 Weights are random. The rows `torch` measure PyTorch with the usual optimisations: a Llama of F.linear and
 F.scaled_dot_product_attention with a compiled block, a static cache, and the whole decode step with its sampling in one
 CUDA graph. The rows `transformers` and `peft` measure these libraries without changes. Times are medians measured by
-CUDA events. If a test fails, its error becomes a row, and the test is repeated as plain PyTorch, without compiler, CUDA
+CUDA events. If a test fails, its error becomes a row, and the test is repeated in plain PyTorch, without compiler, CUDA
 graph and cuDNN. The file of --output is rewritten after each row, so a run that is stopped keeps its results. A run
 with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR for any number of layers. Such a run needs two layers,
 because the first layer of a training step needs no gradient of its input and is therefore compiled separately. --tiny

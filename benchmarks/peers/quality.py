@@ -5,15 +5,15 @@
 
 --prompts has one prompt per line, or is a .jsonl file whose rows have the field question. --wrap is a text whose {} is
 replaced by the prompt, such as the turns of a chat; without it the prompt itself is continued. The first type is the
-reference. It continues each prompt at temperature 1 by up to --tokens tokens. For each type the program prints, as a
-Markdown table:
+reference. With this type, each prompt is continued at temperature 1 by up to --tokens tokens. For each type the program
+prints, as a Markdown table:
 
 - perplexity of these texts;
-- KL: the mean difference of their log-probabilities to those of the reference, which is an estimate of the
+- KL: the mean difference between the reference's and the type's log-probabilities of these texts, which estimates the
   Kullback-Leibler divergence per token;
-- same choice: the share of their positions at which the most probable token is that of the reference;
-- greedy: greedy continuations of the prompts: the share that equals the reference's, and the mean number of tokens
-  before the first difference (or the end).
+- same choice: the share of positions in these texts at which both have the same most probable token;
+- greedy: the share of greedy continuations that equal the reference's, and the mean number of tokens before the first
+  difference (or the end).
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def generate(options, dtype, prompts, *flags):
-    """Completions of the prompts, without a chat template, in the prompts' order."""
+    """Returns the completions of the prompts, without a chat template, in the order of the prompts."""
     with tempfile.TemporaryDirectory() as folder:
         file, output = pathlib.Path(folder) / "prompts.jsonl", pathlib.Path(folder) / "out.jsonl"
         file.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts))
@@ -41,7 +41,7 @@ def generate(options, dtype, prompts, *flags):
 
 
 def score(options, dtype, texts, starts):
-    """Log-probability and most probable token of the positions of each text, from position `start` on."""
+    """Returns the log-probability and the most probable token at each position of each text, from its `start` on."""
     found = generate(options, dtype, texts, "--max-tokens", 1, "--prompt-log-probabilities", "--top-tokens", 1)
     return [(row["prompt_log_probabilities"][i], row["prompt_top_tokens"][i][0]["id"])
             for row, start in zip(found, starts) for i in range(start, len(row["prompt_log_probabilities"]))]

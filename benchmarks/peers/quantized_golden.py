@@ -1,11 +1,11 @@
-"""Makes a GPTQ and an AWQ folder of a small random Llama after the published layouts, and golden values of the
-dequantized model with PyTorch, in F32: log-probabilities and, for GPTQ, ten steps of LoRA (PEFT).
+"""Makes a GPTQ and an AWQ folder of a small random Llama in the published layouts. Also records golden values of the
+dequantized model, computed by PyTorch in F32: log-probabilities and, for GPTQ, ten steps of LoRA (PEFT).
 
     python benchmarks/peers/quantized_golden.py java/engine/src/test/resources/org/ingrain/train/quantized
 
-The integers, zero points and scales are random, so that every element counts. QuantizedGoldenTest computes the same
-values with Ingrain. Layouts: AutoGPTQ's qlinear_cuda_old.py, AutoAWQ's packing_utils.py. Needs torch, transformers,
-peft and safetensors.
+The integers, zero points and scales are random, so that a fault in any element changes the results. QuantizedGoldenTest
+computes the same values with Ingrain. Layouts: AutoGPTQ's qlinear_cuda_old.py, AutoAWQ's packing_utils.py. Needs torch,
+transformers, peft and safetensors.
 """
 
 import json
@@ -46,7 +46,8 @@ CONFIGS = {
 
 
 def words(values, order=range(8)):
-    """Packs 8 consecutive values of the last dimension into one int32. The value order[i] has the bits 4i to 4i+3."""
+    """Packs 8 consecutive values of the last dimension into one int32. The value at index order[i] is stored in bits 4i
+    to 4i+3."""
     parts = values.reshape(*values.shape[:-1], -1, 8).long()
     packed = sum(parts[..., place] << 4 * i for i, place in enumerate(order))
     return torch.where(packed >= 2**31, packed - 2**32, packed).int()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Sends the two streaming requests of `vllm bench serve` to a server, and computes its figures from the answers.
+"""Sends the two kinds of streaming requests of `vllm bench serve` to a server, and computes the same figures.
 
     python3 benchmarks/peers/serve_replay.py http://127.0.0.1:8000 --model NAME [--requests 16] [--output-len 64]
 
-All requests are sent at once, first to /v1/completions and then to /v1/chat/completions. The times are taken when a
-chunk with choices arrives; the numbers of tokens are those of the chunk with the usage. Needs aiohttp.
+All requests are sent at once, first to /v1/completions and then to /v1/chat/completions. The times are those at which
+chunks with choices arrive. The numbers of tokens come from the chunk with the usage. Needs aiohttp.
 """
 
 import argparse

@@ -106,7 +106,7 @@ def sentence_piece(specials, legacy):
     learnt = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     learnt.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     letters = collections.Counter(WORDS.replace(" ", "▁").replace("\n", ""))
-    # The trainer would break ties between letters at random.
+    # The letters are sorted here, because the trainer would break ties between them at random.
     alphabet = sorted(letters, key=lambda letter: (-letters[letter], letter))[:70]
     names = specials + [f"<0x{b:02X}>" for b in range(256)]
     learnt.train_from_iterator([WORDS], trainers.BpeTrainer(

@@ -6,9 +6,9 @@
     done
     python trl_export.py MODEL RUNS EXPORTS
 
-RUNS is the folder of a `distill --seeds 3`. Rate, schedule, epochs, batch and LoRA settings are those of run.json. Both
-students answer the held-out questions of the run greedily; an answer is right if it equals the gold answer. DPO is
-trained for a few steps, to show that TRL loads the pairs. TRL runs on the CPU, in F32.
+RUNS is the folder of a `distill --seeds 3`. Learning rate, schedule, epochs, batch size and LoRA settings are those of
+run.json. Both students answer the held-out questions of the run greedily; an answer is right if it equals the gold
+answer. DPO is trained for a few steps, to show that TRL loads the pairs. TRL runs on the CPU, in F32.
 """
 import json
 import os

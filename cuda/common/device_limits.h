@@ -8,11 +8,12 @@ struct DeviceLimits {
   unsigned multiprocessors = 0;
   size_t shared_per_block = 0;  // bytes of dynamic shared memory of a block that has no static shared memory
 
-  // A multiprocessor has the shared memory of the largest block and of its reserved bytes.
+  // A multiprocessor's shared memory holds exactly one block of the largest size and its reserved bytes.
   size_t shared_per_multiprocessor() const { return shared_per_block + reserved; }
 
-  // Returns how many blocks a multiprocessor runs at the same time if each has `shared` bytes of shared memory, and at
-  // most `most`. For `most`, use the second argument of the kernel's __launch_bounds__: registers suffice for as many.
+  // Returns how many blocks with `shared` bytes of shared memory a multiprocessor can run at the same time, at most
+  // `most`. Pass the second argument of the kernel's __launch_bounds__ as `most`: there are enough registers for that
+  // number.
   unsigned blocks_per_multiprocessor(unsigned most, size_t shared) const {
     const size_t fit = shared_per_multiprocessor() / (shared + reserved);
     return fit < 1 ? 1 : fit < most ? static_cast<unsigned>(fit) : most;
