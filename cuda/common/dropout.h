@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
 // this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
-// from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
-// of a band consists of these columns of the whole matrix's mask.
+// from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger matrix (the whole
+// matrix). The mask of a band is the same range of columns of the whole matrix's mask.
 #pragma once
 #include "philox.h"
 
@@ -17,7 +17,7 @@ struct Dropout {
   int64_t distance = 0;  // elements per row of the whole matrix; greater than ld for a band of columns
 
   Dropout() = default;
-  // For a band: columns [column, column + ld) of a whole matrix with `columns` columns.
+  // The mask of a band: columns [column, column + ld) of a whole matrix with `columns` columns.
   Dropout(float dropout, int64_t seed, int64_t ld, int64_t column, int64_t columns)
       : on(dropout > 0),
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
@@ -26,7 +26,7 @@ struct Dropout {
   void skip(int64_t rows) { first += rows * distance; }
 
   // Returns N bits: bit j is set if element e + j, counted in memory order, is kept. The N elements are in one row.
-  // `aligned` has the meaning of kept_from.
+  // `aligned` has the same meaning as in kept_from.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
     if (ld != distance) {
       const int64_t row =

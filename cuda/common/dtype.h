@@ -41,8 +41,8 @@ template <class W, class V> __device__ __forceinline__ W word(const V& x, size_t
 template <int N, class T> __device__ __forceinline__ Vec<T, N> load(const T* p) {
   return *reinterpret_cast<const Vec<T, N>*>(p);
 }
-// Stores x to global memory, one whole word at a time. In some kernels the compiler would turn the assignment of a Vec
-// into one store per element.
+// Stores x to global memory, with one access per word of up to 16 bytes. In some kernels, the compiler would turn the
+// assignment of a Vec into one store per element.
 template <class T, int N> __device__ __forceinline__ void store(T* p, const Vec<T, N>& x) {
   if constexpr (sizeof(x) % 16 == 0) {
 #pragma unroll

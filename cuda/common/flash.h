@@ -22,8 +22,8 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// Loads rows g and g + 8 of 16 rows of E elements from global memory. `low` and `high` are the addresses of these two
-// rows; for a null pointer the elements are zeros.
+// Loads rows g and g + 8 (g = lane / 4) of 16 rows of E elements from global memory. `low` and `high` are the addresses
+// of these two rows. If an address is null, the elements of its row are 0.
 template <int EP>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
@@ -63,8 +63,8 @@ __device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP 
 #pragma unroll
   for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
 }
-// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This function needs fewer registers and
-// more loads than a product with one operand in registers.
+// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This function needs fewer registers, but
+// more loads, than the one above, which has `a` in registers.
 template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
 #pragma unroll
   for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
@@ -100,8 +100,8 @@ template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4]
     for (int i = 0; i < 4; ++i) p[j][i] = pack_bf16(s[2 * j + i / 2][i % 2 * 2], s[2 * j + i / 2][i % 2 * 2 + 1]);
 }
 
-// Returns the value that a row with maximum m subtracts from its scores. The maximum of a row that has seen no key yet
-// is -inf; such a row subtracts 0.
+// Returns the value that a row with maximum m subtracts from its scores. If no key has been visible to a row yet, m is
+// -inf, and the row subtracts 0.
 __device__ __forceinline__ float finite_maximum(float m) { return m == -INFINITY ? 0.0f : m; }
 
 // The running softmax of a lane's rows g and g + 8: m are the maxima of the unscaled scores, l the sums of the weights,
@@ -116,8 +116,8 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int n = 0; n < N; ++n) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0;
   }
-  // Raises m to the maximum of each row's scores in the next tile and rescales l and o. If m does not change, the
-  // rescaling factor is exactly 1.
+  // Raises m to `maximum`, the maxima of the rows' scores in the next tile, if these are larger, and rescales l and o.
+  // If m does not change, the rescaling factor is exactly 1.
   __device__ __forceinline__ void raise(const float (&maximum)[2], float log2_scale) {
     float factor[2];
 #pragma unroll
@@ -148,7 +148,7 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int j = 0; j < J; ++j) mma(l, p[j], ones);
   }
-  // Adds this lane's unrounded weights to l. Later complete() adds up the sums of the four lanes of a row.
+  // Adds this lane's unrounded weights to l. At the end, complete() adds up the sums of the four lanes of a row.
   template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
 #pragma unroll
     for (int n = 0; n < S; ++n)
@@ -161,8 +161,8 @@ template <int N> struct Softmax {
   }
 };
 
-// Sets the scores of keys that a row does not see to -inf. `first` is the position of the tile's first column. A row
-// sees the keys at positions below its element of `visible`.
+// Sets the scores of keys that are hidden from a row to -inf. `first` is the position of the tile's first column. The
+// keys at positions below a row's element of `visible` are visible to the row.
 template <int S> __device__ __forceinline__ void mask(float (&s)[S][4], int first, const int (&visible)[2]) {
   const int t = threadIdx.x % 4;
   if (first + 8 * S <= min(visible[0], visible[1])) return;

@@ -20,7 +20,7 @@ struct Groups {
 
 inline bool quantized_dtype(int32_t dtype) { return dtype == INGRAIN_INT8 || dtype == INGRAIN_INT4; }
 
-// Returns the parts in `values`, or the number of bytes that they have.
+// Returns the addresses of the parts in `values`. Also writes the size of all parts to `bytes` if it is not null.
 inline Groups groups_in(void* values, int32_t dtype, int64_t rows, int64_t columns, int32_t group, int32_t zeros,
                         int64_t* bytes = nullptr) {
   const bool int4 = dtype == INGRAIN_INT4;
@@ -35,7 +35,7 @@ inline Groups groups_of(const ingrain_weight* w) {
   return groups_in(w->data, w->dtype, w->rows, w->columns, w->group, w->zeros);
 }
 
-// Checks the members of a quantised weight; other weights are accepted.
+// Checks group, chunk and zeros of a quantised weight; accepts every other weight.
 inline ingrain_status check_groups(ingrain_context* ctx, const ingrain_weight* w) {
   if (!quantized_dtype(w->dtype)) return INGRAIN_OK;
   if ((w->group != 32 && w->group != 64 && w->group != 128) || w->chunk % w->group != 0)

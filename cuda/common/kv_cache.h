@@ -1,7 +1,8 @@
-// The layout of a cache block. Only kv_cache.cu, attention_paged.cu and the ladder's rungs depend on it.
+// The layout of a cache block. Only kv_cache.cu, attention_paged.cu and the kernels of cuda/ladder depend on this
+// layout.
 //   block = K heads × (block_size rows of keys, then block_size rows of values)
 // A row has E elements and is padded to a multiple of 16 bytes. The rows that one key-value head reads from a block
-// are contiguous, so asynchronous copies of 16 bytes can load them in this order.
+// are contiguous, so asynchronous copies of 16 bytes can load them in the order of memory.
 #pragma once
 #include "dtype.h"
 

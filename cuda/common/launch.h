@@ -49,8 +49,9 @@ inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
     const auto found = known.find({kernel, device, limit});
     if (found != known.end()) return *bytes = found->second, cudaSuccess;
   }
-  // The mutex is not held here, because the query may load the kernel, and loading waits for the device. A collective
-  // on the device may be waiting for another rank, whose thread may be waiting for the mutex.
+  // The mutex is not held here, because this could cause a deadlock: the query may load the kernel, and loading waits
+  // for the device. A collective on the device may be waiting for another rank, whose thread may be waiting for the
+  // mutex.
   cudaFuncAttributes of{};
   error = cudaFuncGetAttributes(&of, kernel);
   if (error != cudaSuccess) return error;

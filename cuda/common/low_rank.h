@@ -47,7 +47,7 @@ template <class P, class Q> constexpr size_t shared_bytes() {
   return static_cast<size_t>(P::terms + Q::terms) * plane * sizeof(bf16);
 }
 
-// Reads eight adjacent elements; elements from index `count` on become 0.
+// Reads eight adjacent elements; those with an index of at least `count` become 0.
 template <bool wide, class E> __device__ __forceinline__ void read(E (&v)[8], const E* p, int64_t count) {
   if constexpr (wide) {
     if (count > 0) {
@@ -158,8 +158,8 @@ __device__ __forceinline__ void multiply(float (&sum)[4][4], const bf16* p, cons
   }
 }
 
-// Returns the smallest adapter above `slot` among the block's rows, or no_row if there is none. All lanes of a warp
-// must call this function together.
+// Returns the smallest adapter index greater than `slot` among the block's rows, or no_row if there is none. All lanes
+// of a warp must call this function together.
 __device__ __forceinline__ int32_t next_slot(const int32_t* row_slots, int64_t slot, int rows = tile) {
   int32_t next = no_row;
   for (int r = threadIdx.x % 32; r < rows; r += 32)

@@ -1,11 +1,11 @@
 // The products of low_rank.h for one case: the narrow operand has at most 16 rows, and the wide operand is bf16. The
-// wide operand is streamed from memory into fragment registers: the next part is prefetched while the current part is
-// multiplied. The narrow operand is split into three bf16 terms once per block.
+// wide operand is loaded from global memory directly into fragment registers: the next part is prefetched while the
+// current part is multiplied. The narrow operand is split into three bf16 terms once per block.
 //
 // The columns of the operands may be assigned to the indices k of an mma instruction in any order, as long as both
 // operands use the same order. So a lane loads 16 contiguous bytes and uses them as its own elements of the
-// instruction, and the narrow operand is permuted accordingly. Each partial sum adds 128 values of k; the partial sums
-// are added in the order of low_rank.h.
+// instruction, and the narrow operand is permuted accordingly. Each partial sum covers 128 values of k; the partial
+// sums are added in the order of low_rank.h.
 #pragma once
 #include "low_rank.h"
 
@@ -109,8 +109,8 @@ __device__ __forceinline__ void read_narrow(unsigned (&b)[2][4][3][2], const Upd
   }
 }
 
-// Loads 16 bytes of global memory. Returns zeros if `valid` is false. The load is predicated and not in a branch, so
-// that several loads can be in flight.
+// Loads 16 bytes of global memory. Returns zeros if `valid` is false. The load is predicated instead of being in a
+// branch, so that several loads can be in flight.
 __device__ __forceinline__ uint4 load16(const void* p, bool valid) {
 #ifdef INGRAIN_SIMT
   return valid ? *static_cast<const uint4*>(p) : make_uint4(0, 0, 0, 0);

@@ -1,5 +1,5 @@
-// Computes the products of low_rank.h whose sums are long. One operand is narrow (at most 16 rows); the other operand,
-// called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
+// Computes the products of low_rank.h whose sums have many terms. One operand is narrow (at most 16 rows); the other
+// operand, called wide, is bf16. The wide operand is streamed as in low_rank_stream.h.
 #pragma once
 #include "low_rank_stream.h"
 
@@ -21,9 +21,9 @@ struct RowSums {
   float* partials;         // (spans, rows, R)
 };
 
-// Stores the part of q for the block's span, split into terms. For every step and term the fragments of the lanes are
-// adjacent. q is the left operand, so that a lane reads the four registers of q by one 16-byte access. p is the right
-// operand. The loads of p produce the two registers of p in the order in which mma needs them.
+// Stores the part of q for the block's span, split into terms. For every step and term, the fragments of the lanes are
+// adjacent. q is the left operand of mma, so that a lane reads the four registers of q with one 16-byte access. p is
+// the right operand. The loads of p produce the two registers of p in the order that mma needs.
 template <bool transposed>
 __device__ __forceinline__ void stage_span(uint4* to, const RowSums& a, int64_t slot, int64_t begin, int64_t end) {
   const float* const q = a.q + slot * a.adapter;
@@ -64,9 +64,8 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
 }
 
 // Multiplies 32 columns of both operands. The products with the first (largest) term of q are added to large[n], all
-// other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The products of small
-// terms have their own accumulators, because rounding would remove these products if each product was added to a large
-// sum.
+// other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The other products have
+// their own accumulators, because they are small: if each of them was added to a large sum, rounding would remove it.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll
