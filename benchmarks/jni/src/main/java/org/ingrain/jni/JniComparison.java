@@ -180,7 +180,7 @@ public final class JniComparison {
             theirs.read(expected);
             double distance = Product.distance(found, expected);
             if (!(distance <= ROUNDING)) {
-                fail(row, "the products differ by " + distance + " of their norm, at most " + ROUNDING);
+                fail(row, "the relative distance of the products is " + distance + ", expected at most " + ROUNDING);
             }
             return row;
         }
