@@ -1,7 +1,8 @@
 // Functions for tensor core instructions and asynchronous copies. Each function also has a plain C++ version for
 // machines without a GPU.
 //
-// Fragments are those of PTX mma.sync.m16n8k16 (ISA 9.7.14). With g = lane / 4 and t = lane % 4:
+// Fragments have the layout of PTX mma.sync.m16n8k16 (ISA 9.7.14). The positions (row, column) are, with g = lane / 4
+// and t = lane % 4:
 //   a[0] (g, 2t..)  a[1] (g + 8, 2t..)  a[2] (g, 2t + 8..)  a[3] (g + 8, 2t + 8..)
 //   two bf16 each, lower column in the lower half
 //   b[0] (2t.., g)  b[1] (2t + 8.., g)   two bf16 each, lower row in the lower half
@@ -18,8 +19,9 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
 }
 
 // Converts four fp8 E4M3 values to bf16 exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that
-// one shift moves two elements. The shifted bits of an E4M3 value are the bits of a bf16 that is 2^120 times smaller. A
-// multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480, but the op `pack` never writes NaN.
+// one shift moves two elements at once. The shifted bits of an E4M3 value are the bits of a bf16 that is 2^120 times
+// smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480, but the op `pack` never
+// writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -39,7 +41,7 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
   struct Fragment { unsigned a[4], b[2]; float d[4]; };
   const Fragment mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};
   const char* slots = simt::exchange(0xffffffffu, &mine, sizeof mine, [](char* of, unsigned) {
-    // This code computes four columns at a time, because emulated products spend most of their time here.
+    // This code computes four columns at a time, because the emulated product spends most of its time here.
     typedef double Doubles [[gnu::vector_size(32)]];
     typedef float Floats [[gnu::vector_size(16)]];
     typedef int Ints [[gnu::vector_size(16)]];
@@ -56,8 +58,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 #pragma GCC unroll 16
       for (int i = 0; i < 4; ++i) D[g + 8 * (i / 2)][2 * t + i % 2] = f.d[i];
     }
-    // The exact products are added to d, and the sum is truncated towards zero instead of rounded. Tensor cores are at
-    // least as accurate.
+    // The exact products are added to d, and the sum is truncated towards zero, not rounded. Tensor cores are at least
+    // as accurate.
     for (int j = 0; j < 8; j += 4) {
       Doubles right[16];
 #pragma GCC unroll 16
@@ -90,8 +92,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 }
 
 // Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix
-// l / 8; a row has 16 bytes and is aligned. `r[i]` receives two elements of matrix i, or of its transpose if
-// `transposed` is true: in row lane / 4, the elements of columns 2·(lane % 4) and 2·(lane % 4) + 1.
+// l / 8; a row has 16 bytes and is aligned. `r[i]` receives two elements of matrix i (of its transpose if `transposed`
+// is true): those in row lane / 4 and columns 2·(lane % 4) and 2·(lane % 4) + 1.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);

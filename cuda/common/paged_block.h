@@ -1,5 +1,5 @@
-// Computes one item of the paged attention (paged_plan.h) in a thread block: the attention of the item's rows over the
-// item's chunks of keys, and the merge of the partial results of these chunks.
+// Computes one item of paged attention (see paged_plan.h) in a thread block: the attention of the item's rows over the
+// item's chunks of keys, then the merge of the chunks' partial results.
 #pragma once
 #include "paged_tiles.h"
 
@@ -25,8 +25,8 @@ template <class C, int EP, int keys> struct PagedBlock {
   const PagedItem& item;
   int group, rows;
 
-  // Loads slot, position and number of visible keys of the item's tokens. Returns the number of keys that the item's
-  // last row sees.
+  // Loads the slot and the position of each token of the item. Returns the largest number of keys that a row of the
+  // item sees.
   __device__ int open(const Planner& planner) const {
     const int i = threadIdx.x;
     if (i < item.end - item.begin) {
@@ -150,7 +150,7 @@ template <class C, int EP, int keys> struct PagedBlock {
             pack_bf16(s[n][2 * r], s[n][2 * r + 1]);
   }
 
-  // Stores in the workspace the chunk's result for the rows that see the chunk.
+  // Stores the chunk's result in the workspace, for the rows that see the chunk.
   template <int N> __device__ void keep(const Softmax<N>& softmax, const int (&row)[2], int column) const {
     const int t = threadIdx.x % 4;
 #pragma unroll
@@ -191,8 +191,8 @@ template <class C, int EP, int keys> struct PagedBlock {
     }
   }
 
-  // Called when the item's results are in the workspace. For each token, the block that finishes the token's last
-  // outstanding chunk merges the results of all chunks of this token.
+  // Called after the item's results have been written to the workspace. For each token, the block that finishes the
+  // token's last outstanding chunk merges the results of all chunks of this token.
   __device__ void arrive() const {
     const int i = threadIdx.x;
     __threadfence();

@@ -1,13 +1,13 @@
 // Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
 // device memory, so the host needs no plan and no lengths of sequences.
 //
-// Keys are divided at absolute positions into chunks of 256. An item is (key-value head, tile of query rows, chunk).
-// The partial results of a row are always merged in the order of the chunks, no matter which blocks computed the
-// chunks. So the plan affects the speed, but never the result.
+// A chunk has 256 keys and starts at a position that is a multiple of 256. An item is (key-value head, tile of query
+// rows, one chunk or all chunks). The partial results of a row are always merged in the order of the chunks, no matter
+// which blocks computed the chunks. So the plan affects the speed, but never the result.
 //   split sequence     every chunk is a separate item, whose result goes to a slot of the workspace. The block that
 //                      finishes the last chunk of a token merges the results of all chunks of this token.
 //   other sequence     one item computes all chunks of its tile.
-//   prefix group       the chunks that lie entirely in the shared blocks are computed once, for the rows of all
+//   prefix group       the chunks that lie entirely in the shared prefix are computed once, for the rows of all
 //                      sequences of the group.
 // A sequence is split if its tokens fit into one tile. All sequences are split if the tiles of unsplit sequences would
 // not occupy all multiprocessors. No sequence is split if the workspace has too few slots.
@@ -18,11 +18,11 @@
 //   1              1            699       3             18                         8 heads × chunk 2               3
 //   2              1            300       2              0                         8 heads × chunks 0, 1           6
 //   3             40             39       1              0                         8 heads × 3 tiles              -1
-// If no sequence was split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
-// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys. These
-// keys contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one
-// chunk only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence the head varies fastest, then the
-// chunk, then the tile. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of
+// If no sequence were split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
+// split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
+// contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
+// only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence, the items are ordered by tile, then by
+// chunk, then by head. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of
 // sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
@@ -36,7 +36,7 @@ struct PagedShape {
   int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 
-// One entry per sequence, in shared memory.
+// Arrays in shared memory with one entry per sequence.
 struct PagedPlan {
   int* item_end;  // number of items of sequences 0 .. s; a group's shared items count for its first sequence
   int* slot;  // first slot, or -1 if not split; token i and chunk c use slot + i·chunks + c
@@ -93,8 +93,8 @@ class Planner {
 
   // Fills the plan; the last value of item_end is the number of items.
   __device__ void run() {
-    // all: slots needed to split all sequences. small: slots needed to split only the sequences with one tile. unsplit:
-    // number of tiles if no sequence is split.
+    // all: slots needed to split all sequences. small: slots needed to split only the sequences that fit into one tile.
+    // unsplit: number of tiles if no sequence is split.
     int all = 0, small = 0, unsplit = 0;
     for (int s0 = 0, head = -1; s0 < S_; s0 += plan_threads) {
       const int s = s0 + threadIdx.x, n = tokens(s);

@@ -1,12 +1,12 @@
 // Loads tiles of keys and values from the paged cache for the tensor core. Asynchronous copies alternate between two
-// stages of shared memory. If the cache is fp8, a further pass converts the values of a stage to bf16.
+// stages of shared memory. If the cache is fp8, a further pass converts the elements of a stage to bf16.
 #pragma once
 #include "flash.h"
 #include "paged_plan.h"
 
 constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
 
-// The shared memory of a block; the plan is stored behind it. keys_ is the number of keys per tile: 64, or 32 on a
+// The shared memory of a block; the plan is stored after it. keys_ is the number of keys per tile: 64, or 32 on a
 // device with too little shared memory.
 template <class C, int EP, int keys_> struct PagedShared {
   static constexpr int row_bytes = EP * sizeof(C) + 16, keys = keys_;
@@ -40,7 +40,7 @@ template <class C, int EP, int keys> class PagedTiles {
   }
 
   // Starts the asynchronous copies of a tile: one copy group for the keys and one for the values. Keys and values at
-  // positions from the limit on become 0, as do columns from E on.
+  // positions >= limit become 0, as do columns >= E.
   __device__ void fetch(int tile, bool valid) {
     for (int part = 0; part < 2; ++part) {
       if (valid) fetch_part(tile, part);

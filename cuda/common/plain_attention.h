@@ -1,6 +1,6 @@
 // Attention without the tensor core, for f32 and for head sizes that the tensor core kernels do not support. One warp
-// computes a query row. Keys are read in tiles of 32 at absolute positions. For the scores each lane handles one key;
-// for the values each lane handles every 32nd element.
+// computes a query row. Keys are read in tiles of 32, which start at multiples of 32. For the scores each lane handles
+// one key; for the weighted sum of the values each lane handles every 32nd column.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"

@@ -1,7 +1,7 @@
 // The gradients of attention without the tensor core. One warp computes the gradient of one query row, or of one key
 // row and its value row. For a query row the warp reads the keys in tiles of 32, and for a key row it reads the queries
 // in tiles of 32. For the scores each lane handles one row of the tile; for the sums each lane handles every 32nd
-// element.
+// column.
 #pragma once
 #include "plain_attention.h"
 #include "sequence_tiles.h"
@@ -50,15 +50,14 @@ template <class X> struct PlainBackward {
   float scale;
 };
 
-// p and ds of one (query, key) pair, computed from the query's q and dy and the key's k and v. One of the two pairs (q,
-// dy) and (k, v) is in shared memory.
+// For one (query, key) pair: the softmax weight p and the gradient ds of the score. score is scale·q·k, and dp is dy·v.
 struct PlainGradient {
   float p, ds;
   __device__ PlainGradient(float score, float lse, float dp, float delta)
       : p(expf(score - lse)), ds(p * (dp - delta)) {}
 };
 
-// Two rows of shared memory per warp.
+// Shared memory of a warp: q and dy of its query, or k and v of its key.
 using PlainRows = float[2][max_head_dim];
 
 template <class X>

@@ -60,7 +60,7 @@ inline ingrain_status check_product(ingrain_context* ctx, const ingrain_weight* 
 }
 
 // Returns whether cuBLASLt can compute the product. Operand a must be bf16, and all operands must be 16-byte aligned.
-// If b is bf16, lda, ldb, N and chunk must be multiples of 8; if b is fp8 (quantized.h), they must be multiples of 16.
+// lda, ldb, ldd, N and chunk must be multiples of 8 if b is bf16, and of 16 if b is fp8 (quantized.h).
 inline bool fits_library(const Product& p) {
   if (p.a_dtype != INGRAIN_BF16 || (p.b_dtype != INGRAIN_BF16 && p.b_dtype != INGRAIN_F8E4M3)) return false;
   const int64_t piece = p.b_dtype == INGRAIN_BF16 ? 8 : 16;

@@ -45,8 +45,8 @@ class SequenceTiles {
 };
 
 // Writes the number of blocks to launch for a kernel that processes items: two per multiprocessor. The host does not
-// know the number of items at the launch, so the blocks process items in rounds until no item is left. A block computes
-// whole results, so the bits do not depend on the number of blocks.
+// know the number of items at the launch, so the blocks process items in rounds until no item is left. One block
+// computes each result completely, so the bits of a result do not depend on the number of blocks.
 inline ingrain_status persistent_blocks(ingrain_context* ctx, unsigned* blocks) {
   DeviceLimits device;
   const ingrain_status status = device_limits(ctx, &device);
@@ -61,8 +61,8 @@ __device__ __forceinline__ int item_of_round(int round) {
   return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
 }
 
-// Starts copying `rows` rows of E elements, row distance ld, to a tile with rows of EP elements. Rows from `count` on
-// do not exist in memory and become zeros.
+// Starts copying `rows` rows of E elements, which are ld elements apart, to a tile with rows of EP elements.
+// Rows >= count do not exist in memory and become zeros.
 template <int EP, int rows, int threads>
 __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first, int64_t ld, int count) {
   constexpr int units = EP / 8, step = threads / units;
@@ -74,8 +74,8 @@ __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first,
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, r + i < have);
 }
 
-// Offsets of q, k and v in packed rows. Query row r of a key-value head is token r / group, query head r % group of the
-// key-value head's group.
+// Offsets of q, k and v in packed rows. Query row r of a key-value head belongs to token r / group and to query head
+// r % group of the key-value head's group.
 struct PackedHeads {
   int H, K, E, group;
 
@@ -91,7 +91,7 @@ struct PackedHeads {
   }
 };
 
-// Returns whether the tensor core kernels for training support this case; plain_attention.h computes other cases.
+// Returns whether the tensor core kernels for training support this case; plain_attention.h computes all other cases.
 inline bool fits_tensor_core(int32_t dtype, int64_t group, int64_t E, const void* qkv, const void* other) {
   return dtype == INGRAIN_BF16 && E % 16 == 0 && E <= 128 && group <= 64 && fits_vectors<bf16>(E, qkv, other);
 }

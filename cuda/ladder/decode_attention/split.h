@@ -1,4 +1,4 @@
-// Used by the rungs that split a sequence's cache into chunks. Stores the partial result of each chunk and merges the
+// For the rungs that split a sequence's cache into chunks: stores the partial result of each chunk and merges the
 // partial results in the order of the chunks (Dao et al. 2023, Flash-Decoding).
 #pragma once
 #include "kv_cache.h"

@@ -1,7 +1,7 @@
 // decode attention, rung 1: one block computes one query head of one token, in steps of 128 keys. A thread computes the
-// whole dot product of one key, so adjacent threads read different rows and loads are not coalesced. Each of the query
-// heads that share a key-value head reads the cache again. One block processes the whole cache of a sequence, so a step
-// with few sequences leaves most of the GPU idle.
+// whole dot product of one key, so adjacent threads read different rows and loads are not coalesced. The query heads
+// that share a key-value head each read its cache separately. One block processes the whole cache of a sequence, so a
+// step with few sequences leaves most of the GPU idle.
 #include "kv_cache.h"
 #include "reduce.h"
 
