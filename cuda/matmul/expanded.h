@@ -1,7 +1,7 @@
-// expanded: products with INT8 and INT4 weights. A part of the weight is converted to bf16 in the workspace, then the
-// product with this part is computed as with a bf16 weight. The parts are slabs of the product's columns: output
-// features, or for dX input features. The bits of a result do not depend on the size of the slabs, except where
-// cuBLASLt chooses different algorithms for them.
+// expanded: products with INT8 and INT4 weights. The weight is processed in slabs. Each slab is converted to bf16 in
+// the workspace and then multiplied like a bf16 weight. A slab contains some of the product's columns: output features,
+// or input features for dX. The bits of a result do not depend on the size of the slabs, except where cuBLASLt chooses
+// different algorithms for different sizes.
 #pragma once
 #include "blas_lt.h"
 #include "groups.h"
@@ -11,7 +11,7 @@ namespace expanded {
 constexpr int threads = 256;
 constexpr int64_t library_bytes = 32 << 20, most_bytes = 256 << 20;  // of the workspace: for cuBLASLt, for a slab
 
-// out (rows, columns) = rows [row, ..) and columns [column, ..) of w. One block per 256 columns of a row.
+// out (rows, columns) = the part of w that starts at element (row, column). One block per 256 columns of a row.
 template <class E>
 __global__ void __launch_bounds__(threads) expand(E* out, Groups w, int64_t row, int64_t column, int64_t columns) {
   const int64_t c = static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x;
@@ -23,7 +23,7 @@ inline int64_t scratch_bytes(int64_t rows, int64_t columns) {
   return library_bytes + (bytes < most_bytes ? bytes : most_bytes);
 }
 
-// Computes p, whose b is the weight w: (N, K) as stored if p.b_transposed, else (K, N).
+// Computes the product p, where b is the weight w. w has shape (N, K) if p.b_transposed is true, else (K, N).
 inline ingrain_status multiply(ingrain_context* ctx, const Product& p, const ingrain_weight* w) {
   char* scratch = nullptr;
   int64_t bytes = 0;

@@ -1,9 +1,9 @@
 // few_rows: matrix products of 1 to 16 rows of x. Most of the time is spent on reading the weight.
 //
 // Operands: the weight is the left operand of mma m16n8k16 and x is the right one, so weight rows are rows of the mma
-// result and tokens are its columns. The columns of w and x may be assigned to the instruction's values of k in any
-// way, if w and x use the same assignment. So a lane uses 16 contiguous bytes of its weight row for the values of k
-// that the instruction assigns to this lane, and reads the same columns of x.
+// result and tokens are its columns. The columns of w and x may be assigned to the instruction's k indices in any way,
+// if w and x use the same assignment. So each lane reads 16 contiguous bytes of its weight row, uses these columns for
+// the k indices of this lane, and reads the same columns of x.
 //
 // Tiling: a tile is 16·M rows of the weight. The columns of a tile are divided into turns. A turn has 128 bytes of each
 // row. The turns are assigned cyclically to the eight warps of a block. At the end the sums of the warps are added in
@@ -34,7 +34,7 @@ template <class S> __device__ __forceinline__ float total(const float* partial, 
   return sum;
 }
 
-// Adds the sums of the warps in ascending order of the warps and writes y for the weight rows from `first` on.
+// Adds the sums of the warps in ascending order of the warps and writes the outputs, the first of which is `first`.
 template <class S> __device__ __forceinline__ void write(const Arguments& a, const float* partial, int64_t first) {
   constexpr int rows = S::gated ? 16 : 16 * S::together;
   const int64_t width = S::gated ? a.N / 2 : a.N;
@@ -85,7 +85,7 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   char* const shared = dynamic_shared<char>();
   char* const ring = shared + threadIdx.x / 32 * S::ring;
   float* const partial = reinterpret_cast<float*>(shared + warps * S::ring);
-  // All warps have the same number of turns.
+  // All warps execute the same number of turns; a turn after the last column adds zeros.
   const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
   const Places<S> at;
@@ -111,8 +111,8 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   copy_wait<0>();
 }
 
-// Starts at most as many blocks as run at the same time: the smallest number of blocks for which the largest number of
-// tiles per block is as small as with all of them.
+// Let n be the number of blocks that can run at the same time. Launches the smallest number of blocks that needs no
+// more tiles per block than n blocks would need.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
   using S = Shape<W, gated, M, TILES, deep>;
@@ -151,7 +151,7 @@ inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t 
 }
 
 // y (T, N) = beta·y + x · Wᵀ. If partial is true, y is (C / chunk, T, N) f32, one product per chunk. If gated is true,
-// y (T, N / 2) = silu(gate)·up.
+// y (T, N / 2) = silu(gate)·up, where gate and up are the two halves of the columns of x · Wᵀ.
 template <bool gated>
 ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w, int32_t y_dtype, int64_t T,
                    float beta, bool partial) {

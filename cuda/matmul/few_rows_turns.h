@@ -43,8 +43,8 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
   static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
 };
 
-// The addresses from which a lane copies next, and the numbers of rows and columns of w that remain from these
-// addresses on. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
+// The addresses from which a lane copies next, and the numbers of rows and columns of w that are left from there to the
+// end. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
   const typename S::W* w;  // if gated: in the rows of gate
   const bf16* x;
@@ -65,15 +65,15 @@ template <class S> __device__ __forceinline__ void open(Source<S>& from, const A
   if (tile >= a.tiles) from.columns = -(1 << 30);  // nothing is read past the last tile
 }
 
-// Hides from the compiler how i was computed. The compiler cannot compute i again, so it keeps i in a register. The
-// value of i does not change.
+// Hides from the compiler how i was computed, without changing i. The compiler then keeps i in a register instead of
+// computing it again.
 __device__ __forceinline__ void opaque([[maybe_unused]] int& i) {
 #ifndef INGRAIN_SIMT
   asm volatile("" : "+r"(i));
 #endif
 }
 
-// Offsets in a slot of the pieces that a lane copies and reads, which are computed once.
+// Offsets, within a slot, of the pieces that a lane copies and reads. They are computed once.
 template <class S> struct Places {
   int copy_w, copy_x, w, x;  // w and x: the first piece of u = 0; an XOR with 64 (or 16) gives the other piece
 
@@ -121,7 +121,7 @@ template <class S> __device__ __forceinline__ void advance(Source<S>& from, cons
   from.columns -= warps * S::turn;
 }
 
-// Converts a lane's 16 bytes to pairs of bf16. For fp8, each four columns become the pairs (0, 2) and (1, 3).
+// Converts a lane's 16 bytes to pairs of bf16. For fp8, each group of four columns becomes the pairs (0, 2) and (1, 3).
 __device__ __forceinline__ void pairs_of(unsigned (&pairs)[4], const uint4& v, const bf16*) {
   pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
 }
@@ -129,8 +129,8 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
   widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
 }
 
-// Returns the lower (0x5410) or the upper (0x7632) halves of two words by one instruction. For plain C++ the compiler
-// emits several instructions.
+// Returns the lower (0x5410) or the upper (0x7632) halves of two words, with one instruction. From plain C++ the
+// compiler would generate several instructions.
 template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
 #ifdef INGRAIN_SIMT
   return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
@@ -180,8 +180,8 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
   }
 }
 
-// Multiplies the data of one turn, which is in a slot of the ring. As soon as the data is in registers, the slot is
-// refilled from `from`.
+// Multiplies the data of one turn, which is in a slot of the ring. As soon as the data is in registers, copies from
+// `from` refill the slot.
 template <class S>
 __device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
                                      const Arguments& a, const Places<S>& at) {

@@ -3,7 +3,7 @@
 // Shapes   a (M, K), b (K, N), each may be stored transposed · d (M, N) or (K / chunk, M, N)
 // Types    a f32|bf16, b f32|bf16|f8e4m3, d f32|bf16, sums f32
 // Needs    nothing, scratch 0   Mapping  one block per tile of 64 × 64; a thread computes 4 × 4 elements
-// Bound    2·M·N·K flops without the matrix unit                   Oracle libtorch linear  Test MatmulParityTest
+// Bound    2·M·N·K flops without the tensor core                   Oracle libtorch linear  Test MatmulParityTest
 #include "dtype.h"
 #include "product.h"
 
@@ -17,7 +17,7 @@ template <class E> struct Walk {
   int64_t rows, step, k_step;
 };
 
-// Copies rows [first, first + 64) and values [k, k + 16) of an operand to shared memory (16, 64), with zeros outside
+// Copies rows [first, first + 64) and columns [k, k + 16) of an operand to shared memory (16, 64), with zeros outside
 // the operand. Adjacent threads read adjacent addresses.
 template <class E>
 __device__ __forceinline__ void read_tile(float (*out)[tile + 4], const Walk<E>& walk, int64_t first, int64_t k,

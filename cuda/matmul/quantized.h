@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(1024)
     if (first + i * step < K) write(kept[i], first + i * step);
   for (int64_t k = first + held * step; k < K; k += step) write(load<8>(in + k), k);
 }
-// Returns the number of threads, at most 1024, whose registers together can hold a row of K elements.
+// Returns the number of threads whose registers together can hold a row of K elements, but at most 1024.
 inline unsigned quantize_threads(int64_t K) {
   const int64_t wanted = (K + 8 * held - 1) / (8 * held);
   return static_cast<unsigned>(wanted >= 1024 ? 1024 : (wanted + 31) / 32 * 32);
@@ -138,7 +138,7 @@ inline ingrain_status take_workspace(ingrain_context* ctx, Scratch* scratch, int
   return INGRAIN_OK;
 }
 
-// Returns the product that computes partial sum s of p, or p itself if there are no chunks.
+// Returns the product for chunk s of p, or p itself if p.partial is false.
 inline Product part_of(const Product& p, int64_t s) {
   Product part = p;
   part.K = p.partial ? p.chunk : p.K;
@@ -150,7 +150,7 @@ inline Product part_of(const Product& p, int64_t s) {
   return part;
 }
 
-// Returns the part of the product p that computes rows [first, first + rows) of its result.
+// Returns the product for rows [first, first + rows) of the result of p.
 inline Product rows_of(const Product& p, int64_t first, int64_t rows) {
   Product part = p;
   part.M = rows;
@@ -171,7 +171,7 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
 
 // Computes the product that p describes, some rows at a time. Operand a is already fp8. cuBLASLt multiplies without the
 // scales, and then a kernel applies the scales. If cuBLASLt does not support the product at all, the plain kernel
-// computes `plain`, which is the same product with the unquantised a.
+// computes `plain`, which is the same product before a was quantised.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);

@@ -6,7 +6,8 @@
 // Needs    step >= 1; scratch of gradient_norm: 1024 f64 of the workspace
 // Mapping  one thread per 16 bytes; Σ: at most 1024 chunks (the number depends only on n) with one block per chunk,
 //          then one block that adds the sums of the chunks
-// Bound    memory: 7·n elements per step, n and 2·n        Oracle native/ops/adamw.cc  Test AdamwParityTest
+// Bound    memory: 7·n elements for a step, n for the norm, 2·n for clipping
+// Oracle   native/ops/adamw.cc                             Test   AdamwParityTest
 #include "dtype.h"
 
 #include <cmath>

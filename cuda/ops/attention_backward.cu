@@ -8,8 +8,8 @@
 // Mapping  delta: one warp or half a warp per (token, head) · dk, dv: a block of eight warps computes 64 keys of one kv
 //          head. It processes the query heads in order, 64 tokens at a time. Warps 0 to 3 sum over the first 32 of
 //          these tokens and warps 4 to 7 over the last 32. At the end the two sums are added · dq: (kv head, 64 query
-//          rows) per block of four warps, 32 keys at a time. Scores are computed twice, so that one block computes each
-//          sum, in a fixed order
+//          rows) per block of four warps, 32 keys at a time. Both kernels compute the scores, so that one block
+//          computes each sum, in a fixed order
 // Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest
@@ -51,14 +51,14 @@ __device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
 // On devices with too little shared memory for two stages, the kernel uses one stage and waits while this stage is
-// loaded. At the end the two halves of the block exchange their sums in the same memory.
+// loaded. At the end the two halves of the block use the same memory to exchange their sums.
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
   float terms[stages][2][tokens];  // [stage][lse in base 2, delta]; the values for tokens that do not exist make p 0
 };
 
-// Starts copying q and dy of the tokens from t on, for one query head.
+// Starts copying q and dy of the stage's tokens, the first of which is t, for one query head.
 template <int EP, int stages>
 __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at,
                                               int h, int t, int stage) {
@@ -69,7 +69,7 @@ __device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, con
                                       at.length - t);
 }
 
-// Returns this thread's entry of KeyShared::terms for the tokens from t on.
+// Returns this thread's entry of KeyShared::terms for a stage whose first token is t.
 __device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
   const int r = threadIdx.x % tokens;
   const bool delta = threadIdx.x >= tokens;
@@ -105,7 +105,7 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   weigh<EP>(dk, left, q);
 }
 
-// `give` and `take` exchange sums between the two halves of the block. Then each half completes one of the two
+// `give` and `take` exchange sums between the two halves of the block, so that each half completes one of the two
 // gradients.
 template <int N> __device__ __forceinline__ void give(float* sums, const float (&x)[N][4]) {
 #pragma unroll

@@ -1,4 +1,4 @@
-// attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
+// attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once per group.
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]
 //   Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
@@ -8,7 +8,7 @@
 //          one warp per row
 // Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps with 16 rows each, or four
 //          warps that share 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
-// Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
+// Bound    decode: one read of the cache; prefill: 4·E FLOP per (row, key)
 // Oracle   native/ops/attention_paged.cc
 // Test     AttentionPagedParityTest
 #include "counters.h"
@@ -59,7 +59,7 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
-// Divides the workspace into the arrays of partial results, which all blocks share.
+// Divides the workspace into arrays of partial results, which all blocks share.
 void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
@@ -72,7 +72,7 @@ void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
 }
 
-// Returns INGRAIN_UNSUPPORTED if a block cannot have enough shared memory.
+// Returns INGRAIN_UNSUPPORTED if the device has too little shared memory for one block.
 template <class C, int EP, int keys>
 ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments, const DeviceLimits& device) {
   const ingrain_batch& batch = arguments.batch;

@@ -1,14 +1,14 @@
 // collectives: communication between the ranks of a tensor-parallel model. A rank is a thread of this process with its
 // own context.
 //   all_reduce: y = Σ of partials over ranks, then chunks       all_gather: y = every rank's x, concatenated
-//   reduce_scatter: y = this rank's slice of that sum           broadcast: y = the root's x
+//   reduce_scatter: y = this rank's slice of all_reduce's y     broadcast: y = the root's x
 // Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
 // Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls and allocates nothing between these calls. An allocation may wait until all
 //          kernels of the device have ended, and one of these kernels may wait for another rank
 // Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
 //          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
-//          shots). Both add in the same order. Other buffers: staged (staged.h). NCCL computes the
+//          shots). Both variants add in the same order. Other buffers: staged (staged.h). NCCL computes the
 //          collectives for which Peers::route chooses it.
 //          Round counters are in device memory, so that graphs can be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements per rank with one shot, (chunks + 1)·n with two

@@ -28,7 +28,7 @@ __device__ __forceinline__ void fetch(bf16 (*to)[stride], int all, int rows, int
   }
 }
 
-// Adds a lane's part of the scores to the softmax of one row: raises the maximum, replaces the scores by weights and
+// Adds a lane's part of the scores to the softmax of one row: updates the maximum, replaces the scores with weights and
 // returns the factor by which all earlier sums must be multiplied.
 __device__ __forceinline__ float update_softmax(float& top, float& total, float (&score)[4]) {
   float next = fmaxf(fmaxf(score[0], score[1]), fmaxf(score[2], score[3]));
@@ -78,7 +78,7 @@ __device__ __forceinline__ void weigh(unsigned (&terms)[2][4], float (&shrink)[2
   }
 }
 
-// Adds the weighted values of this warp's 16 keys to the sums.
+// Rescales the sums and adds the weighted values of this warp's 16 keys.
 template <int EP>
 __device__ __forceinline__ void add_values(Running<EP>& running, const unsigned (&terms)[2][4],
                                            const float (&shrink)[2], const Shared<EP>& shared, int E) {

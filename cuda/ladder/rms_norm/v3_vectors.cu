@@ -1,6 +1,6 @@
-// rms_norm, rung 3: an access has 16 bytes, the row stays in registers after its sum has been computed, and shuffles
-// add up the threads' sums. So there is one barrier per row and x is read once. One optimisation of the built-in op is
-// missing: this kernel loads w from L2 again for each row, while the built-in op keeps w in registers.
+// rms_norm, rung 3: each access has 16 bytes, the row stays in registers until it is scaled, and shuffles add up the
+// threads' sums. So there is one barrier per row and x is read once. One optimisation of the built-in op is missing:
+// this kernel loads w from L2 again for each row, while the built-in op keeps w in registers.
 #include "dtype.h"
 #include "reduce.h"
 
