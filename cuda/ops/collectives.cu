@@ -66,14 +66,14 @@ template <class... P> bool aligned(int64_t elements, int64_t multiple, const P*.
   return elements % multiple == 0 && (... && (reinterpret_cast<uintptr_t>(pointers) % 16 == 0));
 }
 
-// Returns the number of blocks for a collective in place. All ranks need the same number of blocks, so this number does
-// not depend on the alignment of a rank's buffers.
+// Returns the number of blocks for an in-place collective. All ranks need the same number of blocks, so this number
+// does not depend on the alignment of a rank's buffers.
 unsigned blocks_in_place(int64_t bytes) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks_for(bytes, rank_threads * 16), 1, channels));
 }
 
-// The arguments of a call that computes elements [first, first + n) of the sum of partials (chunks, ld) over all ranks
-// and chunks, as y (n).
+// The arguments of a call that computes y (n) = elements [first, first + n) of the sum of partials (chunks, ld) over
+// all ranks and chunks.
 struct Sum {
   Collective op;
   void* y;
@@ -117,9 +117,9 @@ ingrain_status nccl_status(ingrain_context* ctx, const std::string& failure) {
   return failure.empty() ? INGRAIN_OK : refuse(ctx, INGRAIN_DEVICE_ERROR, "%s", failure.c_str());
 }
 
-// Computes the sum with NCCL in f32. A kernel adds this rank's chunks in the workspace, NCCL adds the sums of all
-// ranks, and a kernel converts the result to E. An all_reduce that is larger than the workspace is done in several
-// pieces.
+// Computes the sum with NCCL in f32. A kernel writes the sum of this rank's chunks to the workspace, NCCL adds the sums
+// of all ranks, and a kernel converts the result to E. An all_reduce that is larger than the workspace is done in
+// several pieces.
 template <class E> ingrain_status sum_by_nccl(ingrain_context* ctx, const Sum& s, Nccl& nccl) {
   E* const y = static_cast<E*>(s.y);
   float* const scratch = static_cast<float*>(ctx->workspace);

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int threads = 128;
 
-// The last 2·K heads of a row are the K keys and then the K values of the key-value heads. If these heads are counted
-// from the first key, the value that belongs to key h is head h + K.
+// After the query heads, a row contains K key heads and then K value heads. `head` counts from the first key head, so
+// the value of key head h is head h + K.
 template <class C, class X, int N>
 __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape shape, int H, int E) {
   const int K = static_cast<int>(shape.K), per_row = 2 * K * (E / N);
@@ -29,7 +29,7 @@ __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape
   store(reinterpret_cast<C*>(row) + e, out);
 }
 
-// A thread block copies a strip of one cache block to another cache block of the same layer.
+// A thread block copies a part of one cache block to another cache block of the same layer.
 __global__ void copy_blocks(char* cache, const int32_t* pairs, int64_t block_bytes, int64_t layer_bytes) {
   const int64_t at = (static_cast<int64_t>(blockIdx.y) * threads + threadIdx.x) * 16;
   if (at >= block_bytes) return;

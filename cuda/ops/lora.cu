@@ -26,8 +26,8 @@ constexpr int64_t token_blocks = 132 * resident_tokens;
 
 // out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if `accumulate` is true. Adjacent spans form groups
 // of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So
-// four spans of one piece give the same sum as one span of four pieces. If `out` is transposed, `width` is the number
-// of columns of the partial sums; otherwise `width` is 0.
+// four spans of one piece (128 terms) each give the same sum as one span of four pieces. If `out` is transposed,
+// `width` is the number of columns of the partial sums; otherwise `width` is 0.
 __global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
                           bool accumulate, int64_t width) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -80,8 +80,8 @@ ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::boo
 }
 
 // Computes a product with long sums: writes the partial sums of the spans to the workspace and then adds them. The
-// partial sums are (spans, rows, columns), or (spans, columns, rows) if `transposed` is true. `out` has the same shape
-// without the spans.
+// partial sums have the shape (spans, rows, columns), or (spans, columns, rows) if `transposed` is true. `out` has this
+// shape without the spans.
 template <bool transposed, class P, class Q>
 ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q q, Shape shape) {
   if (shape.rows < 1) return INGRAIN_OK;
@@ -128,7 +128,7 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
 
 int64_t whole(int64_t R) { return (R + tile - 1) / tile * tile; }
 
-// Computes a product with sums over R and adds it to a wide matrix, in one launch.
+// Computes a product whose sums run over R, and adds it to a wide matrix, in one launch.
 template <class E, class P, class Q>
 ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, const Q& q, const Shape& shape) {
   const bool wide =
@@ -138,16 +138,17 @@ ingrain_status short_sum(ingrain_context* ctx, const Add<E>& out, const P& p, co
   });
 }
 
-// Returns the number of tokens per span for a result with `rows` rows. The number of spans is large enough to occupy
-// the device with blocks, but not larger, to limit the number of partial sums.
+// Returns the number of tokens per span for a result with `rows` rows. There are just enough spans to occupy the device
+// with blocks, because more spans would need more partial sums.
 int64_t span_of_tokens(int64_t T, int64_t rows) {
   const int64_t tiles = (rows + tile - 1) / tile, most = (T + piece * pieces - 1) / (piece * pieces);
   const int64_t wanted = enough_blocks / tiles < 1 ? 1 : enough_blocks / tiles, spans = wanted < most ? wanted : most;
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Computes scale · uᵀ·p, summed over all tokens, and adds the result to `out`. The shape of `out` is (R, columns), or
-// (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if token_sums does not support these sums.
+// Computes scale · uᵀ·p, where u and p are members of `sums` and have one row per token, and adds the result to `out`.
+// The shape of `out` is (R, columns), or (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if
+// token_sums does not support these sums.
 ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
   void* workspace = nullptr;
   int64_t bytes = 0;
@@ -168,7 +169,7 @@ ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool
 }
 
 // Checks `column` and `columns`. If C is a multiple of eight, the kernels compute the mask for four elements at a time.
-// So in every row the band must begin at a multiple of four.
+// So the columns of this rank must begin at a multiple of four in every row.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
   if (C % 8 != 0 || (column % 4 == 0 && columns % 4 == 0)) return INGRAIN_OK;
   return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "lora: column %lld of %lld columns: expected multiples of 4",

@@ -2,7 +2,7 @@
 //   y = beta·y + x · Wᵀ    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
-// Needs    C % chunk == 0; scratch: fp8 weights from 17 rows on, int8 and int4 weights, ingrain_matmul_workspace_bytes
+// Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8 weights from 17 rows on and int8|int4
 // Mapping  x bf16: up to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
 //          matmul/quantized.h; int8 and int4 weights, for any number of rows: matmul/expanded.h). Products that none of
 //          them supports (f32, odd row sizes): matmul/matmul_plain.cu

@@ -2,7 +2,7 @@
 //   dx = beta·dx + dy · W    dw += dyᵀ · x
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C), row-major · dw (N, C) f32
 // Types    dx, dy, x f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
-// Needs    scratch: fp8, int8 and int4 weights, ingrain_matmul_workspace_bytes with backward
+// Needs    scratch: ingrain_matmul_workspace_bytes with `backward` for fp8, int8 and int4 weights
 // Mapping  dy bf16: cuBLASLt (fp8 weights: each call transposes them, matmul/quantized.h; int8 and int4 weights: each
 //          call expands them, matmul/expanded.h); f32 and rows of odd sizes: matmul/matmul_plain.cu
 // Bound    2·T·N·C flops each   Oracle native/ops/matmul_backward.cc   Test MatmulParityTest

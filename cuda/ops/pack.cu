@@ -1,4 +1,4 @@
-// pack: copies rows of a row-major matrix into a weight, in the weight's dtype. On GPUs both layouts are row-major.
+// pack: copies rows of a row-major matrix into a weight, in the weight's dtype. On GPUs a weight is also row-major.
 // pack_quantized: copies rows that are quantised already.
 //   w[row + r, c] = source[r, c], rounded to nearest even
 //   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]    int8, int4: see ingrain_pack in ingrain.h
@@ -17,7 +17,8 @@ namespace {
 constexpr int threads = 256;
 constexpr float largest_fp8 = 448;
 
-// Runs body(c, v) over this thread's part of a row, where v has the N values from column c on. C is a multiple of N.
+// Calls body(c, v) for this thread's part of a row, N columns at a time. v contains the values from column c on. C is a
+// multiple of N.
 template <int N, class S, class Body>
 __device__ __forceinline__ void over_row(const S* x, int64_t C, const Body& body) {
   for (int64_t c = threadIdx.x * N; c < C; c += threads * N) body(c, load<N>(x + c));
@@ -53,13 +54,13 @@ template <class S, int N> __global__ void scale_rows(fp8* w, float* scales, cons
   });
 }
 
-// round(x) within [low, high]; low for a NaN.
+// Returns x, rounded and then clamped to [low, high]. A NaN gives low.
 __device__ __forceinline__ int rounded_within(float x, float low, float high) {
   return static_cast<int>(fminf(fmaxf(rintf(x), low), high));
 }
 
-// Quantises rows of source to rows [row, ..) of w, one group per thread. A thread writes whole bytes, because a group
-// has an even number of columns or is the last of its row.
+// Quantises rows of source to the rows of w from `row` on, one group per thread. A thread writes whole bytes, because a
+// group has an even number of columns or is the last of its row.
 template <class S> __global__ void quantize_groups(Groups w, const S* source, int64_t row, int64_t rows, int64_t ld) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (i >= rows * w.n) return;

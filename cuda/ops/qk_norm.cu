@@ -1,6 +1,6 @@
 // qk_norm: RMSNorm of each query and key head, before rope.                         Qwen3, arXiv:2505.09388, section 2
 //   per head   y = x·rstd·w   rstd = (mean x² + eps)^-½   dx = rstd·(w·dy − x̂·mean(w·dy·x̂))   dw += Σ_t,h dy·x̂
-//   x̂ = x·rstd; w is q_norm for query heads, k_norm for key heads; values are copied
+//   x̂ = x·rstd; w is q_norm for query heads, k_norm for key heads; value heads are copied
 // Shapes   x, y, dx (T, (H + 2K)·E) · q_norm, k_norm, dq_norm, dk_norm (E) · rstd (T, H + K), row-major
 // Types    f32|bf16, sums, rstd and the weights' gradients f32
 // Needs    nothing (16-byte accesses if E and the pointers allow); scratch for the weights' gradients: see

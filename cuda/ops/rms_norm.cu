@@ -2,7 +2,7 @@
 //   y = x·rstd·w   rstd = (mean x² + eps)^-½   dx = dresidual + rstd·(w·dy − x̂·mean(w·dy·x̂))   dw += Σ dy·x̂
 //   x̂ = x·rstd
 // Shapes   x, y, h, residual (T, D) · w (D) · rstd (T), row-major      Types  f32|bf16, sums and rstd f32
-// Needs    D < 2³¹; h is rounded to its dtype before the norm, so that y is bitwise rms_norm_forward(h)
+// Needs    D < 2³¹; h is rounded to its dtype before the norm, so that y is bitwise equal to rms_norm_forward(h)
 //          scratch for dw: see common/column_sums.h
 // Mapping  a block computes one row after another and keeps w and the row in registers. The number of threads depends
 //          only on D, so the bits of a row do not depend on T · dw: common/column_sums.h

@@ -82,7 +82,7 @@ template <bool staged> struct Row {
 
   __device__ float logit(int id) const { return staged ? x[id / length * stride + id % length] : x[id]; }
 
-  // Combines the values of all warps by `join` and returns the result to every thread.
+  // Combines the values of all warps with `join` and returns the result to every thread.
   template <class Join> __device__ __forceinline__ uint64_t over_warps(uint64_t value, const Join& join) {
     const int lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (warps == 1) return value;
@@ -103,8 +103,8 @@ template <bool staged> struct Row {
     return over_warps(warp_sum(own), [](uint64_t s) { return warp_sum(s); });
   }
 
-  // Returns the first id at which the sum of the shares up to this id exceeds `target`, which must be less than the
-  // total.
+  // Returns the first id for which the sum of the shares, up to and including this id, exceeds `target`. `target` must
+  // be less than the total.
   template <class Share> __device__ int locate(uint64_t target, const Share& share) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     uint64_t own = 0;
@@ -158,7 +158,7 @@ struct Selection {
 };
 
 // Finds the threshold of a selection by bisection between the key `lowest` and the greatest key. `all` must be at least
-// the sum of the shares of all keys from `lowest` on.
+// the sum of the shares of all keys >= `lowest`.
 template <class N, bool staged, class Share>
 __device__ Selection select(Row<staged>& row, uint64_t target, uint32_t lowest, uint64_t all, const Share& share) {
   uint32_t low = lowest, high = to_key(row.max) + 1;
@@ -207,7 +207,8 @@ template <bool staged> __device__ Chosen choose(Row<staged>& row, const Choice& 
   const uint64_t whole = kept.lowest == 0 && weight.inverse_temperature == 1.0f ? total : 0;
   if (choice.top_p < 1.0f) {
     const double top_p = fmaxf(choice.top_p, 0.0f);
-    // The sum of all weights below `light` is less than the weight that top_p may remove; 0.5 allows for rounding.
+    // The weights below `light` sum to less than the weight that top_p may remove, so the bisection starts at `light`.
+    // The factor 0.5 allows for rounding.
     const float light = static_cast<float>(0.5 * (1.0 - top_p) * static_cast<double>(total) * 0x1p-40 / row.V);
     const uint32_t floor = max(to_key(row.max + logf(light) / weight.inverse_temperature), lowest_key + 1) - 1;
     const uint64_t target = max(static_cast<unsigned long long>(ceil(top_p * static_cast<double>(total))), 1ull);

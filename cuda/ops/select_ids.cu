@@ -1,4 +1,4 @@
-// select_ids: fills in the token ids of a step; each is an id from the host or an id that the previous step has drawn.
+// select_ids: fills in the token ids of a step; each id comes from the host or was drawn by the previous step.
 //   ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0)
 // Shapes   ids, given, source (T) · drawn (any)                    Types  i32
 // Needs    source below the length of drawn (unchecked: both are in device memory), scratch 0

@@ -26,7 +26,7 @@ constexpr int compute_32f = 68;                                                 
 constexpr int desc_trans_a = 3, desc_trans_b = 4, desc_a_scale = 17, desc_b_scale = 18;
 constexpr int desc_fast_accumulate = 25, desc_a_scale_mode = 31, desc_b_scale_mode = 32;
 constexpr int layout_batch_count = 5, layout_batch_stride = 6;  // cublasLtMatrixLayoutAttribute_t
-// cublasLtMatmulPreferenceAttributes_t; prefer_alignment is for A, and the next numbers are for B, C and D
+// cublasLtMatmulPreferenceAttributes_t; prefer_alignment applies to A, and the next three numbers apply to B, C and D
 constexpr int prefer_workspace = 1, prefer_reduction = 3, prefer_alignment = 5;
 constexpr uint32_t reduce_in_f32 = 2;  // cublasLtReductionScheme_t: COMPUTE_TYPE
 constexpr int algorithm_split_k = 2;                 // cublasLtMatmulAlgoConfigAttributes_t
@@ -175,8 +175,8 @@ class BlasLt {
     *taken = status == success;
     if (*taken && ctx->tracing) trace(ctx, p);
     if (*taken) return INGRAIN_OK;
-    // In deterministic mode, an unsupported product is an error. The plain kernel must not replace the algorithm,
-    // because products with other numbers of rows may already have used the algorithm.
+    // In deterministic mode, an unsupported product is an error. The plain kernel must not be used instead, because
+    // products with other numbers of rows may already have used cuBLASLt's algorithm.
     if (status == not_supported && !ctx->deterministic) {
       plan->refused = true;
       return INGRAIN_OK;
@@ -357,7 +357,7 @@ class BlasLt {
            parts > 1;
   }
 
-  // Sets the plan's algorithm to the one algorithm of this weight. The algorithm is chosen for a fixed number of rows
+  // Sets the plan's algorithm to the fixed algorithm of this weight. The algorithm is chosen for a fixed number of rows
   // of a and checked for the actual number of rows. (For the gradient of a weight, the algorithm is chosen for the
   // actual sizes.) If cuBLASLt has no algorithm for the weight, the plan is marked as refused for every number of rows.
   // If the algorithm does not support the actual number of rows, the function returns false and sets the error text.

@@ -22,7 +22,7 @@ template <class T> __device__ __forceinline__ T load_shown(const T* p) {
   return x;
 }
 
-// Returns the sum of `parts` vectors, added for ascending k. `part(k)` loads vector k. Up to `in_flight` loads are
+// Returns the sum of `parts` vectors, added in the order of k. `part(k)` loads vector k. Up to `in_flight` loads are
 // outstanding at the same time.
 template <int W, class Part> __device__ __forceinline__ Vec<float, W> sum_in_order(int parts, const Part& part) {
   Vec<float, W> total, next[in_flight];

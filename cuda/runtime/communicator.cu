@@ -253,7 +253,7 @@ void forget_shown(ingrain_context* ctx, const void* pointer) {
 }  // namespace ingrain
 
 // A handle. The contexts that joined share ownership of the memory that the ranks expose to each other. So a rank can
-// still read this memory after the communicator was destroyed.
+// still read this memory after the communicator has been destroyed.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Peers> peers;
 };
