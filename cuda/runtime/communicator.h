@@ -62,13 +62,13 @@ class Peers {
   void set_limit(double seconds);
   // Allocates the memory that a rank exposes to the other ranks. A context that joins again keeps its earlier memory.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
-  // Connects the ranks at their first call, which waits until all ranks have joined. Sets *nccl to the NCCL
-  // communicator to use, or to null if our kernels must be used. NCCL is used in two cases: between devices without
-  // peer access, and outside of captures for messages over nccl_bytes. NCCL is never used if a rank is deterministic or
-  // two ranks share a device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank
+  // The first call waits until all ranks have joined and connects them. Sets *nccl to the NCCL communicator to use, or
+  // to null if the kernels of this library must be used. NCCL is used in two cases: between devices without peer
+  // access, and outside of captures for messages larger than nccl_bytes. NCCL is never used if a rank is deterministic
+  // or two ranks share a device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank
   // waits in NCCL for a rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
-  // Waits until the host threads of all ranks make the same call. Afterwards each of them passes this call to NCCL.
+  // Waits until the host threads of all ranks make the same call. Each thread then passes this call to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);
   // Returns the first call that this context's rank passed to NCCL in a capture, and forgets it. If there was no such
   // call, the op of the result is null. The caller that launches the graph must call meet() first, as route() does
@@ -78,7 +78,7 @@ class Peers {
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
   // Exchanges the addresses of a buffer with the other ranks.
   ingrain_status show(ingrain_context* ctx, void* pointer, int64_t bytes);
-  // Ends all present and later waits, on the host and in kernels.
+  // Ends all current and future waits, on the host and in kernels.
   void end();
   // Returns the error that a kernel of this context's rank reported, or INGRAIN_OK if there is none.
   ingrain_status check(ingrain_context* ctx);
@@ -100,8 +100,7 @@ class Peers {
   };
   // Enables access to the memory of a device if the hardware supports it; otherwise sets *reaches to false.
   static ingrain_status enable_peer(ingrain_context* ctx, int device, bool* reaches);
-  // Returns whether NCCL must be opened. This is the case if every rank has a device of its own and no rank is
-  // deterministic.
+  // Returns whether NCCL must be opened: every rank has a device of its own, and no rank is deterministic.
   bool wants_nccl() const;
   bool connect_nccl(RankMemory& own, int32_t rank);
   ingrain_status connect(ingrain_context* ctx, Call call);

@@ -38,7 +38,7 @@ std::string isa_of(const ingrain_context& context) {
 }
 #endif
 
-// Allocates the workspace and, behind it, the counters of counters.h.
+// Allocates the workspace, followed by the counters of counters.h.
 cudaError_t allocate_workspace(ingrain_context& context, int64_t bytes) {
   cudaError_t error = cudaMalloc(&context.workspace, static_cast<size_t>(bytes + counter_bytes));
   if (error == cudaSuccess)

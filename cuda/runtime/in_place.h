@@ -7,7 +7,7 @@
 
 namespace {
 
-// Runs work() between the two barriers.
+// Runs work() between the barriers at the beginning and at the end.
 template <class Work> __device__ __forceinline__ void between_meetings(const PeerTable& table, const Work& work) {
   const uint32_t round = table.rounds[blockIdx.x];
   if (barrier(table, round + 1)) {

@@ -19,8 +19,8 @@ std::vector<const void*>& kernels() {
 }  // namespace
 
 // The code that nvcc generates calls __cudaRegisterFunction for each kernel at load time. The linker option --wrap
-// redirects these calls to the function below (CMakeLists.txt). Template instances are included, so no list of kernels
-// has to be maintained.
+// redirects these calls to the function below (CMakeLists.txt). This also covers template instances, so no list of
+// kernels has to be maintained.
 extern "C" void __real___cudaRegisterFunction(void** binary, const char* host, char* device, const char* name,
                                               int thread_limit, uint3* thread, uint3* block, dim3* block_size,
                                               dim3* grid_size, int* warp_size);

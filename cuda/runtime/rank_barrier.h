@@ -60,9 +60,9 @@ __device__ __forceinline__ Reason wait_for(const PeerTable& table, const uint64_
   }
 }
 
-// Writes the reason to this rank's report unless an earlier reason is there, and makes all ranks stop waiting. Sets the
-// tag of this rank's flags to 0. A rank that reads such a flag later does not read the memory of this rank, which may
-// already be freed. Bit r of `peers` is set if rank r caused the failure.
+// Writes the reason to this rank's report unless the report already has a reason, and makes all ranks stop waiting.
+// Sets the tag of this rank's flags to 0. A rank that reads such a flag later does not read the memory of this rank,
+// which may already be freed. Bit r of `peers` is set if rank r caused the failure.
 __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, uint32_t peers, uint32_t round) {
   auto* const left = reinterpret_cast<uint32_t*>(&table.report->reason);
   if (load_acquire(left) == 0) {
@@ -79,7 +79,7 @@ __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, u
 
 // Signals to every rank that this block has reached the round, and waits for the signals of all ranks. All writes that
 // a rank made before the barrier are visible to the other ranks after the barrier. Returns false if the communicator
-// was destroyed, a rank is late or a rank made a different call; all ranks then stop waiting.
+// was destroyed, or if a rank is late or made a different call; all ranks then stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
   static_assert(max_ranks <= 32, "a lane of the first warp waits for each rank");
   __threadfence_system();

@@ -16,11 +16,11 @@ __device__ __forceinline__ char* region_of(const PeerTable& table, int rank, uin
   return table.staging[rank] + (blockIdx.x * 2 + round % 2) * region_bytes;
 }
 
-// Divides the elements of this block into slices. For each slice, calls stage(region, first, count), which fills a
-// region of the staging buffer. Then waits at the barrier of the ranks. Then calls take(round, first, count), where
-// `round` is the number of the slice. Rounds r and r + 2 use the same region. A rank reads the regions of round r
-// before it arrives at the barrier of round r + 1. A rank stages round r + 2 only after this barrier. So no rank still
-// reads the region of round r.
+// Divides the elements of this block into slices. Three steps follow for each slice. stage(region, first, count) fills
+// a region of the staging buffer. The ranks wait for each other at the barrier. take(round, first, count) reads the
+// regions of all ranks, where `round` is the number of the slice. Rounds r and r + 2 use the same region. A rank reads
+// the regions of round r before it arrives at the barrier of round r + 1. A rank stages round r + 2 only after this
+// barrier. So no rank still reads the region of round r.
 template <class Stage, class Take>
 __device__ void rounds(const PeerTable& table, int64_t n, int64_t slice, const Stage& stage, const Take& take) {
   uint32_t round = table.rounds[blockIdx.x];
@@ -113,9 +113,9 @@ __global__ void __launch_bounds__(rank_threads)
       });
 }
 
-// A slice contains the same range of elements of every chunk. Returns the number of bytes of this range in one chunk.
-// `bytes` is the length of a whole chunk. A long message is divided among all channels, that is, thread blocks. A short
-// message uses fewer channels, because a slice has at least `least_slice` bytes.
+// A slice contains the same range of elements from every chunk. Returns the size of this range in bytes. `bytes` is the
+// length of a whole chunk. A long message is divided among all channels, that is, thread blocks. A short message uses
+// fewer channels, because a slice has at least `least_slice` bytes.
 int64_t slice_bytes(int64_t bytes, int64_t chunks) {
   const int64_t even = ((bytes + channels - 1) / channels + 15) / 16 * 16, most = region_bytes / chunks / 16 * 16;
   return std::min(std::max(even, least_slice), most);

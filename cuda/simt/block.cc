@@ -69,8 +69,8 @@ struct Warp {
   alignas(64) char slots[3][33][64];
 };
 
-// Announces a switch of fibers to ThreadSanitizer. Without this call, ThreadSanitizer would confuse the stacks of the
-// fibers.
+// Tells ThreadSanitizer that the host thread switches to another fiber. Without this call, ThreadSanitizer would
+// confuse the stacks of the fibers.
 inline void announce_switch([[maybe_unused]] void* fiber) {
 #ifdef __SANITIZE_THREAD__
   __tsan_switch_to_fiber(fiber, 0);
@@ -297,8 +297,8 @@ void sync_warp(unsigned mask) {
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine) {
   Fiber& self = running();
   Warp& warp = *self.warp;
-  // A part of a warp has slots of its own. These slots must not be overwritten before all lanes of the part have read
-  // them.
+  // A part of a warp uses the third set of slots. Each lane copies the set before the second barrier, because the next
+  // exchange may overwrite it.
   if ((mask & warp.alive) != warp.alive) {
     char(&copy)[33][64] = self.others;
     memcpy(warp.slots[2][self.lane], value, bytes);
@@ -365,8 +365,8 @@ class Grid {
     return sound_;
   }
 
-  // Called at every atomic operation. At about three quarters of these operations, the function switches to the other
-  // host thread. If the launch is repeated, it switches at the same operations.
+  // Called at every atomic operation. At about three quarters of these calls, the function switches to the other host
+  // thread. If the launch is repeated, it switches at the same operations.
   void change() {
     constexpr uint64_t mixer = 0x9e3779b97f4a7c15;
     if ((++atomics_ * mixer) >> 62 == 0) return;
@@ -392,7 +392,7 @@ class Grid {
     if (!may_access(watch_.device, p)) Device::at(watch_.device).fail(cudaErrorIllegalAddress);
   }
 
-  // Called by a thread that polls while it waits for other kernels. Ends the block if the device has failed.
+  // A CUDA thread calls this function while it polls for other kernels. Ends the block if the device has failed.
   void nap() {
     ++watch_.naps;
     Fiber& self = running();

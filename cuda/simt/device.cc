@@ -64,8 +64,8 @@ cudaError_t allocate(void** pointer, size_t bytes, int device) {
   return cudaSuccess;
 }
 
-// Waits for the device, as CUDA does, and frees memory. Returns an error if the memory belongs to a device that is not
-// the current one, although CUDA would allow this.
+// Waits for the device, as CUDA does, and frees memory. Stricter than CUDA: returns an error if the memory belongs to a
+// device that is not current.
 cudaError_t release(void* pointer, bool pinned) {
   if (!pointer) return cudaSuccess;
   if (cudaError_t error = forbid_in_capture()) return error;
@@ -191,7 +191,7 @@ bool is_pinned(const void* pointer) {
 }
 
 // This function is called for each memory access that the emulator checks. For speed, the function caches the ranges
-// that it found last.
+// that it found most recently.
 bool may_access(int device, const void* pointer) {
   struct Range { const char *begin = nullptr, *end = nullptr; int device = 0; };
   static thread_local Range last[8];

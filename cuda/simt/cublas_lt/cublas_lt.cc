@@ -17,7 +17,7 @@ enum Type { f32 = 0, bf16 = 14, fp8 = 28 };
 // The products that are refused: none, products with one scale per row, or all. Products with one scale per row are
 // refused if they have at most Script::rows rows, or for any number of rows if Script::rows is 0.
 enum What { nothing, scaled, everything };
-// The call that refuses a product. before_vectors: the version of cuBLASLt has no scales per row.
+// The call that refuses a product. before_vectors: the emulated version of cuBLASLt does not support a scale per row.
 enum Where { at_heuristic, at_check, at_matmul, before_vectors };
 struct Script { uint8_t what, where; uint16_t rows; };
 std::atomic<Script> script{Script{nothing, at_heuristic, 0}};
@@ -45,7 +45,7 @@ bool refused(const Operation& o, const Layout& b, Where where) {
   return now.what == everything || (o.a_mode == 3 && (now.rows == 0 || b.columns <= now.rows));
 }
 
-// Returns success if op(A)·op(B) has the shape of D and if hardware supports the types and sizes; else an error.
+// Returns success if op(A)·op(B) has the shape of D and real GPUs support the types and sizes; else an error.
 Status consistent(const Operation& o, const Layout& a, const Layout& b, const Layout& d) {
   const uint64_t m = o.transpose_a ? a.columns : a.rows, k = o.transpose_a ? a.rows : a.columns;
   const uint64_t k_b = o.transpose_b ? b.columns : b.rows, n = o.transpose_b ? b.rows : b.columns;
