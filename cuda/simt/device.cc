@@ -238,13 +238,14 @@ extern "C" __attribute__((visibility("default"))) void simt_lose(int32_t device)
   simt::Device::at(device).fail(cudaErrorECCUncorrectable);
 }
 
-// For tests: sets the memory of a device and the shared memory of a block; 0 changes nothing.
+// For tests: sets the memory of a device and the shared memory of a block; 0 leaves a value unchanged.
 extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t memory, int32_t shared) {
   if (memory > 0) simt::memory_bytes = static_cast<size_t>(memory);
   if (shared > 0) simt::shared_optin = shared;
 }
 
-// For tests: sets the number of multiprocessors that every device reports. The fewer, the more items a block computes.
+// For tests: sets the number of multiprocessors that every device reports. With fewer of them, a block computes more
+// items.
 extern "C" __attribute__((visibility("default"))) void simt_set_multiprocessors(int32_t count) {
   simt::multiprocessors = count;
 }

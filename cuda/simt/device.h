@@ -47,11 +47,11 @@ class Device {
   static Device& at(int index);
   static Device& current() { return at(current_device()); }
 
-  // Reserves device memory for an allocation, a kernel or a graph. Returns false if too little is free.
+  // Reserves device memory for an allocation, a kernel or a graph. Returns false if too little memory is free.
   bool take(size_t bytes);
   void give_back(size_t bytes);
   size_t used();
-  // Returns whether the kernel is not yet loaded on this device, and records the kernel as loaded.
+  // Returns true if the kernel was not yet loaded on this device, and records the kernel as loaded.
   bool load(const void* kernel);
   // Loads all kernels, so that the first launch of a kernel no longer waits for the device.
   void load_all();
@@ -75,7 +75,7 @@ class Device {
   // not specify whether a call such as cudaMalloc waits for the device.
   void drain_others();
   void drain_but(std::thread::id owner);
-  // Returns the queue for the next stream that is created. Streams are assigned to queues in turn.
+  // Returns the queue for the next stream that is created. Streams are assigned to queues cyclically.
   HardwareQueue& next_queue();
 
  private:

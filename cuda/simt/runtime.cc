@@ -33,7 +33,7 @@ struct Stream {
   int device = 0;
   HardwareQueue* hardware = nullptr;
   std::mutex mutex;                   // guards `queue`
-  // Held by the thread that runs the front item; another thread may have enqueued the item.
+  // The thread that runs the front item holds this lock. Another thread may have enqueued the item.
   std::recursive_timed_mutex running;
   std::deque<Item> queue;
   std::thread::id owner;  // the thread that enqueued the last item
@@ -63,8 +63,8 @@ struct Stream {
     hardware->run_before(ticket);
     run(ticket);
   }
-  // Runs the item with this ticket, which is the first of its hardware queue. If another thread is running the item,
-  // waits for that thread instead.
+  // Runs the item with this ticket, which must be the first of its hardware queue. If another thread is running the
+  // item, this function waits for that thread instead.
   void run(uint64_t ticket) {
     const auto lock = enter();
     uint64_t now = 0;

@@ -161,14 +161,14 @@ inline Thread& self() { return *current; }
 void sync_block();
 int sync_block_count(bool predicate);  // a barrier that returns the sum of the predicates to every thread
 void sync_warp(unsigned mask);
-// Exchanges a value of at most 64 bytes with the other lanes of `mask`. Returns `slots`: until the next call, the value
-// of lane l is at `slots + 64·l`. When all lanes have written their values, `combine(slots, lanes)` is called. All
-// lanes can read the result of `combine` at `slots + combined`. For a whole warp `combine` is called once; for a part
-// of a warp, each lane calls it for its own copy of the slots.
+// Exchanges a value of at most 64 bytes with the other lanes of `mask`. Returns a pointer `slots`. Until the next call,
+// the value of lane l is at `slots + 64·l`. When all lanes have written their values, `combine(slots, lanes)` is
+// called. All lanes can read the result of `combine` at `slots + combined`. For a whole warp `combine` is called once;
+// for a part of a warp, each lane calls it for its own copy of the slots.
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-// The bytes are copied in copy_wait. Bytes from `valid` on become 0.
+// copy_wait copies the bytes. Bytes >= `valid` become 0.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
 void copy_wait(int groups);                       // copies until at most `groups` groups are outstanding

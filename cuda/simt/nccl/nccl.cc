@@ -1,6 +1,7 @@
 // An emulated NCCL that computes in host memory, for tests. A collective is an item of work in the stream of each rank.
-// The item waits for the other ranks and computes the result of its own rank. A sum adds the ranks' values from the
-// last rank to the first, so that its rounding differs from that of our kernels. A test can set the calls that fail.
+// The item waits for the other ranks and then computes the result of its rank. A sum adds the ranks' values from the
+// last rank to the first, so that its rounding differs from that of the kernels in cuda/. A test can set the calls that
+// fail.
 #include <cuda_runtime.h>
 
 #include <atomic>

@@ -1,6 +1,7 @@
-// Runs every collective in place, staged and by NCCL, also in a graph. Each rank is a thread with an emulated device.
-// The program is built with ThreadSanitizer (CMake preset "threads"), which reports unsynchronised accesses of two
-// ranks. ThreadSanitizer does not detect races within a rank, because the threads of a kernel are fibers of one thread.
+// Runs every collective in place, staged and with NCCL, both directly and in a graph. Each rank is a thread with an
+// emulated device. The program is built with ThreadSanitizer (CMake preset "threads"), which reports unsynchronised
+// accesses of two ranks. ThreadSanitizer does not detect races within a rank, because the threads of a kernel are
+// fibers of one thread.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>

@@ -8,7 +8,7 @@ namespace {
 // Returns integers that bf16 represents exactly, so that every order of summation gives the same result.
 float small(int i, int j, int salt) { return static_cast<float>((i * 7 + j * 13 + salt * 5) % 17 - 8); }
 
-// The tables of mma.m16n8k16 in the ISA: element i of a lane's fragment is at (row, column).
+// The tables of mma.m16n8k16 in the ISA: the row and the column of element i of a lane's fragment.
 int a_row(int group, int i) { return (i >= 0 && i < 2) || (i >= 4 && i < 6) ? group : group + 8; }
 int a_column(int t, int i) { return t * 2 + (i & 1) + (i < 4 ? 0 : 8); }
 int b_row(int t, int i) { return t * 2 + (i & 1) + (i < 2 ? 0 : 8); }
@@ -29,7 +29,7 @@ __global__ void product(float* out) {
 }
 
 // 1 + 16 · 2^-13 · 1.5 · 2^-15 is three quarters of the way from 1 to the next float. Rounding would give the next
-// float, but truncation gives 1. The test does the same for -1.
+// float, but truncation gives 1. The test also checks the corresponding case for -1.
 __global__ void remainders(float* out) {
   const unsigned a[4] = {pack_bf16(0x1p-13f, 0x1p-13f), pack_bf16(-0x1p-13f, -0x1p-13f), pack_bf16(0x1p-13f, 0x1p-13f),
                          pack_bf16(-0x1p-13f, -0x1p-13f)};

@@ -7,8 +7,8 @@ namespace {
 
 constexpr unsigned blocks = 24;
 
-// Records the order in which blocks start and the order in which they pass an atomic operation. Checks that each block
-// has its own shared memory.
+// Records the order in which blocks start and the order in which they execute an atomic operation. Checks that each
+// block has its own shared memory.
 __global__ void arrive(unsigned* out) {
   __shared__ unsigned own[32];
   unsigned* dynamic = reinterpret_cast<unsigned*>(simt::self().shared);

@@ -92,7 +92,7 @@ __global__ void wait_for(unsigned* flag) {
 }
 __global__ void set(unsigned* flag) { atomicExch(flag, 1); }
 
-// Tests the first launch of a kernel while another kernel runs and waits for it.
+// Tests the first launch of a kernel while another kernel runs and waits for this kernel.
 void loading() {
   cudaSetDevice(4);
   check(simt::load_all() == cudaSuccess, "all kernels are loaded at once");

@@ -15,8 +15,8 @@ import picocli.CommandLine.Parameters;
 
 @Command(name = "compare", description = {"Shows finished runs of distill side by side.",
     "Accuracy of all arms with 95 %% intervals, paired tests of the students on the same held-out questions, time, "
-            + "generated tokens, and the settings that differ. A folder of several seeds is one run, with means. No "
-            + "model is loaded."},
+            + "generated tokens, and the settings that differ. A folder of several seeds counts as one run with means. "
+            + "No model is loaded."},
         customSynopsis = "ingrain compare [OPTIONS] RUN RUN...",
         footer = {
     "  ingrain compare runs/letters runs/letters-high-rate",

@@ -36,7 +36,7 @@ import picocli.CommandLine.Option;
 @Command(name = "demo", description = {
     "Shows a distillation on a small model, in minutes on two cores.",
     "The model comes with the program (models/lab). It answers last letters and coin flips directly (System 1), in two "
-    + "steps (System 2), and directly after the distillation. The same command resumes a demo that was interrupted."},
+    + "steps (System 2), and directly again after distillation. The same command resumes an interrupted demo."},
         customSynopsis = "ingrain demo [OPTIONS]",
         footer = {
     "  ingrain demo",

@@ -38,7 +38,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(name = "devices", description = {"Lists the devices of this machine, one line each.",
     "Further lines report matrix products of a GPU that fall back to another kernel or fail, and",
     "which GPUs can access each other's memory (peer access). Ranks without peer access need NCCL.",
-    "With --model: which devices have which part of the model, and what it needs on each. Nothing is loaded."},
+    "With --model: the part of the model on each device, and the memory that it needs there. Nothing is loaded."},
         customSynopsis = "ingrain devices [OPTIONS]",
         footer = {
     "  ingrain devices",
@@ -56,7 +56,7 @@ public final class DevicesCommand implements Callable<Integer> {
 
     @Under(Heading.MODEL)
     @Option(names = "--dtype", defaultValue = "auto", paramLabel = "TYPE",
-            description = "Type of its weights: f32, bf16, fp8 (GPU only), int8, int4 or auto "
+            description = "Type of the model's weights: f32, bf16, fp8 (GPU only), int8, int4 or auto "
             + "(default: ${DEFAULT-VALUE}).")
     private String dtype;
 
