@@ -105,8 +105,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--recipe", paramLabel = "NAME",
-            description = "Take flags from an experiment of the paper (models/recipes) or from a JSON file. Flags on "
-            + "the command line win.")
+            description = "Take flags from an experiment of the paper (models/recipes) or from a JSON file; flags on "
+            + "the command line override them.")
     private String recipe;
 
     @Under(Heading.SAMPLING)
@@ -143,7 +143,7 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.TRAINING)
     @Option(names = "--train-seed", paramLabel = "S",
-            description = "Seed of training alone; with --seeds, that of the first run (default: that of --seed).")
+            description = "Seed of training only; with --seeds, that of the first run (default: that of --seed).")
     private Long trainSeed;
 
     @Under(Heading.SAMPLING)
@@ -181,8 +181,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.TRAINING)
     @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
-            description = "Number of distillations; each samples from the model of the one before (default: "
-            + "${DEFAULT-VALUE}).")
+            description = "Number of distillations; each samples from the model that the previous one trained "
+            + "(default: ${DEFAULT-VALUE}).")
     private int rounds;
 
     @Under(Heading.TRAINING)
@@ -204,8 +204,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.EVALUATION)
     @Option(names = "--control-n", paramLabel = "N",
-            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
-            + "vote on a label: the product of --n, or with --per-stage its first number).")
+            description = "Direct answers per question for the control distilled-system-1 (default: the number of "
+            + "answers that vote on a label: the product of --n, or with --per-stage its first number).")
     private int controlSamples;
 
     @Under(Heading.EVALUATION)
@@ -233,8 +233,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--from", paramLabel = "RUN",
-            description = "Take over the stages of another run that do not depend on the changed flags, such as its "
-            + "samples for another training.")
+            description = "Reuse the stages of another run that do not depend on the changed flags, such as its "
+            + "samples if only the training changes.")
     private Path fromRun;
 
     @Under(Heading.OUTPUT)
@@ -257,7 +257,7 @@ final class DistillCommand implements Callable<Integer> {
             teacher.requireNone("--dry-run");
         }
         if (full && dryRun) {
-            throw new InputException("--full: given with --dry-run, expected one of the two: the estimate is that of "
+            throw new InputException("--full: given with --dry-run, expected one of the two: the estimate is only for "
                     + "adapters");
         }
         if ((full || teacher.isFolder()) && cluster.given()) {
@@ -337,7 +337,7 @@ final class DistillCommand implements Callable<Integer> {
         return importedSamples == null || !samples.isEmpty() ? samples : List.of(ImportedAnswers.most(importedSamples));
     }
 
-    /** The flags of the run with seed {@code own}. */
+    /** The flags of the run whose seed is {@code own}. */
     private JsonNode flags(long own) {
         Map<String, Object> instead = new LinkedHashMap<>(Map.of("seed", own, "train-seed", trainSeed(own)));
         if (teacher.given()) {

@@ -23,8 +23,8 @@ import org.ingrain.model.AdapterBank;
 
 /**
  * The models that answer and the tuner that trains the students of a distillation. If the run needs only the base
- * model, sampling and training share its weights. A run needs several whole models if the teacher is another whole
- * model, or if all weights of the students are trained. Then at most one of these models is in memory at a time.
+ * model, sampling and training share its weights. If the teacher is another whole model, or if all weights of the
+ * students are trained, a run needs several whole models. Then at most one of them is in memory at a time.
  *
  * @param engine  engine of the students' base model
  * @param teacher null if the base model is the teacher
@@ -42,7 +42,7 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
                         limits(train, teacher)))) : null);
     }
 
-    /** Limits that the students' adapters and the teacher's adapter comply with. */
+    /** Limits that admit both the students' adapters and the teacher's adapter. */
     private static AdapterBank.Limits limits(TunerConfig train, OpenTeacher teacher) {
         return teacher == null ? train.limits() : train.limits().or(teacher.limits());
     }
@@ -51,7 +51,7 @@ record DistillWorkers(Engine engine, BatchFlags batch, ClusterFlags cluster, Ope
         return Engine.open(base.options().withModel(folder), new LoadProgress(folder));
     }
 
-    /** The engine properties that texts depend on, including the context length. */
+    /** The engine properties on which generated texts depend, including the context length. */
     static SortedMap<String, String> properties(Engine engine, BatchFlags batch) {
         SortedMap<String, String> all = engine.fingerprint();
         all.put("context", String.valueOf(batch.config(engine).contextLength()));

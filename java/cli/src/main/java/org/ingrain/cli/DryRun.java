@@ -23,15 +23,15 @@ import org.ingrain.train.pass.TrainingMemory;
 
 /**
  * Prints the estimated work, time and memory of a distillation. The estimate comes from short trials on this machine
- * with a few of the distillation's questions. If the model is a config without weights, the output has upper bounds
- * instead, and no times.
+ * with a few of the distillation's questions. If the model is a config without weights, the output contains upper
+ * bounds instead of estimates, and no times.
  *
  * @param recipe the recipe of the command line; null if there is none
  * @param seeds  number of runs, which are executed one after another
  */
 record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
     private static final String ROW = "%-36s %12s %12s %14s %10s  %s";
-    /** Seconds for all trials of a dry run. */
+    /** Time limit for all trials of a dry run, in seconds. */
     private static final double SECONDS = 6;
 
     int print(Seeds.Run<TunerConfig> run) {
@@ -52,7 +52,7 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
                 .map(plan -> plan.with(training)).toList();
         System.out.print(head(config, run.data()) + "\nnothing tried: " + engine.options().model()
                 + " has no weights. Calls and tokens are upper bounds: no vote stops early, every text has its maximum "
-                + "length, and a training row has at most a token per byte\n\n"
+                + "length, and a training row has at most one token per byte\n\n"
                 + table(Forecast.bounds(config, run.data())) + '\n'
                 + PlacementText.of(engine, plans));
         PlacementText.requireRoom(engine, plans);
@@ -75,8 +75,8 @@ record DryRun(Engine engine, GeneratorConfig batch, Recipe recipe, int seeds) {
             List<MemoryPlan> plans = engine.memoryPlans().stream().map(plan -> plan.with(room)).toList();
             PlacementText.requireRoom(engine, plans);
             System.out.print(head(config, run.data()) + '\n' + table(forecast)
-                    + "\nfrom trials on this machine: few questions, texts cut short. Texts that were cut are assumed "
-                    + "to end at the rate at which others ended\n"
+                    + "\nfrom trials on this machine: few questions, shortened texts. The shortened texts are assumed "
+                    + "to end at the same rate as the other texts\n"
                     + tooLong(forecast, run.data(), tuner.longest()) + '\n'
                     + PlacementText.of(engine, plans));
         }

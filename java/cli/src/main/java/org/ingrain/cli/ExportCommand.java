@@ -14,8 +14,8 @@ import picocli.CommandLine.Parameters;
 
 @Command(name = "export", description = {"Writes the training rows of a run for other trainers.",
     "trl: prompt and completion as messages, which is also the format of the run's own train.jsonl. dpo: the kept "
-            + "answer and the answer with the second most votes, one pair for each question with both. dataset: a "
-            + "folder with the rows and a card for the Hugging Face hub."},
+            + "answer and the answer with the second most votes, one pair for each question that has both. dataset: "
+            + "a folder with the rows and a card for the Hugging Face hub."},
         customSynopsis = "ingrain export [OPTIONS] RUN --format NAME --output PATH",
         footer = {
     "  ingrain export runs/letters --format dpo --output pairs.jsonl",

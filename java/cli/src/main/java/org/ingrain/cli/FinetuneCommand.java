@@ -31,7 +31,7 @@ import picocli.CommandLine.Option;
 
 @Command(name = "finetune",
         description = {"Fine-tunes a model with LoRA or all weights, or trains a new one.",
-    "Writes an adapter in PEFT's format, or a Hugging Face folder with --full and --fresh. The same command resumes "
+    "Writes an adapter in PEFT's format, or a Hugging Face folder with --full or --fresh. The same command resumes "
             + "a run that was interrupted, with bitwise equal results."},
         customSynopsis = "ingrain finetune [OPTIONS] --model DIR --data FILE --output DIR",
         footer = {

@@ -48,7 +48,7 @@ import tools.jackson.databind.node.ObjectNode;
     "  ingrain generate --model models/lab --raw --prompt 'Take the last' \\",
     "    --max-tokens 8"})
 final class GenerateCommand implements Callable<Integer> {
-    /** Maximum number of completions; a larger number of completions would not fit into memory. */
+    /** Maximum number of completions. More completions would not fit into memory. */
     private static final int MOST_SAMPLES = 1_000_000;
 
     @Mixin
@@ -277,8 +277,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     /**
      * Writes one list for each position; writes nothing if {@code top} is null. The elements of a list are objects with
-     * the fields id and log_probability, the most probable token first. A position without top tokens gets null instead
-     * of a list.
+     * the fields id and log_probability. The most probable token comes first. A position without top tokens gets null
+     * instead of a list.
      */
     private static void put(ObjectNode node, String name, TopTokens top) {
         if (top == null) {

@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
 
 @Command(name = "lab", description = {
     "Trains the lab model of models/lab from scratch.",
-    "Steps: corpus, tokenizer, training from random weights, selection of a checkpoint. With --isa auto it uses AVX2, "
+    "Steps: corpus, tokenizer, training from random weights, selection of a checkpoint. --isa auto means AVX2, "
     + "so that every machine computes the same bytes. The same command resumes a run that was interrupted."},
         customSynopsis = "ingrain lab [OPTIONS] --output DIR",
         footer = "  ingrain lab --seed 3 --seeds 5 --output runs/lab")
@@ -49,7 +49,7 @@ final class LabCommand implements Callable<Integer> {
 
     @Under(Heading.OUTPUT)
     @Option(names = "--output", required = true, paramLabel = "DIR",
-            description = "Run folder; the model is written to model/ in it.")
+            description = "Run folder; the model is written to its subfolder model.")
     private Path output;
 
     @Override

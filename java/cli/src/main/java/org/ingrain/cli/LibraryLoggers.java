@@ -5,8 +5,8 @@ import java.util.ResourceBundle;
 
 /**
  * The loggers of libraries. Warnings and errors are printed on standard error, one line each. Messages of lower levels
- * are dropped, because libraries use them to report their own state, such as the instruction set that the Parquet
- * reader uses.
+ * are dropped, because they describe internals of the libraries, such as the instruction set that the Parquet reader
+ * uses.
  */
 public final class LibraryLoggers extends System.LoggerFinder {
     @Override

@@ -133,7 +133,7 @@ class TeacherTest {
                 + "server with OpenAI's API", "--teacher", "http://127.0.0.1:1");
         assertRefused(model, "--teacher-requests: 0, expected 1 to 4096", "--teacher", "http://127.0.0.1:1",
                 "--teacher-requests", 0);
-        assertRefused(model, "--full: given with --dry-run, expected one of the two: the estimate is that of adapters",
+        assertRefused(model, "--full: given with --dry-run, expected one of the two: the estimate is only for adapters",
                 "--full", "--dry-run");
     }
 
