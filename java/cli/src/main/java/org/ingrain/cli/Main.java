@@ -51,7 +51,7 @@ public final class Main implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final Path ARGUMENTS = Path.of("/proc/self/cmdline");
     /**
-     * Maximum length of an error message, in characters. A longer message, which usually contains a long quotation, is
+     * Maximum length of an error message, in characters. A longer message usually contains a long quotation; it is
      * shortened in the middle.
      */
     private static final int LONGEST_MESSAGE = 1200;
@@ -98,8 +98,8 @@ public final class Main implements Callable<Integer> {
     }
 
     /**
-     * Rejects arguments that are not UTF-8. Java has already decoded them, and the result differs from the text or file
-     * name that the user entered.
+     * Rejects arguments that are not UTF-8. Java has already decoded them incorrectly, so they differ from the texts or
+     * file names that the user entered.
      */
     private static void requireUtf8() {
         try {
@@ -118,8 +118,8 @@ public final class Main implements Callable<Integer> {
 
     /**
      * The parser for these arguments. If the first argument is the name of a command, the parser has only this command;
-     * if it is {@code --version}, the parser has no commands. The parser is limited because picocli reads the options
-     * of each command by reflection. Reading the options of all commands takes longer than everything else that
+     * if it is {@code --version}, the parser has no commands. The parser is limited to save time: picocli reads the
+     * options of each command by reflection. For all commands this takes longer than everything else that
      * {@code --version} does.
      */
     static CommandLine commandLine(String[] arguments) {
@@ -162,7 +162,7 @@ public final class Main implements Callable<Integer> {
 
     /**
      * Runs the command. The exception handler receives only exceptions that a command throws. This method also handles
-     * errors, and failures of standard output while a help text is printed.
+     * errors, and write failures of standard output while a help text is printed.
      */
     private int run(ParseResult parsed) {
         try {

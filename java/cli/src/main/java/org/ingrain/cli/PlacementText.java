@@ -5,8 +5,8 @@ import org.ingrain.engine.Engine;
 import org.ingrain.engine.MemoryPlan;
 
 /**
- * Describes how a model is placed: the memory plan of each device, and the copy of the model and the rank that the
- * device computes.
+ * Describes the placement of a model: for each device its memory plan, and the model copy and the rank that it
+ * computes.
  */
 final class PlacementText {
     private PlacementText() {

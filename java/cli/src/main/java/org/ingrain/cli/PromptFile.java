@@ -34,8 +34,8 @@ final class PromptFile {
     }
 
     /**
-     * Reads the prompts of a file of rows or of a text file. The extension of the file name determines the kind of the
-     * file ({@link Rows#isNamed}). In a file of rows, each row has a prompt in the field prompt, question or text, or a
+     * Reads prompts from a file of rows or from a text file. The extension of the file name determines which it is
+     * ({@link Rows#isNamed}). In a file of rows, each row has a prompt in the field prompt, question or text, or a
      * conversation in the field prompt or messages. The prompt of a conversation is the last message of the user. A
      * text file has one prompt per line.
      *

@@ -58,14 +58,14 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private void drain(Server server) {
-        System.err.println("ingrain: waits at most " + flags.drainTimeout + " s for the running requests; a second "
+        System.err.println("ingrain: waiting at most " + flags.drainTimeout + " s for the running requests; a second "
                 + "signal ends them");
         try {
             if (!server.drain(Duration.ofSeconds(flags.drainTimeout))) {
-                System.err.println("ingrain: the time is over, the running requests are ended");
+                System.err.println("ingrain: the time limit is over, so the running requests are cancelled");
             }
         } catch (InterruptedException second) {
-            System.err.println("ingrain: the running requests are ended");
+            System.err.println("ingrain: the running requests are cancelled");
         }
     }
 

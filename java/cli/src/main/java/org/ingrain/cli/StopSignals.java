@@ -6,8 +6,8 @@ import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * SIGTERM and SIGINT while a server runs. The first signal ends {@link #await}. Each later signal interrupts the thread
- * that created this object. Closing restores the handlers that were installed before.
+ * Handles SIGTERM and SIGINT while a server runs. The first signal ends {@link #await}. Each later signal interrupts
+ * the thread that created this object. Closing this object restores the previous handlers.
  */
 final class StopSignals implements AutoCloseable {
     private static final List<String> NAMES = List.of("TERM", "INT");

@@ -64,7 +64,7 @@ class ServeTest {
             InputStream stream = client.send(request(completions, LONG), BodyHandlers.ofInputStream()).body();
             stream.read();
             Signal.raise(new Signal("TERM"));
-            await("waits at most 30 s", status);
+            await("waiting at most 30 s", status);
             while (client.send(request(completions, "{}"), BodyHandlers.ofString()).statusCode() != 503) {
                 Thread.sleep(5);
             }

@@ -42,7 +42,7 @@ public final class BenchCommand implements Callable<Integer> {
 
     @Under(Heading.MODEL)
     @Option(names = "--random-weights",
-            description = "Use random weights of the shape in --model, which may then be a config.json.")
+            description = "Use random weights; --model may then be a config.json.")
     private boolean randomWeights;
 
     @Under(Heading.MODEL)
@@ -51,8 +51,8 @@ public final class BenchCommand implements Callable<Integer> {
 
     @Under(Heading.SAMPLING)
     @Option(names = "--prompt-tokens", defaultValue = "512", split = ",", paramLabel = "N",
-            description = "Tokens of the prefill test: one test per number; 0 skips it. Other tests use the first "
-            + "number (default: ${DEFAULT-VALUE}).")
+            description = "Tokens of the prefill test: one test per number; 0 skips the test. Other tests use the "
+            + "first number (default: ${DEFAULT-VALUE}).")
     private List<Integer> promptTokens;
 
     @Under(Heading.SAMPLING)
@@ -150,7 +150,7 @@ public final class BenchCommand implements Callable<Integer> {
                 .stripTrailing();
     }
 
-    /** Whether at least one test uses the generator. */
+    /** Returns whether at least one test uses the generator. */
     private boolean samples() {
         return most(promptTokens) > 0 || generateTokens > 0;
     }
@@ -220,7 +220,7 @@ public final class BenchCommand implements Callable<Integer> {
         return ids;
     }
 
-    /** A test: its name, and how many prompt tokens and generated tokens it has per repetition. */
+    /** A test: its name, and its numbers of prompt tokens and generated tokens per repetition. */
     private record Test(String name, int prompt, int generated) {
     }
 
@@ -249,8 +249,8 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     /**
-     * Runs all requests. Returns the time ({@link System#nanoTime}) at which the first generated tokens were read; 0 if
-     * they were read after the last step.
+     * Runs all requests. Returns the time ({@link System#nanoTime}) at which the first generated tokens were available;
+     * 0 if they became available only after the last step.
      */
     private static long run(Test test, Generator generator, List<Request> asked) {
         int tokens = asked.getFirst().params().maxTokens();

@@ -17,7 +17,7 @@ record BenchModel(Engine engine) {
         return name.replaceFirst("\\.json$", "") + " (random" + cut + ")";
     }
 
-    /** Number of parameters. An output head that is tied to the embedding is not counted separately. */
+    /** Number of parameters. An output head that shares the weights of the embedding is not counted again. */
     long parameters() {
         return engine.blueprint().parameters().elements();
     }

@@ -40,8 +40,8 @@ record BenchResult(String test, int requests, int prompt, int generated, long[] 
     }
 
     /**
-     * Number of tokens per repetition from which the rate is computed. These are the generated tokens or, if there are
-     * none, the prompt tokens.
+     * Number of tokens per repetition that the rate counts: the generated tokens or, if there are none, the prompt
+     * tokens.
      */
     private int counted() {
         return generated > 0 ? generated : prompt;
@@ -72,7 +72,7 @@ record BenchResult(String test, int requests, int prompt, int generated, long[] 
         return table.toString();
     }
 
-    /** Share of the total step time during which the device waited for the host, as a percentage. */
+    /** Percentage of the total step time during which the device waited for the host. */
     private String hostWait() {
         return stats == null ? "" : String.format(Locale.ROOT, "%.1f %%", 100 * stats.hostWaitShare());
     }

@@ -13,7 +13,7 @@ public final class BatchFlags {
 
     @Option(names = "--max-sequences", paramLabel = "N",
             description = "Maximum number of samples computed at once (default: 128, or 64 or 32 if cache and "
-            + "workspace would take more than a quarter of the memory beside the weights).")
+            + "workspace would take more than a quarter of the memory that the weights leave free).")
     Integer maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",
@@ -22,12 +22,12 @@ public final class BatchFlags {
 
     @Option(names = "--cache-tokens", paramLabel = "N",
             description = "Size of the key-value cache in tokens (default: 512 for each sample, "
-            + "at least four times --context; with --max-sequences only the latter).")
+            + "at least four times --context; with --max-sequences, exactly four times --context).")
     Long cacheTokens;
 
     /**
-     * The generator settings from these flags. Flags that are not given have the engine's defaults; the default number
-     * of tokens per step is at least one for each sequence.
+     * The generator settings from these flags. A flag that is not given has the engine's default, but the default
+     * number of tokens per step is at least the number of sequences.
      */
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();

@@ -11,7 +11,7 @@ import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
-/** The flag for a cluster that answers instead of this machine. */
+/** The flag for a cluster that generates answers in place of this machine. */
 @Heading.Under(Heading.DEVICE)
 public final class ClusterFlags {
     @Option(names = "--cluster", paramLabel = "NAME",
@@ -34,7 +34,7 @@ public final class ClusterFlags {
     public void requireNone(String flag) {
         if (cluster != null) {
             throw InputException.field("cluster", "'" + cluster + "' with " + flag
-                    + ", expected none: the estimate is that of this machine");
+                    + ", expected none: the estimate is for this machine");
         }
     }
 

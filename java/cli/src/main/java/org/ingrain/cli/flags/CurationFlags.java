@@ -14,8 +14,8 @@ public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
                 "more-than-half: the answer of more than half of the samples",
-                "plurality: the answer with the most votes, if these are at least 2 and at least a quarter of all "
-                + "samples",
+                "plurality: the answer with the most votes, if it has at least 2 votes and the votes of a quarter of "
+                + "all samples",
                 "universal: the response that the model itself selects",
                 "judge: the answer that the model itself prefers in pairs, with --judge",
                 "best: the accepted answer with the highest score of --verifier",
@@ -24,12 +24,12 @@ public final class CurationFlags {
     String majority;
 
     @Option(names = "--min-votes", paramLabel = "N",
-            description = "Votes that an answer needs at least (default: 0; with plurality 2, unless --min-fraction is "
-            + "given).")
+            description = "Minimum number of votes for an answer (default: 0; with plurality 2, unless --min-fraction "
+            + "is given).")
     Integer minVotes;
 
     @Option(names = "--min-fraction", paramLabel = "X",
-            description = "Share of all samples that an answer needs at least; samples without an answer count "
+            description = "Minimum share of votes for an answer, among all samples, also those without an answer "
             + "(default: 0; with plurality 0.25, unless --min-votes is given).")
     Double minFraction;
 
@@ -85,12 +85,12 @@ public final class CurationFlags {
     int verifierMemory;
 
     /**
-     * A remark for the user if there is a verifier and this machine cannot limit the verifier's memory and file sizes;
-     * else empty.
+     * A warning for the user if there is a verifier, but this machine cannot limit the verifier's memory and file
+     * sizes; else empty.
      */
     public Optional<String> remark() {
         return verifier == null || VerifierConfig.limitsMemory() ? Optional.empty()
-                : Optional.of("--verifier: runs without limits of memory and file sizes, because prlimit is not "
+                : Optional.of("--verifier: runs without limits on memory and file sizes, because prlimit is not "
                 + "installed");
     }
 
