@@ -127,7 +127,7 @@ class TeacherTest {
                 + "config.json, or a folder with adapter_config.json", "--teacher", temp);
         assertRefused(model, "--teacher-model: given without the URL of a server, expected --teacher URL",
                 "--teacher-model", "x");
-        assertRefused(model, "--teacher-key-env: NO_SUCH_VARIABLE, expected a variable of the environment",
+        assertRefused(model, "--teacher-key-env: NO_SUCH_VARIABLE, expected an environment variable",
                 "--teacher", "http://127.0.0.1:1", "--teacher-key-env", "NO_SUCH_VARIABLE");
         assertRefused(model, "--teacher: http://127.0.0.1:1/v1/models refused the connection, expected a running "
                 + "server with OpenAI's API", "--teacher", "http://127.0.0.1:1");

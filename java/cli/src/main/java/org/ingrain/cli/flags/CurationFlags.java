@@ -14,8 +14,8 @@ public final class CurationFlags {
     @Option(names = "--majority", defaultValue = "more-than-half", paramLabel = "RULE",
             description = {"How the answer is chosen (default: ${DEFAULT-VALUE}):",
                 "more-than-half: the answer of more than half of the samples",
-                "plurality: the answer with the most votes, if it has at least 2 votes and the votes of a quarter of "
-                + "all samples",
+                "plurality: the answer with the most votes, if at least 2 samples, and at least a quarter "
+                + "of all samples, gave this answer",
                 "universal: the response that the model itself selects",
                 "judge: the answer that the model itself prefers in pairs, with --judge",
                 "best: the accepted answer with the highest score of --verifier",

@@ -15,12 +15,13 @@ public final class DeviceFlags {
     String device;
 
     @Option(names = "--tensor-parallel-size", defaultValue = "0", paramLabel = "N",
-            description = "Devices that share each copy of the model: 1, 2, 4 or 8 (default: as few as have room).")
+            description = "Devices that share each copy of the model: 1, 2, 4 or 8 (default: the smallest "
+            + "number that has enough memory).")
     private int tensorParallelSize;
 
     @Option(names = "--data-parallel-size", defaultValue = "0", paramLabel = "N",
             description = "Copies of the model, which answer requests at the same time and share the micro-batches of "
-            + "a training step (default: as many as --device has devices for).")
+            + "a training step (default: as many as the devices of --device allow).")
     private int dataParallelSize;
 
     @Option(names = "--threads", defaultValue = "0", paramLabel = "N",

@@ -10,8 +10,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * Replaces names of engine settings by command-line flags. The Java field of an option has the name of the setting; for
- * example, the field of {@code --max-tokens} is {@code maxTokens}, and the field of {@code --n} is {@code samples}.
+ * Replaces names of engine settings with command-line flags. The Java field of an option has the name of the setting;
+ * for example, the field of {@code --max-tokens} is {@code maxTokens}, and the field of {@code --n} is {@code samples}.
  */
 public final class FlagNames {
     private static final Pattern CAMEL_CASE = Pattern.compile("\\b(?:[a-zA-Z]+\\.)*([a-z]+[A-Z]\\w*)");
@@ -20,8 +20,8 @@ public final class FlagNames {
     }
 
     /**
-     * The message of an exception, with flags in place of the names of settings. The message starts with the name of a
-     * field. This name and all names in camel case, such as {@code learningRate} or
+     * Returns the message of an exception, with flags in place of the names of settings. If the exception names a
+     * field, its message starts with this name. The name and all names in camel case, such as {@code learningRate} or
      * {@code train.optimizer.learningRate}, are replaced if the command has a flag for them. If the exception names no
      * field, its message is returned unchanged.
      */
@@ -34,7 +34,7 @@ public final class FlagNames {
         return flags(command).getOrDefault(field, field) + text(message.substring(field.length()), command);
     }
 
-    /** The text, in which each name in camel case is replaced by a flag if the command has a flag for this name. */
+    /** Returns the text. In it, each name in camel case is replaced with its flag if the command has one. */
     public static String text(String text, CommandSpec command) {
         Map<String, String> flags = flags(command);
         return CAMEL_CASE.matcher(text)

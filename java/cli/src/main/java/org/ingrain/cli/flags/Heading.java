@@ -7,7 +7,7 @@ import java.lang.annotation.Target;
 import java.lang.reflect.Field;
 import picocli.CommandLine.Model.OptionSpec;
 
-/** Headings of a help text, in the sequence in which they are printed. */
+/** Headings of a help text, in the order in which they are printed. */
 public enum Heading {
     MODEL("Model"), TEACHER("Teacher"), SERVER("Server"), SAMPLING("Sampling"), DATA("Data"), CURATION("Curation"),
     TRAINING("Training"), EVALUATION("Evaluation"), OUTPUT("Output"), DEVICE("Device"), HELP("Help");

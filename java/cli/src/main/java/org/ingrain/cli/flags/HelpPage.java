@@ -15,7 +15,7 @@ public final class HelpPage {
     private HelpPage() {
     }
 
-    /** Sets the help texts of a command and of all its subcommands. */
+    /** Installs these help texts in a command and in all its subcommands. */
     public static void install(CommandLine line) {
         Map<String, CommandLine.IHelpSectionRenderer> sections = line.getHelpSectionMap();
         sections.put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, HelpPage::options);
@@ -23,8 +23,8 @@ public final class HelpPage {
     }
 
     /**
-     * The list of options. Under each heading, the options are in the sequence of their declarations, with the common
-     * options first. The columns have the same width under all headings.
+     * The list of options. Under each heading, the options have the order of their declarations. Common options are
+     * declared first. The columns have the same width under all headings.
      */
     private static String options(Help help) {
         List<OptionSpec> visible = help.commandSpec().options().stream().filter(option -> !option.hidden()).toList();

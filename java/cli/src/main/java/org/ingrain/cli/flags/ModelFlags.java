@@ -36,8 +36,8 @@ public final class ModelFlags {
     String cacheDtype;
 
     @Option(names = "--weights-cache", paramLabel = "DIR",
-            description = "CPU only: folder that keeps packed weights. The first start writes them, about the size of "
-            + "the model; later starts map them instead of loading the model (default: none).")
+            description = "CPU only: folder for packed weights, which need about as much space as the model. The first "
+            + "start writes them; later starts map them instead of loading the model (default: none).")
     Path weightsCache;
 
     public ModelOptions options() {

@@ -61,7 +61,7 @@ public final class QuestionFlags {
 
     @Option(names = "--size", defaultValue = "0", paramLabel = "N",
             description = "With --generate: words (last-letter) or people (coin-flip) per question. last-letter "
-            + "also needs it for questions that quote no words (default: 2).")
+            + "also needs this number for questions that quote no words (default: 2).")
     int size;
 
     @Heading.Under(Heading.EVALUATION)
@@ -75,7 +75,7 @@ public final class QuestionFlags {
     }
 
     /**
-     * @param testData files of held-out questions; the caller has replaced a pipe by a regular file with its content
+     * @param testData files of held-out questions; instead of a pipe, the caller passes a regular file with its content
      */
     public QuestionConfig config(List<Path> testData, int testSize) {
         requireUse();

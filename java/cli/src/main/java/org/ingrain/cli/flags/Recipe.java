@@ -25,9 +25,9 @@ import tools.jackson.databind.JsonNode;
  * @param data    description of the data that the experiment needs
  * @param paper   results that the paper reports, by row of its table; if a result was written down from memory, its
  *                text states this
- * @param ours    names of flags whose values the paper does not state; each key is an explanation of what is not
- *                stated, or of where the values of its flags come from
- * @param command the command whose flags these are; null: {@code distill}
+ * @param ours    flags whose values the paper does not state, by explanation. The explanation says what the paper does
+ *                not state, or where the values come from
+ * @param command the command to which the flags belong; null: {@code distill}
  * @param flags   values of flags by flag name without leading hyphens; flags on the command line have priority
  */
 public record Recipe(String title, String source, String data, Map<String, String> paper,
@@ -35,8 +35,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
     private static final String FLAG = "--recipe";
     private static final String DISTILL = "distill";
     /**
-     * Flags of the recipe that describe the recipe's own questions. If the user gives the flag that is the key, the
-     * flags in the value are removed from the recipe.
+     * Flags with which a recipe describes its own questions. If the user gives the flag that is the key, the flags in
+     * the value are removed from the recipe.
      */
     private static final Map<String, List<String>> INSTEAD = Map.of(
             "data", List.of("generate", "size", "names", "limit"), "generate", List.of("data", "limit"), "test-data",
@@ -51,7 +51,7 @@ public record Recipe(String title, String source, String data, Map<String, Strin
         ours = ours == null ? Map.of() : ours;
     }
 
-    /** Loads the recipe with this name in models/recipes, or the recipe in this file. */
+    /** Loads a recipe of models/recipes by its name, or a recipe from a file. */
     public static Recipe load(String nameOrFile) {
         Path file = file(nameOrFile);
         return Json.parse(DurableFile.read(file), Recipe.class, file.toString());

@@ -6,6 +6,6 @@ import picocli.CommandLine.Option;
 @Heading.Under(Heading.DATA)
 public final class RecipeFlag {
     @Option(names = "--recipe", paramLabel = "FILE",
-            description = "Take flags from a JSON file with title, command and flags. Flags on the command line win.")
+            description = "Take flags from a JSON file with title, command and flags; the command line overrides them.")
     String recipe;
 }

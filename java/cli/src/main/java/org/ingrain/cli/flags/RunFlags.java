@@ -33,11 +33,11 @@ public final class RunFlags {
     }
 
     /**
-     * The given flags as a recipe, sorted by name. Paths are absolute, so that the recipe can be used in another
-     * working folder.
+     * Returns the given flags as a recipe, sorted by name. Paths are absolute, so that the recipe can be used in
+     * another working folder.
      *
      * @param instead values that replace or extend those of the command line; the keys are flag names without hyphens
-     * @param without names of further flags that are left out
+     * @param without names of further flags that the recipe does not contain
      */
     public static JsonNode of(ParseResult parsed, Map<String, Object> instead, Set<String> without) {
         Map<String, Object> flags = new TreeMap<>();
@@ -67,7 +67,7 @@ public final class RunFlags {
     }
 
     /**
-     * Replaces {@code distill STAGE RUN} by the command with the flags that the run folder keeps.
+     * Replaces {@code distill STAGE RUN} with the command and the flags that the run folder keeps.
      *
      * @throws InputException if the folder keeps no flags
      */

@@ -36,8 +36,8 @@ public final class SamplingFlags {
     boolean ignoreEos;
 
     @Option(names = "--min-tokens", defaultValue = "0", paramLabel = "N",
-            description = "Minimum length of a completion in tokens; end-of-sequence tokens and stop strings end no "
-                    + "completion earlier (default: ${DEFAULT-VALUE}).")
+            description = "Minimum length of a completion in tokens; end-of-sequence tokens and stop strings do not "
+                    + "end it earlier (default: ${DEFAULT-VALUE}).")
     int minTokens;
 
     @Option(names = "--logit-bias", paramLabel = "ID=VALUE",

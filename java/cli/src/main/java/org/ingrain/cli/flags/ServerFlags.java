@@ -22,7 +22,7 @@ public final class ServerFlags {
     int port;
 
     @Option(names = "--served-model-name", paramLabel = "NAME", arity = "1..*",
-            description = "Names of the model in requests; answers have the first (default: the value of --model).")
+            description = "Names of the model in requests; responses use the first (default: the value of --model).")
     List<String> modelNames = List.of();
 
     @Option(names = "--api-key", paramLabel = "KEY",
@@ -30,7 +30,7 @@ public final class ServerFlags {
     String apiKey;
 
     @Option(names = "--lora-modules", paramLabel = "NAME=DIR", arity = "1..*",
-            description = "PEFT LoRA adapters to serve beside the model, by name.")
+            description = "PEFT LoRA adapters to serve in addition to the model, by name.")
     Map<String, Path> adapters = new LinkedHashMap<>();
 
     @Option(names = "--max-loras", defaultValue = "0", paramLabel = "N",

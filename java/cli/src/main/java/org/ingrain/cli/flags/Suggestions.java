@@ -21,8 +21,8 @@ public final class Suggestions {
 
     /**
      * The message of an exception. If an option or command is unknown, the message suggests a similar name. If one
-     * option is unknown and another one is missing, the message is about the unknown option, because the unknown option
-     * may be the missing one, spelled incorrectly.
+     * option is unknown and another one is missing, the message is about the unknown option, because it may be the
+     * missing option with a spelling error.
      */
     public static String message(CommandLine.ParameterException exception) {
         List<String> unknown = exception instanceof CommandLine.UnmatchedArgumentException unmatched

@@ -17,11 +17,11 @@ import org.ingrain.model.AdapterBank;
 import org.ingrain.tensor.InputException;
 import picocli.CommandLine.Option;
 
-/** Flags for a teacher that is another model than the student. */
+/** Flags for a teacher that is a different model from the student. */
 @Heading.Under(Heading.TEACHER)
 public final class TeacherFlags {
     @Option(names = "--teacher", paramLabel = "URL|DIR",
-            description = "Model that System 2 runs on, and whose answers the student learns: the base URL of a server "
+            description = "Model that answers with System 2 and that the student learns from: the base URL of a server "
             + "with OpenAI's API (http://localhost:8000/v1), a model folder, or a PEFT adapter of --model (default: "
             + "--model itself).")
     String teacher;
@@ -56,22 +56,22 @@ public final class TeacherFlags {
     int teacherAttempts;
 
     /**
-     * A teacher that is ready.
+     * A teacher that is ready to answer.
      *
      * @param server  answerer that asks a server; null if the teacher is a model on this machine
-     * @param weights the weights in requests to the teacher
+     * @param weights the model state that requests to the teacher name
      * @param limits  limits of the teacher's adapter; if the teacher has no adapter, these limits have no slot
      */
     public record OpenTeacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
             AdapterBank.Limits limits) {
     }
 
-    /** Whether the teacher is another model than the student. */
+    /** Returns whether the teacher is a different model from the student. */
     public boolean given() {
         return teacher != null;
     }
 
-    /** Whether the teacher is a whole model on this machine. */
+    /** Returns whether the teacher is a whole model on this machine. */
     public boolean isFolder() {
         return given() && !RemoteConfig.isUrl(teacher) && !isAdapter();
     }
@@ -101,7 +101,7 @@ public final class TeacherFlags {
     public void requireNone(String flag) {
         if (given()) {
             throw InputException.field("teacher", teacher + " with " + flag
-                    + ", expected none: the estimate is that of --model on this machine");
+                    + ", expected none: the estimate is for --model on this machine");
         }
     }
 
@@ -111,7 +111,7 @@ public final class TeacherFlags {
     }
 
     /**
-     * Connects to the server, or reads the adapter.
+     * Connects to the server, or reads the files of the teacher's model or adapter.
      *
      * @param student    engine of the student
      * @param properties properties of the engine on which sampled texts depend
@@ -156,7 +156,7 @@ public final class TeacherFlags {
         String key = teacherKeyEnv != null ? System.getenv(teacherKeyEnv) : teacherKeyFile == null
                 ? null : DurableFile.read(teacherKeyFile).lines().findFirst().orElse("").strip();
         if (key == null && teacherKeyEnv != null) {
-            throw InputException.field("teacherKeyEnv", teacherKeyEnv + ", expected a variable of the environment");
+            throw InputException.field("teacherKeyEnv", teacherKeyEnv + ", expected an environment variable");
         }
         if (key != null && !key.matches("[\\x21-\\x7e]+")) {
             throw InputException.field(teacherKeyEnv != null ? "teacherKeyEnv" : "teacherKeyFile",

@@ -11,7 +11,7 @@ public final class TemplateFlags {
                     + "the template).")
     private Boolean enableThinking;
 
-    /** The given model options, with the template variable that the flag sets; unchanged if the flag is not given. */
+    /** Returns the model options with the template variable that the flag sets; unchanged if the flag is not given. */
     public ModelOptions apply(ModelOptions options) {
         return enableThinking == null ? options : options.withEnableThinking(enableThinking);
     }

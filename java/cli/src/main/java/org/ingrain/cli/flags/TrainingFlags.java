@@ -48,7 +48,7 @@ public final class TrainingFlags {
     @Option(names = "--rslora", description = "Rank-stabilised LoRA: the scaling is alpha / √rank.")
     boolean rslora;
 
-    @Option(names = "--lora-bias", description = "Train a bias of B, too (not for embed_tokens).")
+    @Option(names = "--lora-bias", description = "Also train a bias of B (not for embed_tokens).")
     boolean loraBias;
 
     @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N",
