@@ -88,7 +88,7 @@ class LayersTest {
         assertEquals(new TreeSet<>(listed), new TreeSet<>(used));
     }
 
-    /** Whether a package belongs to a module above the engine. */
+    /** Returns whether a package belongs to a module above the engine. */
     private static boolean above(String name) {
         return Set.of("distill", "lab", "djl", "spark", "server", "cli")
                 .contains(name.substring(ROOT.length()).split("\\.")[0]);
@@ -103,7 +103,7 @@ class LayersTest {
         return product.stream().map(type -> type.getPackageName().substring(ROOT.length())).collect(Collectors.toSet());
     }
 
-    /** Reads the table of Java rooms. Its rows are those whose first cell names one package. */
+    /** Reads the table of Java rooms: the rows whose first cell names one package. */
     private static Map<String, Set<String>> table() {
         try (var lines = Files.lines(PAGE)) {
             return lines.dropWhile(line -> !line.startsWith("Java rooms are packages")).map(line -> line.split("\\|"))
@@ -133,7 +133,7 @@ class LayersTest {
         check(noClasses().that(not(ours)).should().callCodeUnitWhere(JavaCall.Predicates.target(address)));
     }
 
-    /** Whether the target is the constructor that makes a Tensor from an address. */
+    /** Returns whether the target is the constructor that creates a Tensor from an address. */
     private static boolean isTensorAt(CodeUnitCallTarget target) {
         return target.getName().equals("<init>") && target.getOwner().getSimpleName().equals("Tensor");
     }

@@ -34,13 +34,13 @@ class LintTest {
             "TO" + "DO|FIX" + "ME|@Dis" + "abled|\\.printStack" + "Trace\\(");
     private static final Pattern CATCH_ALL = Pattern.compile("catch \\((final )?Throw" + "able\\b");
     private static final Pattern FLAG = Pattern.compile("\"(|[^\"]*[ (])--[a-z][a-z-]*\\b");
-    /** Unclear expressions, which are refused because CONTRIBUTING.md requires standard terms. */
+    /** Unclear expressions. They are refused because CONTRIBUTING.md requires standard terms. */
     private static final Pattern WORDS = Pattern.compile(
             "(?i)\\b(so ma" + "ny|told" + " of|reck" + "on\\w*|mel" + "ted)\\b"
             + "|(?i)\\b(made u" + "p|taken u" + "p|takes it u" + "p|gone on wi" + "th|in va" + "in|so oft" + "en"
             + "|whole or n" + "ot|les" + "sons?|less tho" + "se of|the model as i" + "t is|given aga" + "in"
             + "|trained from noth" + "ing|is to be wh" + "y)\\b");
-    /** Everyday words in place of technical terms; refused in native sources and in the pages. */
+    /** Everyday words in place of technical terms. They are refused in native sources and in the pages. */
     private static final Pattern EVERYDAY = Pattern.compile("(?i)\\b(spoil\\w*|depart\\w*|brings? near"
             + "|dealt out|deals out|(a|the) cards?|stand-ins?|mend(ed|ing)|taken back|held to|anew|gives? way"
             + "|goes on|gone on|stands? (beside|behind|before)|gets? to hear|is born|a little wrong"
@@ -246,7 +246,7 @@ class LintTest {
         return null;
     }
 
-    /** @param finding returns the fault of a file with this path and these lines, or null if it has none */
+    /** @param finding given a path and the lines of a file, returns the fault of the file, or null if there is none */
     private void assertNone(BiFunction<String, List<String>, String> finding) {
         List<String> found = new ArrayList<>();
         for (Source source : sources) {

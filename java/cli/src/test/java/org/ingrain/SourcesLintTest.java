@@ -35,7 +35,7 @@ class SourcesLintTest {
     /** Parts of a file that are not code: raw strings, comments, literals, preprocessor lines. */
     private static final Pattern NO_CODE = Pattern.compile("R\"\\((?s:.*?)\\)\"|//[^\n]*|/\\*(?s:.*?)\\*/"
             + "|\"(?:\\\\.|[^\"\\\\\n])*\"|'(?:\\\\.|[^'\\\\\n])'|^[ \t]*#(?:[^\n]*\\\\\n)*[^\n]*", Pattern.MULTILINE);
-    /** Matches the text between the previous statement and the body of a function. */
+    /** Matches the text between the previous statement and the body of a function: the head of the function. */
     private static final Pattern HEAD =
             Pattern.compile("(?s)(?!\\s*(struct|class|enum|union|namespace)\\b).*\\)[^()=]*");
 
@@ -151,13 +151,13 @@ class SourcesLintTest {
         assertEquals(List.of(), wrong);
     }
 
-    /** The innermost room that a file is in. */
+    /** Returns the innermost room that contains a file. */
     private static String room(Map<String, Set<String>> rooms, String path) {
         return rooms.keySet().stream().filter(room -> path.startsWith(room + "/")).max(comparingInt(String::length))
                 .orElse(null);
     }
 
-    /** Reads the table of native rooms in ARCHITECTURE.md. Its rows are those whose first cell names a folder. */
+    /** Reads the table of native rooms in ARCHITECTURE.md: the rows whose first cell names a folder. */
     private static Map<String, Set<String>> rooms() throws IOException {
         try (Stream<String> lines = Files.lines(ROOT.resolve("ARCHITECTURE.md"))) {
             return lines.map(line -> line.split("\\|"))

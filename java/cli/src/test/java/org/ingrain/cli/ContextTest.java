@@ -84,7 +84,7 @@ class ContextTest {
                 alone.out());
     }
 
-    /** A response that fills the context has no room for the end token. */
+    /** A response that fills the context leaves no room for the end-of-sequence token. */
     @Test
     void targetsThatDoNotFitAreLeftOut() throws IOException {
         Path data = questions("data.jsonl", "Is it " + "so ".repeat(38) + "late?", "Is the sea?");

@@ -18,7 +18,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A dry run must predict the numbers of calls and of training steps of the run, and give upper limits. */
+/** A dry run must predict the run's numbers of calls and training steps, and give upper bounds for them. */
 class DryRunTest {
     private static final Pattern ROW = Pattern.compile(
             "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)(?:  .*)?$");
@@ -212,8 +212,8 @@ class DryRunTest {
     }
 
     /**
-     * The model compares its answers in pairs. There are at most two answers, so at most one pair, which is judged in
-     * two orders.
+     * The model compares its answers in pairs. Each question has at most two answers, so at most one pair. The model
+     * judges the pair in both orders.
      */
     @Test
     void judgingIsAStage() throws IOException {
@@ -224,7 +224,7 @@ class DryRunTest {
         assertEquals(6 * 2, plan(succeed(command, "--judge", "direct")).get("select").most());
     }
 
-    /** A pair that is too long for the context does not prevent planning. The run discards this pair. */
+    /** A pair that is too long for the context does not make the dry run fail. The run itself discards this pair. */
     @Test
     void questionsThatAreTooLongAreLeftOut() throws IOException {
         List<String> pairs = new ArrayList<>();
@@ -259,7 +259,7 @@ class DryRunTest {
         assertEquals(1, Double.parseDouble(tokens.group(1).replace(",", "")) / trained, 0.2, dry.out() + trained);
     }
 
-    /** Without weights, the plan has the largest number of calls and tokens, and no time. */
+    /** Without weights, the plan contains upper bounds for calls and tokens, and no times. */
     @Test
     void aConfigAlone() throws IOException {
         Path config = Files.writeString(temp.resolve("config.json"), TinyModelFolder.config());

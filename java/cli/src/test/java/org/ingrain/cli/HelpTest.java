@@ -25,7 +25,9 @@ class HelpTest {
     private static final Set<String> HELP = Set.of("--help", "--version", "--debug");
     private static final Pattern WORD = Pattern.compile("'([^']*)'|\"([^\"]*)\"|(\\S+)");
 
-    /** The names of every command, without "ingrain"; empty for the program itself. */
+    /**
+     * For every command, its name and those of its parent commands, without "ingrain"; empty for the program itself.
+     */
     static List<List<String>> commands() {
         List<List<String>> all = new ArrayList<>();
         collect(List.of(), Main.commandLine(), all);
@@ -109,7 +111,7 @@ class HelpTest {
         }
     }
 
-    /** Lines that call the program; a backslash at the end of a line continues it. */
+    /** The lines that call the program. A backslash at the end of a line means that the next line continues it. */
     private static List<String> examples(List<String> names) {
         String footer = String.join("\n", line(names).getCommandSpec().usageMessage().footer());
         return footer.replaceAll("\\\\\\n *", "").lines().filter(example -> example.contains("ingrain ")).toList();

@@ -115,7 +115,7 @@ class HostileInputTest {
         assertEquals("ab\n", Files.readString(prompts));
     }
 
-    /** A write does not change files whose names other programs use for temporary files. */
+    /** A write does not change files that have the usual names of temporary files. */
     @Test
     void filesBesideAnOutputStay() throws IOException {
         Path victim = Files.writeString(temp.resolve("victim"), "mine");

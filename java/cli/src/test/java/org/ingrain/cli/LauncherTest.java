@@ -26,7 +26,8 @@ class LauncherTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     /**
-     * When the file {@code go} exists, makes an archive that no JVM accepts. It takes seconds to make a real one.
+     * Replaces the command java. As soon as the file {@code go} exists, it creates an invalid archive, because a valid
+     * one takes seconds.
      */
     private static final String JAVA = """
             #!/bin/sh

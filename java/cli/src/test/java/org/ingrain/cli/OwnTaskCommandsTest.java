@@ -81,7 +81,7 @@ class OwnTaskCommandsTest {
         }
     }
 
-    /** The commands of README's section about own tasks, on the lab model, which has no system message. */
+    /** The commands of the README's section about own tasks, with the lab model, which has no system message. */
     @Test
     void theShippedTaskRuns() throws IOException {
         Path tasks = SHIPPED.resolve("tasks");

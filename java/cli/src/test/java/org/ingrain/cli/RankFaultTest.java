@@ -18,9 +18,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A distillation over several ranks fails or is killed while it samples or trains, and is resumed with another number
- * of ranks. Finished rows do not change, and the files up to the training examples equal those of an uninterrupted run
- * on one rank. All runs use an RMSNorm kernel that fails, or kills its process, if a marker file exists.
+ * A distillation over several ranks fails or is killed while it samples or trains. It is resumed with another number of
+ * ranks. Finished rows do not change, and the files up to the training examples equal those of an uninterrupted run on
+ * one rank. All runs use an RMSNorm kernel that fails, or kills its process, if a marker file exists.
  */
 @Timeout(600)
 class RankFaultTest {
@@ -28,9 +28,9 @@ class RankFaultTest {
     private static final List<Object> ONE = List.of("--threads", 1);
     private static final List<Object> FOUR = List.of("--tensor-parallel-size", 2, "--data-parallel-size", 2);
     /**
-     * If there is a marker file for sampling, the kernel counts its calls. After the number of calls that the file
-     * contains, the kernel waits until finished rows have been written, and then fails. Marker files for training take
-     * effect after the first training step.
+     * If there is a marker file for sampling, the file contains a number of calls. After this number of calls, the
+     * kernel waits until finished rows have been written, and then fails. Marker files for training take effect after
+     * the first training step.
      */
     private static final String FAULTS = """
             #include <bit>
@@ -67,7 +67,7 @@ class RankFaultTest {
     private static Path temp;
     private static Path kernel;
     private static Path alone;
-    /** Run folder of the current test. It is moved away after the test. */
+    /** Run folder of the current test. After the test it is renamed. */
     private static Path run;
 
     @BeforeAll

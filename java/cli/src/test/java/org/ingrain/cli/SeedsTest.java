@@ -58,7 +58,9 @@ class SeedsTest {
                 + ": a file or the folder of one run, expected a folder for the runs of 2 seeds", again.complaint());
     }
 
-    /** There is one question, with two answers of one token. The answers agree for some of the seeds only. */
+    /**
+     * There is one question, with two answers of one token each. The two answers are equal only for some of the seeds.
+     */
     @Test
     void aSeedThatKeepsNothingDoesNotEndTheOthers() throws IOException {
         Path model = TinyModelFolder.write(temp.resolve("model"));

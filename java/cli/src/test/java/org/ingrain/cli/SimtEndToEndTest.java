@@ -87,7 +87,7 @@ class SimtEndToEndTest {
     }
 
     /**
-     * A model that was trained to answer yes is distilled. All stages run: sampling, curation, training, evaluation and
+     * Distils a model that was trained to answer yes. All stages run: sampling, curation, training, evaluation and
      * report.
      */
     @Test

@@ -20,8 +20,8 @@ import picocli.CommandLine.Spec;
 @Command(name = "check", description = {
     "Checks and times your own kernels.",
     "Compares each kernel with the CPU oracle at every shape of its op, then times it and the built-in kernel. The "
-    + "percentages are of a peak measured in the same run: a device copy, or the backend's matrix product. The kernel "
-    + "runs in a separate process: a wrong, crashed or hanging kernel is reported in one line."},
+    + "percentages refer to a peak measured in the same run: a device copy, or the backend's matrix product. Your "
+    + "kernel runs in a separate process: a wrong, crashed or hanging kernel is reported in one line."},
         customSynopsis = "ingrain kernels check [OPTIONS] OP=FILE...",
         footer = "  ingrain kernels check rms_norm=my.cc")
 final class KernelsCheckCommand implements Callable<Integer> {

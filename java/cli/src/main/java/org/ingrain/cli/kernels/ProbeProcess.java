@@ -123,12 +123,12 @@ final class ProbeProcess {
         try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
             out.lines().forEach(line -> lines.add(Optional.of(line)));
         } catch (IOException | UncheckedIOException e) {
-            lines.add(Optional.of("the check's process cannot be read: " + e.getMessage()));
+            lines.add(Optional.of("the output of the checking process cannot be read: " + e.getMessage()));
         }
         lines.add(END);
     }
 
-    /** Description of the end of a process that reported neither a result nor an error. */
+    /** Describes how a process ended that reported neither a result nor an error. */
     private static String end(Process process, Path crash) {
         try {
             int status = process.waitFor();

@@ -30,7 +30,7 @@ public final class ProgressDisplay implements AutoCloseable {
     private Instant lastLine = start;
     private long done;
 
-    /** Starts a display for work of {@code of} units. Of these units, {@code first} were finished earlier. */
+    /** Starts a display for {@code of} units of work, {@code first} of which were finished earlier. */
     public ProgressDisplay(String name, String unit, long first, long of) {
         this.name = name;
         this.unit = unit;
@@ -43,7 +43,7 @@ public final class ProgressDisplay implements AutoCloseable {
                 .setConsumer(new ConsoleProgressBarConsumer(out, BAR_WIDTH)).build();
     }
 
-    /** Whether standard error is a terminal. */
+    /** Returns whether standard error is a terminal. */
     static boolean onTerminal() {
         try {
             String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
@@ -63,7 +63,7 @@ public final class ProgressDisplay implements AutoCloseable {
         }
     }
 
-    /** Shows a note beside the bar; does nothing if there is no bar. */
+    /** Shows a note next to the bar; does nothing if there is no bar. */
     void note(String text) {
         if (bar != null) {
             bar.setExtraMessage(text);

@@ -14,7 +14,7 @@ public final class TrainingProgress implements TrainProgress, AutoCloseable {
         this.warmupSteps = warmupSteps;
     }
 
-    /** Prints a warning if the training ends during the warm-up. */
+    /** Prints a warning if the training would end during the warm-up. */
     static void warnOfLongWarmup(String name, int warmupSteps, long steps) {
         if (warmupSteps >= steps) {
             System.err.println(name + ": --warmup-steps " + warmupSteps + " is not less than the number of steps, "
