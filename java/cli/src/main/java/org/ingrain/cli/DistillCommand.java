@@ -99,8 +99,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.DATA)
     @Option(names = "--test-size", defaultValue = "0", paramLabel = "N",
-            description = "Questions to hold out of --data, 0 means a fifth; or questions to read from each "
-            + "--test-data, 0 means all (default: ${DEFAULT-VALUE}).")
+            description = "Number of questions to hold out of --data, where 0 means a fifth; or number of "
+            + "questions to read from each --test-data, where 0 means all (default: ${DEFAULT-VALUE}).")
     private int testSize;
 
     @Under(Heading.DATA)
@@ -122,8 +122,8 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.SAMPLING)
     @Option(names = "--samples", paramLabel = "FILE",
-            description = "Answers sampled elsewhere, in place of those of the method: JSON Lines with id or question, "
-            + "sample, text or texts; or a batch output of OpenAI or vLLM.")
+            description = "Answers sampled by another program, used instead of the method's samples: JSON Lines with "
+            + "id or question, sample, text or texts; or a batch output of OpenAI or vLLM.")
     private Path importedSamples;
 
     @Under(Heading.SAMPLING)

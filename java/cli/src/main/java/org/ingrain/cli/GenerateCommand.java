@@ -74,8 +74,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Under(Heading.SAMPLING)
     @Option(names = "--first-sample", defaultValue = "0", paramLabel = "I",
-            description = "Number of the first completion, from 0. --first-sample 3 --n 1 draws the fourth completion "
-            + "of --n 8 again (default: ${DEFAULT-VALUE}).")
+            description = "Number of the first completion, counted from 0. --first-sample 3 --n 1 draws the "
+            + "fourth completion of --n 8 again (default: ${DEFAULT-VALUE}).")
     private int firstSample;
 
     @Mixin

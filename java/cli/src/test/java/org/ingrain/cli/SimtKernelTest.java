@@ -79,7 +79,7 @@ class SimtKernelTest {
         return Run.of("kernels", "check", "rms_norm=" + kernel, "--device", "simt", "--timeout", "60");
     }
 
-    /** nvcc compiles the example to a library. The kernel is not run, because this needs a GPU. */
+    /** nvcc compiles the example to a library. The kernel is not run, because that needs a GPU. */
     @Test
     void nvccTakesTheExampleToo() throws IOException {
         assumeTrue(Files.exists(BUILT.resolve("libingrain_cuda.so")), "Skipped: libingrain_cuda.so is not built");

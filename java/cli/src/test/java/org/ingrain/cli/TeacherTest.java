@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Tests {@code distill} with another teacher, and with students whose weights are all trained. */
+/** Tests {@code distill} with a teacher other than the student, and with students that train all weights. */
 class TeacherTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
 
@@ -45,7 +45,7 @@ class TeacherTest {
         return Files.readString(temp.resolve(file));
     }
 
-    /** The texts of a file of samples. */
+    /** Returns the texts in a file of samples. */
     private List<String> texts(String file) {
         return JsonLines.read(temp.resolve(file), JsonNode.class).stream().map(line -> line.path("text").asString())
                 .toList();

@@ -4,9 +4,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
-/** Edits of a file without regard to its format. */
+/** Edits the bytes of a file without regard to its format. */
 final class ByteEdits {
-    /** Sizes and offsets at which readers overflow. */
+    /** Sizes and offsets at which a faulty reader would overflow. */
     private static final long[] NUMBERS = {0, 1, -1, 0x7f, 0xff, 0x7fff, 0xffff, Integer.MAX_VALUE, 1L << 31,
             0xffff_ffffL, 1L << 32, 1L << 53, Long.MAX_VALUE, Long.MIN_VALUE, 0x4000_0000_0000_0000L, 100_000_000};
 

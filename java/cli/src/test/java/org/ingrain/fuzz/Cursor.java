@@ -1,6 +1,6 @@
 package org.ingrain.fuzz;
 
-/** Reads the bytes of a fuzzer's input as decisions, in order. After the last byte every decision is 0. */
+/** Interprets the bytes of a fuzzer's input, in order, as decisions. After the last byte every decision is 0. */
 final class Cursor {
     private final byte[] bytes;
     private int at;

@@ -67,7 +67,7 @@ enum Format {
             }
         }
     },
-    /** A line with the name of a file, and then its content. Edits only the content. */
+    /** A line with the name of a file, followed by the content of the file. Edits only the content. */
     NAMED {
         @Override
         byte[] edit(byte[] file, Cursor edits) {
@@ -79,7 +79,7 @@ enum Format {
         }
     };
 
-    /** The index of the first line feed; the length if there is none. */
+    /** The index of the first line feed, or the length of the file if there is none. */
     static int lineEnd(byte[] file) {
         int end = 0;
         while (end < file.length && file[end] != '\n') {
@@ -88,7 +88,7 @@ enum Format {
         return end;
     }
 
-    /** An edited copy of a whole file of this format. */
+    /** Returns an edited copy of a complete file of this format. */
     abstract byte[] edit(byte[] file, Cursor edits);
 
     static byte[] zip(byte[] content) {

@@ -24,8 +24,8 @@ class FuzzTest {
     Path folder;
 
     /**
-     * Passes a fixed number of inputs, made with a fixed seed, to every target. Among them are the inputs that caused
-     * faults in the past. Every target must accept one of its seeds.
+     * Passes a fixed number of inputs to every target. They are generated with a fixed seed and include the inputs that
+     * caused faults in the past. Every target must accept one of its seeds.
      */
     @Test
     void fuzzedInputsCauseNoFault() throws IOException, InterruptedException {
@@ -51,7 +51,7 @@ class FuzzTest {
         assertEquals("test, 2 bytes 0102", fault.getMessage());
     }
 
-    /** An edited file has the format of its seed, so that it reaches the reader's inner checks. */
+    /** An edited file has the format of its seed, so that it passes the reader's first checks. */
     @Test
     void editsKeepTheFormat() {
         byte[] seed = "{\"a\": [1, 2], \"b\": {\"c\": \"x\"}}".getBytes(StandardCharsets.UTF_8);

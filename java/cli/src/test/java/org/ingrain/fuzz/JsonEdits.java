@@ -9,7 +9,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.databind.node.StringNode;
 
-/** Edits of a JSON text at its nodes: values of other types, extreme numbers, missing and additional fields. */
+/** Edits the nodes of a JSON text: inserts values of other types and extreme numbers, removes and adds fields. */
 final class JsonEdits {
     /** JSON texts of the values that edits insert. */
     private static final List<String> VALUES = List.of("null", "true", "false", "0", "1", "-1", "7", "2147483647",
@@ -25,7 +25,7 @@ final class JsonEdits {
     private JsonEdits() {
     }
 
-    /** A place in a tree: a field of an object, or an element of an array. */
+    /** A position in a tree: a field of an object, or an element of an array. */
     private record Place(JsonNode parent, String field, int index) {
         JsonNode get() {
             return parent instanceof ObjectNode object ? object.get(field) : parent.get(index);
@@ -90,7 +90,7 @@ final class JsonEdits {
         }
     }
 
-    /** Descends from the root; each level ends the descent with probability 1/4. */
+    /** Descends from the root. At each level, the descent ends with probability 1/4. */
     private static Place find(ArrayNode holder, Cursor edits) {
         Place place = new Place(holder, null, 0);
         while (place.get() != null && place.get().isContainer() && !place.get().isEmpty() && edits.below(4) > 0) {

@@ -14,7 +14,7 @@ final class Kept {
     private Kept() {
     }
 
-    /** The inputs of a target by file name; none if the target has no folder. */
+    /** Returns the inputs of a target by file name; empty if the target has no folder. */
     static SortedMap<String, byte[]> inputs(String target) throws IOException {
         Path folder = Path.of(System.getProperty("ingrain.root"), FOLDER, target);
         SortedMap<String, byte[]> inputs = new TreeMap<>();

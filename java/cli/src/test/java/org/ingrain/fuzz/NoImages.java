@@ -4,7 +4,7 @@ import com.code_intelligence.jazzer.api.HookType;
 import com.code_intelligence.jazzer.api.MethodHook;
 import java.lang.invoke.MethodHandle;
 
-/** Leaves out drawing the plots of a report as images, because it takes most of the time of a resumed run. */
+/** Skips the images of a report's plots, because drawing them takes most of the time of a resumed run. */
 public final class NoImages {
     private NoImages() {
     }

@@ -39,8 +39,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The files of a distillation. In the folder of a finished run, one file is edited and some of the later files are
- * removed; then the run is resumed. The first line of an input has the names of these files, the edited file first; the
- * rest is the content of the edited file. Fuzzed with {@link NoImages}.
+ * removed. Then the run is resumed. The first line of an input contains the name of the edited file, followed by the
+ * names of the removed files. The rest is the content of the edited file. Fuzzed with {@link NoImages}.
  */
 final class PipelineTargets {
     /** For each case, the file that is edited, followed by the files that are removed. */

@@ -143,7 +143,7 @@ final class RowTargets {
                 });
     }
 
-    /** Answers that were sampled elsewhere. */
+    /** Reads answers that were sampled by another program. */
     private static Target imported(String name, Path folder) {
         Path file = folder.resolve("answers.jsonl");
         Dataset data = Dataset.load(new QuestionConfig(TaskConfig.of("last-letter"), null, null, 0, 2, 6, null, 5,
@@ -160,7 +160,7 @@ final class RowTargets {
                 });
     }
 
-    /** Reads the file as questions of each task. One task may refuse a file that another task accepts. */
+    /** Reads the file as questions of each task. A task may refuse a file that another task accepts. */
     private static Target questions(String name, Format format, List<byte[]> seeds, Path file) {
         List<QuestionConfig> configs = TaskConfig.names().stream().map(task ->
                 new QuestionConfig(TaskConfig.of(task), file, null, 0, 0, 0, null, 0, null, null)).toList();

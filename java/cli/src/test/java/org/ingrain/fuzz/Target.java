@@ -13,12 +13,15 @@ import org.ingrain.tensor.InputException;
  * A reader under test. The reader may accept a file or refuse it with an InputException. Any other exception is a
  * fault.
  *
- * @param name   name of the target on the command line, and of the folder with its kept inputs
+ * @param name   name of the target on the command line, and of the folder with the inputs kept for it
  * @param format format of the files, which determines the edits
- * @param seeds  whole files; at least one, most of them valid
+ * @param seeds  complete files: at least one, and most of them valid
  */
 record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
-    /** First byte of an input that describes edits of a seed; no UTF-8 text contains it. Any other input is a file. */
+    /**
+     * First byte of an input that describes edits of a seed. No UTF-8 text contains this byte. Any other input is
+     * itself a file.
+     */
     static final byte EDITS = (byte) 0xFF;
 
     /** Reads a file. */
@@ -37,7 +40,7 @@ record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
     }
 
     /**
-     * Reads a file. Returns whether it was accepted.
+     * Reads a file. Returns whether the reader accepts it.
      *
      * @throws Fault if the reader throws anything but an InputException with a message
      */
@@ -63,7 +66,7 @@ record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
         });
     }
 
-    /** The file that an input of the fuzzer describes. */
+    /** Returns the file that an input of the fuzzer describes. */
     byte[] file(byte[] input) {
         if (input.length == 0 || input[0] != EDITS) {
             return input;

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** All targets. A target is made only if it is selected, because some need much time for this. */
+/** All targets. A target is created only if it is selected, because the creation of some targets is slow. */
 final class Targets {
     private Targets() {
     }
@@ -18,7 +18,7 @@ final class Targets {
         Target make(String name, Path folder) throws IOException;
     }
 
-    /** A target that is not made yet. */
+    /** A target that has not been created yet. */
     record Entry(String name, Maker maker) {
     }
 
@@ -27,7 +27,7 @@ final class Targets {
     }
 
     /**
-     * Makes the targets whose names match a regular expression. Their files are in a new folder below java.io.tmpdir,
+     * Creates the targets whose names match a regular expression. Their files are in a new folder below java.io.tmpdir,
      * which the caller removes.
      */
     static List<Target> named(String names) {

@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
  * All settings of one run.
  *
  * @param method   the System 2 method to distil
- * @param imported file with answers that were sampled elsewhere; they replace the samples of the method in the first
- *                 round. Null: the first round samples answers with the method
+ * @param imported file with answers that another program sampled. In the first round, they replace the samples of the
+ *                 method. Null: the first round samples answers with the method
  * @param <T>      type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,
@@ -29,7 +29,7 @@ public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method
     public DistillConfig {
         if (imported != null && sample.samples().size() != 1) {
             throw InputException.field("samples", sample.samples() + " with importedSamples, expected one number: the "
-                    + "most answers to a question");
+                    + "largest number of answers to a question");
         }
         if (imported != null && curation.orders() != 1) {
             throw InputException.field("orders", curation.orders() + " with importedSamples, expected 1: the file has "

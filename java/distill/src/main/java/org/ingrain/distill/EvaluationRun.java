@@ -40,8 +40,8 @@ public record EvaluationRun(Config config, Provenance provenance, Answerer answe
     }
 
     /**
-     * Throws the errors that {@link #run} would throw before the first question is asked. Call this method before a
-     * large model is loaded.
+     * Throws the errors that {@link #run} would throw before it asks the first question. Call this method before you
+     * load a large model.
      */
     public static void check(Config config, Provenance provenance, Path folder) {
         check(config, Dataset.loadTest(config.data()));

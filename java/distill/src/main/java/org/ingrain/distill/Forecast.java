@@ -27,10 +27,10 @@ import org.ingrain.tensor.InputException;
  * Estimated work and time of a run. {@link Stage}s that do the same work share one row.
  *
  * @param rows     one row for each kind of work, in the order of the stages
- * @param tooLong  number of pool questions that are too long for training, even with the bare answer as target; the
+ * @param tooLong  number of pool questions that are too long for training, even if the target is only the answer; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan; it contains the rows of the trial and then, for one step,
- *                 the longest rows that curation may keep; null if nothing was tried
+ * @param training file of training rows for the memory plan; it contains the rows of the trial, followed by the longest
+ *                 rows that curation may keep, enough for one step; null if there was no trial
  */
 public record Forecast(List<Row> rows, int tooLong, Path training) {
     /** The maximum number of tokens that the chat templates of known models add to a question and its answer. */
@@ -41,8 +41,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
      *
      * @param asks    true if the stages generate texts, false if they train
      * @param calls   expected number of generated texts, or of optimizer steps
-     * @param most    maximum number of generated texts: no vote stops early, and each text is split into the maximum
-     *                number of parts. For training, equal to {@code calls}
+     * @param most    maximum number of generated texts, under the assumption that no vote stops early and each text is
+     *                split into the maximum number of parts. For training, equal to {@code calls}
      * @param tokens  expected number of generated tokens, or of tokens in the training batches; NaN if unknown
      * @param seconds estimated time in seconds; NaN if unknown
      * @param basis   description of the trial; empty if there was no trial
@@ -66,7 +66,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
     }
 
-    /** Upper bounds from the settings and the questions alone. No model is needed, and no time is estimated. */
+    /** Upper bounds from the settings and the questions only. They need no model and contain no times. */
     public static Forecast bounds(DistillConfig<?> config, Dataset data) {
         Plans plans = new Plans(config, config.data().makeTask());
         Bounds bounds = new Bounds(plans, data);
@@ -169,16 +169,16 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
             return levels(method, plan).stream().mapToLong(Long::longValue).sum();
         }
 
-        /** Number of optimizer steps of all trainings if curation keeps all of these questions. */
+        /** Number of optimizer steps of these trainings if curation keeps all of these questions. */
         long steps(List<Stage> trainings, List<Example> kept) {
             return trainings.stream().mapToLong(stage -> plans.config().train().steps(rows(stage.student(), kept)))
                     .sum();
         }
 
         /**
-         * Number of training rows of a student if curation keeps every question. If the rule counts votes, a question
-         * has one row for each presentation order. If the rule is {@code all}, a question has one row for each sample.
-         * Otherwise a question has one row.
+         * Number of training rows of a student if curation keeps every question of the training split. If the rule
+         * counts votes, a question has one row for each presentation order. If the rule is {@code all}, a question has
+         * one row for each sample. Otherwise a question has one row.
          */
         private long rows(Student student, List<Example> questions) {
             int size = questions.size();
@@ -228,8 +228,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
 
         /**
-         * Whether a question with its answer is short enough for training. The texts are tokenized only if their number
-         * of bytes exceeds the limit.
+         * Returns whether a question with its answer is short enough for training. The texts are tokenized only if
+         * their number of bytes exceeds the limit.
          */
         private boolean fits(Tuner tuner, Example example) {
             TrainingRow row = row(example, plans.known(example));
@@ -243,8 +243,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
 
         /**
-         * @param most the upper bound. It is returned if no question of the trial needs a selection by the model, for
-         *             example because all of its answers are equal
+         * @param most the upper bound, which is returned if no question of the trial needs a selection by the model,
+         *             for example because all answers to each question are equal
          */
         private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
             String name = same.getFirst().name();

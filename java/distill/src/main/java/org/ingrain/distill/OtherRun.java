@@ -22,7 +22,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Another run, from which this run takes over the finished stages with equal inputs. The other run may be unfinished.
+ * Another run. This run reuses the other run's finished stages whose inputs are equal. The other run may be unfinished.
  * Its files are not changed.
  *
  * @param folder run folder of the other run
@@ -30,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
 record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     private static final String POOL = "data/pool.jsonl";
     private static final String UNFINISHED = "not finished there";
-    /** For each input that is a digest: the words that describe a difference. The keys are the names of the inputs. */
+    /** For each input that is a digest, by name: the words that describe a difference. */
     private static final Map<String, String> DIGESTS = Map.of("data.pool", "other questions", "data.test",
             "other held-out questions", "samples", "other samples", "selections", "other selections", "verdicts",
             "other verdicts", "rows", "other training rows", "validation", "other validation rows", "from",
@@ -46,7 +46,7 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
 
     /**
      * The first input of a stage that differs in the other run, such as {@code made with train.lora.rank 16, now it is
-     * 4}. Empty if the files of the stage can be taken over.
+     * 4}. Empty if the files of the stage can be reused.
      */
     Optional<String> difference(String stage, JsonNode inputs) {
         FinishedStages.Finished other = stages.get(stage);
@@ -75,7 +75,7 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
 
     /**
      * Puts the files of a finished stage into the run folder, as hard links where possible. A file that the run folder
-     * already has is kept.
+     * already contains stays unchanged.
      *
      * @throws InputException if a file was changed after the other run made it
      */
@@ -91,8 +91,9 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * The part of {@code inputs} that can be compared with {@code drawn}. It contains no settings of the curation and
-     * the evaluation. In {@code data} and {@code sample}, it has only the settings that {@code drawn} has too.
+     * Returns the part of {@code inputs} that can be compared with {@code drawn}. It contains no settings of the
+     * curation and the evaluation. In {@code data} and {@code sample}, it contains only the settings that {@code drawn}
+     * also contains.
      */
     private static JsonNode alike(JsonNode drawn, JsonNode inputs) {
         if (!(drawn instanceof ObjectNode names) || !(inputs instanceof ObjectNode values)) {
@@ -111,11 +112,11 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * Begins a sampling with the other run's texts for the questions that both runs have. The sampling then draws only
-     * the missing texts.
+     * Begins the sampling of this run with the other run's texts for the questions that both runs have. The sampling
+     * then draws only the missing texts.
      *
      * @param asked the questions of the sampling in all presentation orders
-     * @return number of texts taken over; 0 if the sampling had already begun
+     * @return number of reused texts; 0 if the sampling had already begun
      */
     int giveTexts(String samples, List<Example> asked, RunFolder run) {
         Path file = folder.resolve(samples);

@@ -132,7 +132,7 @@ class BenchTest {
         assertFalse(run.err().contains("repetitions"), "nothing was measured: " + run.err());
     }
 
-    /** Each repetition computes a prompt of 20 tokens. The reported number of steps is that of one repetition. */
+    /** Each repetition computes a prompt of 20 tokens. The report contains the number of steps of one repetition. */
     @Test
     void aStepHasAtMostSoManyTokens() {
         assertEquals(1, steps());

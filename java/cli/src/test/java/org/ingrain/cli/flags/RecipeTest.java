@@ -82,7 +82,9 @@ class RecipeTest {
         };
     }
 
-    /** The flags and the data of each recipe are valid, so the first error is that the model's weights are missing. */
+    /**
+     * The flags and the data of each recipe are valid, so the first error says that the model's weights are missing.
+     */
     @ParameterizedTest
     @MethodSource("shipped")
     void everyShippedRecipeWantsAModel(String name) throws IOException {
