@@ -92,8 +92,8 @@ __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4], const
 }
 
 // Loads four 8×8 matrices of 16-bit elements from shared memory. Lane l passes the address of row l % 8 of matrix
-// l / 8; a row has 16 bytes and is aligned. `r[i]` receives two elements of matrix i (of its transpose if `transposed`
-// is true): those in row lane / 4 and columns 2·(lane % 4) and 2·(lane % 4) + 1.
+// l / 8; each row has 16 bytes and is 16-byte aligned. `r[i]` receives two elements of matrix i (of its transpose if
+// `transposed` is true): those in row lane / 4 and columns 2·(lane % 4) and 2·(lane % 4) + 1.
 template <bool transposed = false> __device__ __forceinline__ void load_matrices(unsigned (&r)[4], const void* row) {
 #ifdef INGRAIN_SIMT
   const char* slots = simt::exchange(0xffffffffu, &row, sizeof row);

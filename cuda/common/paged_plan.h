@@ -1,5 +1,5 @@
 // Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
-// device memory, so the host needs no plan and no lengths of sequences.
+// device memory, so the host needs neither the plan nor the lengths of the sequences.
 //
 // A chunk has 256 keys and starts at a position that is a multiple of 256. An item is (key-value head, tile of query
 // rows, one chunk or all chunks). The partial results of a row are always merged in the order of the chunks, no matter

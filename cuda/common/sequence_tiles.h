@@ -10,7 +10,7 @@ struct SequenceTile {
   int64_t first;
   int begin, end, length, kv;
 
-  // Replaces this tile by its mirror image: if this tile is the nth tile of `size` tokens from the start of the
+  // Replaces this tile with its mirror image: if this tile is the nth tile of `size` tokens from the start of the
   // sequence, it becomes the nth tile from the end.
   __device__ void mirror(int size) {
     begin = (length - 1) / size * size - begin;

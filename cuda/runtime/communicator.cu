@@ -101,7 +101,7 @@ bool Peers::wants_nccl() const {
   return true;
 }
 
-// Returns false if the meeting of the ranks has ended.
+// Returns false if the meeting of the ranks has ended (meeting.h).
 bool Peers::connect_nccl(RankMemory& own, int32_t rank) {
   if (rank == 0) no_nccl_id_ = Nccl::make_id(&nccl_id_);
   if (!meeting_.release(rank)) return false;

@@ -28,7 +28,8 @@ void choose_order(ingrain_context& context, std::string_view isa) {
 std::string isa_of(const ingrain_context& context) { return context.descending ? "descending" : "ascending"; }
 #else
 constexpr const char* backend = "cuda";
-// Memory that the driver uses for loaded kernels (ours and those of cuBLASLt) and for one graph per batch size.
+// Memory that the driver uses for loaded kernels (those of this library and of cuBLASLt) and for one graph per batch
+// size.
 constexpr int64_t driver_bytes = int64_t{1} << 30;
 constexpr std::string_view orders = "auto";
 bool known(std::string_view isa) { return isa == "auto"; }

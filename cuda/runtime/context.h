@@ -12,8 +12,8 @@
 namespace ingrain {
 class BlasLt;   // cuda/runtime/blas_lt.h
 class Peers;    // cuda/runtime/communicator.h
-// Returns an error if a kernel of this context gave up waiting for other ranks. Must be called after each wait of the
-// host.
+// Returns an error if a kernel of this context gave up waiting for other ranks. Must be called each time after the host
+// has waited for the stream.
 ingrain_status check_ranks(ingrain_context* ctx);
 
 // A registered buffer (ingrain_communicator_register): every rank has registered a buffer of its own, and each rank

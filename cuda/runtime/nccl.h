@@ -15,7 +15,7 @@ struct NcclId { char bytes[128]; };  // ncclUniqueId
 // One rank's NCCL communicator. A function that returns a string returns the error, or "" if it succeeded.
 class Nccl {
  public:
-  // Creates the id that all ranks pass to join(). One rank calls this function.
+  // Creates the id that all ranks pass to join(). Only one rank calls this function.
   static std::string make_id(NcclId* id);
   // All ranks must call this function at the same time, each with its own device current. Returns null and sets *reason
   // if NCCL fails.

@@ -53,7 +53,7 @@ constexpr size_t max_threads = 1024, max_shared = 227 << 10;
 
 struct Copy { void* shared; const void* global; size_t bytes, valid; };
 
-// Counts how often a barrier has opened. A fiber waits until this count exceeds the count at the fiber's arrival.
+// Counts how many times a barrier has opened. A fiber waits until this count exceeds the count at the fiber's arrival.
 struct Gate {
   uint64_t opened = 0;
   int arrived = 0;

@@ -18,10 +18,7 @@ import org.ingrain.tensor.InputException;
  * @param seeds  complete files: at least one, and most of them valid
  */
 record Target(String name, Format format, List<byte[]> seeds, Reader reader) {
-    /**
-     * First byte of an input that describes edits of a seed. No UTF-8 text contains this byte. Any other input is
-     * itself a file.
-     */
+    /** First byte of an input that describes edits of a seed. No UTF-8 text contains it. Other inputs are files. */
     static final byte EDITS = (byte) 0xFF;
 
     /** Reads a file. */
