@@ -108,8 +108,8 @@ class DryRunTest {
                 + " \\S+ GiB free"), memory);
         assertEquals(
                 "ingrain: --output: " + output
-                + ": this run folder was made with teach.rounds 2, now it is 3; take the same settings or another "
-                + "folder, which takes over equal stages with --from " + output,
+                + ": this run folder was made with teach.rounds 2, now it is 3; use the same settings, or use "
+                + "another folder and take over the unchanged stages with --from " + output,
                 Run.of(with(command, "--rounds", 3)).complaint());
     }
 

@@ -84,8 +84,8 @@ class StagesTest {
         Run same = fresh("run", "--train-seed", 9);
         assertEquals(2, same.status());
         assertEquals("ingrain: --output: " + temp.resolve("run") + ": this run folder was made with train.train.seed "
-                + "1, now it is 9; take the same settings or another folder, which takes over equal stages with --from "
-                + temp.resolve("run"), same.complaint());
+                + "1, now it is 9; use the same settings, or use another folder and take over the unchanged stages "
+                + "with --from " + temp.resolve("run"), same.complaint());
         Run other = fresh("other", "--train-seed", 9, "--from", temp.resolve("run"));
         assertEquals(0, other.status(), other.err());
         assertTrue(other.err().contains("sample: taken over from " + temp.resolve("run") + "\n"), other.err());

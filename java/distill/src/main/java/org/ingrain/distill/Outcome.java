@@ -35,7 +35,7 @@ public sealed interface Outcome {
     }
 
     /**
-     * Curation kept no training example. The ledger states the reasons.
+     * The run ended because curation kept no training example. The ledger states the reasons.
      *
      * @param line message for the user, one line
      */

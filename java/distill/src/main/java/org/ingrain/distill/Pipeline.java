@@ -52,8 +52,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      *
      * @param folder run folder
      * @param until  the last kind of stage to execute
-     * @param from   run folder of another run; each of its stages is taken over if the inputs of the stage are equal in
-     *               both runs; null: no stage is taken over
+     * @param from   run folder of another run; the files of each of its finished stages are taken over (linked or
+     *               copied) if the inputs of the stage are equal in both runs; null: no stage is taken over
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {
@@ -63,7 +63,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         }
     }
 
-    /** The model that answers, and the tuner that trains the students. */
+    /** The model that answers the questions, and the tuner that trains the students. */
     public record Workers(Answerer answerer, Tuner tuner) {
     }
 
@@ -79,7 +79,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
         Manifest manifest = Settings.of(config, provenance);
         RunLock.difference(goal.folder(), manifest).ifPresent(different -> {
             throw InputException.field("output", goal.folder() + ": this run folder was made with " + different
-                    + "; take the same settings or another folder, which takes over equal stages with fromRun "
+                    + "; use the same settings, or use another folder and take over the unchanged stages with fromRun "
                     + goal.folder());
         });
         RunLock.check(goal.folder(), manifest);
@@ -89,8 +89,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
     }
 
     /**
-     * Requires that at least one stage that depends on no other stage can be taken over from the other run. A sampling
-     * stage also counts as taken over if this run can use only its texts and not its files.
+     * Requires that this run can reuse the other run. Only stages that need no earlier stage are compared: at least one
+     * of them must have equal inputs in both runs. For sampling, it is enough that the other run's texts can be used.
      */
     private static void requireReusable(DistillConfig<?> config, Dataset data, Manifest manifest, Goal goal) {
         if (goal.from().toAbsolutePath().normalize().equals(goal.folder().toAbsolutePath().normalize())) {

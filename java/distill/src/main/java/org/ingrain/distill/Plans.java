@@ -30,9 +30,9 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     /**
-     * Number of direct answers per question for the control that learns System 1's answers. By default, it is the
-     * number of answers that vote on a label of System 2, so that the same rule applies to the labels of both systems.
-     * If each stage of the method has its own vote, it is the number of answers in the vote of the first stage.
+     * Number of direct answers per question for the control student that learns the answers of System 1. The default is
+     * the number of answers that vote on a label of System 2, so that the same rule applies to the labels of both
+     * systems. If each step of the method has its own vote, the default is the number of voters of the first step.
      */
     private int controlSamples(String purpose, ModelState teacher) {
         int own = config.evaluate().controlSamples();
@@ -45,7 +45,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return config.teach().otherTeacher() ? new ModelState.Teacher() : new ModelState.Base();
     }
 
-    /** Whether the student's samples are imported, not drawn. */
+    /** Whether the student's samples are imported from a file. If not, they are drawn from a model. */
     boolean imports(Student student) {
         return config.imported() != null && student.round() == 1 && student.method().equals(config.method());
     }
@@ -67,7 +67,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return new Curation(student.curation(), task, student.method(), sample(student, teacher));
     }
 
-    /** The sampling in which the teacher selects one of its own responses, or compares them. */
+    /** The sampling in which the teacher selects one of its own responses, or compares its responses in pairs. */
     Sampling selection(Student student, ModelState teacher, Answerer answerer, Path samples, List<Example> examples) {
         return new Sampling(selection(student, teacher), Stopping.NEVER,
                 selectionQuestions(student, samples, examples), answerer);
@@ -79,14 +79,14 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     /**
-     * The method that limits the number of parts of a text in the selection, if it branches. For rule {@code universal}
-     * the returned method has no effect, because the selection of this rule does not branch.
+     * The method of the selection. The forecast reads the maximum number of branches from it. For rule
+     * {@code universal}, the returned method has no effect, because the selection of this rule does not branch.
      */
     Method selector(Student student) {
         return judges() ? config.curation().judge() : student.method();
     }
 
-    /** Maximum number of questions about the responses to one example. */
+    /** Maximum number of questions that the selection asks about the responses to one example. */
     int mostSelections(Student student) {
         return judges() ? Judging.most(sample(student, new ModelState.Base()).leaves()) : 1;
     }
@@ -117,7 +117,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return config.curation().target() == Target.RESPONSE || config.teach().stages() > 0;
     }
 
-    /** The gold answer in the form of a training target; {@code yes} if the question has no gold answer. */
+    /** The gold answer as it would be written in a training target; {@code yes} if the question has no gold answer. */
     String known(Example example) {
         return example.known().flatMap(gold -> task.extract(example, gold)).or(example::known).orElse("yes");
     }

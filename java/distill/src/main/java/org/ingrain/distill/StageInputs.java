@@ -51,8 +51,8 @@ final class StageInputs {
     }
 
     /**
-     * The inputs of sampling: the inputs of a sampled text ({@link #drawn}), the questions, and the settings that
-     * decide how many texts are drawn.
+     * The inputs of a sampling stage: the inputs of each text ({@link #drawn}), the questions, and the settings that
+     * determine the number of texts.
      */
     JsonNode sample(Student student, ModelState teacher) {
         ObjectNode inputs = drawn(student, teacher);
@@ -77,8 +77,8 @@ final class StageInputs {
     }
 
     /**
-     * The inputs that a sampled text depends on, except its question and its number among the samples. If these inputs
-     * are equal in two runs, then texts with equal questions and equal paths are equal.
+     * The inputs that a sampled text depends on, except its question and its path, which is the index of the sample. If
+     * these inputs are equal in two runs, then texts with equal questions and equal paths are equal.
      */
     ObjectNode drawn(Student student, ModelState teacher) {
         ObjectNode inputs = common();
@@ -102,7 +102,7 @@ final class StageInputs {
         return judged(student, samples).set("verifier", Json.tree(student.curation().verifier()));
     }
 
-    /** Inputs of each stage that reads samples and needs no weights. */
+    /** Inputs of the stages that read samples and need no weights: verification and curation. */
     private ObjectNode judged(Student student, String samples) {
         ObjectNode inputs = common();
         inputs.remove("engine");
@@ -145,8 +145,8 @@ final class StageInputs {
     }
 
     /**
-     * Inputs that most stages have: program, model, engine and task. The other stages remove the inputs on which they
-     * do not depend.
+     * Inputs that most stages have: program, model, engine and task. A stage that does not depend on one of these
+     * inputs removes it.
      */
     private ObjectNode common() {
         ObjectNode inputs = pick(settings, "version", "model", "engine");

@@ -50,7 +50,7 @@ final class StageRunner {
     private final OtherRun other;
     private final Pipeline.Workers workers;
     private final Progress progress;
-    /** For each question of the pool, all presentation orders that curation needs. */
+    /** One list for each question of the pool: the question in all presentation orders that curation needs. */
     private final List<List<Example>> orders;
     private final Map<Student, Ledger.Summary> ledgers = new LinkedHashMap<>();
     private final Map<Student, Tuner.Tuned> trained = new LinkedHashMap<>();
@@ -85,8 +85,8 @@ final class StageRunner {
     }
 
     /**
-     * Executes a stage. If the other run has finished the stage with equal inputs, the other run's files of this stage
-     * are taken over first, so that nothing remains to be computed. Records the stage with its inputs.
+     * Executes a stage and records it with its inputs. If the other run has finished the stage with equal inputs, the
+     * other run's files of this stage are taken over first. The stage then finds its files and computes nothing.
      */
     void run(Stage stage) {
         if (!isPossible(stage)) {
@@ -168,8 +168,8 @@ final class StageRunner {
     }
 
     /**
-     * Whether the stage can be executed. If the student has a teacher, the teacher must have been trained. If the
-     * student's curation has been executed, the curation must have kept a training example.
+     * Whether the stage can be executed. If the student's teacher is the student of the previous round, that student
+     * must have been trained. If the student's curation has been executed, it must have kept a training example.
      */
     private boolean isPossible(Stage stage) {
         Student student = stage.student();
@@ -195,7 +195,7 @@ final class StageRunner {
         return stage.ofTeacher() ? plans.teacher() : weights(stage.asked());
     }
 
-    /** All questions to distil on, in all presentation orders. */
+    /** All questions of the pool, each in all presentation orders that curation needs. */
     private List<Example> asked() {
         return orders.stream().flatMap(List::stream).toList();
     }
@@ -242,7 +242,7 @@ final class StageRunner {
         Plan direct = plans.direct();
         Curriculum curriculum = new Curriculum(student.method(), student.parts());
         Ledger ledger = new Ledger(run.file(student.ledger()));
-        // A target is accepted only if its row is short enough in every training of the student.
+        // Each training of the student has its own row for a target. A target is accepted only if all rows fit.
         Ledger.Fits fits = (asked, entry, target) -> IntStream.rangeClosed(0, student.parts())
                 .allMatch(part ->
                 workers.tuner()

@@ -17,11 +17,11 @@ import org.ingrain.distill.method.Methods;
  * @param title   title in tables
  * @param folder  folder of this student's files, relative to the run folder; empty, or with a slash at the end
  * @param samples file of the samples, relative to the run folder; students of the same round and method share this file
- * @param teacher the student of the previous round; it generates the samples, and the training starts from its adapter;
- *                null for the base model
+ * @param teacher the student of the previous round; it generates the samples, and the training starts from its weights;
+ *                null in the first round
  * @param round   number of the round, from 1
- * @param parts   number of trainings before the last one; each trains on fewer words of reasoning than the training
- *                before; 0: a single training on the answer alone
+ * @param parts   number of trainings before the last one; from one training to the next, the targets contain fewer
+ *                words of reasoning; 0: a single training on the answer alone
  */
 record Student(Role role, String name, String title, String folder, String samples, Method method,
         CurationConfig curation, Student teacher, int round, int parts) {
@@ -59,9 +59,8 @@ record Student(Role role, String name, String title, String folder, String sampl
     }
 
     /**
-     * Returns how many trainings precede the last training of a student of this method. Each of these trainings has
-     * fewer words of reasoning in its targets than the training before. Returns 0 for the method {@code direct}, which
-     * has no reasoning.
+     * Returns the number of trainings before the last training of a student of this method; see {@code parts}. Returns
+     * 0 for the method {@code direct}, which has no reasoning.
      */
     private static int parts(DistillConfig<?> config, Method method) {
         return method.equals(Methods.direct()) ? 0 : config.teach().stages();
@@ -92,7 +91,7 @@ record Student(Role role, String name, String title, String folder, String sampl
         return folder + "verdicts.jsonl";
     }
 
-    /** Folder of one training, relative to the run folder; the last training uses the student's own folder. */
+    /** Folder of one training, relative to the run folder. For the last training, it is the student's own folder. */
     String folder(int part) {
         return part == parts ? folder : folder + "stages/" + part + "/";
     }

@@ -8,9 +8,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
  * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838); the
- *               student is trained before the first stage and after each stage; 0: a single training on the answer
- *               alone
- * @param otherTeacher whether the teacher of the first round is another model than the base model of the students
+ *               student is trained once before the first stage, and again after each stage; 0: a single training on the
+ *               answer alone
+ * @param otherTeacher whether the teacher of the first round is a different model from the students' base model
  */
 public record TeachConfig(int rounds, int stages,
         @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean otherTeacher) {
@@ -25,7 +25,7 @@ public record TeachConfig(int rounds, int stages,
         }
     }
 
-    /** Rounds and stages in which the base model is the teacher of the first round. */
+    /** Settings in which the base model is the teacher of the first round. */
     public TeachConfig(int rounds, int stages) {
         this(rounds, stages, false);
     }

@@ -7,7 +7,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.ingrain.files.DurableFolder;
 
-/** The files of a finished training that do not change any more: settings, metrics and the trained weights. */
+/** The files of a finished training that no longer change: settings, metrics and the trained weights. */
 final class TrainingFiles {
     /** Files and folders that a continued training changes, or that contain measured times. */
     private static final Set<String> MUTABLE = Set.of("checkpoints", "checkpoint.json", "log.txt", "run.lock");

@@ -29,9 +29,9 @@ import org.ingrain.files.JsonLines;
  * @param tuner     makes a tuner for a number of rows per step; the tuner trains exactly {@link #STEPS} steps
  * @param folder    temporary folder
  * @param sequences number of sequences that the answerer computes at once
- * @param seconds   time for all trials together. Trials grow until the stage's share of this time is used; the first
- *                  and smallest trial of each stage is always run
- * @param progress  receives the name of each stage before its trials, with the number of finished stages
+ * @param seconds   time limit for all trials together. Each stage has a share of this time. Its trials become larger
+ *                  until the share is used; the first and smallest trial is always run
+ * @param progress  receives the name of each stage and the number of finished stages before the trials of the stage
  */
 public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, int sequences, double seconds,
         Progress progress) {
@@ -43,8 +43,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
 
     private static final int FEWEST_TOKENS = 16;
     /**
-     * Expected factor by which the duration grows from one trial to the next, which has twice as many questions and
-     * cuts texts at twice as many tokens.
+     * Expected ratio of the durations of two successive trials: the later trial has twice as many questions, and its
+     * limit on the length of the texts is twice as large.
      */
     private static final double GROWTH = 4;
 
@@ -56,7 +56,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      * The result of a trial of one stage.
      *
      * @param plan    the plan of the stage
-     * @param cut     the plan of the trial, which limits the length of the texts
+     * @param cut     the plan of the trial: the plan of the stage with a lower limit on the length of the texts
      * @param file    file of the samples that the trial drew
      * @param asked   questions of the trial; each is asked in all its presentation orders
      * @param whole   number of questions of the whole stage; each presentation order counts as one question
@@ -65,7 +65,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      */
     record Tried(Plan plan, Plan cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
         /**
-         * The estimate for the whole stage. The time for the tokens that were cut off is calculated with {@code rate}.
+         * The estimate for the whole stage. The trial generated fewer tokens than the stage will, because it cut texts.
+         * The time for the missing tokens is calculated with {@code rate}.
          */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
@@ -83,9 +84,9 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         }
 
         /**
-         * Expected number of tokens if no text had been cut. Cut texts are assumed to end with the same probability per
-         * token as the texts of the same step in the trial, and at the latest at the step's maximum length. If no text
-         * of a step ended, its cut texts are assumed to have the maximum length.
+         * Expected number of tokens if the trial had cut no text. Each further token of a cut text is assumed to end
+         * the text with the probability that the trial showed for this step; the step's maximum length ends every text.
+         * If no text of a step ended in the trial, its cut texts are assumed to have the maximum length.
          */
         private double tokens(List<SampleRecord> samples) {
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
@@ -139,10 +140,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
 
         /**
          * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
-         * previous trial, but at most all questions, and cuts texts at twice as many tokens. A trial begins with the
+         * previous trial, but at most all questions, and limits texts to twice as many tokens. A trial begins with the
          * question after the last question of the previous trial, because prompts that are already in the prefix cache
-         * cost less. The trials end when a trial has asked all questions without cutting texts, or when the next trial
-         * would probably exceed the stage's share of the time.
+         * take less time. The trials end when a trial has asked all questions without cutting texts, or when the next
+         * trial would probably exceed the stage's share of the time.
          *
          * @param orders maps a question to all its presentation orders
          * @param whole  number of questions of the whole stage; each presentation order counts as one question

@@ -48,7 +48,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     void requireSame(Path folder, Manifest made) {
         difference(settings, made.settings).ifPresent(different -> {
             throw new InputException(folder + ": this run folder was made with " + different
-                    + "; take the same settings or another folder");
+                    + "; use the same settings or another folder");
         });
     }
 

@@ -43,7 +43,7 @@ class ManifestTest {
 
     @Test
     void namesTheFirstDifference() {
-        assertEquals("run: this run folder was made with seed 1, now it is 2; take the same settings or another folder",
+        assertEquals("run: this run folder was made with seed 1, now it is 2; use the same settings or another folder",
                 refusal(of(List.of(), 2, 0.7), of(List.of(), 1, 0.9)));
         assertTrue(refusal(of(List.of(), 1, 0, "a"), of(List.of(), 1, 0, "b"))
                 .contains("made with names [\"b\"], now it is [\"a\"];"));

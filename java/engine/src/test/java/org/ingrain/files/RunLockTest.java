@@ -51,7 +51,7 @@ class RunLockTest {
         Map<String, String> before = Trees.files(folder);
         assertEquals(
                 folder
-                + ": this run folder was made with sample.temperature 0.7, now it is 0.9; take the same settings or "
+                + ": this run folder was made with sample.temperature 0.7, now it is 0.9; use the same settings or "
                 + "another"
                 + " folder", refusal(folder, manifest(0.9)));
         assertEquals(before, Trees.files(folder));
