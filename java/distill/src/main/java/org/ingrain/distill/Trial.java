@@ -190,7 +190,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
          * Measures the speed of optimizer steps. The first measurement has one row per step. Each further measurement
          * has four times as many rows per step as the previous one, but at most {@code batch} rows. The measurements
          * end after the measurement with {@code batch} rows, or when the next measurement would probably exceed the
-         * stage's share of the time. Returns the speed of the last measurement, which has the most rows.
+         * stage's share of the time. Returns the speed of the last measurement, whose steps have the most rows.
          */
         Speed step(String name, List<TrainingRow> rows, int batch) {
             double seconds = begin(name);

@@ -20,20 +20,20 @@ import org.ingrain.tensor.Require;
  *
  * @param answers all final answers
  * @param votes   answers with their numbers of votes, in descending order of votes. Equal answers are counted together
- *                and have the wording of the first of them. If two answers have the same number of votes, the answer
- *                that was given first comes first
+ *                and have the wording of the first of them. Answers with the same number of votes are in the order in
+ *                which they were first given
  */
 public record Ballot(List<Answer> answers, List<Votes> votes) {
     /**
      * One final answer.
      *
      * @param path   path of the sample that gave the answer
-     * @param answer the answer found in the text, or null. If options are named by letters, the letters are those of
-     *               this presentation order, not of the given order
+     * @param answer the answer found in the text, or null. If options are named by letters, the letter is the one that
+     *               the option has in this presentation order, which may differ from its letter in the given order
      * @param text   the text that contains the answer: the text of the last step or, if the method branches, the merged
      *               texts of the branches
      * @param tokens number of tokens of {@code text}; 0 for a merged text
-     * @param steps  the intermediate steps; a step that several answers share is listed in each of these answers
+     * @param steps  the intermediate steps; a step that several answers share is listed in each of them
      * @param accepted whether the verifier accepts the answer; null if it was not verified
      * @param score  score of the verifier; null if it gave none
      */

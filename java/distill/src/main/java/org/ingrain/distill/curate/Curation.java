@@ -24,7 +24,7 @@ import org.ingrain.distill.verify.Verdicts;
  * @param method the sampled method, which finds the answer in a text
  * @param plan   the sampling plan, which has the number of samples of each step
  * @param verdicts the verdicts of the verifier; rejected answers are not used
- * @param judged   for rule {@code judge}, the judgements by the ids of the pairs; else empty
+ * @param judged   for rule {@code judge}, the model's judgements of pairs of answers, by the pair's id; else empty
  */
 public record Curation(CurationConfig config, Task task, Method method, Plan plan, Verdicts verdicts,
         Map<String, Judging.Judgement> judged) {
@@ -88,7 +88,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         new Tally(config.rule(), voters(), config.minVotes(), config.minFraction());
     }
 
-    /** The number of votes on one label in one presentation order. */
+    /** Number of votes that full sampling counts in one presentation order. */
     public int voters() {
         return Poll.stages(config, plan).getFirst();
     }
@@ -159,8 +159,8 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * Returns the wording of the first counted sample that gave this answer in the given order, or the key itself if
-     * there is no such sample.
+     * Returns the wording of the first counted answer in the given order that has this key. Returns the key itself if
+     * there is no such answer.
      */
     private String wording(List<Count> counts, String key) {
         return counts.stream().filter(count -> count.example().isAsGiven())
@@ -197,9 +197,9 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     }
 
     /**
-     * The decision to discard a poll without a winner. The reason is the same as with full sampling. If no answer can
-     * reach the required number of votes, the reason is too few votes, even if the leading answers have equally many
-     * votes. A tie is certain only when all votes are counted.
+     * The decision to discard an example because a poll has no winner. Early stopping does not change the reason. If no
+     * answer can reach the required number of votes, the reason is "too few votes", even if the leading answers have
+     * equally many votes: whether they tie is certain only when all votes are counted.
      */
     private Decision lost(Tally tally, List<Count> counts) {
         List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()

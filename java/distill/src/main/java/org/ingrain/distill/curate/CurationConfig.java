@@ -11,11 +11,11 @@ import org.ingrain.tensor.InputException;
  *
  * @param rule               rule that selects the label
  * @param minVotes           minimum number of votes of a label; 0: no minimum
- * @param minFraction        minimum share of the voters of each stage that must vote for the label; 0: no minimum
- * @param perStage           whether the samples of each step vote separately, the last step first; if false, there is
- *                           one vote over all answers
+ * @param minFraction        minimum share of the voters of each poll that must vote for the label; 0: no minimum
+ * @param perStage           whether each step of the method has its own vote, from the last step to the first; if
+ *                           false, there is one vote over all answers
  * @param orders             maximum number of presentation orders (orders of the options or responses) in which each
- *                           example is asked; a label is kept only if the answers in all these orders agree; 1: only
+ *                           example is asked; a label is kept only if it wins the vote in all these orders; 1: only
  *                           the order in the data
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
@@ -35,7 +35,7 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         Method selector, Method judge) {
     public CurationConfig {
         if (rule == null || target == null) {
-            throw new InputException("curation: rule and target, expected both");
+            throw new InputException("curation: rule or target is missing, expected both");
         }
         earlyStop = earlyStop && verifier == null;
         if (rule == Rule.BEST && verifier == null) {

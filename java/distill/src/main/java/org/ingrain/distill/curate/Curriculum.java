@@ -6,14 +6,14 @@ import java.util.regex.Pattern;
 import org.ingrain.distill.method.Method;
 
 /**
- * The completions of a training that removes the reasoning in stages (step by step, arXiv:2405.14838). Stage 0 trains
- * on the whole response. The reasoning is the text before the last phrase that introduces the answer. Stage k omits
- * words from the start of the reasoning: k / {@code stages} of all words of the reasoning. If the response has no such
- * phrase, the whole response is the reasoning, and the training target is appended to the words that are left. The last
- * stage trains on the training target, which is only the answer.
+ * The completions of a training that removes the reasoning in stages (step by step, arXiv:2405.14838). The reasoning is
+ * the text before the last phrase that introduces the answer. Stage 0 trains on the whole response. Stage k omits the
+ * first k / {@code stages} of the words of the reasoning. The last stage trains on the training target, which is only
+ * the answer. If no phrase introduces the answer, the whole response is the reasoning, and the stages between the first
+ * and the last append the training target to the remaining words.
  *
  * @param method the sampled method; its {@code answerAfter}, if set, is the phrase that introduces the answer
- * @param stages number of stages in which words are removed; also the index of the last stage
+ * @param stages number of stages that remove words; also the index of the last stage, because stage 0 removes none
  */
 public record Curriculum(Method method, int stages) {
     private static final Pattern ANSWER = Pattern.compile("(?i)\\b(?:the )?(?:final )?answer(?: is|:)|####");

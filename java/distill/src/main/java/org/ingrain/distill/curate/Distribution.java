@@ -11,8 +11,8 @@ import java.util.Map;
  *
  * @param total     number of answers in the group
  * @param distinct  number of different answers
- * @param commonest the answers with the highest counts, at most {@link #LISTED}, in descending order of counts; of
- *                  answers with equal counts, the one that occurs first comes first. An answer of more than
+ * @param commonest the answers with the highest counts, at most {@link #LISTED}, in descending order of counts; answers
+ *                  with equal counts are in the order in which they first occur. An answer of more than
  *                  {@link #LONGEST} characters is shortened
  */
 public record Distribution(int total, int distinct, List<Ballot.Votes> commonest) {

@@ -12,19 +12,19 @@ import org.ingrain.tensor.Require;
  * @param gold     the gold answer, or null; the verdict does not depend on it
  * @param category category of the question, or null
  * @param verdict  kept or discarded
- * @param reason   reason of the verdict
+ * @param reason   reason for the verdict
  * @param detail   explanation of the reason for the user
  * @param label    the answer that was kept, or null; the JSON object always has this key
  * @param right    whether the label is right; null if there is no label or no gold answer; the JSON object always has
  *                 this key
  * @param margin   number of votes for the first answer in {@code votes} minus the number of votes for the second one; 0
  *                 if there are no votes
- * @param marginAtLeast the smallest margin that full sampling can give, whatever the votes that were not counted; equal
- *                 to {@code margin} if all votes were counted
+ * @param marginAtLeast lower bound of the margin under full sampling, for any outcome of the votes that were not
+ *                 counted; equal to {@code margin} if all votes were counted
  * @param decidedEarly whether the verdict was decided before all votes were counted; if so, {@code margin} and
  *                 {@code votes} contain only the votes before the decision
  * @param voters   number of votes that full sampling counts, summed over all presentation orders; a sample without an
- *                 answer counts too. If each stage has its own vote, these are the votes of the first stage
+ *                 answer counts too. If each step has its own vote, these are the votes of the first step
  * @param planned  number of answers that full sampling would draw, summed over all presentation orders
  * @param drawn    number of recorded answers, which are the answers in {@code orders}
  * @param tokens   tokens generated for this example, including intermediate steps

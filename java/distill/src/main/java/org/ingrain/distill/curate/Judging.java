@@ -21,9 +21,9 @@ import org.ingrain.distill.task.Task;
 import org.ingrain.tensor.InputException;
 
 /**
- * Lets the model itself compare its distinct answers to a question in pairs, for rule {@code judge} (best of n). Each
- * pair is judged in both orders by a method for the task {@link Pairwise}. A response wins a pair only if both verdicts
- * name it. Otherwise the pair is a draw. The answer that wins the most pairs is the label.
+ * Lets the model itself compare its distinct answers to a question in pairs, for rule {@code judge} (best of n). A
+ * method for the task {@link Pairwise} judges each pair twice, in both orders. A response wins a pair only if it is the
+ * better one in both verdicts. Otherwise the pair is a draw. The answer that wins the most pairs is the label.
  *
  * @param config the settings of curation; they contain the judge
  * @param task   the task of the questions
@@ -38,7 +38,7 @@ public record Judging(CurationConfig config, Task task, Method method) {
     /**
      * The verdict on a pair.
      *
-     * @param better {@code A} or {@code B}, the response that both orders name; else {@code C}
+     * @param better {@code A} or {@code B}, the response that is better in both orders; {@code C} for a draw
      * @param fits   false if a prompt was too long for the model's context
      */
     public record Judgement(String better, boolean fits) {
@@ -94,7 +94,7 @@ public record Judging(CurationConfig config, Task task, Method method) {
         return plan;
     }
 
-    /** The questions to the judge: for each example, all pairs of its compared answers, each in both orders. */
+    /** The questions to the judge: for each example, all pairs of the answers to compare, each pair in both orders. */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();
         Answers.forEach(samples, examples, (example, answers) -> {
@@ -106,7 +106,7 @@ public record Judging(CurationConfig config, Task task, Method method) {
         return questions;
     }
 
-    /** Reads the judgements of these questions from a file of completions; the keys are ids of pairs. */
+    /** Reads the judgements on these questions from a file of completions. The keys of the map are ids of pairs. */
     public Map<String, Judgement> read(Path file, List<Example> questions) {
         Map<String, Judgement> judged = new HashMap<>();
         Answers.forEach(file, questions, (question, answers) -> {
@@ -162,9 +162,9 @@ public record Judging(CurationConfig config, Task task, Method method) {
     }
 
     /**
-     * The first of each group of equal answers, the most frequent group first. Two answers are equal if they have equal
-     * keys. If the targets are whole responses, two answers are equal if their texts are equal. Samples without a
-     * training target are left out.
+     * The first answer of each group of equal answers, the largest group first. If the targets are bare answers, two
+     * answers are equal if their keys are equal. If the targets are whole responses, two answers are equal if their
+     * texts are equal. Samples without a training target are left out.
      */
     private List<Ballot.Answer> distinct(List<Ballot.Answer> answers) {
         Map<String, List<Ballot.Answer>> groups = new LinkedHashMap<>();

@@ -28,7 +28,7 @@ import org.ingrain.tensor.InputException;
  * which examples were kept and why.
  */
 public record Ledger(Path file) {
-    /** Tests whether a training target is short enough for training. */
+    /** Tests whether the training rows of a target are short enough. */
     @FunctionalInterface
     public interface Fits {
         /** @param asked the example in the presentation order of the target */
@@ -75,8 +75,8 @@ public record Ledger(Path file) {
      * Settings for the conversion of kept examples to training rows.
      *
      * @param examples for each judged example, its presentation orders
-     * @param direct   plan of the method {@code direct}; the rows have the prompt of this plan
-     * @param text     returns the completion for an entry and one of its targets
+     * @param direct   plan of the method {@code direct}, which gives the prompts of the rows
+     * @param text     returns the completion of the row for an entry and one of its targets
      */
     public record Rows(List<List<Example>> examples, Plan direct, CurationConfig config,
             BiFunction<Entry, Entry.TargetText, String> text) {
@@ -135,9 +135,9 @@ public record Ledger(Path file) {
     }
 
     /**
-     * Ids of the questions whose kept answers are for validation. They are a share of all questions, so the numbers of
-     * questions for training and for validation do not depend on how many questions are kept. At least one kept example
-     * remains for training.
+     * Ids of the questions whose kept answers are used for validation. They are selected from all questions, not only
+     * from the kept ones, so the selection does not depend on the verdicts. Exception: if the selection contained every
+     * kept example, one kept example is removed from it, so that at least one remains for training.
      */
     public Set<String> validationIds(CurationConfig config) {
         List<String> asked = new ArrayList<>();
@@ -163,7 +163,7 @@ public record Ledger(Path file) {
      *
      * @param total   counts of all examples
      * @param reasons number of examples for each reason
-     * @param byVotes counts of the examples, grouped by how many counted votes the leading answer has
+     * @param byVotes counts of the examples, grouped by the number of counted votes for the leading answer
      * @param labels  distribution of the labels of the kept examples
      */
     public record Summary(Count total, Map<String, Integer> reasons, Map<Integer, Count> byVotes,
@@ -183,8 +183,8 @@ public record Ledger(Path file) {
      * @param unanswered  recorded answers whose text has no answer
      * @param early       examples whose verdict was decided before all votes were counted
      * @param tokens      tokens of the recorded answers, including intermediate steps
-     * @param savedTokens estimated tokens of the planned answers that were not drawn; each such answer counts as many
-     *                    tokens as the average recorded answer of its example
+     * @param savedTokens estimated tokens of the planned answers that were not drawn; the estimate for each such answer
+     *                    is the mean number of tokens of the recorded answers to its example
      */
     public record Count(int examples, int kept, int labels, int known, int right, long planned, long drawn,
             long unanswered, int early, long tokens, long savedTokens) {

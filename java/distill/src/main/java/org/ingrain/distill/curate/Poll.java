@@ -17,11 +17,11 @@ import org.ingrain.distill.task.Task;
  * <p>Answers are counted in ascending order of their indices, not in the order in which they finish. Counting stops at
  * the first answer that decides the verdict, so the recorded answers do not depend on timing. The poll requests only
  * the minimum number of answers that could decide the verdict. A presentation order disagrees if it has no winner, or
- * if its winner is not the winner of the given order. If one presentation order disagrees, later presentation orders
- * cannot change the verdict, and no answers to them are requested.
+ * if its winner is not the winner of the given order. If one presentation order disagrees, the verdict is decided, and
+ * no answers are requested in later presentation orders.
  *
- * <p>If each stage has its own vote ({@code perStage}), all answers that are based on the same text of a step form one
- * poll. The winner of this poll is the vote of that text in the poll of its step.
+ * <p>If each step of the method has its own vote ({@code perStage}), each text of a step has a poll of all answers that
+ * are based on this text. The winner of that poll is the vote of the text in the poll of its step.
  */
 final class Poll implements Stopping.Count {
     private final Task task;
@@ -50,7 +50,7 @@ final class Poll implements Stopping.Count {
         };
     }
 
-    /** For each stage, the number of voters in one poll of this stage. The outermost stage comes first. */
+    /** Number of voters in one poll, for each stage. The outermost stage, which is the first step, comes first. */
     static List<Integer> stages(CurationConfig config, Plan plan) {
         return config.perStage() ? plan.steps().subList(0, plan.depth()).stream().map(Plan.PlannedStep::samples)
                 .toList()
@@ -87,9 +87,9 @@ final class Poll implements Stopping.Count {
     }
 
     /**
-     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. While
-     * some polls of the question are not settled, the result can change from false to true. When all polls are settled,
-     * the result depends only on the answers, not on the order in which they finished.
+     * Whether an earlier presentation order disagrees, so that this presentation order cannot change the verdict. The
+     * result can change from false to true until all polls of the question are settled. The final result depends only
+     * on the answers, not on the order in which they finished.
      */
     private boolean needless() {
         return orders.subList(0, orders.indexOf(this)).stream().anyMatch(Poll::disagrees);
@@ -123,8 +123,8 @@ final class Poll implements Stopping.Count {
         }
 
         /**
-         * Adds an answer. Then counts the answers in ascending order, until the verdict is decided or the next answer
-         * is not known.
+         * Adds an answer. Then counts the known answers in ascending order, until the verdict is decided or the next
+         * answer is still missing.
          *
          * @param number index of the answer within this stage, from 0
          * @param answer key of the answer; null if the sample has no answer

@@ -10,7 +10,7 @@ public enum Rule {
     /** The answer that more than half of all samples gave; samples without an answer are included in the total. */
     @JsonProperty("more-than-half") MORE_THAN_HALF,
     /**
-     * The answer that has more votes than any other. Without a minimum, one vote would be enough even if no other
+     * The answer that has more votes than any other. Without a minimum, a single vote would be enough if no other
      * sample has an answer. So by default a label needs at least {@link #usualMinVotes} votes, and at least the share
      * {@link #usualMinFraction} of all samples must vote for it.
      */
@@ -22,11 +22,11 @@ public enum Rule {
     @JsonProperty("universal") UNIVERSAL,
     /** The answer that the model itself judges better than the others, pair by pair (best of n). */
     @JsonProperty("judge") JUDGE,
-    /** The accepted answer with the highest score of the verifier; the first of equal ones (best of n). */
+    /** The accepted answer with the verifier's highest score; if several have it, the first of them (best of n). */
     @JsonProperty("best") BEST,
     /** The answer of the first sample, without a filter. */
     @JsonProperty("first") FIRST,
-    /** Every sample gives a training target, without a filter. */
+    /** Every sample that has an answer gives a training target, without a filter. */
     @JsonProperty("all") ALL;
 
     /** Minimum number of votes of a label if the user gives no minimum; 0: no minimum. */

@@ -5,7 +5,8 @@ import java.util.Map;
 import org.ingrain.tensor.InputException;
 
 /**
- * Counts the votes of one poll one by one. The verdict of the rule is decided when no outstanding vote can change it.
+ * Counts the votes of one poll one by one. The verdict is decided when the votes that are still missing cannot change
+ * it.
  */
 final class Tally {
     private final Rule rule;
@@ -17,7 +18,7 @@ final class Tally {
 
     /**
      * @param voters      total number of voters
-     * @param minVotes    minimum votes of a winner
+     * @param minVotes    minimum number of votes that a winner needs
      * @param minFraction minimum share of all voters that a winner needs
      */
     Tally(Rule rule, int voters, int minVotes, double minFraction) {
@@ -44,7 +45,7 @@ final class Tally {
         return counted;
     }
 
-    /** Number of votes by answer; answers are in the order of their first votes. */
+    /** Number of votes for each answer. The answers are in the order in which they got their first votes. */
     Map<String, Integer> votes() {
         return votes;
     }
@@ -58,8 +59,7 @@ final class Tally {
     }
 
     /**
-     * Returns the minimum number of further votes after which the verdict can be decided. Returns 0 if the verdict is
-     * decided already.
+     * Returns the smallest number of further votes that could decide the verdict; 0 if the verdict is already decided.
      */
     int wanting() {
         int out = voters - counted;
@@ -74,17 +74,17 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL, JUDGE, BEST -> out;
             case MORE_THAN_HALF -> needed - most();
-            // The verdict needs the fewest further votes if the leading answer gets all further votes. The formula
-            // gives the smallest number of such votes after which the second answer cannot reach the leading answer,
-            // even with all remaining votes.
+            // In the best case, all further votes are for the leading answer. The formula gives the smallest number of
+            // further votes after which, in this case, the second answer cannot reach the leading answer even with all
+            // remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };
     }
 
     /**
-     * The answer that no outstanding vote can defeat; null if there is none. The result is final once {@link #wanting}
-     * returns 0.
+     * The answer that wins whatever the missing votes are; null if there is none. The result is final once
+     * {@link #wanting} returns 0.
      */
     String winner() {
         return rule.votes() && won(voters - counted) ? leader : null;
