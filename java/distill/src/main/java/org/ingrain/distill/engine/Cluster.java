@@ -6,15 +6,15 @@ import java.util.ServiceLoader.Provider;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.tensor.InputException;
 
-/** A cluster whose machines answer the requests of a run. {@link ServiceLoader} finds the implementations. */
+/** A cluster of machines that answer the requests of a run. {@link ServiceLoader} finds the implementations. */
 public interface Cluster {
     /** Name of the cluster in settings. */
     String name();
 
     /**
      * Connects to the cluster. The cluster's machines open their engines when the first requests arrive. The model
-     * folder and the adapter folders must have the same paths on these machines. The texts equal those of an engine of
-     * this process.
+     * folder and the adapter folders must have the same paths on these machines. The cluster generates the same texts
+     * as an engine of this process.
      *
      * @return an answerer that uses the cluster until it is closed
      * @throws InputException if the cluster's libraries are missing
@@ -24,7 +24,7 @@ public interface Cluster {
     /**
      * Finds a cluster by name.
      *
-     * @throws InputException if no module with this cluster is on the class path
+     * @throws InputException if the class path has no implementation of this cluster
      */
     static Cluster named(String name) {
         List<Cluster> found = ServiceLoader.load(Cluster.class).stream().map(Provider::get).toList();

@@ -25,14 +25,14 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
 /**
- * An {@link Answerer} that uses the engine. If consecutive requests differ only in the sample number, the prompt of
- * these requests is computed once. The generator's queue is refilled after each step, so that the generator's batch
- * stays full. This class is not thread-safe. After a call has failed, the object cannot be used.
+ * An {@link Answerer} that uses the engine. If consecutive requests differ only in the sample number, their common
+ * prompt is computed once. The generator's queue is refilled after each step, so that the generator's batch stays full.
+ * This class is not thread-safe. After a call has failed, the object must not be used again.
  */
 public final class EngineAnswerer implements Answerer {
     /**
      * Length of the generator's queue, as a multiple of the number of sequences that the generator computes at once.
-     * Some samples are always queued, so that a finished sample is replaced immediately.
+     * A length above 1 keeps some samples waiting, so that a finished sample is replaced immediately.
      */
     private static final int QUEUE = 2;
 
@@ -41,8 +41,8 @@ public final class EngineAnswerer implements Answerer {
     private final AdapterSlots adapters;
 
     /**
-     * @param generator a generator of {@code engine} that no other object uses. The number of adapter slots of the
-     *                  generator is the maximum number of adapters in use at once
+     * @param generator a generator of {@code engine} that no other object uses. Its number of adapter slots limits the
+     *                  number of adapters that are in use at the same time
      */
     public EngineAnswerer(Engine engine, Generator generator) {
         this.engine = engine;

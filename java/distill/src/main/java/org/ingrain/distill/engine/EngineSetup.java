@@ -8,12 +8,12 @@ import org.ingrain.model.AdapterBank;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
- * Everything that another process needs to answer requests like an engine of this process.
+ * Everything that another process needs to generate the same texts as an engine of this process.
  *
  * @param options     options of the engine; the model folder is an absolute path
  * @param sizes       settings of the generator
  * @param adapters    limits of the adapters that the requests use
- * @param fingerprint values on which an answer depends, with the hashes of the model's files
+ * @param fingerprint values on which an answer depends, including the hashes of the model's files
  *                    ({@link Engine#modelFingerprint})
  */
 public record EngineSetup(ModelOptions options, GeneratorConfig sizes, AdapterBank.Limits adapters,

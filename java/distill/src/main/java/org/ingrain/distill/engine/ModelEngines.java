@@ -8,8 +8,8 @@ import org.ingrain.distill.model.Answerer;
 import org.ingrain.engine.Engine;
 
 /**
- * Engines for several whole models. At most one engine is open: opening an engine closes the previous one, so that at
- * most one model is in memory. This class is not thread-safe.
+ * Engines for several whole models. An engine is closed before the next one is opened, so at most one model is in
+ * memory. This class is not thread-safe.
  */
 public final class ModelEngines implements AutoCloseable {
     private final Function<Path, Engine> engines;
@@ -47,7 +47,7 @@ public final class ModelEngines implements AutoCloseable {
         return answerer;
     }
 
-    /** Number of calls of each kernel that replaced a faster one, summed over all engines that were opened. */
+    /** The fallback calls ({@link Answerer#fallbacks}), summed over all engines that were opened. */
     SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(fallbacks);
         if (answerer != null) {

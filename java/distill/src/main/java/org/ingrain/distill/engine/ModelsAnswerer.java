@@ -9,7 +9,7 @@ import org.ingrain.distill.model.ModelState;
 import org.ingrain.distill.model.TextCompletion;
 import org.ingrain.distill.model.TextRequest;
 
-/** An {@link Answerer} for whole models. All requests of one call have the same weights. */
+/** An {@link Answerer} for runs with several whole models. All requests of one call must have the same weights. */
 public final class ModelsAnswerer implements Answerer {
     private final ModelEngines engines;
     private final Path base;

@@ -10,7 +10,7 @@ import org.ingrain.engine.Engine;
 /**
  * A {@link Tuner} for runs with several whole models.
  *
- * @param text       engine of the base model, which only counts tokens; its weights are not loaded
+ * @param text       engine of the base model without loaded weights; it only counts tokens
  * @param provenance see {@link EngineTuner}
  */
 public record ModelsTuner(ModelEngines engines, Engine text, TunerConfig config, SortedMap<String, String> provenance)
@@ -21,7 +21,7 @@ public record ModelsTuner(ModelEngines engines, Engine text, TunerConfig config,
         if (!config.full()) {
             return tuner(engines.engine(base)).tune(job, progress);
         }
-        engines.close();   // the weights of an engine that is open may have been trained before
+        engines.close();   // an earlier training may have changed the weights of the open engine
         Tuned tuned = tuner(engines.engine(job.from() == null ? base : job.from())).tune(job, progress);
         engines.close();
         return tuned;

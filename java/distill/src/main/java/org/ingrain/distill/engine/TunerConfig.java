@@ -17,7 +17,7 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
         return lora == null;
     }
 
-    /** Limits of a generator for the trained adapters; if all weights are trained, these limits have no slot. */
+    /** Limits of a generator that uses the trained adapters. If all weights are trained, there are no adapter slots. */
     public AdapterBank.Limits limits() {
         return lora == null ? AdapterBank.Limits.of(0, 0) : lora.limits(1);
     }
@@ -34,8 +34,8 @@ public record TunerConfig(LoraConfig lora, OptimizerConfig optimizer, TrainConfi
 
     /**
      * A copy of these settings for a training of {@code steps} steps of {@code rows} rows that writes one checkpoint,
-     * after the last step. If {@code rows} equals {@link #rowsPerStep}, the copy has the same micro-batches as these
-     * settings; otherwise a step is one micro-batch.
+     * after the last step. If {@code rows} equals {@link #rowsPerStep}, each step has the same micro-batches as with
+     * these settings; otherwise each step is one micro-batch.
      */
     public TunerConfig trial(int steps, int rows) {
         boolean whole = rows == rowsPerStep();

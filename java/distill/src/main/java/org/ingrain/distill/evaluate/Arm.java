@@ -17,17 +17,17 @@ public record Arm(Role role, String name, String title, Method method, ModelStat
      * {@link #DISTILLED} per round.
      */
     public enum Role {
-        /** The base model with direct questions. */
+        /** The base model, asked the questions directly. */
         @JsonProperty("system-1") SYSTEM_1,
         /** The teacher with the method that is distilled. */
         @JsonProperty("system-2") SYSTEM_2,
-        /** The base model with a further method, or a further teacher that is asked the questions directly. */
+        /** The base model with another method, or a teacher other than the base model, asked the questions directly. */
         @JsonProperty("baseline") BASELINE,
         /** {@link Control#DISTILLED_SYSTEM_1}. */
         @JsonProperty("distilled-system-1") DISTILLED_SYSTEM_1,
         /** {@link Control#UNFILTERED}. */
         @JsonProperty("unfiltered") UNFILTERED,
-        /** The main student with direct questions. */
+        /** The main student, asked the questions directly. */
         @JsonProperty("distilled") DISTILLED,
         /**
          * The main student, asked with the method that is distilled. This arm shows whether the student still reasons

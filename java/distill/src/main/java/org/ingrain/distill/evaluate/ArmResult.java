@@ -28,8 +28,8 @@ import org.ingrain.distill.curate.Distribution;
  * @param unanswered number of texts without an answer, counted over all presentation orders; they count as wrong
  * @param tooLong    number of texts in {@code unanswered} that were not generated because the prompt is too long for
  *                   the context
- * @param judging    results as a judge; null if there are no reference votes and each question was asked in only one
- *                   presentation order
+ * @param judging    results of the arm as a judge of responses; null if there are no reference votes and each question
+ *                   was asked in only one presentation order
  * @param categories results by category, in order of first appearance; a wider category comes before the categories
  *                   that it contains
  * @param votes      results of the majority vote of the first k answers, for each k in {@link EvaluateConfig#votes}, in
@@ -37,8 +37,8 @@ import org.ingrain.distill.curate.Distribution;
  * @param sets       results on the questions of each test file, by the file's name, in the order of the files; empty if
  *                   there is at most one test file
  * @param given      how often the arm gave each answer. The answers are keys of the task, converted to the given order.
- *                   A question counts once for each presentation order in which it got an answer
- * @param commonest  the result of the commonest gold answer on the same questions
+ *                   A question counts once for each presentation order in which the arm answered it
+ * @param commonest  the result of always giving the commonest gold answer to the same questions
  */
 public record ArmResult(Arm.Role role, String name, String title, int questions, int right, double accuracy, double low,
         double high, double tokens, int unanswered, @JsonInclude(JsonInclude.Include.NON_DEFAULT) int tooLong,
@@ -67,11 +67,11 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
      *                      questions and presentation orders; null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the mean over the
-     *                      questions. If all presentation orders give the same verdict, it is the common verdict;
-     *                      otherwise the common verdict is a tie. Null if there are no reference votes or if each
-     *                      question was asked in only one presentation order
-     * @param inconsistent  share of the questions asked in several presentation orders that got more than one verdict;
-     *                      null if no question was asked in several presentation orders
+     *                      questions. The common verdict is the verdict of all presentation orders, or a tie if their
+     *                      verdicts differ. Null if there are no reference votes or if each question was asked in only
+     *                      one presentation order
+     * @param inconsistent  among the questions asked in several presentation orders, the share whose verdicts differ;
+     *                      null if there is no such question
      * @param answers       number of answers, one for each question in each presentation order; null if each question
      *                      was asked in one presentation order
      */
@@ -80,7 +80,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
 
     /** The result of one category, with fields as in {@link ArmResult}. */
     public record Category(int questions, int right, double accuracy, double low, double high, double tokens) {
-        /** @param right tests whether a score counts as right */
+        /** @param right the test that decides whether a score counts as right */
         static Category of(List<List<Score>> questions, Predicate<Score> right) {
             int n = questions.size();
             List<Long> counts = questions.stream().map(orders -> orders.stream().filter(right).count()).toList();
@@ -145,7 +145,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes;
     }
 
-    /** The results on the questions of each test file, by the file's name; empty if there is at most one test file. */
+    /** The results of all arms on each test file, by the file's name; empty if there is at most one test file. */
     public static Map<String, List<ArmResult>> bySet(List<ArmResult> arms) {
         Map<String, List<ArmResult>> sets = new LinkedHashMap<>();
         arms.forEach(arm -> arm.sets().forEach((set, own) -> sets.computeIfAbsent(set, none -> new ArrayList<>())
@@ -159,8 +159,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * Returns the shares of the majority votes, of the results as a judge and of the categories, 0 to 1. The keys are
-     * column titles. The accuracy of the arm is not included.
+     * Returns further results, each a share from 0 to 1, by the title of its table column: accuracies of the majority
+     * votes, results as a judge, and accuracies by category. The accuracy of the arm is not included.
      */
     public Map<String, Double> shares() {
         Map<String, Double> shares = new LinkedHashMap<>();
@@ -176,8 +176,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     }
 
     /**
-     * The column title of the majority vote with the largest k; empty if {@code titles} contains no title of a majority
-     * vote.
+     * Returns the title of the majority vote with the largest k. Returns empty if no title is that of a majority vote.
      */
     public static Optional<String> largest(List<String> titles) {
         return titles.stream().filter(title -> title.startsWith(FIRST)).reduce((fewer, more) -> more);

@@ -9,15 +9,15 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * The result of always giving the commonest gold answer of the test questions. A method that is not better than this
- * constant has not shown that it reads the questions. The constant is chosen with the gold answers, so it is a baseline
- * and not a method.
+ * The result of answering every test question with the commonest gold answer. A method that is not better than this
+ * constant answer may ignore the questions. The constant is chosen from the gold answers, so it is only a baseline and
+ * not a method that could be used.
  *
  * @param answer    the commonest gold answer, as a key of the task; if several are equally common, the one that occurs
  *                  first
  * @param questions number of test questions, each in the given presentation order
  * @param right     number of questions on which this answer is right
- * @param accuracy  share of these questions, 0 to 1
+ * @param accuracy  {@code right / questions}, 0 to 1
  * @param low       lower end of the 95 % interval of the accuracy
  * @param high      upper end of that interval
  * @param gold      distribution of the gold answers, which are keys of the task
@@ -45,7 +45,7 @@ public record Commonest(String answer, int questions, int right, double accuracy
                 + " (commonest gold answer)";
     }
 
-    /** Whether at least this share of the gold answers is the same answer. */
+    /** Whether one answer makes up at least this share of the gold answers. */
     public boolean isOneSided(double share) {
         return gold.largest() >= share;
     }

@@ -23,8 +23,8 @@ import org.ingrain.tensor.InputException;
  *                  step then draws as many samples as the largest k, and {@code samples} is ignored. Empty or [1]: no
  *                  such votes are reported, and {@code samples} determines the numbers of samples
  * @param baselines further methods to evaluate on the base model, in the sequence of the table rows
- * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: as
- *                  many as there are votes on a label of the method
+ * @param controlSamples number of direct answers per question for the control {@code distilled-system-1}; 0: the
+ *                  number of answers that vote on a label of the method
  * @param systemTwoAfter whether the last student is also evaluated with the method that is distilled
  */
 public record EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
@@ -64,7 +64,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
     }
 
-    /** Settings with the usual number of samples for the controls. The student's System 2 is not evaluated. */
+    /** Settings with the default {@code controlSamples} and without {@code systemTwoAfter}. */
     public EvaluateConfig(SamplingParams params, List<Integer> samples, int orders, List<Control> controls,
             List<Integer> votes, List<Method> baselines) {
         this(params, samples, orders, controls, votes, baselines, 0, false);
@@ -80,7 +80,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         return new EvaluateConfig(SamplingParams.greedy(maxTokens), List.of(), 1, List.of());
     }
 
-    /** The sampling settings of the evaluation for a method with {@code steps} sampled steps. */
+    /** The settings with which the evaluation samples a method that has {@code steps} sampled steps. */
     public SampleConfig sampling(int steps) {
         return new SampleConfig(samples.subList(0, Math.min(steps, samples.size())), params);
     }

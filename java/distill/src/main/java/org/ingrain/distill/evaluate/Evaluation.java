@@ -45,8 +45,8 @@ public record Evaluation(EvaluateConfig config, Task task, List<Example> test) {
     }
 
     /**
-     * The sampling plan of a method. Arms with the same method use the same random numbers, so that the base model and
-     * the student differ only in their weights.
+     * The sampling plan of a method. Arms with the same method use the same random numbers, so that two such arms
+     * differ only in their weights.
      */
     public Plan plan(Method method, ModelState weights) {
         return method.plan(task, config.sampling(method.depth()), "evaluate", weights);

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). The null hypothesis is
- * that, for each question on which the arms differ, each arm is the better one with probability 1/2.
+ * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). The null hypothesis: on
+ * each question on which the arms differ, either arm is better with probability 1/2.
  *
  * @param gained number of questions on which the second arm is better, that is, right in more presentation orders of
  *               the question

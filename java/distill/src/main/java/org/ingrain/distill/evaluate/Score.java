@@ -8,8 +8,8 @@ import org.ingrain.tensor.Require;
 /**
  * The score of an arm on one question in one presentation order.
  *
- * @param given      null if this score is for the given order, that is, the order in the data. For any other
- *                   presentation order: the id that the same question has in the given order
+ * @param given      for a presentation order other than the order in the data: the id of the same question in the order
+ *                   in the data; null if this score is for the order in the data
  * @param category   category of the question, or null
  * @param set        name of the test file that the question is from; null if there is at most one test file
  * @param references reference votes of humans or of other judges
@@ -26,8 +26,8 @@ public record Score(String id, String given, String question, String gold, Strin
      * The majority vote of the first k answers.
      *
      * @param k      number of answers that are counted as votes
-     * @param answer the answer with the most votes; if several answers have the most votes, the earliest of these
-     *               answers; null if there is no answer
+     * @param answer the answer with the most votes; if several answers have equally many, the first of them; null if
+     *               there is no answer
      */
     public record Vote(int k, String answer, boolean right) {
     }

@@ -28,8 +28,8 @@ public record SeedResult(String name, String title, List<Double> accuracies, dou
     private static final double T_OF_MANY = 1.960;
 
     /**
-     * Makes one row for each arm name, in the sequence of first appearance. A row includes only the seeds that have
-     * this arm.
+     * Makes one row for each arm name, in the order of first appearance. A row includes only the seeds that have this
+     * arm. The last row is for the commonest gold answer.
      */
     public static List<SeedResult> of(List<List<ArmResult>> seeds) {
         Map<String, List<ArmResult>> byName = new LinkedHashMap<>();

@@ -6,7 +6,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The README.md of an exported dataset, with the metadata that the Hugging Face hub reads. It states only what the run
- * has recorded. The licence is left open.
+ * has recorded. The user must choose the licence.
  *
  * @param train      number of training rows
  * @param validation number of validation rows
@@ -15,16 +15,16 @@ record DatasetCard(Manifest manifest, Ledger.Summary summary, int train, int val
     String text() {
         JsonNode settings = manifest.settings();
         Ledger.Count total = summary.total();
-        StringBuilder card = new StringBuilder("---\n# license: choose one and remove the sign at the start\n"
+        StringBuilder card = new StringBuilder("---\n# license: choose one and remove the # at the start\n"
                 + "configs:\n  - config_name: default\n    data_files:\n"
                 + "      - split: train\n        path: data/train.jsonl\n");
         if (validation > 0) {
             card.append("      - split: validation\n        path: data/validation.jsonl\n");
         }
         card.append("---\n\n# Answers of a System 2 method, for fine-tuning\n\n"
-                + "Each row has a question (`prompt`) and the answer that a model gave to it by the method below "
-                + "(`completion`), both as lists of messages. The answers were selected by the agreement of samples "
-                + "of the model, not by known answers. Made with Ingrain, after *Distilling System 2 into System 1* "
+                + "Each row has a question (`prompt`) and the answer that a model gave with the method below "
+                + "(`completion`), both as lists of messages. The answers were selected by the agreement of the "
+                + "model's samples, not by known answers. Made with Ingrain, after *Distilling System 2 into System 1* "
                 + "(arXiv:2407.06023).\n\n| | |\n|---|---|\n");
         JsonNode notes = manifest.notes();
         row(card, "model", notes.path(notes.has("teacher") ? "teacher" : "model").asString(""));

@@ -24,7 +24,7 @@ final class ExportRows {
             List<Message> turns = system == null ? prompt : prompt.subList(1, prompt.size());
             if (turns.size() != 1) {
                 throw InputException.field("format", "alpaca, but a prompt has " + turns.size()
-                        + " turns, expected a format of conversations");
+                        + " turns, expected a format for conversations");
             }
             return new Alpaca(system, turns.getFirst().content(), "", row.completion());
         }

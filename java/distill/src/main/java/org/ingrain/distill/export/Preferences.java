@@ -18,11 +18,11 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * Pairs of a kept and a rejected answer, in TRL's conversational format for DPO. A question that was kept by a majority
- * gives one pair, if it also has other answers. The chosen text is the training target. The rejected text is the answer
- * with the second most votes. If several answers have equally many votes, the one that was given first is used. Like
- * the target, the rejected text is a bare answer or a whole response. Both texts answer the question in its given
- * presentation order.
+ * Pairs of a kept and a rejected answer, in TRL's conversational format for DPO. A question gives one pair if votes
+ * selected its label and some samples gave other answers. The chosen text is the training target. The rejected text
+ * comes from the answer with the most votes among the other answers; if several have equally many, from the first of
+ * them. Like the target, the rejected text is a bare answer or a whole response. Both texts answer the question in its
+ * given presentation order.
  */
 record Preferences(Ledger ledger, CurationConfig config) {
     /** A line of the exported file. */
@@ -44,8 +44,8 @@ record Preferences(Ledger ledger, CurationConfig config) {
                 for (Entry.TargetText target : entry.targets()) {
                     TrainingRow row = left.poll();
                     if (row == null || !row.completion().equals(target.text())) {
-                        throw new InputException(file + ": no row for " + entry.id() + " at its place, expected the "
-                                + "rows of " + ledger.file());
+                        throw new InputException(file + ": the next row does not belong to " + entry.id()
+                                + ", expected the rows of " + ledger.file());
                     }
                     if (target.order() == 0) {
                         rejected(entry).ifPresent(text -> pairs.add(new Pair(row.prompt(), row.answer(),
@@ -57,7 +57,7 @@ record Preferences(Ledger ledger, CurationConfig config) {
         return pairs;
     }
 
-    /** The text, from the given order, of the answer with the second most votes. */
+    /** The rejected text: the first text in the given order whose answer has the most votes after the label. */
     private Optional<String> rejected(Entry entry) {
         if (!entry.reason().isVote()) {
             return Optional.empty();
