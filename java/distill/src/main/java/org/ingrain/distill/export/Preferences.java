@@ -30,10 +30,10 @@ record Preferences(Ledger ledger, CurationConfig config) {
     }
 
     /**
-     * Makes the pairs of the training rows or of the validation rows.
+     * Makes the pairs for the training rows or for the validation rows.
      *
-     * @param file       file of the rows
-     * @param validation whether these are the validation rows
+     * @param file       file of the rows, for error messages
+     * @param validation whether {@code rows} are the validation rows
      */
     List<Pair> of(Path file, List<TrainingRow> rows, boolean validation) {
         Set<String> held = ledger.validationIds(config);

@@ -14,7 +14,7 @@ import org.ingrain.files.Manifest;
 import org.ingrain.tensor.InputException;
 
 /**
- * Writes the training rows of a run for other trainers. The files depend only on the files of the run.
+ * Writes the training rows of a run in formats of other trainers. The result depends only on the files of the run.
  *
  * @param run run folder whose curation has finished
  */
@@ -24,7 +24,7 @@ public record RunExport(Path run) {
 
     public RunExport {
         if (Files.exists(run.resolve("seeds.json"))) {
-            throw new InputException(run + ": has the runs of several seeds, expected one of them, such as "
+            throw new InputException(run + ": contains the runs of several seeds, expected one of these runs, such as "
                     + DurableFolder.list(run).stream().filter(Files::isDirectory).findFirst().orElse(run));
         }
         for (String file : List.of("run.json", "ledger.jsonl", TRAIN, VALIDATION)) {
@@ -66,7 +66,7 @@ public record RunExport(Path run) {
         };
     }
 
-    /** Writes a folder that the library datasets loads, with a card. */
+    /** Writes a folder with a dataset card. The library {@code datasets} of Hugging Face can load the folder. */
     private void writeDataset(Path target) {
         List<?> train = rows(ExportFormat.DATASET, false);
         List<?> validation = rows(ExportFormat.DATASET, true);

@@ -14,20 +14,20 @@ import java.util.regex.Pattern;
 final class BranchSolveMerge {
     static final int MOST_CRITERIA = 5;
     /**
-     * A list item: {@code 1. }, {@code 2) }, {@code - } or {@code * }, then a criterion. Bold markup may begin before
-     * the number.
+     * A list item: {@code 1. }, {@code 2) }, {@code - } or {@code * }, then a criterion. The bold markup {@code **} may
+     * begin before the number.
      */
     private static final Pattern ITEM = Pattern.compile(
             "^(?:[-*•]\\s+)?(\\*\\*)?\\(?\\d+[.):](?:\\*\\*)?\\s+(\\S.*)$|^[-*•]\\s+(\\S.*)$");
     /** A score from 1 to 5. If a maximum follows the score, as in {@code 4/5}, the maximum must be 5. */
     private static final String SCORE = "([1-4](?:\\.\\d+)?|5(?:\\.0+)?)(?!\\.?\\d)(?!\\s*/\\s*(?!5\\b)\\d)";
     private static final String NAME = "\\b(?i:assistant|response)\\s+%1$s\\b(?:['’]s)?(?i:\\s+(?:response|answer))?";
-    /** A line that has only the name of a response and its score. */
+    /** A line that contains only the name of a response and its score. */
     private static final String LINE = "(?m)^[^\\w\\n]*" + NAME + "(?i:[^\\w\\n]+(?:score|rating))?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*$";
     /**
-     * A score within a line, after the name of a response. The score is alone in brackets, or at most five short words
-     * precede the score and no noun follows it. The 3 in "3 sentences" is not a score.
+     * A score within a line, after the name of a response. The score is alone in brackets; or at most five of the words
+     * below stand between name and score, and no noun follows. So the 3 in "3 sentences" is not a score.
      */
     private static final String WITHIN = NAME + "(?:\\s*\\((?i:score\\W{1,3})?" + SCORE + "(?:\\s*/\\s*5)?\\)"
             + "|[^\\w\\n(]{0,6}(?i:(?:score|scores|rating|is|gets|receives|earns|deserves|a|an|of|"
@@ -35,7 +35,7 @@ final class BranchSolveMerge {
             + "(?=\\s*(?:[^\\w\\s]|$)|\\s*\\n|\\s+[A-Z]|\\s+(?i:out|points?|stars?|because|since|as|for|and|while|"
             + "but)\\b))";
 
-    /** A line that has only a score. */
+    /** A line that contains only a score. */
     private static final Pattern BARE = Pattern.compile("[^\\w\\n]*(?i:score|rating)?[^\\w\\n]*" + SCORE
             + "(?i:\\s*(?:/|out of)\\s*5)?[^\\w\\n]*");
 
@@ -45,7 +45,7 @@ final class BranchSolveMerge {
     /**
      * The criteria in a text, which are the first {@link #MOST_CRITERIA} items of its list. If some items are numbered,
      * bullets are ignored, because they are details of the numbered items. If the text has no list, each line is an
-     * item, except for a first line that ends with a colon.
+     * item; a first line that ends with a colon is a heading and is ignored.
      */
     static List<String> criteria(String text) {
         List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
@@ -105,9 +105,9 @@ final class BranchSolveMerge {
     }
 
     /**
-     * The scores that a text states with the names of the responses. If the text does not name both responses, and each
-     * of its first two lines has only a score, then the first score is A's and the second score is B's, as the prompt
-     * demands.
+     * The scores that a text states with the names of the responses. If such a score is missing for a response, and
+     * each of the first two lines has only a score, then the first score is A's and the second is B's: the prompt
+     * demands this order.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');
@@ -122,9 +122,9 @@ final class BranchSolveMerge {
     }
 
     /**
-     * Returns the score of one response in a text. For response A, this is the score on the last line that contains
-     * only {@code Assistant A} or {@code Response A} and a score. If there is no such line, this is the last score of
-     * this response within a line.
+     * Returns the score of one response in a text. For response A, it is the score on the last line that contains only
+     * {@code Assistant A} or {@code Response A} and a score. If there is no such line, it is the last score that
+     * follows the name of the response within a line.
      */
     private static Optional<Double> score(String text, char letter) {
         return last(LINE, letter, text).or(() -> last(WITHIN, letter, text));

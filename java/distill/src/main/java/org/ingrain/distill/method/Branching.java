@@ -6,7 +6,7 @@ import java.util.Optional;
 import org.ingrain.distill.sample.Splitter;
 
 /**
- * The code of a branching method, which splits a text into parts and merges the texts about the parts into one answer.
+ * The code of a branching method. It splits a text into parts and merges the texts about the parts into one answer.
  */
 public enum Branching implements Splitter {
     /**

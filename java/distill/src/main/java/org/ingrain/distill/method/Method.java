@@ -20,20 +20,20 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.tensor.InputException;
 
 /**
- * A method of answering questions, defined by data: a sequence of steps, each with a prompt, and a rule that finds the
- * answer in the last text. One step with the bare question is System 1; longer prompts or more steps are System 2. If
- * the method branches, its last step has one prompt for each part of the previous step's text, and {@link Branching}
- * merges the resulting texts into one answer.
+ * A method of answering questions. It is defined in a JSON file: a sequence of steps, each with a prompt, and a rule
+ * that finds the answer in the last text. One step with the bare question is System 1; longer prompts or more steps are
+ * System 2. If the method branches, its last step has one prompt for each part of the previous step's text, and
+ * {@link Branching} merges the resulting texts into one answer.
  *
  * @param name        name of the method on the command line
  * @param title       title of the method in tables
  * @param source      the paper that describes the method
  * @param steps       the steps in order; at least one
- * @param answerAfter phrase that introduces the answer; case is ignored. Only the text from the last occurrence of the
- *                    phrase on is searched for the answer; null: the whole text is searched
+ * @param answerAfter phrase that introduces the answer; case is ignored. The answer is searched only from the last
+ *                    occurrence of the phrase to the end of the text; null: in the whole text
  * @param aloud       whether the last text contains the reasoning in addition to the answer
  * @param branching   merges the texts of the last step into one answer; null if each of these texts is an answer
- * @param thoughts    marks of the thoughts of a reasoning model; null: {@link Thoughts#USUAL}
+ * @param thoughts    marks that enclose the thoughts of a reasoning model; null: {@link Thoughts#USUAL}
  */
 public record Method(String name, String title, String source, List<MethodStep> steps, String answerAfter,
         boolean aloud, Branching branching, Thoughts thoughts) {
@@ -60,7 +60,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
                         + (parted
                                 ? "the name of a part's placeholder: the last step of a branching method asks for "
                                 + "each part"
-                        : "it only in the last step of a branching method"));
+                        : "none, because this is not the last step of a branching method"));
             }
         }
         if (branching != null && steps.size() < 2) {
@@ -68,13 +68,13 @@ public record Method(String name, String title, String source, List<MethodStep> 
         }
     }
 
-    /** A method with the usual marks of thoughts. */
+    /** A method with the default marks for thoughts. */
     public Method(String name, String title, String source, List<MethodStep> steps, String answerAfter, boolean aloud,
             Branching branching) {
         this(name, title, source, steps, answerAfter, aloud, branching, null);
     }
 
-    /** The text without thoughts; empty if its thoughts have no end mark. */
+    /** The text without its thoughts; empty if the end mark of the thoughts is missing. */
     public Optional<String> withoutThoughts(String text) {
         return marked().without(text);
     }
@@ -120,7 +120,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return unchecked(task, config, purpose, weights);
     }
 
-    /** The same plan without the check of the placeholders; the examples must have values for all placeholders. */
+    /** The plan of {@link #plan} without its check: the examples must have values for all placeholders. */
     Plan unchecked(Task task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
@@ -152,9 +152,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Returns the text that contains the answer. If the method does not branch, this is the last text. If the method
-     * branches, this is the text that {@link Branching} makes from the texts about the parts, or an empty text if they
-     * cannot be merged.
+     * Returns the text that contains the answer. If the method does not branch, it is the text of the last step. If the
+     * method branches, {@link Branching} merges the texts about the parts into it; it is empty if they cannot be
+     * merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(
@@ -162,10 +162,10 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Checks that a target of the bare answer does not contain the reasoning, because the student would be trained on
-     * it.
+     * Checks that the bare answer, which is the training target, does not contain the reasoning. Otherwise the student
+     * would be trained to generate the reasoning.
      *
-     * @throws InputException if the task takes the whole text as the answer, and that text contains the reasoning
+     * @throws InputException if the task takes the whole text as the answer, and the text contains the reasoning
      */
     public void requireAnswer(Task task) {
         if (aloud && answerAfter == null && task.takesWholeText()) {
@@ -176,10 +176,9 @@ public record Method(String name, String title, String source, List<MethodStep> 
     }
 
     /**
-     * Finds the answer in the last text. If the phrase {@code answerAfter} is not null, the task searches only the part
-     * of the text that begins with this phrase. A task that takes the whole text as the answer gets only the part after
-     * the phrase. Thoughts are not searched. Returns empty if the text contains no answer or does not contain the
-     * phrase.
+     * Finds the answer in the last text without its thoughts. If the phrase {@code answerAfter} is not null, the task
+     * gets only the part of the text that begins with this phrase. A task that takes the whole text as the answer gets
+     * only the part after the phrase. Returns empty if the text contains no answer or does not contain the phrase.
      */
     public Optional<String> extract(Task task, Example example, String text) {
         return withoutThoughts(text).flatMap(said -> extractSaid(task, example, said));
@@ -207,7 +206,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 .map(MatchResult::start).reduce((first, second) -> second).orElse(-1);
     }
 
-    /** For each step, the source of the wording of its prompt for this task. */
+    /** The source of the wording of each step's prompt for this task. */
     public List<Mark> marks(Task task) {
         return steps.stream().map(step -> step.variant(task.prompts()).mark()).toList();
     }

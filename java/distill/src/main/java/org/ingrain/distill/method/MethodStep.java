@@ -10,9 +10,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param name     name of the step; in later prompts, {@code {name}} is replaced by the text of this step
  * @param variants the prompts of the step: at most one for each task, and at most one for all other tasks
- * @param each     if this is the last step of a branching method: the placeholder that is replaced by a part of the
- *                 previous text. The placeholder with the suffix {@code -name} is replaced by the part's name. Null for
- *                 all other steps
+ * @param each     for the last step of a branching method: the placeholder that is replaced by a part of the previous
+ *                 text. The same placeholder with the suffix {@code -name} is replaced by the part's name. Null for all
+ *                 other steps
  */
 public record MethodStep(String name, List<Variant> variants, String each) {
     public MethodStep {

@@ -31,13 +31,13 @@ public final class Methods {
         return shipped("universal-self-consistency");
     }
 
-    /** Calls {@link #load(String, String)} for the field {@code method}. */
+    /** Calls {@link #load(String, String)} with the field name {@code method}. */
     public static Method load(String nameOrFile) {
         return load("method", nameOrFile);
     }
 
     /**
-     * Loads the shipped method with this name, or the method in this file.
+     * Loads a shipped method by its name, or a user's method from a JSON file.
      *
      * @param field name of the setting whose value is {@code nameOrFile}, for error messages
      * @throws InputException if there is no such method or file, or the file has no valid method

@@ -21,17 +21,17 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.tensor.InputException;
 
 /**
- * Lets the model select the most consistent of its own responses (arXiv:2311.17311). With a user's own prompt, the
+ * Lets the model select the most consistent of its own responses (arXiv:2311.17311). If the user gives a prompt, the
  * model can select by another criterion. This method is for free-form answers, which cannot be counted as votes.
  *
  * @param method   the method that generated the responses
- * @param selector the method of one step that asks for the selection; null: the prompt of the paper
+ * @param selector the method whose single step asks for the selection; null: the method with the prompt of the paper
  */
 public record UniversalSelfConsistency(Task task, Method method, Method selector) {
     private static final Set<String> FIELDS = Set.of("question", "responses");
 
     private static final String NUMBER = "[^\\w\\n]*(?:response\\b)?[^\\w\\n]*(\\d{1,5})\\b";
-    /** The phrase in which the prompt requires the model to state its selection. */
+    /** The phrase with which the model states its selection; the prompt of the paper demands this phrase. */
     private static final Pattern SELECTION = Pattern.compile("(?i)\\bmost consistent response is" + NUMBER);
     private static final Pattern MENTION = Pattern.compile("(?i)\\bresponse[^\\w\\n]{0,6}(\\d{1,5})\\b");
 
@@ -39,10 +39,10 @@ public record UniversalSelfConsistency(Task task, Method method, Method selector
      * The model's selection for one example.
      *
      * @param number number of the selected response, from 0; empty if the model's text has no number
-     * @param fits   false if the model was not asked because the responses are too long for its context; otherwise true
+     * @param fits   whether the responses fit into the model's context; if not, the model was not asked
      */
     public record Selection(Optional<Integer> number, boolean fits) {
-        /** A selection without a number, for an example that has no entry in the selections. */
+        /** A selection without a number, for an example for which there is no selection. */
         public static final Selection NONE = new Selection(Optional.empty(), true);
     }
 
@@ -65,8 +65,8 @@ public record UniversalSelfConsistency(Task task, Method method, Method selector
     }
 
     /**
-     * Makes one question for each example. The question lists all responses in ascending order of their samples and
-     * asks the model to select one response.
+     * Makes one question for each example. The question lists all responses in ascending order of their sample paths
+     * and asks the model to select one response.
      */
     public List<Example> questions(Path samples, List<Example> examples) {
         List<Example> questions = new ArrayList<>();

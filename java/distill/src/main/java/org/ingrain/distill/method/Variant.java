@@ -10,7 +10,7 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 
 /**
- * The prompt of a step for one task, or for all tasks without their own variant.
+ * The prompt of a step for one task, or for all tasks that have no variant of their own.
  *
  * @param task        the task that this variant is for. If null, this variant is for every task that has no variant of
  *                    its own in this step
@@ -18,10 +18,10 @@ import org.ingrain.tensor.InputException;
  *                    fields of the task
  * @param samples     number of completions per prompt, unless the run sets another number
  * @param mark        source of the wording; null: not stated
- * @param temperature temperature of this step; null: the temperature of the run. Likewise, null for {@code topP},
- *                    {@code topK}, {@code maxTokens} or {@code stop} means the value of the run
- * @param system      system message of this step, in place of the question's system message; an empty text: none; null:
- *                    the question's system message, if it has one
+ * @param temperature temperature of this step; null: the temperature of the run. In the same way, {@code topP},
+ *                    {@code topK}, {@code maxTokens} and {@code stop} have the value of the run if they are null
+ * @param system      system message of this step, in place of the question's system message; an empty text: no system
+ *                    message; null: the question's system message, if it has one
  * @param messages    messages with placeholders before the prompt; null: none
  * @param exemplars   whether the exemplars of the task precede the prompt; null: only if the prompt is the bare
  *                    question
@@ -62,7 +62,7 @@ public record Variant(String task, String prompt, int samples, Mark mark, Double
         return new Conversation(system, shown ? ofTask : List.of(), messages == null ? List.of() : messages);
     }
 
-    /** A copy of the run's parameters in which the values that this variant sets replace those of the run. */
+    /** A copy of the run's parameters, with the values that this variant sets. */
     SamplingParams params(SamplingParams run) {
         return run.withTemperature(or(temperature, run.temperature())).withTopP(or(topP, run.topP()))
                 .withTopK(or(topK, run.topK()))

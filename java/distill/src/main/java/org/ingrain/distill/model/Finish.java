@@ -11,8 +11,8 @@ public enum Finish {
     /** Nothing was generated, because this prompt, or the prompt of an earlier step, is too long for the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
     /**
-     * Nothing was generated, for one of two reasons: the prompt consists of the text of an earlier step and this text
-     * is blank, or the text of an earlier step ended within its thoughts.
+     * Nothing was generated, for one of two reasons: the prompt is only the text of an earlier step, and this text is
+     * blank; or the text of an earlier step ended within its thoughts, so it has no answer.
      */
     @JsonProperty("blank-prompt") BLANK_PROMPT,
     /** There is no text, because the file of imported answers has no answer to the question. */

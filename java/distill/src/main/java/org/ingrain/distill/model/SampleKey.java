@@ -6,12 +6,12 @@ import java.util.Arrays;
  * Identifies a completion in the tree of an example's completions.
  *
  * @param id   id of the example
- * @param path sample index at each step, from 0, separated by dots; {@code 2.5} is the sixth sample of the second step,
- *             below the third sample of the first step; in a step with one prompt per part, the sample index is the
- *             index of the part
+ * @param path sample indices of all steps, from 0, separated by dots; {@code 2.5} is the sixth sample of the second
+ *             step that follows the third sample of the first step. In the last step of a branching method, the index
+ *             is that of the part
  */
 public record SampleKey(String id, String path) {
-    /** The key of the completion with index {@code sample} in the next step, below this completion. */
+    /** The key of the completion with index {@code sample} in the next step, among those that follow this one. */
     public SampleKey child(int sample) {
         return new SampleKey(id, path.isEmpty() ? Integer.toString(sample) : path + "." + sample);
     }
@@ -31,8 +31,8 @@ public record SampleKey(String id, String path) {
     }
 
     /**
-     * The key of the completion of the previous step that this completion follows. For a completion of the first step,
-     * the result is the key of the root, whose path is empty.
+     * The key of the completion of the previous step on which this completion is based. For a completion of the first
+     * step, the result is the key of the root, whose path is empty.
      */
     public SampleKey parent() {
         int dot = path.lastIndexOf('.');

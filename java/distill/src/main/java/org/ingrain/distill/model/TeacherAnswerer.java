@@ -6,11 +6,11 @@ import java.util.function.Function;
 
 /**
  * An {@link Answerer} for a run whose teacher is not the base model. It passes each call on to one of two answerers.
- * All requests of one call have the same weights.
+ * All requests of one call must have the same weights.
  *
  * @param students answers the requests for the base model and the students
  * @param teacher  answers the requests for the teacher; it may be the same object as {@code students}
- * @param weights  the weights of the teacher in requests to {@code teacher}
+ * @param weights  the weights that requests to {@code teacher} have in place of {@link ModelState.Teacher}
  */
 public record TeacherAnswerer(Answerer students, Answerer teacher, ModelState weights) implements Answerer {
     @Override

@@ -7,8 +7,8 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * A request for one text. Requests that differ only in {@code key} and {@code sample} have the same prompt; in a list
- * of requests they are consecutive.
+ * A request for one text. Requests that differ only in {@code key} and {@code sample} have the same prompt. In a list
+ * of requests they are consecutive, so that the prompt is computed only once.
  *
  * @param key      identifies the completion; the text does not depend on the key
  * @param messages the conversation before the chat template is applied
@@ -33,7 +33,7 @@ public record TextRequest(SampleKey key, List<Message> messages, SamplingParams 
         return groups;
     }
 
-    /** Lets an answerer answer requests with {@code weights} in place of the weights in the requests. */
+    /** Answers requests with {@code weights} in place of the weights in the requests. */
     public static void answer(Answerer answerer, ModelState weights, List<TextRequest> first,
             Function<TextCompletion, Answerer.Next> done) {
         answerer.answer(with(first, weights), completion -> {

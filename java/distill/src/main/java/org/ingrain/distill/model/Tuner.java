@@ -7,8 +7,8 @@ import org.ingrain.tensor.Require;
 /** Trains students. One implementation uses the engine's trainer; tests use other implementations. */
 public interface Tuner {
     /**
-     * Trains a student on its rows, or resumes an interrupted training. The files of the result depend only on the job
-     * and the settings of the tuner, not on interruptions.
+     * Trains a student on its rows, or resumes an interrupted training. The result files depend only on the job and the
+     * settings of the tuner, not on interruptions.
      */
     Tuned tune(Job job, Progress progress);
 

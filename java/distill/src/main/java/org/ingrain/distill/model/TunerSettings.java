@@ -1,6 +1,6 @@
 package org.ingrain.distill.model;
 
-/** Training settings of a {@link Tuner}. The pipeline uses only the number of steps and the rows per step. */
+/** Training settings of a {@link Tuner}, as far as the pipeline uses them. */
 public interface TunerSettings {
     /** Whether a training changes all weights, so that its result is a whole model and not an adapter. */
     default boolean full() {
