@@ -106,7 +106,7 @@ class ImportTest {
                 source.heldOut(), source.failed()));
         assertTrue(done.report().table().contains("samples: 12 answers to 4 questions from answers.jsonl (answers, "
                 + "SHA-256 " + source.sha256().substring(0, 12) + "), 3 answers to held-out questions ignored\n"));
-        assertTrue(DurableFile.read(base.resolve("run/report.md")).contains("Samples that were drawn elsewhere: 12"));
+        assertTrue(DurableFile.read(base.resolve("run/report.md")).contains("Imported samples: 12"));
         assertTrue(DurableFile.read(base.resolve("run/run.json")).contains(source.sha256()));
         Runs.run(config, base, "run", FakeModel.with(1).ticking(() -> {
             throw new AssertionError("nothing should be asked");

@@ -29,16 +29,16 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A client of a server with OpenAI's API. It repeats a request that failed for a temporary reason. It waits half a
- * second before the first repetition. Before each further repetition it waits twice as long as before, but at most a
- * minute. If the server asks for a longer wait in the header Retry-After, it waits that long. This class is
+ * A client of a server with OpenAI's API. The client repeats a request that failed for a temporary reason. It waits
+ * half a second before the first repetition, and before each further repetition twice as long as before, but at most a
+ * minute. If the server asks for a longer wait in the header Retry-After, the client waits that long. This class is
  * thread-safe.
  */
 final class OpenAiServer implements AutoCloseable {
     private static final int MOST_BYTES = 64 << 20;
     private static final Duration FIRST_WAIT = Duration.ofMillis(500);
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
-    /** The longest wait that a server may ask for. A server that asks for a longer one has no capacity for this run. */
+    /** The longest wait that a server may ask for. If it asks for a longer wait, the run ends. */
     private static final Duration LONGEST_ASKED_WAIT = Duration.ofMinutes(15);
     /** A wait of this time or more is reported. */
     private static final Duration REPORTED_WAIT = Duration.ofSeconds(10);
@@ -78,7 +78,7 @@ final class OpenAiServer implements AutoCloseable {
         return names.getFirst();
     }
 
-    /** Connects to the server. A server that does not list its models is accepted. */
+    /** Checks that the server replies and accepts the key. The server need not be able to list its models. */
     void check() {
         Reply reply = once(request("/models").GET().build());
         if (reply.status() == 401 || reply.status() == 403) {
@@ -109,8 +109,8 @@ final class OpenAiServer implements AutoCloseable {
     }
 
     /**
-     * The fields of a request. A server draws one text for each request. The seed therefore depends on the number of
-     * the sample, so that the samples of a prompt differ.
+     * The fields of a request. Each sample is a separate request, so the seed must depend on the sample number;
+     * otherwise all samples of a prompt would be equal.
      */
     private Map<String, Object> body(TextRequest asked) {
         SamplingParams params = asked.params();
@@ -136,7 +136,7 @@ final class OpenAiServer implements AutoCloseable {
         return key == null ? request : request.header("Authorization", "Bearer " + key);
     }
 
-    /** Sends a request, and repeats it until its reply is final. */
+    /** Sends a request. Repeats it until it succeeds or fails for a reason that is not temporary. */
     private Reply send(HttpRequest request) throws InterruptedException {
         Duration wait = FIRST_WAIT;
         for (int attempt = 1; ; attempt++) {
@@ -193,7 +193,7 @@ final class OpenAiServer implements AutoCloseable {
             return Reply.of(client.send(request, BodyHandlers.limiting(BodyHandlers.ofByteArray(), MOST_BYTES)));
         } catch (SSLException e) {
             throw InputException.field("teacher", request.uri() + " failed to connect by TLS (" + e.getMessage()
-                    + "), expected a server whose certificate Java trusts, or http");
+                    + "), expected a server whose certificate Java trusts, or a URL with http");
         }
     }
 

@@ -4,8 +4,8 @@ import java.time.Duration;
 import java.util.function.LongSupplier;
 
 /**
- * Delays the starts of requests: at most a given number of requests start in a minute, and no request starts before the
- * end of a wait that the server has asked for. This class is thread-safe.
+ * Delays the starts of requests. At most a given number of requests start in a minute. If the server asks for a wait,
+ * no request starts before the end of this wait. This class is thread-safe.
  */
 final class Pace {
     /** Waits for a time in nanoseconds. */
@@ -49,7 +49,7 @@ final class Pace {
         next = Math.max(next, clock.getAsLong() + time.toNanos());
     }
 
-    /** Starts a request and returns 0, or returns the time in nanoseconds until a request may start. */
+    /** Returns 0 if the request may start now; otherwise the nanoseconds until the next try. */
     private synchronized long start() {
         long now = clock.getAsLong();
         if (now < next) {

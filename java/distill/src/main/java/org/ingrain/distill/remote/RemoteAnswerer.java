@@ -18,10 +18,10 @@ import org.ingrain.distill.model.TextRequest;
 
 /**
  * An {@link Answerer} that asks a server with OpenAI's API. Each text is one request for a chat completion. Each
- * request contains its seed, but only the server determines whether a text depends on its request alone. A prompt that
- * the server refuses as too long, alone or together with the requested tokens, gets
- * {@link org.ingrain.distill.model.Finish#PROMPT_TOO_LONG}. The weights of a request are ignored, because the server
- * has one model.
+ * request contains its seed, but this class cannot ensure that a text depends only on its request: that is up to the
+ * server. If the server refuses a prompt because it is too long, alone or together with the requested tokens, the
+ * completion has {@link org.ingrain.distill.model.Finish#PROMPT_TOO_LONG}. The weights of a request are ignored,
+ * because the server has one model.
  */
 public final class RemoteAnswerer implements Answerer {
     private final RemoteConfig config;
@@ -54,7 +54,7 @@ public final class RemoteAnswerer implements Answerer {
         }
     }
 
-    /** The server and the model. These are the only known values that a text depends on, besides its request. */
+    /** The URL and the model name. A text may depend on more than these values and its request; no more is known. */
     public SortedMap<String, String> identity() {
         return new TreeMap<>(Map.of("model", config.model(), "url", config.url().toString()));
     }
@@ -79,11 +79,11 @@ public final class RemoteAnswerer implements Answerer {
     private final class Work {
         private final Function<TextCompletion, Next> done;
         private final Deque<TextRequest> waiting;
-        /** The thread of each request that is sent and not cancelled. */
+        /** For each request that is in progress and not cancelled, the thread that waits for its reply. */
         private final Map<SampleKey, Thread> running = new HashMap<>();
         /**
-         * Number of threads that have a request or report a completion. While this number is above 0, new requests may
-         * be added.
+         * Number of threads that wait for a reply or report a completion. While this number is above 0, follow-up
+         * requests may still be added.
          */
         private int busy;
         private RuntimeException failure;
@@ -123,7 +123,7 @@ public final class RemoteAnswerer implements Answerer {
             release();
         }
 
-        /** The next request; null if all requests are finished or one has failed. */
+        /** Waits for the next request; returns null if all requests are finished or one has failed. */
         private synchronized TextRequest take() throws InterruptedException {
             while (waiting.isEmpty() && busy > 0 && !failed()) {
                 wait();
@@ -143,8 +143,8 @@ public final class RemoteAnswerer implements Answerer {
         }
 
         /**
-         * Removes a request that has ended. Returns false if the request was cancelled. In this case the current thread
-         * may have been interrupted, and this method clears the interruption.
+         * Removes a request that has ended. Returns false if the request was cancelled. The cancellation may have set
+         * the interrupt flag of the current thread, so this method clears the flag.
          */
         private synchronized boolean ended(TextRequest request) {
             boolean wanted = running.remove(request.key()) != null;

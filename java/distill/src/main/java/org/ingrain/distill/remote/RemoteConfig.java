@@ -13,7 +13,7 @@ import org.ingrain.tensor.InputException;
  * @param inFlight  maximum number of requests that run at once
  * @param perMinute maximum number of requests that start in a minute; 0: no limit
  * @param timeout   time limit of one request
- * @param attempts  number of times a request is sent before its failure ends the run
+ * @param attempts  maximum number of times that a request is sent; if the last attempt fails, the run ends
  */
 public record RemoteConfig(URI url, String model, int inFlight, int perMinute, Duration timeout, int attempts) {
     private static final int MOST_IN_FLIGHT = 4096;
@@ -39,7 +39,7 @@ public record RemoteConfig(URI url, String model, int inFlight, int perMinute, D
     }
 
     /**
-     * Reads a base URL. An address without a path gets the path {@code /v1}.
+     * Reads a base URL. If the URL has no path, {@code /v1} is appended.
      *
      * @throws InputException if the text is not a base URL, or contains a user, a query or a fragment
      */

@@ -25,7 +25,8 @@ import tools.jackson.databind.JsonNode;
 record Reply(URI from, int status, Optional<String> retryAfter, Optional<String> location, String body) {
     private static final int MOST_CHARACTERS = 300;
     /**
-     * Statuses for timeouts, too many requests, and faults of the server or of a proxy; 529 is an overload (Anthropic).
+     * Statuses after which a request may succeed later: timeouts, too many requests, faults of the server or of a
+     * proxy. Status 529 is Anthropic's status for an overload.
      */
     private static final Set<Integer> PASSING = Set.of(408, 425, 429, 500, 502, 503, 504, 529);
     private static final Set<String> TOO_LONG_CODES = Set.of("context_length_exceeded", "exceed_context_size_error");
@@ -39,12 +40,12 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 response.headers().firstValue("location"), new String(response.body(), StandardCharsets.UTF_8));
     }
 
-    /** Whether the same request may succeed later. Returns false if the quota is used up. */
+    /** Whether the same request may succeed later. This is not the case if the quota is used up. */
     boolean passes() {
         return PASSING.contains(status) && !error("code").equals("insufficient_quota");
     }
 
-    /** Whether the server asks all requests to slow down. */
+    /** Whether the reply means that no request should be sent for some time. */
     boolean asksToWait() {
         return status == 429 || status == 503;
     }
@@ -54,14 +55,14 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 || TOO_LONG_CODES.contains(error("type")) || TOO_LONG.matcher(message()).find());
     }
 
-    /** The time in the header Retry-After, which has seconds or a date. */
+    /** The wait in the header Retry-After, which contains a number of seconds or a date. */
     Optional<Duration> wait(ZonedDateTime now) {
         try {
             return retryAfter.map(text -> text.strip().matches("\\d{1,9}") ? Duration.ofSeconds(Long.parseLong(
                     text.strip())) : Duration.between(now, ZonedDateTime.parse(text.strip(),
                             DateTimeFormatter.RFC_1123_DATE_TIME)));
         } catch (DateTimeException e) {
-            return Optional.empty();   // not a time of the standard
+            return Optional.empty();   // the header has neither seconds nor a valid date
         }
     }
 
@@ -69,7 +70,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
         return Json.parse(body, from.toString());
     }
 
-    /** The text in an answer to a chat request. */
+    /** The completion in a successful reply to a chat request. */
     TextCompletion completion(SampleKey key) {
         JsonNode answer = json();
         JsonNode choice = answer.path("choices").path(0);
@@ -78,12 +79,12 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
             throw new InputException(from + ": the answer has fields " + answer.propertyNames()
                     + ", expected choices with a message, and usage.completion_tokens");
         }
-        // If the reason is neither stop nor the length, for example a content filter, the text is also incomplete.
+        // All other reasons, for example "content_filter", count as LENGTH too, because the text is incomplete.
         Finish finish = choice.path("finish_reason").asString("").equals("stop") ? Finish.STOP : Finish.LENGTH;
         return new TextCompletion(key, choice.path("message").path("content").asString(""), tokens.asInt(), finish);
     }
 
-    /** The error for a reply whose status is not 200, if the request is not repeated. */
+    /** The error for a reply whose status is not 200 and after which the request is not repeated. */
     InputException refusal() {
         String expected = switch (status) {
             case 401, 403 -> "a valid API key";
@@ -110,7 +111,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 }
             }
         } catch (InputException e) {
-            // The reply is not JSON, for example the error page of a proxy.
+            // The reply is not JSON (for example the error page of a proxy), so its first characters are the message.
         }
         String line = text.replaceAll("\\s+", " ");
         return line.length() <= MOST_CHARACTERS ? line : line.substring(0, MOST_CHARACTERS) + "...";

@@ -11,8 +11,8 @@ import java.util.zip.CRC32C;
 
 /**
  * Writes an event file of TensorBoard. The file has one TFRecord frame for each protobuf message of type Event. The
- * wall time of an event is set to its step number. So two trainings with the same values write the same bytes, and
- * TensorBoard's axis of relative time shows step numbers.
+ * wall time of an event is set to its step number instead of the real time. So trainings with equal values write equal
+ * bytes. As a consequence, TensorBoard's axis of relative time shows step numbers.
  */
 final class EventFile {
     /** Name of the file. TensorBoard recognises the file by {@code tfevents} in its name. */

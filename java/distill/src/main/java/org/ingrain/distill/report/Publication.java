@@ -31,8 +31,8 @@ import org.ingrain.files.Json;
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
     /**
-     * Approximate maximum number of compressed characters in a page. The limit applies to all indexes together and,
-     * separately, to all texts together. A page of twice this size still opens quickly.
+     * Approximate maximum number of compressed characters in a page, once for all indexes together and once for all
+     * texts together. So a page can have twice this size, and such a page still opens quickly.
      */
     private static final int ROOM = 12 << 20;
 

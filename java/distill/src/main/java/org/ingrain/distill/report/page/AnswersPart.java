@@ -17,7 +17,7 @@ import org.ingrain.files.JsonLines;
  *             evaluated
  */
 public record AnswersPart(PackedItems<?> packs, Paired gain) {
-    /** A question in the index. */
+    /** A line of the index, for one question. */
     public record Item(String id, String question, String gold, List<Given> arms, Integer piece) {
     }
 

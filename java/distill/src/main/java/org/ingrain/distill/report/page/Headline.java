@@ -22,7 +22,7 @@ record Headline(List<ArmResult> arms) {
     String figures() {
         List<ArmResult> three = main();
         if (three.isEmpty()) {
-            return "Not evaluated: the answers to the questions are not known.";
+            return "Not evaluated: there are no test questions with gold answers.";
         }
         ArmResult one = three.get(0);
         ArmResult two = three.get(1);

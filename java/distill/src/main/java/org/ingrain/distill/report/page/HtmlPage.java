@@ -25,13 +25,13 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The page {@code report.html}, a self-contained file that needs neither a network nor a server. The results are static
- * HTML. A script shows the ledgers and answers; the other sections work without the script.
+ * HTML. Only the lists of ledger entries and answers need the script of the page.
  *
  * @param answers the answers to the held-out questions; null if nothing was evaluated
  */
 public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers, AnswersPart answers,
         List<TrainingCurve> curves) {
-    /** Description of a list of items that the script shows. */
+    /** Describes a list of items to the script, which shows the list. */
     private record Browser(String kind, String pack, String title, List<Role> roles, List<String> titles) {
     }
 
@@ -102,12 +102,12 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("div", "class", "pair beside");
         if (!report.arms().isEmpty()) {
             figure(page, new AccuracyPlot(report.arms()).draw(),
-                    "Up is right, left is cheap. Bars are 95 % intervals (Wilson's). Dotted: "
+                    "Higher is more accurate; left is fewer tokens. Bars are 95 % intervals (Wilson's). Dotted: "
                     + report.arms().getFirst().commonest().title() + ".");
         }
         page.open("div");
         if (report.arms().isEmpty()) {
-            page.leaf("p", "Not evaluated: the questions come without answers.");
+            page.leaf("p", "Not evaluated: there are no test questions with gold answers.");
         } else {
             table(page, Tables.arms(report.arms()), report.arms().stream().map(ArmResult::role).toList());
             ArmResult.bySet(report.arms()).forEach((set, own) -> {
@@ -178,10 +178,10 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private void curation(Markup page) {
         open(page, "curation", "Curation");
         if (report.imported() != null) {
-            page.leaf("p", "Samples that were drawn elsewhere: " + report.imported().line() + ".");
+            page.leaf("p", "Imported samples: " + report.imported().line() + ".");
         }
         page.leaf(
-                "p", "The unlabelled questions that were kept for training. The verdict depends on the agreement of "
+                "p", "Curation selects the unlabelled questions to train on. The verdict depends on the agreement of "
                 + "the samples. Gold answers are only compared afterwards, for this page.");
         table(page, Tables.ledgers(report.ledgers(), report.titles()), roles(report.ledgers().keySet()));
         page.leaf("p", Tables.ABOUT_SAVED, "class", "note");
@@ -189,13 +189,13 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
             boolean folded = ledger.student().role() != Role.DISTILLED;
             page.open(folded ? "details" : "div");
             page.leaf(folded ? "summary" : "h3", ledger.student().title());
-            String early = ledger.counts().early() ? " Striped: decided early, so that the value is at least this."
+            String early = ledger.counts().early() ? " Striped: decided early, so the value is only a lower bound."
                     : "";
             page.open("div", "class", "pair");
             figure(page, VotesPlot.votes(ledger.student(), ledger.counts()).draw(),
-                    "Examples by the votes for the most frequent answer." + early);
+                    "Number of examples by the votes for the most frequent answer." + early);
             figure(page, VotesPlot.margins(ledger.student(), ledger.counts()).draw(),
-                    "Examples by the margin of the most frequent answer over the second." + early);
+                    "Number of examples by the margin of the most frequent answer over the second." + early);
             page.close("div").close(folded ? "details" : "div");
         }
         page.close("section");
@@ -221,7 +221,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private void browsers(Markup page) {
         open(page, "ledger", "Ledger");
         page.leaf(
-                "p", "All examples with their answers. Choose one to see its samples and their intermediate texts.");
+                "p", "All examples with their answers. Select an example to see its samples and intermediate texts.");
         ledgers.forEach(ledger -> bounds(page, ledger.packs(), ledgers.size() == 1
                 ? "" : ledger.student().title() + ": ", ledger.file()));
         List<String> arms = report.arms().stream().map(ArmResult::title).toList();
@@ -245,9 +245,9 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
     private static void bounds(Markup page, PackedItems<?> packs, String whose, String file) {
         if (packs.opened() < packs.items()) {
             String rest = packs.listed() == packs.items()
-                    ? "All are listed. " : "The first " + Figures.count(packs.listed()) + " are listed. ";
-            page.leaf("p", whose + "To keep this page small, it has the texts of the first "
-                    + Figures.count(packs.opened()) + " of " + Figures.count(packs.items()) + " only. " + rest
+                    ? "All items are listed. " : "The first " + Figures.count(packs.listed()) + " items are listed. ";
+            page.leaf("p", whose + "To keep this page small, it contains only the texts of the first "
+                    + Figures.count(packs.opened()) + " of " + Figures.count(packs.items()) + " items. " + rest
                     + "All texts are in " + file + ".",
                     "class", "bounded");
         }
@@ -255,11 +255,11 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
 
     private static void browser(Markup page, List<Browser> choices) {
         page.leaf("div", "", "class", "browser", "data-choices", Json.line(choices));
-        page.open("noscript").leaf("p", "Browsing this list needs a browser that runs the script of this page.")
+        page.open("noscript").leaf("p", "This list is shown only if the browser runs the script of this page.")
                 .close("noscript");
     }
 
-    /** The roles of the named students, in the sequence of {@code students}. */
+    /** The roles of the students with these names, in the order of the names. */
     private List<Role> roles(Collection<String> students) {
         return students.stream().map(name -> ledgers.stream().map(LedgerPart::student)
                 .filter(student -> student.name().equals(name))

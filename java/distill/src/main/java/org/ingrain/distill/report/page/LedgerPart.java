@@ -9,8 +9,8 @@ import org.ingrain.distill.report.table.StudentFiles;
 import org.ingrain.files.JsonLines;
 
 /**
- * A student's ledger as content of a page: the entries that a reader can browse, and the vote counts. The file is read
- * only once.
+ * A student's ledger as content of a page: the entries that a reader can browse, and the vote counts. One pass over the
+ * file makes both.
  *
  * @param file path of the ledger, relative to the run folder
  */
@@ -32,7 +32,7 @@ public record LedgerPart(StudentFiles student, String file, PackedItems<?> packs
         }
     }
 
-    /** An entry in the index. */
+    /** A line of the index, for one entry. */
     public record Item(Row row, List<Ballot.Votes> votes, Integer piece) {
     }
 

@@ -14,7 +14,7 @@ public record MarkdownPage(Report report, Prompts prompts) {
         StringBuilder page = new StringBuilder("# ").append(report.heading()).append("\n\n");
         report.warnings().forEach(warning -> page.append("> **Warning.** ").append(warning.line()).append("\n>\n"));
         page.append(report.warnings().isEmpty() ? "" : "\n");
-        page.append(report.arms().isEmpty() ? "Not evaluated: the questions come without answers.\n"
+        page.append(report.arms().isEmpty() ? "Not evaluated: there are no test questions with gold answers.\n"
                 : Tables.arms(report.arms()).markdown());
         ArmResult.bySet(report.arms()).forEach((set, own) -> page.append("\nQuestions of `").append(quotable(set))
                 .append("`:\n\n").append(Tables.arms(own).markdown()));
@@ -27,7 +27,7 @@ public record MarkdownPage(Report report, Prompts prompts) {
         if (!report.arms().isEmpty()) {
             page.append("\nAnswers to the held-out questions:\n\n").append(Tables.given(report.arms()).markdown());
         }
-        page.append("\n## Curation\n\n").append(report.imported() == null ? "" : "Samples that were drawn elsewhere: "
+        page.append("\n## Curation\n\n").append(report.imported() == null ? "" : "Imported samples: "
                 + quotable(report.imported().line()) + ".\n\n")
                 .append(Tables.ledgers(report.ledgers(), report.titles()).markdown())
                 .append('\n').append(Tables.ABOUT_SAVED).append('\n');
@@ -36,8 +36,8 @@ public record MarkdownPage(Report report, Prompts prompts) {
         report.ledgers().forEach((student, summary) ->
                 page.append("\nVotes, ").append(report.titles().get(student)).append(":\n\n")
                         .append(Tables.votes(summary).markdown()));
-        page.append("\nAn example that was decided early is counted with the votes that were drawn.\n");
-        page.append("\n\"labels right\" compares with gold answers. They are used for this page only.\n");
+        page.append("\nIf the verdict on an example was decided early, only the votes until then are counted.\n");
+        page.append("\n\"labels right\" compares the labels with gold answers, which are used only for the report.\n");
         page.append("\n## Training\n\n").append(Tables.training(report.training(), report.titles()).markdown());
         page.append("\n## Settings\n\n");
         page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())

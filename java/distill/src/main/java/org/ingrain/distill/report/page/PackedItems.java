@@ -11,9 +11,9 @@ import java.util.zip.GZIPOutputStream;
 import org.ingrain.files.Json;
 
 /**
- * Items of a list that a reader can browse, compressed and embedded in the page. An index has one line for each item.
- * The texts of the items are in separate pieces, so that the browser decompresses only the pieces that it shows. The
- * index and the texts each have a size limit. Items beyond the limit of the texts are listed without texts; items
+ * The items of a list that a reader can browse, compressed and embedded in the page. An index has one line for each
+ * item. The texts of the items are in separate pieces, so that the browser decompresses only the pieces that it shows.
+ * The index and the texts each have a size limit. Items beyond the limit of the texts are listed without texts; items
  * beyond the limit of the index are omitted.
  *
  * @param <I> type of a line of the index
