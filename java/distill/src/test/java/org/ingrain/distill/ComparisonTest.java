@@ -88,7 +88,7 @@ class ComparisonTest {
         assertTrue(row.low() < row.accuracy() && row.accuracy() < row.high(), row.toString());
         assertEquals(List.of("seed-1"), both.tests().stream().map(Comparison.Test::seed).toList());
         Files.createDirectory(base.resolve("empty"));
-        assertEquals(base.resolve("empty") + ": no report.json, expected a finished run, or the folder of the runs of "
+        assertEquals(base.resolve("empty") + ": no report.json, expected a finished run, or a folder with the runs of "
                 + "several seeds", assertThrows(InputException.class, () -> compare("one", "empty")).getMessage());
         assertThrows(InputException.class, () -> compare("one"));
     }

@@ -45,8 +45,8 @@ final class PackedItems<I> {
     /**
      * Adds an item.
      *
-     * @param line  makes the index line of the item
-     * @param texts the texts of the item, as an object that is written as one JSON value
+     * @param line  makes the line of the item in the index
+     * @param texts the texts of the item; they are written as one JSON value
      */
     void add(Line<I> line, Object texts) {
         items++;
@@ -66,14 +66,14 @@ final class PackedItems<I> {
     }
 
     /**
-     * Makes an index line. The argument is the number of the piece that contains the item's texts, or null if the page
-     * omits these texts.
+     * Makes the line of an item in the index. The argument is the number of the piece with the item's texts; it is null
+     * if the page omits these texts.
      */
     interface Line<I> {
         I in(Integer piece);
     }
 
-    /** A line of a piece, with the number of the item and the item's texts. */
+    /** A line of a piece: the number of an item and the texts of this item. */
     private record Texts(int n, Object texts) {
     }
 
@@ -81,17 +81,17 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Number of items in the index, which contains the items that were added first. */
+    /** Number of items in the index. These are the items that were added first. */
     int listed() {
         return listed;
     }
 
-    /** Number of items with texts, which are the items that were added first. */
+    /** Number of items with texts. These are the items that were added first. */
     int opened() {
         return opened;
     }
 
-    /** Returns all items as script elements. No item can be added after this call. */
+    /** Returns the index and all pieces as script elements. No item can be added after this call. */
     Markup end(String name) {
         try {
             indexLines.close();
@@ -111,7 +111,7 @@ final class PackedItems<I> {
     private void write(String line) {
         try {
             indexLines.write((line + "\n").getBytes(StandardCharsets.UTF_8));
-            // Only the flushed output counts towards the limit.
+            // The limit is compared with the compressed size, and only flushed lines are included in that size.
             if (listed % 64 == 0) {
                 indexLines.flush();
             }

@@ -29,9 +29,9 @@ record SettingsPart(Report report, Prompts prompts) {
         page.close("ol");
         page.leaf("h3", "Settings that the result depends on");
         page.leaf(
-                "p", "Runs with equal settings give equal bytes. Further files: the full methods in run.json, the "
-                + "table in report.md and report.json, the plots as images in plots/, the training for TensorBoard in "
-                + "tensorboard/.");
+                "p", "Runs with equal settings write equal bytes. Further files: the full methods in run.json, the "
+                + "table in report.md and report.json, the plots as images in plots/, the training metrics for "
+                + "TensorBoard in tensorboard/.");
         Map<String, List<List<String>>> groups = groups();
         groups.forEach((group, rows) -> {
             page.open("details", "open", group.equals("run") || group.equals("sample") || group.equals("curation")
@@ -43,7 +43,7 @@ record SettingsPart(Report report, Prompts prompts) {
         page.close("section");
     }
 
-    /** The settings, grouped by the first part of the setting's name. */
+    /** The settings, grouped by the part of the name before the first dot. */
     private Map<String, List<List<String>>> groups() {
         Map<String, List<List<String>>> groups = new LinkedHashMap<>();
         SettingsList.of(report.manifest()).forEach((name, value) -> {

@@ -8,9 +8,9 @@ import org.ingrain.distill.evaluate.ArmResult;
 import org.ingrain.distill.report.table.Figures;
 
 /**
- * A plot of the accuracy of each arm (y axis) over the arm's mean number of generated tokens (x axis). After a good
- * distillation the student's point is left of System 2's point and at about the same height. A dotted line shows the
- * majority baseline: the accuracy of always giving the most frequent gold answer.
+ * A plot of the accuracy of each arm (y axis) over the arm's mean number of generated tokens (x axis). After a
+ * successful distillation, the student's point is to the left of System 2's point and at about the same height. A
+ * dotted line shows the majority baseline: the accuracy of always giving the most frequent gold answer.
  *
  * @param arms results of the arms; at least one
  */
@@ -26,7 +26,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
             return new Label(text, width, ink, point, other);
         }
 
-        /** 1 if the label is right of its point, -1 if it is left of its point. */
+        /** 1 if the label is to the right of its point, -1 if it is to the left. */
         int side() {
             return point.x() < (Plot.LEFT + Plot.RIGHT) / 2 ? 1 : -1;
         }
@@ -85,8 +85,8 @@ public record AccuracyPlot(List<ArmResult> arms) {
     }
 
     /**
-     * Draws an arrow from System 2's point to the point of its student, unless the two points are close to each other.
-     * Returns points on the arrow, which labels must not cover.
+     * Draws an arrow from System 2's point to the point of its student, unless these points are close to each other.
+     * Returns points on the arrow: labels must not cover them.
      */
     private List<Plot.Point> arrow(Plot plot, Axis x, Axis y) {
         ArmResult from = ArmResult.first(arms, Role.SYSTEM_2);
@@ -128,7 +128,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         }
     }
 
-    /** The label moved to the nearest free position, or unchanged if no position is free. */
+    /** Returns the label, moved to the nearest free position. Returns it unchanged if no position is free. */
     private static Label free(Label label, List<Label> placed, List<Plot.Point> taken) {
         for (double off = 0; off < Plot.BOTTOM - Plot.TOP; off += LABEL_HEIGHT / 3) {
             for (int way : new int[] {-1, 1}) {
@@ -146,7 +146,7 @@ public record AccuracyPlot(List<ArmResult> arms) {
         return new Plot.Point(x.at(tokens(arm)), y.at(100 * arm.accuracy()));
     }
 
-    /** Mean number of generated tokens of an arm, or 0.1 if the mean is smaller, because the axis is logarithmic. */
+    /** Mean number of generated tokens of an arm, but at least 0.1, because a logarithmic axis cannot show 0. */
     private static double tokens(ArmResult arm) {
         return Math.max(0.1, arm.tokens());
     }

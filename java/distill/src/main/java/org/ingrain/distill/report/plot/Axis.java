@@ -62,7 +62,7 @@ record Axis(double low, double high, double from, double to, boolean log) {
                 : String.format(Locale.ROOT, "%.4f", value).replaceAll("0+$", "");
     }
 
-    /** A round step between ticks that divides {@code range} into about four parts. */
+    /** The distance between ticks: a round number, about a quarter of {@code range}. */
     private static double step(double range) {
         double power = Math.pow(10, Math.floor(Math.log10(range / 4)));
         double share = range / 4 / power;

@@ -3,7 +3,7 @@ package org.ingrain.distill.report.plot;
 import java.util.Locale;
 import org.ingrain.distill.evaluate.Arm.Role;
 
-/** The colours of pages and plots, for light and dark mode. No information is conveyed by colour alone. */
+/** The colours of pages and plots, for light and dark mode. Everything that a colour shows is also stated in words. */
 public enum Colour {
     TEXT("#17202b", "#e7ecf3"),
     MUTED("#55606f", "#a3aebd"),
@@ -38,7 +38,7 @@ public enum Colour {
         };
     }
 
-    /** CSS value that follows the light or dark mode of the page. */
+    /** CSS value that selects the light or the dark variant by the mode of the page. */
     public String themed() {
         return "var(--" + variable() + ")";
     }
@@ -48,7 +48,7 @@ public enum Colour {
         return light;
     }
 
-    /** CSS definitions of the variables in the values of {@link #themed}. */
+    /** CSS definitions of the variables that {@link #themed} refers to. */
     public static String css() {
         StringBuilder light = new StringBuilder();
         StringBuilder dark = new StringBuilder();

@@ -10,13 +10,13 @@ import org.ingrain.distill.report.table.Figures;
 /**
  * A plot of the loss per target token at each optimizer step. The loss on the training rows is a solid line; the loss
  * on the validation rows is a dashed line with dots. The main student's lines are drawn last, so that no other line
- * covers them. If the losses differ by a factor of {@link #WIDE} or more, the y axis is logarithmic, because most steps
- * would otherwise be drawn at its lower end.
+ * covers them. If the losses differ by a factor of {@link #WIDE} or more, the y axis is logarithmic. On a linear axis,
+ * most steps would be drawn at the lower end.
  */
 public record LossPlot(List<TrainingCurve> curves) {
     public static final int POINTS = 240;
     private static final double WIDE = 10;
-    /** Smallest loss for which a logarithmic axis is extended. Losses below the axis are drawn at its lower end. */
+    /** A logarithmic axis is not extended for losses below this value. They are drawn at its lower end. */
     private static final double LEAST = 1e-3;
 
     public Plot.Words words() {

@@ -30,12 +30,12 @@ public final class Plot {
     public record Point(double x, double y) {
     }
 
-    /** The part of a text (start, middle or end) that is placed at the point of the text. */
+    /** States which part of a text is placed at the text's point: its start, its middle or its end. */
     public enum Anchor {
         START, MIDDLE, END
     }
 
-    /** A shape. {@code tooltip} is the text that a page shows when the pointer is on the shape; null for no text. */
+    /** A shape. A page shows {@code tooltip} when the pointer is on the shape; null: no tooltip. */
     public sealed interface Shape {
         /** @param dashes length of each dash and of each gap, in units of the drawing; 0 for a solid line */
         record Line(List<Point> points, Colour ink, double width, double dashes) implements Shape {

@@ -17,8 +17,8 @@ import javax.imageio.ImageIO;
 import javax.imageio.stream.MemoryCacheImageOutputStream;
 
 /**
- * Draws a {@link Plot} as a PNG image in the colours of light mode. Text is drawn as outlines, so that neither a
- * display nor a font is necessary.
+ * Draws a {@link Plot} as a PNG image in the colours of light mode. Text is drawn with {@link Glyphs}, so the machine
+ * needs neither a display nor fonts.
  */
 public record Png(Glyphs glyphs) {
     /** Pixels per unit of the drawing. */

@@ -29,8 +29,9 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
     }
 
     /**
-     * Reads the files {@code metrics.jsonl} of the training stages, in the sequence of {@code files}. Missing files are
-     * skipped.
+     * Reads the metrics of the training stages. Missing files are skipped.
+     *
+     * @param files the files {@code metrics.jsonl}, in the order of the training stages
      */
     public static TrainingCurve read(StudentFiles student, List<Path> files) {
         List<Step> steps = new ArrayList<>();
@@ -61,8 +62,8 @@ public record TrainingCurve(Role role, String name, String title, List<Step> ste
     }
 
     /**
-     * At most {@code most} pairs of step and loss. If there are more steps, each pair is the mean over several
-     * consecutive steps.
+     * The pairs of step and loss. If there are more than {@code most} steps, consecutive steps are combined, so that
+     * there are at most {@code most} pairs. Each pair then has the means of its steps.
      */
     public List<double[]> losses(int most) {
         List<double[]> points = new ArrayList<>();

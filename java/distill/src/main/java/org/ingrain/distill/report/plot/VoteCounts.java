@@ -12,8 +12,8 @@ public final class VoteCounts {
     private boolean early;
 
     /**
-     * The verdict on an example and the comparison of the example's label with the gold answer. The constants are in
-     * the stacking order of the bars, from bottom to top.
+     * Combines the verdict on an example with the result of comparing its label with the gold answer. The constants are
+     * in the order in which the parts of a bar are stacked, from bottom to top.
      */
     public enum Fate {
         RIGHT("kept, right", Colour.RIGHT), WRONG("kept, wrong", Colour.WRONG), KEPT("kept, no gold", Colour.KEPT),
@@ -59,24 +59,24 @@ public final class VoteCounts {
     }
 
     /**
-     * Index in the arrays of {@link #byVotes} and {@link #byMargin}. The element at this index is the number of
-     * examples with this verdict.
+     * Index into the arrays of {@link #byVotes} and {@link #byMargin}. The element at this index is the number of
+     * examples with this fate that were decided early or, if {@code early} is false, were not.
      */
     static int index(Fate fate, boolean early) {
         return 2 * fate.ordinal() + (early ? 1 : 0);
     }
 
     /**
-     * Returns the numbers of examples. The key is the number of counted votes of the answer with the most votes; for
-     * the index into an array see {@link #index}.
+     * Returns the numbers of examples, by the number of counted votes for the leading answer. {@link #index} gives the
+     * index into an array.
      */
     public Map<Integer, int[]> byVotes() {
         return byVotes;
     }
 
     /**
-     * Returns the numbers of examples. The key is the smallest margin that full sampling can give (see
-     * {@link Entry#marginAtLeast()}); for the index into an array see {@link #index}.
+     * Returns the numbers of examples, by the lower bound of the margin ({@link Entry#marginAtLeast()}). {@link #index}
+     * gives the index into an array.
      */
     public Map<Integer, int[]> byMargin() {
         return byMargin;

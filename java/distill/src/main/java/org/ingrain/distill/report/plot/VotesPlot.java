@@ -9,13 +9,13 @@ import org.ingrain.distill.report.table.StudentFiles;
 
 /**
  * Histogram of the examples by votes or by margin. Each bar is stacked by verdict. The x axis has all possible values.
- * The part of a bar with examples whose verdict was decided early is striped, because the values of these examples are
- * lower bounds.
+ * If the verdict on an example was decided early, its value is only a lower bound. The part of a bar with such examples
+ * is striped.
  *
  * @param words  name, title and description of this histogram
  * @param xName  name of the x axis
  * @param last   largest possible value on the x axis
- * @param counts numbers of examples by value on the x axis; see {@link VoteCounts#index} for the index into each array
+ * @param counts numbers of examples by value on the x axis; {@link VoteCounts#index} gives the index into each array
  */
 public record VotesPlot(Plot.Words words, String xName, int last, Map<Integer, int[]> counts) {
     private static final int MOST_BARS = 34;
@@ -33,7 +33,7 @@ public record VotesPlot(Plot.Words words, String xName, int last, Map<Integer, i
     }
 
     private static String bound(VoteCounts counted) {
-        return counted.early() ? "; striped: early, at least" : "";
+        return counted.early() ? "; striped: lower bound" : "";
     }
 
     private static Plot.Words words(String prefix, String title, StudentFiles student, Map<Integer, int[]> counts) {

@@ -19,10 +19,10 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A finished run, or the finished runs of several seeds, read from its files.
+ * A finished run, or the finished runs of several seeds, as read from the run folders.
  *
  * @param name  name in tables
- * @param seeds the run of each seed, by the name of its folder; the name is empty if there is only one run
+ * @param seeds the run of each seed, by the name of its folder; for a single run, the only key is empty
  */
 record ComparedRun(String name, Map<String, One> seeds) {
     /**
@@ -70,7 +70,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         }
     }
 
-    /** @throws InputException if the folder has no finished run and no finished seeds */
+    /** @throws InputException if the folder is not a finished run and contains no finished run */
     static ComparedRun read(Path folder, String name) {
         Map<String, One> seeds = new LinkedHashMap<>();
         if (Files.isRegularFile(folder.resolve("report.json"))) {
@@ -80,13 +80,13 @@ record ComparedRun(String name, Map<String, One> seeds) {
                     .forEach(own -> seeds.put(own.getFileName().toString(), One.read(own)));
         }
         if (seeds.isEmpty()) {
-            throw new InputException(folder + ": no report.json, expected a finished run, or the folder of the runs of "
+            throw new InputException(folder + ": no report.json, expected a finished run, or a folder with the runs of "
                     + "several seeds");
         }
         return new ComparedRun(name, seeds);
     }
 
-    /** One row for each arm: with several seeds, the mean and its interval. */
+    /** One row for each arm. With several seeds, the row has the mean over the seeds and the interval of the mean. */
     List<Comparison.Row> rows() {
         if (seeds.size() == 1) {
             return seeds.values().iterator().next().arms().stream().map(arm -> new Comparison.Row(name, arm.name(),
@@ -109,7 +109,7 @@ record ComparedRun(String name, Map<String, One> seeds) {
         return all;
     }
 
-    /** The paired tests between this run and {@code other}: one for each student and each seed that both runs have. */
+    /** The paired tests of this run against {@code other}: one for each student and each seed that both runs have. */
     List<Comparison.Test> tests(ComparedRun other) {
         List<Comparison.Test> tests = new ArrayList<>();
         seeds.forEach((seed, one) -> {

@@ -23,8 +23,8 @@ import org.ingrain.tensor.InputException;
  * @param runs     names of the runs
  * @param rows     results of the arms; the rows of one arm are consecutive, in the order of the runs
  * @param tests    paired tests of the students of each pair of runs, for each seed that both runs have
- * @param costs    seconds and generated tokens of each run, by the kind of the stages
- * @param settings the settings that differ: the value of each run, null if the run has no such setting
+ * @param costs    seconds and generated tokens of each run, by the kind of stage
+ * @param settings the settings that differ, each with its value in each run; null if a run has no such setting
  */
 public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
         Map<String, Map<String, ComparedRun.Cost>> costs, Map<String, List<String>> settings) {
@@ -163,7 +163,8 @@ public record Comparison(List<String> runs, List<Row> rows, List<Test> tests,
     }
 
     public String text() {
-        return arms().text() + "\nPaired tests of the students (McNemar's, exact), better and worse in questions:\n"
+        return arms().text() + "\nPaired tests of the students (McNemar's exact test), number of better and worse "
+                + "questions:\n"
                 + testLines().stream().map(line -> "  " + line + "\n").collect(Collectors.joining())
                 + "\n" + costs("run").text() + "\n"
                 + (settings.isEmpty() ? "all settings are equal\n" : differences().text());

@@ -17,18 +17,19 @@ import org.ingrain.distill.evaluate.Score;
 import org.ingrain.files.JsonLines;
 
 /**
- * Looks for reasons to doubt the result of a run. For example, it checks whether the teacher is better than System 1,
- * whether the labels differ, whether the student's answers differ, and whether the student is better than System 1 and
- * the controls. Two arms are compared by {@link Paired}. An arm counts as better only if the gain is significant.
+ * Looks for reasons to doubt the result of a run, and warns the user. For example, it checks whether the teacher is
+ * better than System 1, whether nearly all labels or nearly all answers of the student are the same, and whether the
+ * student is better than System 1 and the controls. {@link Paired} compares two arms. An arm counts as better only if
+ * the difference is significant.
  */
 final class GuardRails {
-    /** If at least this share of the labels is equal, the labels count as one-sided. */
+    /** The labels count as one-sided if at least this share of them is the same label. */
     private static final double ONE_SIDED = 0.9;
-    /** If at least this share of a student's answers is equal, the student counts as a constant. */
+    /** A student counts as constant if at least this share of its answers is the same answer. */
     private static final double CONSTANT = 0.95;
-    /** If at least this share of the texts has no answer, a warning is given. */
+    /** There is a warning if at least this share of the texts has no answer. */
     private static final double SILENT = 0.25;
-    /** With fewer labels or answers than this, it is likely that all of them are equal by chance. */
+    /** If there are fewer labels or answers than this, all of them may well be equal by chance, so no warning. */
     private static final int FEWEST = 5;
     private static final int FEW_KEPT = 50;
     private static final double FEW_KEPT_SHARE = 0.1;
@@ -70,16 +71,16 @@ final class GuardRails {
     private void curation(StudentFiles student, Ledger.Summary summary) {
         Ledger.Count total = summary.total();
         if (total.unanswered() >= SILENT * total.drawn() && total.drawn() > 0) {
-            warn("samples-without-answer", share(total.unanswered(), total.drawn())
-                    + " sampled answers for " + student.title() + " have no answer that the task finds.",
+            warn("samples-without-answer", "The task finds no answer in " + share(total.unanswered(), total.drawn())
+                    + " sampled texts for " + student.title() + ".",
                     "Read some of them in " + student.folder() + "ledger.jsonl: raise maxTokens if they are cut off, "
-                    + "or use a method that asks for the form of the answer.");
+                    + "or use a method whose prompt states the form of the answer.");
         }
         if (total.kept() < FEW_KEPT || total.kept() < FEW_KEPT_SHARE * total.examples()) {
             warn("few-kept", "Curation kept " + share(total.kept(), total.examples()) + " questions for "
                     + student.title() + ".", "Fewer than " + FEW_KEPT
-                    + " rows rarely teach a rule: distil on more questions, or read why the "
-                    + "others were discarded in " + student.folder() + "ledger.jsonl.");
+                    + " rows are rarely enough to learn a rule: distil on more questions, or read in "
+                    + student.folder() + "ledger.jsonl why the others were discarded.");
         }
         Distribution labels = summary.labels();
         Commonest constant = arms.isEmpty() ? null : arms.getFirst().commonest();
@@ -87,18 +88,18 @@ final class GuardRails {
                 && (constant == null || !constant.isOneSided(ONE_SIDED))) {
             Ballot.Votes most = labels.commonest().getFirst();
             warn("labels-one-sided", share(most.votes(), labels.total()) + " labels for " + student.title() + " are "
-                    + most.answer() + (constant == null ? "." : "; of the gold answers of the test, "
+                    + most.answer() + (constant == null ? "." : "; of the gold answers to the test questions, "
                     + percent(constant.gold().largest()) + " are " + constant.answer() + "."),
-                    "Such a student learns to say " + most.answer() + ": require more votes (minVotes, "
-                    + "minFraction), or sample with another method or model.");
+                    "A student that is trained on such labels learns to always answer " + most.answer()
+                    + ": require more votes (minVotes, minFraction), or sample with another method or model.");
         }
     }
 
     private void silence() {
         arms.stream().filter(arm -> arm.role() != Role.BASELINE && arm.unanswered() >= SILENT * arm.answers())
-                .forEach(arm -> warn("test-without-answer", arm.title() + " gives no answer that the task finds to "
+                .forEach(arm -> warn("test-without-answer", arm.title() + ": the task finds no answer to "
                         + share(arm.unanswered(), arm.answers()) + " held-out questions.",
-                        "They count as wrong: read some of them in " + Report.scores(arm.name())
+                        "These questions count as wrong: read some of the texts in " + Report.scores(arm.name())
                         + " before you compare accuracies."));
     }
 
@@ -118,10 +119,10 @@ final class GuardRails {
                 "Train on more rows or for more epochs, change learningRate, or test on more questions."));
         notBetter(first(Role.DISTILLED_SYSTEM_1), student).ifPresent(figures -> warn("control-as-good",
                 student.title() + " is not shown to be better than the control that learns System 1's own answers: "
-                + figures, "The gain, if there is one, need not come from System 2."));
+                + figures, "If there is a gain, System 2 may not be its cause."));
         notBetter(first(Role.UNFILTERED), student).ifPresent(figures -> warn("filter-not-needed",
                 student.title() + " is not shown to be better than the control without a filter: " + figures,
-                "The filter is not shown to help."));
+                "The result does not show that the filter is useful."));
     }
 
     /** Warns if the last student is significantly worse at System 2 than the teacher of the first round. */
@@ -139,7 +140,7 @@ final class GuardRails {
     }
 
     /**
-     * The figures of two arms, in words. Empty if one of the arms was not evaluated, or if the second arm is
+     * A sentence with the results of two arms. Empty if one of the arms was not evaluated, or if the second arm is
      * significantly better.
      */
     private Optional<String> notBetter(ArmResult first, ArmResult second) {

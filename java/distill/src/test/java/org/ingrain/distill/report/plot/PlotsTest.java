@@ -44,7 +44,7 @@ class PlotsTest {
         counts.add(entry(5));
         Plot votes = VotesPlot.votes(STUDENT, counts).draw();
         assertTrue(texts(votes).containsAll(IntStream.rangeClosed(0, 8).mapToObj(String::valueOf).toList()));
-        assertTrue(texts(votes).contains("votes for the most frequent answer; striped: early, at least"));
+        assertTrue(texts(votes).contains("votes for the most frequent answer; striped: lower bound"));
         assertTrue(stripes(votes) > 3);
         assertEquals("5: 2 kept, right (2 early)", votes.words().description());
         Plot margins = VotesPlot.margins(STUDENT, counts).draw();

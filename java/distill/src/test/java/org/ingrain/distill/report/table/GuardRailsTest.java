@@ -99,12 +99,12 @@ class GuardRailsTest {
         assertEquals("The teacher is not shown to be better than System 1: 10.0 % against 45.0 %, better on 4 and "
                 + "worse on 18 of 40 questions (McNemar's exact test, p = 0.004).",
                 found.get("teacher-not-better").text());
-        assertEquals("150 of 256 (58.6 %) sampled answers for Distilled RaR have no answer that the task finds.",
+        assertEquals("The task finds no answer in 150 of 256 (58.6 %) sampled texts for Distilled RaR.",
                 found.get("samples-without-answer").text());
         assertEquals("Curation kept 23 of 32 (71.9 %) questions for Distilled RaR.", found.get("few-kept").text());
-        assertEquals("23 of 23 (100.0 %) labels for Distilled RaR are yes; of the gold answers of the test, 50.0 % are "
-                + "yes.", found.get("labels-one-sided").text());
-        assertEquals("system-2 gives no answer that the task finds to 36 of 40 (90.0 %) held-out questions.",
+        assertEquals("23 of 23 (100.0 %) labels for Distilled RaR are yes; of the gold answers to the test questions, "
+                + "50.0 % are yes.", found.get("labels-one-sided").text());
+        assertEquals("system-2: the task finds no answer to 36 of 40 (90.0 %) held-out questions.",
                 found.get("test-without-answer").text());
         assertEquals("distilled answers yes to 40 of 40 (100.0 %) held-out questions. Always answering yes is right on "
                 + "50.0 %.", found.get("student-constant").text());
