@@ -11,8 +11,8 @@ import org.ingrain.tensor.Require;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The file {@code stages.json} of a run folder: for each finished stage, everything that its files depend on. Another
- * run can take over the files of a stage if the stage has the same inputs in both runs.
+ * The file {@code stages.json} of a run folder. It lists the finished stages, each with its files and everything that
+ * these files depend on. Another run can take over the files of a stage if the stage has equal inputs in both runs.
  */
 public final class FinishedStages {
     private static final String NAME = "stages.json";

@@ -1,8 +1,8 @@
 package org.ingrain.distill.run;
 
 /**
- * Receives the progress of a run. Progress reports do not affect the results. The methods are called on any thread, but
- * never concurrently.
+ * Receives the progress of a run. An implementation must not affect the results. Any thread may call the methods, but
+ * no two calls are concurrent.
  */
 @FunctionalInterface
 public interface Progress {

@@ -41,7 +41,7 @@ public final class RunFolder implements AutoCloseable {
         return folder.resolve(name);
     }
 
-    /** The digests of the files that stages have finished. */
+    /** The digests of the files that finished stages have written. */
     public FileDigests digests() {
         return digests;
     }

@@ -11,9 +11,9 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.Require;
 
 /**
- * Writes the events of a run to {@code run.log} and its times to {@code timings.json}. The file {@code taken-over.json}
- * names the runs from which stages were taken over. Only these files and each training's {@code log.txt} differ between
- * equal runs.
+ * Writes the events of a run to {@code run.log}, the times of its stages to {@code timings.json}, and the runs from
+ * which it took over stages to {@code taken-over.json}. Only these files and each training's {@code log.txt} differ
+ * between equal runs.
  */
 public final class RunLog {
     private final Path log;
@@ -30,8 +30,8 @@ public final class RunLog {
      * Time and tokens of one stage, summed over all processes that worked on the stage.
      *
      * @param tokens number of generated tokens
-     * @param unused number of tokens of finished texts that were not kept because the vote was already decided;
-     *               {@code tokens} includes this number; cancelled texts are not counted
+     * @param unused number of tokens of texts that finished after their vote was decided and were therefore not kept;
+     *               {@code tokens} includes this number; the tokens of cancelled texts are in neither number
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {
@@ -46,7 +46,7 @@ public final class RunLog {
         }
     }
 
-    /** Records in {@code taken-over.json} that a stage has files or texts of another run. */
+    /** Records in {@code taken-over.json} that a stage uses files or texts of another run. */
     public void takenOver(String stage, Path from) {
         Map<String, String> all = new TreeMap<>();
         if (Files.exists(takenOver)) {
@@ -66,7 +66,7 @@ public final class RunLog {
         DurableFile.append(log, Instant.now().truncatedTo(ChronoUnit.MILLIS) + " " + text + "\n");
     }
 
-    /** Adds to the timing of a stage and logs the added values. */
+    /** Adds {@code timing} to the recorded timing of a stage and logs the added values. */
     public void add(String stage, Timing timing) {
         Map<String, Timing> all = new TreeMap<>();
         if (Files.exists(timings)) {

@@ -1,8 +1,8 @@
 package org.ingrain.distill.run;
 
 /**
- * Measures the time of one stage in this process. Each call of {@link #at} is reported to a {@link Progress}; the total
- * is written to the log.
+ * Measures the time of one stage in this process. Each call of {@link #at} is reported to a {@link Progress}. The total
+ * time is written to the log.
  */
 public final class Stopwatch {
     private final String stage;
@@ -29,7 +29,7 @@ public final class Stopwatch {
         progress.at(new Progress.State(stage, done, total, unit, seconds > 0 ? tokens / seconds : 0));
     }
 
-    /** Does work whose time is not part of the stage, such as loading weights. */
+    /** Does work whose time does not count as time of the stage, such as loading weights. */
     public void pause(Runnable work) {
         long start = System.nanoTime();
         work.run();

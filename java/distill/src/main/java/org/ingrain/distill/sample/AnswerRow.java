@@ -12,16 +12,16 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * One answer in a file of answers that were sampled elsewhere. A row has one of two forms:
+ * One answer in a file of answers that another program sampled. A row of the file has one of two forms:
  *
  * <pre>
  *   {"id": "7", "sample": 0, "texts": ["In other words: ...", "The answer is ..."], "tokens": [31, 12]}
  *   {"custom_id": "7#0", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "..."}}]}}}
  * </pre>
  *
- * <p>The first form is Ingrain's. It can have {@code question} in place of {@code id}, and {@code text} in place of
- * {@code texts} if the method has one step; {@code sample} and {@code tokens} may be missing. The second form is the
- * output of OpenAI's and vLLM's batch programs; each choice is an answer.
+ * <p>The first form is Ingrain's. It can have {@code question} in place of {@code id}. If the method has one step, it
+ * can have {@code text} in place of {@code texts}. {@code sample} and {@code tokens} may be missing. The second form is
+ * the output of OpenAI's and vLLM's batch programs; each choice is an answer.
  *
  * @param where  file and line, for error messages
  * @param key    id or text of the question
@@ -70,10 +70,10 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
 
     private static AnswerRow own(JsonFields row) {
         if (row.has("id") == row.has("question")) {
-            throw new InputException(row.where() + ": id and question, expected one of them");
+            throw new InputException(row.where() + ": id and question: both or none, expected exactly one");
         }
         if (row.has("text") == row.has("texts")) {
-            throw new InputException(row.where() + ": text and texts, expected one of them");
+            throw new InputException(row.where() + ": text and texts: both or none, expected exactly one");
         }
         boolean byText = row.has("question");
         List<String> texts = row.has("text") ? List.of(row.text("text")) : row.texts("texts");
@@ -118,8 +118,8 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
     }
 
     /**
-     * If this row has no sample number, and its key is an id followed by {@code #} and a number, returns a copy with
-     * this id and number. Otherwise returns this row.
+     * Splits a key such as {@code 7#0} into the id {@code 7} and the sample number 0, and returns a copy of this row
+     * with them. Returns this row if its key does not have this form or it already has a sample number.
      */
     AnswerRow numbered() {
         Matcher numbered = NUMBERED.matcher(key);

@@ -72,8 +72,8 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * Requires that no path occurs twice. Also requires for each text that the file contains the texts of the earlier
-     * steps of its path.
+     * Requires that no path occurs twice, and that for each text the file also contains the texts of the earlier steps
+     * on which it is based.
      */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));
@@ -86,7 +86,7 @@ public record Answers(List<SampleRecord> samples) {
             String parent = sample.key().parent().path();
             if (!paths.contains(parent)) {
                 throw new InputException(file + ": example " + sample.id() + " has path " + sample.path()
-                        + ", expected also its first part " + parent);
+                        + ", expected also the path " + parent + " of the step before it");
             }
         }
     }
@@ -106,12 +106,12 @@ public record Answers(List<SampleRecord> samples) {
                 while (next != null && next.id().equals(example.id())) {
                     if (!paths.contains(next.key().parent().path()) || !paths.add(next.path())) {
                         throw new InputException(lines.where() + ": path is " + next.path()
-                                + ", expected a new one after that of the step before it");
+                                + ", expected a new path, after the path of the step before it");
                     }
                     own.add(next);
                     next = lines.next();
                 }
-                // If an earlier presentation order disagreed, this presentation order was not needed and has no lines.
+                // A presentation order has no lines if an earlier order disagreed and it was therefore not asked.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

@@ -23,7 +23,7 @@ public record Conversation(String system, List<Message> exemplars, List<Turn> tu
         turns = List.copyOf(turns);
     }
 
-    /** A message with placeholders. The role is user or assistant. */
+    /** A message with placeholders. The role is {@code user} or {@code assistant}. */
     public record Turn(String role, String content) {
         public Turn {
             if (!"user".equals(role) && !"assistant".equals(role)) {

@@ -12,8 +12,8 @@ import org.ingrain.distill.model.TextRequest;
 import org.ingrain.distill.task.Example;
 
 /**
- * The tree of completions of one example. This class requests missing completions and passes each complete answer to
- * the {@link Stopping.Count}.
+ * The tree of completions of one example. This class makes the requests for missing completions and passes each
+ * complete answer to the {@link Stopping.Count}.
  */
 final class ExampleTree {
     private final Plan plan;
@@ -22,7 +22,7 @@ final class ExampleTree {
     private final SampleLog log;
     private final Set<SampleKey> inFlight = new LinkedHashSet<>();
     private final BitSet answered = new BitSet();
-    /** Indices of the answers for which a completion has been requested and is not finished yet. */
+    /** Indices of the answers that wait for a requested completion. */
     private final BitSet waiting = new BitSet();
 
     ExampleTree(Plan plan, Example example, Stopping.Count count, SampleLog log) {
@@ -36,7 +36,7 @@ final class ExampleTree {
         return count.settled();
     }
 
-    /** Number of answers that are complete; the number of all answers if the example is settled. */
+    /** Number of complete answers. If the example is settled, all planned answers count as complete. */
     long done() {
         return settled() ? plan.leaves() : answered.cardinality();
     }
@@ -59,7 +59,7 @@ final class ExampleTree {
         waiting.clear(first, first + plan.below(Math.min(key.depth() + 1, plan.depth())));
     }
 
-    /** Makes all requests that the open answers need next. Returns an empty list if the example is settled. */
+    /** Returns the next requests for all open answers. Returns an empty list if the example is settled. */
     List<TextRequest> advance() {
         List<TextRequest> requests = new ArrayList<>();
         for (int answer = next(); answer >= 0 && !settled(); answer = next()) {
@@ -82,8 +82,8 @@ final class ExampleTree {
     }
 
     /**
-     * Follows the steps of an answer as far as completions exist. Then requests the next completions, or counts the
-     * answer if it is complete.
+     * Follows the steps of an answer up to the first missing completion and requests it. If no completion is missing,
+     * counts the answer.
      */
     private void extend(int answer, List<TextRequest> requests) {
         List<SampleRecord> steps = new ArrayList<>();
@@ -112,7 +112,7 @@ final class ExampleTree {
     }
 
     /**
-     * Whether a completion is in the log. A missing completion is requested. If the missing completion cannot be
+     * Whether a completion is in the log. If it is missing, it is requested, and the result is false. If it cannot be
      * requested, an empty completion is recorded instead, and the result is true.
      */
     private boolean isAvailable(SampleKey key, List<SampleRecord> before, String part, List<TextRequest> requests) {

@@ -21,10 +21,10 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * Answers that were sampled elsewhere, in place of the samples of a method. The answers to a question are sorted by
+ * Answers that another program sampled, used in place of a method's samples. The answers to a question are sorted by
  * their numbers in the file and then renumbered from 0.
  *
- * <p>The file may have answers to held-out questions, which are ignored.
+ * <p>The file may contain answers to held-out questions. They are ignored.
  *
  * @param source  where the answers come from
  * @param answers the answers to each question to distil on; the key is the question's id. Questions without answers
@@ -64,8 +64,8 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
     }
 
     /**
-     * An answer: the texts of its steps, and the number of tokens of each text. {@code tokens} is null if these are
-     * unknown.
+     * An answer: the texts of its steps, and the number of tokens of each text. {@code tokens} is null if the numbers
+     * are unknown.
      */
     public record Answer(List<String> texts, List<Integer> tokens, Finish finish) {
     }
@@ -73,7 +73,7 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
     /** Name of the file in a run folder that records the origin of imported answers. */
     public static final String ORIGIN = "imported.json";
 
-    /** The largest number of answers to one question in a file. */
+    /** The largest number of answers that a file has for one question. */
     public static int most(Path file) {
         Map<String, Integer> counts = new HashMap<>();
         AnswerRow.read(file).rows().forEach(row -> counts.merge(row.numbered().key(), 1, Integer::sum));
@@ -83,14 +83,14 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
     /**
      * Reads a file of answers and assigns them to the questions of a run.
      *
-     * @param plan plan of the method whose texts the file has
+     * @param plan plan of the method that generated the answers
      * @throws InputException if the method branches; if the file is malformed or empty; if a question is unknown; if a
      *         sample occurs twice; if an answer does not have one text for each step; or if a question has more answers
      *         than the plan allows
      */
     public static ImportedAnswers read(Path file, Dataset data, Plan plan) {
         if (plan.splitter() != null) {
-            throw InputException.field("importedSamples", file + ": the method has a text for each part of another,"
+            throw InputException.field("importedSamples", file + ": imported answers for a method that branches,"
                     + " expected a method that does not branch");
         }
         Map<String, String> byText = new HashMap<>();
@@ -158,7 +158,7 @@ public record ImportedAnswers(Source source, Map<String, List<Answer>> answers) 
      * Writes the answers as a file of samples. A question without answers gets one answer with empty texts, so that the
      * ledger lists the question.
      *
-     * @param count counts the tokens of a text whose number of tokens is unknown
+     * @param count counts the tokens of a text, if the file does not state their number
      */
     public void write(Path target, List<Example> pool, Plan plan, ToIntFunction<String> count) {
         DurableFile.write(target, out -> {

@@ -15,19 +15,19 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Require;
 
 /**
- * The sampling plan of a method for one task. The plan has the prompt, the number of samples and the parameters of each
- * step. The plan defines a tree of completions for each example. Each text of the last sampled step is an answer. If
- * the method branches, a further step has one prompt for each part of such a text, and the resulting texts belong to
+ * The sampling plan of a method for one task: the prompt, the number of samples and the parameters of each step. It
+ * defines a tree of completions for each example. Each text of the last sampled step is an answer. If the method
+ * branches, a further step follows: it has one prompt for each part of such a text, and the resulting texts belong to
  * the same answer.
  *
  * @param steps    the steps in order; at least one
  * @param splitter splits a text of the last sampled step into parts; null if the method does not branch
  * @param seed     seed from which the seeds of all requests are derived
  * @param weights  the weights that generate the texts
- * @param thoughts marks of the thoughts, which later prompts do not contain
+ * @param thoughts marks that enclose thoughts; later prompts do not contain the thoughts
  */
 public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelState weights, Thoughts thoughts) {
-    /** Maximum number of answers per example. The number is limited because a poll counts the answers one by one. */
+    /** Maximum number of answers per example. There is a limit because a poll counts the answers one by one. */
     public static final int MOST_ANSWERS = 10_000;
 
     public Plan {
@@ -67,8 +67,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split has at most four times
-     * as many tokens, because the length of this text determines the number of parts.
+     * A copy of this plan whose texts have at most {@code tokens} tokens. Only a text that is split into parts may have
+     * four times as many, because its length determines the number of parts.
      */
     public Plan cut(int tokens) {
         List<PlannedStep> shorter = new ArrayList<>();
@@ -80,13 +80,13 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return new Plan(shorter, splitter, seed, weights, thoughts);
     }
 
-    /** A copy of this plan with another number of samples of each step. */
+    /** A copy of this plan with {@code samples} samples of each step. */
     public Plan samples(int samples) {
         return new Plan(steps.stream().map(step -> step.with(samples, step.params())).toList(), splitter, seed,
                 weights, thoughts);
     }
 
-    /** The largest of the steps' limits on the number of tokens of a text. */
+    /** Maximum number of tokens of a text, over all steps. */
     public int longest() {
         return steps.stream().mapToInt(step -> step.params().maxTokens()).max().orElseThrow();
     }
@@ -101,7 +101,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
         return below(0);
     }
 
-    /** Number of answers below one completion at the given depth; depth 0 is the root of the tree. */
+    /** Number of answers in the subtree of one completion at the given depth; depth 0 is the root of the tree. */
     int below(int depth) {
         return steps.subList(depth, depth()).stream().mapToInt(PlannedStep::samples).reduce(1, Math::multiplyExact);
     }
@@ -135,8 +135,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * Returns the index of the first answer below a completion. For the text about a part, returns the index of the
-     * answer that the text belongs to.
+     * Returns the index of the first answer in the subtree of a completion. For a text about a part, returns the index
+     * of the answer to which the text belongs.
      */
     int firstAnswer(SampleKey key) {
         int[] indices = key.indices();
@@ -158,7 +158,7 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     /**
      * The request for one completion.
      *
-     * @param texts texts of the earlier steps, from the first step on
+     * @param texts texts of the earlier steps, beginning with the first step
      * @param part  for the last step of a branching method, the part; else null
      */
     TextRequest request(SampleKey key, Example example, List<String> texts, String part) {

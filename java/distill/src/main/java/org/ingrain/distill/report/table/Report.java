@@ -78,7 +78,7 @@ public record Report(String task, String rule, String method, Manifest manifest,
     /** The result table as text for a terminal; lines end with \n. */
     public String table() {
         StringBuilder text = new StringBuilder(heading()).append("\n\n");
-        text.append(arms.isEmpty() ? "not evaluated: the questions come without answers\n" : Tables.arms(arms).text())
+        text.append(arms.isEmpty() ? "not evaluated: no test questions with gold answers\n" : Tables.arms(arms).text())
                 .append('\n');
         ArmResult.bySet(arms).forEach((set, own) -> text.append(set).append(":\n").append(Tables.arms(own).text())
                 .append('\n'));
@@ -94,7 +94,7 @@ public record Report(String task, String rule, String method, Manifest manifest,
     }
 
     /**
-     * A note on the columns of majority votes, for the text below the result table; empty if there are no such columns.
+     * A note about the columns of majority votes, which stands below the result table; empty if there are none.
      */
     public String aboutVotes() {
         return Tables.aboutVotes(Tables.shares(arms.stream().map(ArmResult::shares)));

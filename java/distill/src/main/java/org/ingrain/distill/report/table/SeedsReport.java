@@ -17,7 +17,7 @@ import org.ingrain.files.Json;
  * in the folder that contains the run folders.
  *
  * @param heading     description of the experiment
- * @param seeds       seeds with a result; the accuracies of each row are in the sequence of these seeds
+ * @param seeds       seeds with a result; the accuracies of each row are in the order of these seeds
  * @param sets        rows on the questions of each test file, by the file's name; empty if there is at most one test
  *                    file
  * @param nothingKept seeds without a result, because their curation kept no example
@@ -28,8 +28,8 @@ public record SeedsReport(String heading, List<Long> seeds,
     /**
      * Combines the reports of several runs.
      *
-     * @param seeds   seeds of the reports, in the sequence of {@code reports}
-     * @param without seeds without a report
+     * @param seeds   seeds of the reports, in the order of {@code reports}
+     * @param without seeds without a report, because curation kept no example
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
         List<List<ArmResult>> arms = reports.stream().map(Report::arms).toList();
@@ -54,7 +54,7 @@ public record SeedsReport(String heading, List<Long> seeds,
                 + each("\n", ":\n", Table::text);
     }
 
-    /** The tables on the questions of each test file. */
+    /** One table for each test file, with the results on the questions of this file. */
     private String each(String before, String after, Function<Table, String> form) {
         return sets.entrySet().stream()
                 .map(set -> before + set.getKey() + after + form.apply(Tables.seeds(set.getValue())))

@@ -8,8 +8,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Makes a flat map of a manifest's notes and settings, from path to value. The map omits the steps of the methods,
- * because reports show the prompts separately.
+ * Converts a manifest's notes and settings to a flat map. The keys are paths such as {@code train.lora.rank}. The map
+ * omits the steps of the methods, because reports show the prompts separately.
  */
 public final class SettingsList {
     private SettingsList() {

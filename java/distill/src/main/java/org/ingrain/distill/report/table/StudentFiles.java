@@ -4,7 +4,7 @@ import java.util.List;
 import org.ingrain.distill.evaluate.Arm.Role;
 
 /**
- * The folders of a student's files.
+ * A student and the folders of its files.
  *
  * @param name   name of the student and of its arm
  * @param title  title of the student in tables

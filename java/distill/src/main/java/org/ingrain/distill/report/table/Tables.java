@@ -19,21 +19,21 @@ import org.ingrain.distill.model.Tuner;
 public final class Tables {
     /** A note for the text below the table of {@link #ledgers}. */
     public static final String ABOUT_SAVED =
-            "Tokens saved are an estimate: an answer that was not drawn counts as much as those of its example that "
-            + "were,"
-            + " on average.";
+            "Tokens saved are an estimate: an answer that was not drawn counts as the mean of the answers to its "
+            + "example that were"
+            + " drawn.";
 
     /** A note for the text below the table of {@link #arms}. */
-    public static final String ABOUT_CONSTANT = " The last row gives one answer to every question, the commonest gold "
-            + "answer; it is chosen with the gold answers.";
+    public static final String ABOUT_CONSTANT = " The last row is the result of always giving the commonest gold "
+            + "answer of the test questions.";
     private static final int LISTED = 3;
 
     private Tables() {
     }
 
     /**
-     * The result table of the paper, with intervals. Majority votes, results as a judge, and categories have further
-     * columns if they occur in at least one row. The last row has the result of always giving the commonest gold
+     * The result table of the paper, with intervals. There are further columns for majority votes, results as a judge,
+     * and categories, if at least one arm has them. The last row has the result of always giving the commonest gold
      * answer.
      */
     public static Table arms(List<ArmResult> arms) {
@@ -69,7 +69,7 @@ public final class Tables {
         return row;
     }
 
-    /** The results of each category, in the sequence of the arms; no rows if the questions have no categories. */
+    /** The results of all arms on each category. The table has no rows if the questions have no categories. */
     public static Table categories(List<ArmResult> arms) {
         List<List<String>> rows = new ArrayList<>();
         arms.stream().flatMap(arm -> arm.categories().keySet().stream()).distinct().forEach(category ->
@@ -82,7 +82,7 @@ public final class Tables {
         return new Table(List.of("", "accuracy %", "95 % interval", "#Tokens", "questions"), rows);
     }
 
-    /** The answers that each arm gives, in the sequence of the arms, after the gold answers. */
+    /** The most frequent gold answers in the first row, then the most frequent answers of each arm. */
     public static Table given(List<ArmResult> arms) {
         List<List<String>> rows = new ArrayList<>();
         rows.add(distribution("gold answers", arms.getFirst().commonest().gold(), 0));
@@ -94,7 +94,7 @@ public final class Tables {
         return List.of(title, Figures.count(answers.distinct()), Figures.count(without), listed(answers));
     }
 
-    /** The most frequent answers with their numbers, such as {@code yes 12, no 8}. */
+    /** The most frequent answers with their counts, such as {@code yes 12, no 8}. */
     private static String listed(Distribution answers) {
         return answers.total() == 0 ? "-" : answers.commonest().stream().limit(LISTED)
                 .map(answer -> answer.answer() + " " + Figures.count(answer.votes())).collect(Collectors.joining(", "))
@@ -122,7 +122,7 @@ public final class Tables {
         return shares.stream().map(share -> own.containsKey(share) ? Figures.percent(own.get(share)) : "-").toList();
     }
 
-    /** Titles of all columns that occur in at least one row, in the sequence of first appearance. */
+    /** Titles of all columns that occur in at least one row, in the order of first appearance. */
     public static List<String> shares(Stream<Map<String, Double>> rows) {
         return rows.flatMap(row -> row.keySet().stream()).distinct().toList();
     }
@@ -132,12 +132,12 @@ public final class Tables {
     }
 
     /**
-     * A note on the columns of majority votes; empty if there are none. The note begins with a space, because it
+     * A note about the columns of majority votes; empty if there are none. The note begins with a space, because it
      * follows another sentence.
      */
     public static String aboutVotes(List<String> shares) {
-        return ArmResult.largest(shares).map(k -> " Columns k show the majority vote of the first k answers; accuracy,"
-                + " its interval and #Tokens belong to "
+        return ArmResult.largest(shares).map(k -> " Columns k have the accuracy of the majority vote of the first k"
+                + " answers; accuracy, its interval and #Tokens are for "
                 + k + ".").orElse("");
     }
 
