@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 public record PromptTemplate(String text) {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\{([a-z][a-z0-9-]*)}");
 
-    /** Names of the placeholders, without duplicates, in the sequence of first appearance. */
+    /** Names of the placeholders, without duplicates, in the order of first appearance. */
     public Set<String> placeholders() {
         Set<String> names = new LinkedHashSet<>();
         PLACEHOLDER.matcher(text).results().forEach(found -> names.add(found.group(1)));

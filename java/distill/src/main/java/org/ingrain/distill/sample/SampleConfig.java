@@ -7,10 +7,10 @@ import org.ingrain.tensor.InputException;
 /**
  * Sampling settings of a method.
  *
- * @param samples number of samples of each step, from the first step on; steps beyond the end of the list have one
- *                sample; if the list is empty, the method determines the numbers
- * @param params  sampling parameters; a value that a step of the method sets has priority; all random numbers are
- *                derived from the seed in {@code params}
+ * @param samples number of samples of each step, beginning with the first step; steps beyond the end of the list have
+ *                one sample; if the list is empty, the method determines the numbers
+ * @param params  sampling parameters; a step of the method can set its own values, which then replace these; all random
+ *                numbers are derived from the seed in {@code params}
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {
     public SampleConfig {
@@ -22,7 +22,7 @@ public record SampleConfig(List<Integer> samples, SamplingParams params) {
         }
     }
 
-    /** These settings with one sample of each step. */
+    /** A copy of these settings with one sample of each step. */
     public SampleConfig once() {
         return new SampleConfig(List.of(1), params);
     }

@@ -11,15 +11,13 @@ import org.ingrain.files.JsonLog;
 
 /**
  * A file with one line for each finished completion, in the order in which the completions finished. If the process is
- * killed, no complete line is lost; a truncated last line is removed when the log is opened again, and the completion
- * of this line is generated again. Only the positions of the lines are in memory; texts are read from the file. This
- * class is not thread-safe.
+ * killed, the last line may be truncated. It is removed when the log is opened again, and its completion is generated
+ * again. Only the positions of the lines are in memory; texts are read from the file. This class is not thread-safe.
  */
 final class SampleLog implements AutoCloseable {
     /**
-     * Interval between forced writes to disk, in nanoseconds. After a power failure, the lines that were appended since
-     * the last forced write may be missing. If the process ends or is killed without a power failure, no complete line
-     * is missing.
+     * Interval between forced writes to disk, in nanoseconds. Only after a power failure or a crash of the operating
+     * system, lines that were appended since the last forced write may be missing.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 
@@ -37,7 +35,7 @@ final class SampleLog implements AutoCloseable {
         log = JsonLog.open(file);
     }
 
-    /** Opens or creates a log. Removes a truncated last line ({@link JsonLog#resume}). */
+    /** Opens or creates a log. Removes the last line if it is truncated ({@link JsonLog#resume}). */
     static SampleLog open(Path file) {
         SampleLog samples = new SampleLog(file);
         try {
@@ -80,7 +78,7 @@ final class SampleLog implements AutoCloseable {
     }
 
     /**
-     * Writes the lines of these completions to {@code out} in the given sequence. All completions must be in the log.
+     * Writes the lines of these completions to {@code out} in the given order. All completions must be in the log.
      */
     void copy(Iterable<SampleKey> order, OutputStream out) throws IOException {
         for (SampleKey key : order) {

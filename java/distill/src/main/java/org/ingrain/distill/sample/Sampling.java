@@ -59,12 +59,12 @@ public final class Sampling {
     }
 
     /**
-     * Begins a sampling with texts that another run has drawn for equal requests. Does nothing if the sampling has
-     * begun before. Texts that the sampling does not need are not written to {@code target}.
+     * Fills the log of a sampling with texts that another run has drawn for equal requests. Does nothing if the
+     * sampling has begun before. The sampling writes only the texts that it needs to {@code target}.
      *
-     * @param source file of finished texts
-     * @param ids    ids of the examples whose texts are taken
-     * @return number of texts
+     * @param source file with the other run's texts
+     * @param ids    ids of the examples whose texts are copied to the log
+     * @return number of copied texts
      */
     public static int begin(Path target, Path source, Set<String> ids) {
         Path logFile = log(target);
@@ -94,7 +94,7 @@ public final class Sampling {
         private final SampleLog log;
         private final Stopwatch watch;
         private final Map<String, ExampleTree> trees = new LinkedHashMap<>();
-        /** For each example id, the trees of all presentation orders of its question. */
+        /** By the id of each example: the trees of all presentation orders of the same question. */
         private final Map<String, List<ExampleTree>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;

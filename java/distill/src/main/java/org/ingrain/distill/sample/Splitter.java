@@ -7,7 +7,7 @@ import java.util.List;
 public interface Splitter {
     List<String> parts(String text);
 
-    /** Name of a part, for prompts. */
+    /** Name of a part. Prompts can contain it. */
     default String name(String part) {
         return part;
     }

@@ -9,14 +9,14 @@ import org.ingrain.distill.task.Example;
  * the order in which they finish.
  */
 public interface Stopping {
-    /** The rule under which all answers are drawn. */
+    /** The rule that never stops early, so that all answers are drawn. */
     Stopping NEVER = (orders, plan) -> orders.stream().map(order -> new All(plan.leaves())).toList();
 
     /**
      * Starts the counts of one question.
      *
      * @param orders the question in all its presentation orders, the given order first
-     * @return one count for each presentation order; a count may depend on the answers in the other presentation orders
+     * @return one count for each presentation order; each count may also depend on answers in other presentation orders
      */
     List<? extends Count> begin(List<Example> orders, Plan plan);
 
@@ -26,8 +26,8 @@ public interface Stopping {
         void add(int number, Answers.Chain answer);
 
         /**
-         * The indices of the answers that may be drawn now. Added answers can enlarge this set until the count is
-         * settled.
+         * The indices of the answers that may be drawn now. This depends on the answers that were added: until the
+         * count is settled, further answers can enlarge the set.
          */
         BitSet open();
 
@@ -35,8 +35,8 @@ public interface Stopping {
         boolean settled();
 
         /**
-         * The indices of the answers that the verdict is based on. The last of them is the deciding answer. The set is
-         * empty if this presentation order is not needed. Call this method only when the counts of all presentation
+         * The indices of the answers that the verdict is based on; the last of them decided it. The set is empty if the
+         * verdict does not need this presentation order. Call this method only when the counts of all presentation
          * orders are settled.
          */
         BitSet recorded();

@@ -5,7 +5,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The marks around the thoughts that a reasoning model writes before its answer. Thoughts are not searched for an
- * answer, not part of a training target, and not part of later prompts. Their tokens count like all others.
+ * answer. They are not part of training targets or later prompts. Their tokens are counted like all others.
  *
  * @param open   text before the thoughts
  * @param close  text after the thoughts
@@ -23,9 +23,9 @@ public record Thoughts(String open, String close, boolean opened) {
     }
 
     /**
-     * The text after the last thoughts, without spaces around it. The result is empty if the last thoughts are not
-     * closed. If {@code opened} is true, a text without marks consists of thoughts that are not closed, so the result
-     * is empty. If {@code opened} is false, a text without marks is returned unchanged.
+     * The text after the last thoughts, without spaces around it. The result is empty if no {@code close} follows the
+     * last {@code open}. A text without marks is returned unchanged if {@code opened} is false. If {@code opened} is
+     * true, such a text consists only of thoughts, so the result is empty.
      */
     public Optional<String> without(String text) {
         int end = text.lastIndexOf(close);

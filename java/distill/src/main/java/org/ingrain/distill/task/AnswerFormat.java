@@ -9,7 +9,7 @@ import java.util.regex.Pattern;
 public enum AnswerFormat {
     /** The whole text is the answer. A comparison ignores case, repeated spaces, and punctuation at both ends. */
     @JsonProperty("text") TEXT("a text",
-            "The whole text, compared without case, repeated spaces and punctuation at both ends.") {
+            "The whole text; case, repeated spaces, and punctuation at both ends are ignored.") {
         @Override
         Optional<String> extract(String text) {
             return Optional.of(text.strip()).filter(stripped -> !key(stripped).isEmpty());
@@ -21,8 +21,8 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The answer is the stated yes or no ({@link YesNo#stated}); if no answer is stated, the answer is the last yes or
-     * no in the text.
+     * The answer is the yes or no that the text states ({@link YesNo#stated}). If the text states neither, the answer
+     * is the last yes or no in the text.
      */
     @JsonProperty("yes-no") YES_NO("yes or no", "A stated yes or no, or the last yes or no in the text.") {
         @Override
@@ -36,8 +36,8 @@ public enum AnswerFormat {
         }
     },
     /**
-     * The answer is the stated number; if no number is stated, the answer is the last number in the text
-     * ({@link Numbers}). 1,000.0 equals 1000.
+     * The answer is the number that the text states. If it states no number, the answer is the last number in the text
+     * ({@link Numbers}). Different notations of a number are equal, such as 1,000.0 and 1000.
      */
     @JsonProperty("number") NUMBER("a number",
             "The number after ####, in a box or after \"answer is\" or a similar phrase; else the last number in the "
@@ -54,8 +54,8 @@ public enum AnswerFormat {
     };
 
     /**
-     * Spaces and punctuation at the ends. The lookbehind keeps the search linear if such characters form a long
-     * sequence inside the text.
+     * Spaces and punctuation at both ends. Without the lookbehind, the search would take quadratic time if the text
+     * contains a long sequence of such characters that is not at its end.
      */
     private static final Pattern ENDS = Pattern.compile(
             "^[\\s\\p{Punct}“”]+|(?<![\\s\\p{Punct}“”])[\\s\\p{Punct}“”]++$");
@@ -72,7 +72,7 @@ public enum AnswerFormat {
         return shape;
     }
 
-    /** How the answer is found, in words. */
+    /** A description, in words, of how the answer is found. */
     String rule() {
         return rule;
     }

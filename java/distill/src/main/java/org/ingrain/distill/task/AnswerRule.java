@@ -22,7 +22,7 @@ import tools.jackson.databind.JsonNode;
  *                  ends; null: true
  */
 record AnswerRule(Form form, String regex, Integer group, Match match, String field, Boolean normalise) {
-    /** A text of one line, without the spaces around it. */
+    /** Matches a text of one line; the group is the text without the spaces around it. */
     private static final Pattern LINE = Pattern.compile("\\s*(\\S.*?)\\s*");
 
     enum Form {
@@ -71,7 +71,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
             throw new InputException("answer." + name + ": " + value + ", expected none with this form");
         }
         if (own && needed && value == null) {
-            throw new InputException("answer." + name + ": missing, expected it with this form");
+            throw new InputException("answer." + name + ": missing, but this form requires it");
         }
     }
 
@@ -80,7 +80,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
         return new AnswerRule(Form.TEXT, null, null, null, null, null);
     }
 
-    /** Finds answers by this rule. Make one finder for all texts of a task. */
+    /** Makes an object that finds answers by this rule. Reuse this object for all texts, because it is expensive. */
     Finder finder() {
         return switch (form) {
             case REGEX -> byRegex();
@@ -98,8 +98,9 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
     }
 
     /**
-     * Searches for the expression. If the text has no match, but the whole text has the form of the group, the text is
-     * the answer. This rule is for students, which are trained on the text of the group alone.
+     * Searches for a match of the expression. A student is trained on the text of the group alone, and its answers then
+     * lack the rest of the expression. So if there is no match and the group matches the whole text, this text is the
+     * answer.
      */
     private Finder byRegex() {
         BoundedRegex whole = BoundedRegex.compile("answer.regex", regex);
@@ -112,8 +113,8 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
     }
 
     /**
-     * The value of the field in the last JSON object of the text that has the field. A text of one line without a brace
-     * is the answer itself, because a student is trained on the value alone.
+     * The value of the field in the last JSON object of the text that has the field. A student is trained on the value
+     * alone, without a JSON object. So a text of one line without a brace is itself the answer.
      */
     private Optional<String> inJson(String text) {
         for (int open = text.lastIndexOf('{'); open >= 0; open = open == 0 ? -1 : text.lastIndexOf('{', open - 1)) {
@@ -127,7 +128,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
                 : Optional.of(LINE.matcher(text)).filter(Matcher::matches).map(line -> line.group(1));
     }
 
-    /** How the answer is found, in words for the reader of a report. */
+    /** A description, for the reader of a report, of how the answer is found. */
     String rule() {
         return switch (form) {
             case REGEX -> "The " + (match == Match.FIRST ? "first" : "last") + " match of the regular expression "
@@ -135,7 +136,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
             case LETTER -> new MultipleChoice().rule();
             case NUMBER -> AnswerFormat.NUMBER.rule();
             case YES_NO -> AnswerFormat.YES_NO.rule();
-            case JSON -> "The field " + field + " of the last JSON object that has it.";
+            case JSON -> "The field " + field + " of the last JSON object that has this field.";
             case TEXT -> AnswerFormat.TEXT.rule();
         };
     }

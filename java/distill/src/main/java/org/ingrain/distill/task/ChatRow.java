@@ -19,8 +19,7 @@ public record ChatRow(List<Message> before, String question, String answer) {
     /**
      * Reads a list of messages with role and content.
      *
-     * @throws InputException if there is no question, or if the messages after the question are anything other than one
-     *         answer
+     * @throws InputException if there is no question, or if anything other than a single answer follows the question
      */
     public static ChatRow of(JsonNode messages, String where) {
         List<Message> all = new ArrayList<>();
@@ -42,8 +41,8 @@ public record ChatRow(List<Message> before, String question, String answer) {
         }
         List<Message> after = all.subList(last + 1, all.size());
         if (after.size() > 1 || !after.isEmpty() && !after.getFirst().role().equals("assistant")) {
-            throw new InputException(where + ": " + FIELD + ": after the last message of the user, expected one "
-                    + "message of the assistant, the answer, or none");
+            throw new InputException(where + ": " + FIELD + ": after the last message of the user, expected the answer "
+                    + "as one message of the assistant, or nothing");
         }
         return new ChatRow(List.copyOf(all.subList(0, last)), all.get(last).content(),
                 after.isEmpty() ? null : after.getFirst().content());

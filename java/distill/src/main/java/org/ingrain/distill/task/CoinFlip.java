@@ -48,9 +48,9 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * Finds the yes or no that the text states. If the text states neither yes nor no, the answer follows from the side
-     * of the coin that the last sentence names. If the last sentence is a question or names no side, the answer is the
-     * last yes or no in the text. {@code not heads} means tails; {@code whether heads} names no side.
+     * Finds the yes or no that the text states. If the text states neither, the side of the coin in the last sentence
+     * gives the answer: yes for heads, no for tails. If the last sentence is a question or names no side, the answer is
+     * the last yes or no in the text. {@code not heads} means tails; {@code whether heads} names no side.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -59,8 +59,8 @@ public record CoinFlip(String suffix, int size) implements Task {
 
     @Override
     public String rule() {
-        return "A stated yes or no. If the text states neither, heads in its last sentence counts as yes and "
-                + "tails as no (our rule, not the paper's); otherwise the last yes or no in the text.";
+        return "The yes or no that the text states. If it states neither, heads in its last sentence counts as yes "
+                + "and tails as no (our rule, not the paper's); otherwise the last yes or no in the text.";
     }
 
     @Override
@@ -92,8 +92,8 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * The answer that follows from the side of the coin in the last sentence; empty if this sentence is a question or
-     * names no side. Earlier sentences are ignored, because they may only repeat the question.
+     * The answer according to the side of the coin in the last sentence; empty if this sentence is a question or names
+     * no side. Earlier sentences are ignored, because they may only repeat the question.
      */
     private static Optional<String> face(String text) {
         String[] sentences = SENTENCE_END.split(text.strip());

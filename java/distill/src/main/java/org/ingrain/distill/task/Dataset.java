@@ -23,8 +23,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run. No question is in both {@code pool} and {@code test}. The variants of a question are never
- * divided between {@code pool} and {@code test}.
+ * The questions of a run. No question is in both {@code pool} and {@code test}. All variants of a question are in the
+ * same one of the two.
  *
  * @param pool    questions to distil on; their gold answers, if known, are used only for reports and forecasts
  * @param test    held-out questions for the evaluation, each with a gold answer; may be empty
@@ -106,15 +106,15 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
         List<List<Integer>> held = nearest(groups, size, all.size());
         if (held.isEmpty() && size > 0) {
             throw InputException.field("testSize", size + ", but the " + all.size() + " questions of " + config.data()
-                    + " are variants of one question, which can only be held out together");
+                    + " are variants of one question, and variants can only be held out together");
         }
         return requireGold(config.data(), held.stream().flatMap(List::stream).sorted().map(all::get).toList());
     }
 
     /**
-     * Selects groups with {@code size} members in total, preferably early groups. If this total is impossible, the
-     * selection has the nearest possible total, or the larger of two equally near totals. The selection never contains
-     * all groups.
+     * Selects groups with {@code size} members in total, preferably early groups. If no selection has this total, the
+     * nearest possible total is used; of two equally near totals, the larger one. The selection never contains all
+     * groups.
      */
     private static List<List<Integer>> nearest(List<List<Integer>> groups, int size, int all) {
         int members = 0;
@@ -126,8 +126,8 @@ public record Dataset(List<Example> pool, List<Example> test, int dropped) {
             return groups.subList(0, count);
         }
         int largest = groups.stream().mapToInt(List::size).max().orElse(1);
-        // last[n] is the first group g such that some selection from groups 0 to g has n members; -1 if there is no
-        // such group.
+        // last[n] is the smallest g such that some selection from the groups 0 to g has n members in total; -1 if there
+        // is none. This selection then contains group g.
         int[] last = new int[Math.min(size + largest, all)];
         Arrays.fill(last, -1);
         for (int group = 0; group < groups.size() && last[size] < 0; group++) {

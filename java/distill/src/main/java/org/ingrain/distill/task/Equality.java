@@ -13,9 +13,9 @@ import org.ingrain.tensor.InputException;
  * @param as        the comparison; null: ignore-case
  * @param decimals  for numeric, the number of decimals to which answers are rounded before they are compared; null: no
  *                  rounding
- * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. Votes do
- *                  not use the tolerance, because two answers within the tolerance of a third answer can differ from
- *                  each other by more than the tolerance
+ * @param tolerance for numeric, the largest difference between a right answer and the gold answer; null: 0. The
+ *                  tolerance is not used for votes: two answers can both be within the tolerance of a third answer but
+ *                  not of each other
  * @param aliases   lists of texts that have the same meaning; the first text of a list represents all texts of the
  *                  list; null: no lists
  */
@@ -42,7 +42,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
         }
         aliases = aliases == null ? List.of() : aliases.stream().map(List::copyOf).toList();
         if (aliases.stream().anyMatch(same -> same.size() < 2)) {
-            throw new InputException("equality.aliases: a list with less than two texts");
+            throw new InputException("equality.aliases: a list with fewer than two texts");
         }
     }
 

@@ -20,13 +20,13 @@ import org.ingrain.template.Message;
  *                   are none
  * @param relabel    map from answers in this presentation order to answers in the given order; empty for the given
  *                   order
- * @param given      null if this example is in the given order, that is, the order in the data. For any other
- *                   presentation order: the id that the same example has in the given order
+ * @param given      null if this example is in the given order, which is the order in the data. For any other
+ *                   presentation order: the id of the same example in the given order
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
  * @param set        name of the test file that the question is from; null if there is at most one test file
- * @param context    messages before each prompt about this question: a system message, and earlier turns of a
- *                   conversation
+ * @param context    messages before each prompt about this question: the system message and earlier turns of the
+ *                   conversation, if there are any
  */
 public record Example(String id, String question, String gold, Map<String, String> fields, String category,
         List<String> references, Map<String, String> relabel, String given, String group, String set,
@@ -39,8 +39,8 @@ public record Example(String id, String question, String gold, Map<String, Strin
     }
 
     /**
-     * Sorts the entries. The iteration order of {@link Map#of} differs between processes, but the files of a run must
-     * be the same in every process.
+     * Sorts the entries. The iteration order of {@link Map#of} differs between processes, but every process must write
+     * the same files for a run.
      */
     private static Map<String, String> sorted(Map<String, String> map) {
         return map == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(map));
@@ -81,7 +81,7 @@ public record Example(String id, String question, String gold, Map<String, Strin
         return new Example(id, question, newGold, fields, category, references, relabel, given, group, set, context);
     }
 
-    /** A copy of this example in the given order, as a question of a test file. Its id begins with the file's name. */
+    /** A copy of this example, as a question of a test file. The new id begins with the name of the file. */
     Example in(String newSet) {
         return new Example(newSet + "/" + id, question, gold, fields, category, references, relabel, given, group,
                 newSet, context);

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Grade-school mathematics (GSM8K, arXiv:2110.14168). The answer is a number, which follows {@code ####} in the rows.
+ * Grade-school mathematics (GSM8K, arXiv:2110.14168). The answer is a number. In the data it follows {@code ####}.
  */
 public record Gsm8k() implements Task {
     @Override

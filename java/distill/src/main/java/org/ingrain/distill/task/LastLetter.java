@@ -22,7 +22,7 @@ import org.ingrain.tensor.InputException;
  *             quotes no words
  */
 public record LastLetter(int size) implements Task {
-    /** Words in quotation marks of any kind. An apostrophe is not a quotation mark. */
+    /** Words in quotation marks of any kind. An apostrophe inside a word is not a quotation mark. */
     private static final Pattern QUOTED_WORDS = Pattern.compile(
             "\"([^\"]*)\"|“([^”]*)”|‘(.*?)’(?!\\p{L})|(?<!\\p{L})'(.*?)'(?!\\p{L})|`([^`]*)`");
     private static final Pattern WORD = Pattern.compile("[^\\p{L}]+");
@@ -30,11 +30,12 @@ public record LastLetter(int size) implements Task {
     /** A fixed number of letters, which form one word or are separated by hyphens, plus signs, commas or blanks. */
     private static final String LETTERS = "(\\p{L}{%1$d}|\\p{L}(?:(?:\\h*[-+,]\\h*|\\h)\\p{L}){%2$d})";
     /**
-     * Letters directly after a cue phrase. The letters are quoted, or punctuation or the end of the line follows them.
+     * Letters directly after a phrase that introduces the answer. The letters are quoted, or punctuation or the end of
+     * the line follows them.
      */
     private static final String AT_ONCE = "\\s*(?:[" + QUOTES + "]+" + LETTERS + "[.,]?[" + QUOTES + "]|" + LETTERS
             + "(?=[.!,;)]|\\s*\\z|\\h*\\R))";
-    /** Letters after a strong cue phrase, as in {@code the answer is "rb"} or {@code result: r-b.} */
+    /** Letters after a phrase that states the answer, as in {@code the answer is "rb"} or {@code result: r-b.} */
     private static final String STATED = "(?i)\\b(?:answer|result|concatenation|string)(?: is:?| would be|:)" + AT_ONCE;
     /**
      * Letters that are quoted or emphasised, or that follow {@code letters are}, {@code together:} or a similar phrase.
@@ -74,13 +75,12 @@ public record LastLetter(int size) implements Task {
     }
 
     /**
-     * Searches for as many letters as the question has words. Uses the letters after the last {@code answer is} or a
-     * similar phrase. If there are no such letters, searches for letters that are quoted or emphasised, or that follow
-     * a phrase such as {@code letters are} or {@code together:}. If there are several matches, uses the last match in
-     * the text. If there is no match either, and if the text consists only of that many letters, uses the whole text.
-     * {@code r-b}, {@code r + b} and {@code r, b} mean {@code rb}. Letters in separate quotation marks, as in
-     * {@code "r" and "b"}, are not joined. If the match of the second search is a word of the question, this match is
-     * not used.
+     * Searches for n letters, where n is the number of quoted words in the question. There are three searches; each is
+     * only used if the one before finds nothing. The first finds the letters after the last {@code answer is} or a
+     * similar phrase. The second finds the last letters that are quoted or emphasised, or that follow a phrase such as
+     * {@code letters are} or {@code together:}; it finds nothing if these letters are a word of the question. The third
+     * uses the whole text if it consists only of n letters. {@code r-b}, {@code r + b} and {@code r, b} are read as
+     * {@code rb}. Letters in separate quotation marks, as in {@code "r" and "b"}, are not joined.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -92,8 +92,8 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String rule() {
-        return "As many letters as the question quotes words: those after the last \"answer is\" or a similar "
-                + "phrase, else the last quoted or emphasised ones, else the whole text if it is nothing else "
+        return "As many letters as the question quotes words: the letters after the last \"answer is\" or a similar "
+                + "phrase, else the last quoted or emphasised letters, else the whole text if it is only such letters "
                 + "(our rule).";
     }
 

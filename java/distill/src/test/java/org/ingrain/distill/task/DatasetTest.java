@@ -352,7 +352,7 @@ class DatasetTest {
         String said = assertThrows(InputException.class,
                 () -> Dataset.load(QuestionConfig.of("sycophancy", one).sizes(0, 1))).getMessage();
         assertEquals("testSize: 1, but the 2 questions of " + one
-                + " are variants of one question, which can only be held out together", said);
+                + " are variants of one question, and variants can only be held out together", said);
     }
 
     @Test
