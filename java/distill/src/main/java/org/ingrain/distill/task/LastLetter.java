@@ -134,7 +134,7 @@ public record LastLetter(int size) implements Task {
                 .reduce((a, b) -> b);
     }
 
-    /** The text of the only group that matched. */
+    /** The text of the group that matched. In each pattern, only one group can match. */
     private static String group(MatchResult found) {
         return IntStream.rangeClosed(1, found.groupCount()).mapToObj(found::group).filter(Objects::nonNull).findFirst()
                 .orElseThrow();

@@ -8,10 +8,10 @@ import java.util.regex.Pattern;
 /**
  * Finds letters that name an option in a line of a question, such as C in the opinion {@code I read an article
  * suggesting C.} This class distinguishes such letters from pronouns, articles, initials and other capitals. The
- * patterns cover the phrases in the biased questions of cot-transparency.
+ * patterns match the phrases that occur in the biased questions of the dataset cot-transparency.
  */
 final class Mentions {
-    /** A capital letter that is not part of a word or of initials. */
+    /** A capital letter that is neither part of a word nor part of initials. */
     private static final Pattern LONE = Pattern.compile(
             "(?<![\\p{L}\\p{N}.&-])(?<!\\p{L}['’])([A-Z])(?![\\p{L}\\p{N}&-]|\\.\\p{L})");
     private static final Pattern BEFORE = Pattern.compile(
@@ -37,7 +37,7 @@ final class Mentions {
     /**
      * Replaces the letters of options in a line.
      *
-     * @param names new letter by old letter
+     * @param names the new letter of each option, by its old letter
      * @return the new line; empty if it is unclear whether a capital letter means an option
      */
     static Optional<String> renamed(String line, Map<String, String> names) {

@@ -18,8 +18,9 @@ import tools.jackson.databind.node.MissingNode;
  * Reads MT-bench's pairs of answers. The data file has judgments by a model (fields g1_winner and g2_winner, as in
  * FastChat's {@code gpt-4_pair.jsonl}) or by humans (fields model_a, model_b and winner). Rows with the fields
  * conversation_a and conversation_b (Hugging Face's {@code mt_bench_human_judgments}) contain the question and both
- * answers. For other rows, the question file and the folder of answers must be in the folder of the data file or in its
- * parent folder. Only first turns are used. All pairs of one question form a group of variants.
+ * answers. For other rows, MT-bench's question file and its folder of answers must be in the folder of the data file or
+ * in the parent of that folder. Only the first turns of conversations are used. All pairs of answers to one question
+ * form a group of variants.
  */
 final class MtBench {
     private static final List<String> QUESTIONS = List.of("question.jsonl", "mt_bench_question.jsonl");
@@ -28,7 +29,7 @@ final class MtBench {
     private MtBench() {
     }
 
-    /** The ids of a question and of two models. */
+    /** The id of a question and the names of the two models that answered it. */
     private record Pair(String question, String first, String second) {
         String id() {
             return question + "-" + first + "-" + second;
@@ -71,7 +72,7 @@ final class MtBench {
         return examples.stream().filter(example -> example.gold() != null).toList();
     }
 
-    /** The first turn of both conversations of a row. */
+    /** The question and both answers of a row, from the first turns of its two conversations. */
     private static Answered conversation(JsonNode row, String where) {
         return new Answered(said(row, "conversation_a", 0, where), said(row, "conversation_a", 1, where),
                 said(row, "conversation_b", 1, where), row.path("category").asString(null));
@@ -105,8 +106,8 @@ final class MtBench {
     }
 
     /**
-     * Adds the votes of a judgment about a first turn. In the votes, A means the model that is named first in the first
-     * judgment of the pair, and B means the other model.
+     * Adds the votes of a judgment. A pair can be judged several times, with its models in either order. A always means
+     * the first model of the first of these judgments, and B the second.
      */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         boolean model = row.has("g1_winner");
@@ -143,7 +144,7 @@ final class MtBench {
                 .path(0);
         if (!turn.isString()) {
             throw new InputException(file + ": no answer to question_id " + question
-                    + ", expected choices[0].turns[0] of each judged question");
+                    + ", expected choices[0].turns[0] for each judged question");
         }
         return turn.asString().strip();
     }
@@ -153,7 +154,7 @@ final class MtBench {
         return Stream.of(folder, folder.getParent()).filter(at -> at != null)
                 .flatMap(at -> names.stream().map(at::resolve)).filter(Files::exists)
                 .findFirst().orElseThrow(() -> new InputException(data + ": no " + String.join(" or ", names)
-                        + " in the same folder or one folder up, expected MT-bench's questions and answers there"));
+                        + " in its folder or the parent folder, expected MT-bench's questions and answers there"));
     }
 
     private static String text(JsonNode row, String field, String where) {

@@ -9,10 +9,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Finds the number that is the answer in a text. A stated number has priority. A stated number is in {@code \boxed{}}
- * or {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a similar phrase. These
- * marks and phrases are called cues. The last cue with a number applies; if no cue has a number, the answer is the last
- * number of the text.
+ * Finds the number that is the answer in a text. Some marks and phrases, called cues, introduce the answer: the number
+ * is in {@code \boxed{}} or {@code <answer>}, after {@code ####}, or in the sentence after "answer is", "answer:" or a
+ * similar phrase. The answer is the number of the last cue that has one. If no cue has a number, the answer is the last
+ * number in the text.
  *
  * <p>A number may have a sign (- or U+2212), a currency sign, thousands separators (commas or thin spaces; after a cue
  * also normal spaces), a decimal part and an exponent. It may also be a fraction. The LaTeX forms {@code \frac},
@@ -23,7 +23,7 @@ final class Numbers {
     private static final String GROUPED = "\\d{1,3}(?:[,\u00a0\u2009\u202f]\\d{3})+";
     private static final String GROUPED_BY_SPACES = "\\d{1,3}(?: \\d{3})+";
     private static final String EXPONENT = "(?:[eE][-+]?\\d{1,4}(?!\\w)|\\h*[×x*]\\h*10\\^\\{?[-+]?\\d{1,4}\\}?)?";
-    /** Maximum number of digits before the decimal point, and after it. */
+    /** Maximum number of digits before the decimal point, and maximum number of digits after it. */
     private static final int MOST_DIGITS = 20_000;
     private static final Pattern ANYWHERE = number(GROUPED);
     private static final Pattern CUED = number(GROUPED + "|" + GROUPED_BY_SPACES);
@@ -34,8 +34,8 @@ final class Numbers {
     /** The end of a sentence, which is punctuation before white space, or the end of a line. */
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
     /**
-     * The part of a calculation after its first number. This part begins with an optional unit and an operator, and
-     * ends with the last equals sign.
+     * The part of a calculation after its first number. This part begins with an operator, before which there may be a
+     * unit, and ends with the last equals sign.
      */
     private static final Pattern CALCULATION = Pattern.compile(
             "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");
@@ -73,7 +73,7 @@ final class Numbers {
         return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast().value);
     }
 
-    /** The text from the end of a cue to the end of the sentence, of the braces or of the tag. */
+    /** The text from the end of a cue to the closing brace, the closing tag or the end of the sentence. */
     private static String phrase(String text, int begin) {
         if (text.charAt(begin - 1) == '{') {
             return text.substring(begin, closing(text, begin));
@@ -100,8 +100,8 @@ final class Numbers {
     }
 
     /**
-     * The first number that is not negated. If a calculation begins with this number, the number after the last equals
-     * sign is returned instead.
+     * Returns the first number that is not negated. If this number begins a calculation, returns the number after the
+     * last equals sign instead.
      */
     private static Optional<String> stated(String phrase) {
         for (Found found : all(CUED, phrase)) {
@@ -136,8 +136,8 @@ final class Numbers {
     }
 
     /**
-     * Writes a number without separators, without an exponent and without unnecessary zeros. Writes a fraction in
-     * lowest terms, such as {@code 1/2}. If the text is not a number, only separators and currency signs are removed.
+     * Writes a number without separators, without an exponent and without unnecessary zeros. Reduces a fraction to
+     * lowest terms, such as {@code 1/2}. If the text is not a number, only removes separators and currency signs.
      */
     static String plain(String number) {
         String digits = number.replace('\u2212', '-').replaceAll("[,\\s\u00a0\u2009\u202f$€£¥]", "");
@@ -155,8 +155,8 @@ final class Numbers {
     }
 
     /**
-     * The value of a number. A number with very many digits before or after the decimal point, such as
-     * {@code 1e2147483647}, counts as a text, because it needs too much memory when it is written without an exponent.
+     * The value of a number. A number with too many digits before or after the decimal point, such as
+     * {@code 1e2147483647}, is not accepted, because it needs too much memory when it is written without an exponent.
      *
      * @throws NumberFormatException if the text is not a number or has too many digits
      */

@@ -10,7 +10,7 @@ import org.ingrain.template.Message;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** The task of a {@link TaskFile}. */
+/** A task that the user defines in a {@link TaskFile}. */
 final class OwnTask implements Task {
     /** Field of an example that contains further right answers. */
     private static final String ALIASES = "aliases";
@@ -142,8 +142,9 @@ final class OwnTask implements Task {
     }
 
     /**
-     * The gold answer in the form of {@link #extract}. A text in which the rule finds an answer means this answer. For
-     * letters, the text or the number of an option means its letter.
+     * Converts the gold answer of a row to the form of {@link #extract}. If the task's rule finds an answer in
+     * {@code text}, the result is this answer. If answers are letters, {@code text} may also be the text or the number
+     * of an option; the result is then the letter of this option.
      */
     private String gold(Example example, String text, List<String> options, String where) {
         Integer first = file.fields().firstOption();

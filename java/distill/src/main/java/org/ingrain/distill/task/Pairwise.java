@@ -53,8 +53,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * Makes a new question: which of two responses to {@code question} is better? The messages before the new question
-     * are those before {@code question}.
+     * Makes a new question: which of two responses to {@code question} is better? The new question has the context of
+     * {@code question}.
      *
      * @param id id of the new question
      */
@@ -64,8 +64,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * Finds the last verdict in double brackets. If there is no such verdict and the text consists only of a verdict
-     * letter and punctuation, the result is this letter.
+     * Finds the last verdict in double brackets. If there is none, a text that consists only of a verdict letter and
+     * punctuation is accepted too.
      */
     @Override
     public Optional<String> extract(Example example, String text) {
@@ -76,7 +76,7 @@ public record Pairwise() implements Task {
 
     @Override
     public String rule() {
-        return "The last [[A]], [[B]] or [[C]] of the text, where C is a tie, or the letter alone.";
+        return "The last [[A]], [[B]] or [[C]] in the text, or a text that is only one of these letters; C is a tie.";
     }
 
     @Override
@@ -102,8 +102,8 @@ public record Pairwise() implements Task {
     }
 
     /**
-     * The verdict with the most votes. The result is a tie if several verdicts have the most votes, as in MT-bench, and
-     * null if there are no votes.
+     * The verdict with the most votes. If several verdicts have the most votes, the result is a tie, as in MT-bench. If
+     * there are no votes, the result is null.
      */
     static String majority(List<String> votes) {
         Map<String, Integer> counts = new LinkedHashMap<>();

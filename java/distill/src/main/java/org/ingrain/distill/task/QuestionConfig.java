@@ -9,14 +9,14 @@ import org.ingrain.tensor.InputException;
  *
  * @param task          settings of the task
  * @param data          file of questions (JSON array, JSON Lines, CSV or Parquet); null to generate questions
- * @param testData      files of questions to evaluate on; each file also has its own results. Empty to hold out some
- *                      questions of {@code data}
+ * @param testData      files of questions to evaluate on; there are also results for each file. If empty, some
+ *                      questions of {@code data} are held out
  * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several
  *                      questions, all of them are used
- * @param testSize      number of questions to evaluate on. If {@code testData} is empty, the questions are held out of
- *                      {@code data}; 0: a fifth, or none if a gold answer is missing. Otherwise this number of
- *                      questions is read from the beginning of each file of {@code testData}; 0: all questions.
- *                      Variants of one question are held out together, so the number may differ slightly
+ * @param testSize      number of questions to evaluate on. If {@code testData} is empty, this number of questions of
+ *                      {@code data} is held out; 0: a fifth, or none if a gold answer is missing. Variants of one
+ *                      question are held out together, so the number may differ slightly. If {@code testData} is not
+ *                      empty, this number of questions is read from the beginning of each file; 0: all questions
  * @param generate      number of questions to generate; 0 if {@code data} is set
  * @param names         file of names for generated questions, with one name per line; null: a built-in list
  * @param splitSeed     seed of the split and of the generated questions
@@ -30,7 +30,7 @@ public record QuestionConfig(TaskConfig task, Path data, List<Path> testData, in
         if ((data == null) == (generate == 0)) {
             throw InputException.field(data == null ? "data" : "generate", data == null
                     ? "none, expected a file of questions, or generate with a number" : generate
-                    + " with data, expected one of the two");
+                    + " with data, expected only one of the two");
         }
         notNegative("limit", limit);
         notNegative("testSize", testSize);

@@ -34,7 +34,8 @@ final class QuestionReader {
      *
      * @param limit number of examples after which reading stops; 0: all; if a row has several examples, all of them are
      *              read
-     * @throws InputException if the file cannot be read, is empty or has equal ids, or if a row is malformed
+     * @throws InputException if the file cannot be read or is empty, if two questions have the same id, or if a row is
+     *         malformed
      */
     static List<Example> read(Path file, Task task, QuestionConfig config, int limit) {
         List<Example> whole = task.whole(file).orElse(null);
@@ -56,7 +57,7 @@ final class QuestionReader {
         return questions.examples;
     }
 
-    /** The id for a question without an id, made from the number of the question. */
+    /** The id for a question that has none in the data: the number of the question. */
     static String id(int number) {
         return String.format(Locale.ROOT, "%06d", number);
     }
@@ -93,7 +94,7 @@ final class QuestionReader {
         for (String field : task.fields()) {
             fields.put(field, text(row, List.of(field), where)
                     .orElseThrow(() -> new InputException(where + ": no " + field
-                    + ", expected it beside the question; " + found(row))));
+                    + ", expected this field in the row of each question; " + found(row))));
         }
         add(new Example(id, clean, gold, fields, category(row.path("category")), List.of())
                 .within(chat == null ? List.of() : chat.before()), where);
@@ -105,8 +106,8 @@ final class QuestionReader {
     }
 
     /**
-     * A copy of the example with a system message: that of the settings; if they have none, that of the row; if the row
-     * has none, that of the task.
+     * A copy of the example with the system message of the settings. If the settings have none, the row's system
+     * message is used; if the row has none either, the task's.
      */
     static Example inContext(Example example, Task task, QuestionConfig config) {
         String set = config.task().system();
@@ -143,7 +144,7 @@ final class QuestionReader {
         for (Example example : examples) {
             if (!ids.add(example.id())) {
                 throw new InputException(file + ": two questions have the id " + example.id()
-                        + ", expected an id for each");
+                        + ", expected different ids");
             }
         }
         for (Example example : examples) {
@@ -158,7 +159,7 @@ final class QuestionReader {
     }
 
     /**
-     * The text, number or boolean in the first of these fields that the row has.
+     * The value, as text, of the first of these fields that the row has. It may be a text, a number or a boolean.
      *
      * @throws InputException if the field has another type
      */

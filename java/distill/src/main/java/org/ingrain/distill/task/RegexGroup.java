@@ -10,9 +10,9 @@ final class RegexGroup {
     }
 
     /**
-     * Returns an expression that matches a whole text if the text consists of the group alone, in upper or lower case.
-     * There may be spaces around the group and a full stop after the group. Group 1 of the result is the group. The
-     * result is empty if the group cannot be compiled alone, for example because the group refers to another group.
+     * Returns an expression that matches a text if the whole text matches the group; case is ignored. The text may also
+     * have spaces around the match and a full stop after it. Group 1 of the returned expression is the group. The
+     * result is empty if the group cannot be compiled alone, for example because it refers to another group.
      */
     static Optional<BoundedRegex> alone(String regex, int group) {
         int seen = 0;
@@ -47,7 +47,7 @@ final class RegexGroup {
         return regex.length() - 1;
     }
 
-    /** Position after the character, the escaped character, the quoted text or the character class at {@code i}. */
+    /** Position after the element at {@code i}: a plain or escaped character, a quoted text or a character class. */
     private static int next(String regex, int i) {
         if (regex.startsWith("\\Q", i)) {
             int end = regex.indexOf("\\E", i);

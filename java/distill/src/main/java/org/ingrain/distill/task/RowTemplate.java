@@ -8,14 +8,14 @@ import org.ingrain.tensor.Similar;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A text with the names of a row's fields in braces, such as {@code Convert {amount} {unit} to metres.} Braces around
- * anything else are literal.
+ * A text with names of fields in braces, such as {@code Convert {amount} {unit} to metres.} The values of a row replace
+ * these names. Braces around anything else are literal.
  */
 record RowTemplate(String text) {
     private static final Pattern FIELD = Pattern.compile("\\{([\\p{L}_][\\p{L}\\p{N}_. -]*)}");
 
     /**
-     * The text with the values of the row's fields.
+     * Returns the text with the values of the row in place of the names.
      *
      * @throws InputException if the row has no value for a field
      */

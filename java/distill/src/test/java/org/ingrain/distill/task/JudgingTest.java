@@ -229,7 +229,7 @@ class JudgingTest {
                 judgment.formatted("a", "b-c") + judgment.formatted("a-b", "c"));
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
-        assertEquals(file + ": two questions have the id 1-a-b-c, expected an id for each", said);
+        assertEquals(file + ": two questions have the id 1-a-b-c, expected different ids", said);
     }
 
     @Test
