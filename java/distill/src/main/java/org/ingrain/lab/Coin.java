@@ -7,7 +7,7 @@ import java.util.StringJoiner;
 /**
  * A coin that is heads up at first, and a sequence of people. Each person flips the coin or does not flip it.
  *
- * @param people names of the people, in the sequence of their turns
+ * @param people names of the people, in the order of their turns
  * @param flips  for each person, whether that person flips the coin
  */
 record Coin(List<String> people, List<Boolean> flips) {
@@ -43,8 +43,8 @@ record Coin(List<String> people, List<Boolean> flips) {
     }
 
     /**
-     * The text with the reasoning and the answer. Each reasoning step states the old and the new side of the coin,
-     * because in trials a model did not learn from steps that stated only the new side.
+     * The text with the reasoning and the answer. Each reasoning step states the old and the new side of the coin. In
+     * experiments with steps that stated only the new side, a model did not learn the task.
      */
     String worked() {
         StringJoiner steps = new StringJoiner(" ");

@@ -10,7 +10,8 @@ import org.ingrain.files.JsonLines;
 import org.ingrain.template.Message;
 
 /**
- * The training data of a lab model. The {@link Skill} of each row is drawn with the probability {@link Skill#share()}.
+ * The training data of a lab model. Each row trains one randomly drawn {@link Skill}; the probability of a skill is
+ * {@link Skill#share()}.
  */
 record Corpus(Lexicon lexicon, Course course, long seed) {
     /**
@@ -22,7 +23,7 @@ record Corpus(Lexicon lexicon, Course course, long seed) {
     record Row(List<Message> prompt, String completion, @JsonIgnore Skill skill) {
     }
 
-    /** Returns the row with the given number, from 0. A row does not depend on the size of the corpus. */
+    /** Returns the row with the given number; the first row is 0. A row does not depend on the size of the corpus. */
     Row row(int number) {
         Random random = new Random(Digest.seed(seed, "corpus", String.valueOf(number)));
         double at = random.nextDouble();

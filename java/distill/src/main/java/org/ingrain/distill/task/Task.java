@@ -16,7 +16,7 @@ public interface Task {
     /** Name of the task on the command line, and in methods that have a prompt for this task. */
     String name();
 
-    /** The task whose prompts a method uses for questions of this task. */
+    /** Name of the task whose prompts a method uses for questions of this task. */
     default String prompts() {
         return name();
     }
@@ -26,33 +26,33 @@ public interface Task {
         return Optional.empty();
     }
 
-    /** Messages of users and assistants before each prompt that is the bare question. */
+    /** Example questions and answers, as messages of the user and the assistant before each bare question. */
     default List<Message> exemplars() {
         return List.of();
     }
 
-    /** Possible names of the field with the question, the usual name first. */
+    /** Possible names of the field that contains the question, the usual name first. */
     List<String> questionFields();
 
-    /** Possible names of the field with the answer, the usual name first. */
+    /** Possible names of the field that contains the answer, the usual name first. */
     List<String> answerFields();
 
-    /** Names of further fields of a row, in a fixed sequence. Prompts may contain these names as placeholders. */
+    /** Names of further fields of a row, in a fixed order. Prompts may contain these names as placeholders. */
     default List<String> fields() {
         return List.of();
     }
 
     /**
-     * Values that are derived from the question, by placeholder. All questions of a task have the same placeholders.
+     * Values that are derived from the question, by the name of their placeholder. The names must be the same for all
+     * questions of a task.
      */
     default Map<String, String> traits(String question) {
         return Map.of();
     }
 
     /**
-     * The presentation orders of a question. The first element is the given example; in the other elements, the options
-     * or responses are in another order. The list has at most {@code most} elements. The ids of the other elements are
-     * the id of the example followed by {@code ~1}, {@code ~2} and so on.
+     * The question in at most {@code most} presentation orders. The first element is the given example. In the other
+     * elements, the options or responses are in another order, and the id ends with {@code ~1}, {@code ~2} and so on.
      */
     default List<Example> orders(Example example, int most) {
         return List.of(example);
@@ -67,7 +67,7 @@ public interface Task {
      * Throws an InputException if {@code orders} is more than 1 and every question has only one presentation order.
      *
      * @param field    name of the setting whose value is {@code orders}
-     * @param examples examples of the data
+     * @param examples questions of the run
      */
     default void requireOrders(String field, int orders, List<Example> examples) {
         if (orders > 1 && examples.stream().allMatch(example -> orders(example, orders).size() == 1)) {
@@ -77,8 +77,8 @@ public interface Task {
     }
 
     /**
-     * The examples of a row whose layout is specific to this task, such as a row with two questions; empty for a row
-     * with the fields {@link #questionFields()} and {@link #answerFields()}.
+     * The examples of a row whose layout is specific to this task, such as a row with two questions. Empty if the row
+     * instead has the fields {@link #questionFields()} and {@link #answerFields()}.
      *
      * @param where file and line or row number of the row, for error messages
      */
@@ -94,18 +94,18 @@ public interface Task {
         return Optional.empty();
     }
 
-    /** Converts the text in the row to the question that is asked. */
+    /** Converts the text of the question in the data to the text that the model is asked. */
     default String clean(String question) {
         return question.strip();
     }
 
     /**
-     * Finds the answer in a text. The result has the form of a training target. The result is empty if the text has no
+     * Finds the answer in a text and returns it as it is written in a training target. Returns empty if the text has no
      * answer.
      */
     Optional<String> extract(Example example, String text);
 
-    /** Describes in whole sentences, for the reader of a report, how {@link #extract} finds the answer. */
+    /** A description, for the reader of a report and in whole sentences, of how {@link #extract} finds the answer. */
     default String rule() {
         return "See the class of task " + name() + ".";
     }
@@ -119,7 +119,7 @@ public interface Task {
     String key(String answer);
 
     /**
-     * The wider category that contains a category and is evaluated in addition; empty if there is no wider category.
+     * The wider category that contains this category, if there is one. Wider categories are evaluated in addition.
      */
     default Optional<String> wider(String category) {
         return Optional.empty();
@@ -129,8 +129,8 @@ public interface Task {
     String answerShape();
 
     /**
-     * The gold answer in the form of {@link #extract}; empty if the example has no gold answer, or if its gold answer
-     * does not have this form.
+     * The gold answer in the form that {@link #extract} returns. Empty if the example has no gold answer, or if
+     * {@code extract} finds no answer in it.
      */
     default Optional<String> gold(Example example) {
         return example.known().flatMap(gold -> extract(example, gold));
@@ -139,8 +139,8 @@ public interface Task {
     /**
      * Whether an answer is right. The example must have a gold answer.
      *
-     * @param answer result of {@link #extract}, or its key; if the question was asked in another presentation order,
-     *               the answer must have been converted to the given order
+     * @param answer result of {@link #extract}, or the key of this result. An answer from another presentation order
+     *               must be converted to the given order first
      */
     default boolean isRight(Example example, String answer) {
         return key(answer).equals(key(gold(example).orElse(example.gold())));
@@ -154,6 +154,6 @@ public interface Task {
      * @throws InputException if questions of this task cannot be generated
      */
     default Example generate(String id, List<String> names, Random random) {
-        throw new InputException("task " + name() + ": its questions cannot be generated; give a file of them");
+        throw new InputException("task " + name() + ": its questions cannot be generated; give a file of questions");
     }
 }

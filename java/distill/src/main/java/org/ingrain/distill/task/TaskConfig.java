@@ -52,7 +52,7 @@ public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, 
     }
 
     /**
-     * Settings of the task with this name, or of the user's own task in this file.
+     * Settings of a built-in task, given by its name, or of the user's own task, given by the path of its file.
      *
      * @throws InputException if there is no such task or file, or the file has no valid task
      */

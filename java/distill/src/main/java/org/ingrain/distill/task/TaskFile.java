@@ -9,17 +9,17 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /**
- * A user's own task as a JSON file.
+ * The JSON file in which a user defines a task.
  *
  * @param name      name of the task in tables, and in methods that have a prompt for this task
  * @param question  the question as a {@link RowTemplate} over the fields of a row; null: the field {@code question} or,
  *                  if the row has none, its {@code messages}
- * @param fields    names of the other fields; null: the usual names
+ * @param fields    names of the other fields of a row; null: the default names
  * @param system    system message before each prompt; null: none
  * @param exemplars examples of questions with answers. They precede each prompt that consists of the question alone;
  *                  null: none
- * @param answer    how the answer is found in a text; null: the whole text
- * @param equality  how answers are compared; null: ignoring case
+ * @param answer    rule that finds the answer in a text; null: the whole text is the answer
+ * @param equality  rule that compares answers; null: answers are equal if they differ only in case
  */
 public record TaskFile(String name, String question, Fields fields, String system, List<Exemplar> exemplars,
         AnswerRule answer, Equality equality) {
@@ -31,10 +31,10 @@ public record TaskFile(String name, String question, Fields fields, String syste
      * @param category the category; null: {@code category}
      * @param options  if the answers are letters: one field with the list of options, or one field for each option. The
      *                 options are appended to the question as {@code (A) ...}. Null: the question contains the options
-     * @param firstOption if the gold answer is the number of an option: the number of the first option. Null: the gold
-     *                 answer is the letter or the text of the option
-     * @param more     names of further fields; each key is the name that methods and verifiers use for the field; null:
-     *                 none
+     * @param firstOption if the gold answer is the number of an option: the number of the first option, such as 0 or 1.
+     *                 Null: the gold answer is the letter or the text of the option
+     * @param more     names of further fields in the row, each by the name that methods and verifiers use for the
+     *                 field; null: none
      */
     record Fields(String id, String gold, String category,
             @JsonFormat(with = JsonFormat.Feature.ACCEPT_SINGLE_VALUE_AS_ARRAY) List<String> options,
@@ -62,7 +62,7 @@ public record TaskFile(String name, String question, Fields fields, String syste
     record Exemplar(String question, String answer) {
         Exemplar {
             if (question == null || answer == null) {
-                throw new InputException("exemplars: expected question and answer in each");
+                throw new InputException("exemplars: one has no question or no answer, expected both in each");
             }
         }
     }

@@ -41,7 +41,7 @@ enum TaskKind {
         return values()[number];
     }
 
-    /** The first other task that can read a question from the row; the other task has its default settings. */
+    /** Name of the first task other than {@code other} that, with its default settings, can read the row. */
     static Optional<String> reader(JsonNode row, Task other) {
         return NAMES.stream().map(name -> TaskConfig.of(name).make())
                 .filter(task -> !task.name().equals(other.name()) && reads(task, row)).map(Task::name).findFirst();
@@ -60,7 +60,7 @@ enum TaskKind {
         return make.apply(config);
     }
 
-    /** Whether the task can generate questions of a given size. */
+    /** Whether the task can generate questions. Only such a task has the setting {@code size}. */
     boolean generates() {
         return this == LAST_LETTER || this == COIN_FLIP;
     }

@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 /** Finds the words "yes" and "no", and negations, in a model's text. */
 final class YesNo {
     /**
-     * The word "yes", or a "no" at the end of a clause or before "because", "since" or "as". The "no" in "no longer" or
-     * "no flips" does not match.
+     * The word "yes", or a "no" that is an answer: at the end of a clause, or before "because", "since" or "as". The
+     * "no" in "no longer" or "no flips" does not match.
      */
     private static final String WORD =
             "(yes\\b|no\\b(?=[\"'*”]*\\h*(?:[^\\p{L}\\p{N}\\s-]|-(?!\\p{L})|\\R|$)|\\h+(?:because|since|as)\\b))";
@@ -16,14 +16,14 @@ final class YesNo {
     private static final Pattern AT_ONCE = Pattern.compile("(?i)^[\\s\"'*“]*" + WORD);
     private static final Pattern ANYWHERE = Pattern.compile("(?i)\\b" + WORD);
     /**
-     * Matches the rest of a text if no new clause begins in it. {@code %s} is replaced by further alternatives that
-     * must not occur in the rest.
+     * Matches the rest of a text if no new clause begins in it. {@code %s} is a place for further expressions that must
+     * not match anywhere in the rest.
      */
     private static final String CLAUSE =
             "(?:(?!\\b(?:but|and|so|because|since|which)\\b|[.,;:!?](?!\\p{L})|[()–—]%s).)*\\z";
     /**
      * A negation in the last clause of a text. The negation of a verb such as {@code flip} or {@code change} does not
-     * match, because such a negation does not negate the state that is named after the verb.
+     * match: in {@code does not change heads}, the side of the coin is not negated.
      */
     private static final Pattern DENIAL = Pattern.compile(
             "(?i)(?:\\b(?:not|cannot|no longer|instead of|rather than)|n['’]t)\\b"
@@ -32,15 +32,15 @@ final class YesNo {
             "(?i)\\b(?:whether|if)\\b" + String.format(Locale.ROOT, CLAUSE, ""));
 
     /**
-     * Maximum number of characters before a word that are searched for a negation. The limit keeps the time for a long
-     * text linear.
+     * Maximum number of characters before a word that are searched for a negation. Without this limit, the time for a
+     * long text would not be linear.
      */
     private static final int LONGEST_CLAUSE = 1000;
 
     private YesNo() {
     }
 
-    /** Returns the text before a word, with as many characters as {@link #denied} and {@link #open} need. */
+    /** Returns the part of the text before a word that {@link #denied} and {@link #open} need. */
     static String before(String text, int start) {
         return text.substring(Math.max(0, start - LONGEST_CLAUSE), start);
     }
@@ -59,16 +59,16 @@ final class YesNo {
     }
 
     /**
-     * Whether "not", "n't", "no longer" or similar words in the last clause of this text negate the word after the
-     * text. This rule is not from the paper.
+     * Whether the word that follows this text is negated by "not", "n't", "no longer" or similar words in the last
+     * clause of the text. This rule is not from the paper.
      */
     static boolean denied(String before) {
         return DENIAL.matcher(before).find();
     }
 
     /**
-     * Whether the last clause of this text has the word "whether" or "if". The word after the text then states no
-     * answer, as {@code heads} in {@code whether heads}. This rule is not from the paper.
+     * Whether the last clause of this text contains "whether" or "if". Then the word that follows the text states no
+     * answer, such as {@code heads} in {@code whether heads}. This rule is not from the paper.
      */
     static boolean open(String before) {
         return OPEN.matcher(before).find();

@@ -26,20 +26,20 @@ import org.ingrain.files.JsonLog;
 /**
  * Verifies the answers of a finished sampling stage with a user's program. The program does not get gold answers. Each
  * verdict is appended to a log as soon as it is known. At the end the verdicts are written to one file in the order of
- * the answers. If no answer was found in a text, there is no verdict.
+ * the answers. A text in which no answer was found gets no verdict.
  */
 public record Verification(VerifierConfig config, Task task, Method method) {
     private static final int MOST_THREADS = 8;
 
-    /** The line that the program reads. */
+    /** The content of the JSON line that the program reads. */
     private record Line(String id, String question, Map<String, String> fields, String answer, String text) {
     }
 
     /**
-     * Verifies all answers and writes {@code target}. An interrupted call is resumed. If {@code target} exists, it is
-     * not changed.
+     * Verifies all answers and writes {@code target}. If an earlier call was interrupted, its verdicts are reused. If
+     * {@code target} exists, it is not changed.
      *
-     * @throws org.ingrain.tensor.InputException if the program fails; the verdicts until then are kept
+     * @throws org.ingrain.tensor.InputException if the program fails; the next call reuses the verdicts until then
      */
     public void run(Path samples, List<Example> examples, Path target, Stopwatch watch) {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");
@@ -101,7 +101,7 @@ public record Verification(VerifierConfig config, Task task, Method method) {
         private final Map<SampleKey, JsonLog.Place> places = new HashMap<>();
         private final List<SampleKey> order = new ArrayList<>();
         private final List<Future<?>> running = new ArrayList<>();
-        /** Limits how many lines are in memory. */
+        /** Limits the number of lines that are in memory at the same time. */
         private final Semaphore room = new Semaphore(2 * MOST_THREADS);
         private volatile boolean failed;
         private long done;

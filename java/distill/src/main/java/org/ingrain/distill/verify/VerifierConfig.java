@@ -14,11 +14,11 @@ import org.ingrain.tensor.InputException;
 /**
  * A user's program that accepts or rejects answers.
  *
- * @param program program and arguments, as they are recorded in the settings of a run; a word that names a file is
- *                recorded as the file's name with the SHA-256 of its content
+ * @param program program and arguments, in the form that the settings of a run record; in place of a word that names a
+ *                file, it has the file's name and the SHA-256 of the content
  * @param timeout time limit for one answer, in seconds
  * @param memory  limit of the address space of each process, in MiB; 0: none
- * @param command program and arguments, with absolute paths of files; no shell reads them
+ * @param command program and arguments, with absolute paths of files; they are not interpreted by a shell
  */
 public record VerifierConfig(List<String> program, int timeout, int memory, @JsonIgnore List<String> command) {
     private static final Pattern WORD = Pattern.compile("(?:[^\\s\"']|\"[^\"]*\"|'[^']*')+");
@@ -41,8 +41,8 @@ public record VerifierConfig(List<String> program, int timeout, int memory, @Jso
 
     /**
      * Reads a command. If the text begins with {@code [}, it is a JSON array of words. Otherwise spaces separate the
-     * words; a part of a word in single or double quotes may have spaces. No other character has a special meaning. A
-     * word that names a file becomes its absolute path, because the program has another working folder.
+     * words, except spaces in single or double quotes. No other character has a special meaning. A word that names a
+     * file is replaced by the absolute path of the file, because the program has another working folder.
      */
     public static VerifierConfig of(String command, int timeout, int memory) {
         List<String> words = command.strip().startsWith("[") ? json(command) : words(command);
@@ -56,7 +56,7 @@ public record VerifierConfig(List<String> program, int timeout, int memory, @Jso
         return new VerifierConfig(program, timeout, memory, absolute);
     }
 
-    /** Whether this machine can limit the memory of the program. */
+    /** Whether the memory of the program can be limited on this machine. */
     public static boolean limitsMemory() {
         return VerifierProcess.limitsMemory();
     }

@@ -19,21 +19,20 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. The
- * working folder and the home of the program are one empty private folder. The program's environment has only PATH,
- * HOME, TMPDIR and LANG. The program has a time limit and, if {@code prlimit} is installed, limits of memory and file
- * sizes. This is not a sandbox: the program has the rights of the user, including access to the network and to the
- * user's files.
+ * Runs the program of a {@link VerifierConfig} for one answer. The program gets one JSON line on standard input. An
+ * empty temporary folder is its working folder and its HOME. The program's environment has only PATH, HOME, TMPDIR and
+ * LANG. The program has a time limit and, if {@code prlimit} is installed, limits on memory and file sizes. This is not
+ * a sandbox: the program has the rights of the user, including access to the network and to the user's files.
  *
- * <p>Exit status 0 accepts the answer, and status 1 rejects the answer. If the status is 0 and the last line of
- * standard output is a JSON object with the boolean {@code accepted}, and optionally the number {@code score}, this
- * object is the verdict. An answer is rejected if the program exceeds the time limit or is ended by a signal. Anything
- * else is an error. Status 1 with text on standard error is also an error, because an interpreter reports a faulty
- * script in this way.
+ * <p>Exit status 0 accepts the answer, and status 1 rejects it. If the status is 0 and the last line of standard output
+ * is a JSON object with the boolean {@code accepted}, and optionally the number {@code score}, this object is the
+ * verdict. If the program exceeds the time limit or a signal ends it, the answer is rejected. Every other exit status
+ * is an error. Status 1 with text on standard error is also an error, because interpreters report a faulty script in
+ * this way.
  */
 final class VerifierProcess {
     private static final Path PRLIMIT = Path.of("/usr/bin/prlimit");
-    /** Number of bytes of an output that are kept; the rest is read and dropped. */
+    /** Maximum number of bytes that are kept of each output stream; further bytes are read and discarded. */
     private static final int MOST_OUTPUT = 64 << 10;
     private static final int MOST_FILE_MIB = 64;
     private static final int SIGNALLED = 128;
@@ -124,7 +123,7 @@ final class VerifierProcess {
         try (OutputStream in = process.getOutputStream()) {
             in.write((input + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException unread) {
-            // A program may end without reading its input.
+            // This is not a fault: a program may end without reading its input.
         }
     }
 
@@ -138,7 +137,7 @@ final class VerifierProcess {
                     kept.write(part, 0, Math.min(n, MOST_OUTPUT - kept.size()));
                 }
             } catch (IOException ended) {
-                // The program was ended. The bytes that were read before are its output.
+                // The program was ended. The bytes that were read until then count as its output.
             } finally {
                 text.complete(kept.toString(StandardCharsets.UTF_8));
             }

@@ -101,7 +101,7 @@ class ParquetRowsTest {
             byte[] bytes = bytes(whole);
             bytes[new String(bytes, StandardCharsets.ISO_8859_1).indexOf("\u00c3\u00b9 est")] = (byte) 0xff;
             Path file = write(bytes);
-            assertEquals(file + " row 2: column question holds bytes that are not UTF-8, expected texts",
+            assertEquals(file + " row 2: column question has bytes that are not UTF-8, expected texts",
                     refusal(file));
         }
     }

@@ -24,7 +24,7 @@ import tools.jackson.dataformat.csv.CsvSchema;
 
 /**
  * Reads the rows of a CSV file (RFC 4180, UTF-8, also gzipped) as JSON objects. The separator may also be a tab. The
- * first line has the names of the columns. All values are texts. If a value is empty, the row has no such field.
+ * first line has the names of the columns. All values are texts. An empty value is omitted from the object.
  */
 final class CsvRows {
     private static final ObjectReader READER = CsvMapper.builder()
@@ -37,7 +37,7 @@ final class CsvRows {
     }
 
     /**
-     * Passes each row to {@code each}, together with the file and the line at which the row ends, until {@code each}
+     * Passes each row to {@code each}, together with the file and the last line of the row. Stops when {@code each}
      * returns false.
      *
      * @throws InputException if the file is not CSV, or if a row has more or fewer values than there are columns
@@ -79,7 +79,7 @@ final class CsvRows {
         }
     }
 
-    /** The number of the line that ends at a location. The location may be the start of the next line. */
+    /** The line number of the end of a row. The parser's location may already be at the start of the next line. */
     private static int line(TokenStreamLocation location) {
         return location.getLineNr() - (location.getColumnNr() <= 1 ? 1 : 0);
     }

@@ -7,14 +7,14 @@ import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The bytes of a Parquet file. The amount that can be read is limited, because the Parquet reader reads without end if
- * the header of a page claims more bytes than the file has.
+ * The bytes of a Parquet file. The total number of bytes that can be read is limited: if the header of a page claims
+ * more bytes than the file has, the Parquet reader never stops reading.
  */
 final class ParquetBytes implements InputFile {
-    /** Largest number of times that each byte is read on average. */
+    /** Limit on the mean number of times that a byte is read. */
     private static final int MOST_TIMES = 16;
     private static final long MORE = 8 << 20;
-    /** Bytes that a call counts in addition to those that it reads, so that empty ranges are also limited. */
+    /** Each call counts as this number of bytes in addition to those that it reads, which limits empty reads too. */
     private static final int CALL = 256;
 
     private final InputFile file;

@@ -24,7 +24,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads the rows of a Parquet file as JSON. Values may be texts (UTF-8, even if the column is not annotated as text),
- * numbers, booleans, dates and times (in ISO 8601 format), UUIDs, and lists and structs of these.
+ * numbers, booleans, dates and times (which are converted to ISO 8601), UUIDs, and lists and structs of these.
  */
 final class ParquetRows implements AutoCloseable {
     private final Path file;
@@ -90,7 +90,7 @@ final class ParquetRows implements AutoCloseable {
         ParquetFileReader parquet = ParquetFileReader.open(new ParquetBytes(file));
         try {
             if (parquet.getFileSchema().getColumnCount() == 0) {
-                // The Parquet reader would never reach the end of a file without columns.
+                // If a file has no columns, the Parquet reader never reaches the end of the file.
                 throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());
@@ -149,7 +149,7 @@ final class ParquetRows implements AutoCloseable {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
-            throw new InputException(where() + ": column " + column + " holds bytes that are not UTF-8, expected texts",
+            throw new InputException(where() + ": column " + column + " has bytes that are not UTF-8, expected texts",
                     e);
         }
     }

@@ -7,15 +7,15 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /**
- * Reads files of rows, which are JSON lines or one JSON array of objects ({@link JsonRows}), CSV, or Parquet. The
- * ending of the file's name determines the format: .csv, .tsv (CSV with tabs) or .parquet; any other file is read as
- * JSON. All except Parquet may be gzipped.
+ * Reads the rows of a file. The ending of the file's name determines the format: .csv, .tsv (CSV with tabs) or
+ * .parquet. Any other file is read as JSON: JSON lines, or one array of objects ({@link JsonRows}). Files of all
+ * formats except Parquet may be gzipped.
  */
 public final class Rows {
     private Rows() {
     }
 
-    /** Whether a file has the name of a file of rows: .json, .jsonl, .csv, .tsv or .parquet, also with .gz. */
+    /** Whether the file's name ends with .json, .jsonl, .csv, .tsv or .parquet, also with .gz after it. */
     public static boolean isNamed(Path file) {
         return ending(file).matches("json|jsonl|csv|tsv|parquet");
     }
