@@ -88,7 +88,7 @@ class VotesTest {
         assertTrue(Files.readString(base.resolve("run/report.md"))
                 .contains("| #Tokens, k = 10 | right | unanswered | k = 1 % | k = 5 % | k = 10 % |"));
         assertTrue(Files.readString(base.resolve("run/report.html"))
-                .contains("accuracy, its interval and #Tokens belong to k = 10."));
+                .contains("accuracy, its interval and #Tokens are for k = 10."));
         for (int arm = 0; arm < 3; arm++) {
             ArmResult result = report.arms().get(arm);
             assertEquals(result.accuracy(), result.votes().getLast().accuracy());

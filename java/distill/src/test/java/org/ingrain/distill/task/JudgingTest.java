@@ -286,8 +286,8 @@ class JudgingTest {
         Files.writeString(file, Files.readString(file).replace("\"me\"", "\"model_1\""));
         said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("pairwise", file)))
                 .getMessage();
-        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl in the same "
-                + "folder or one folder up"), said);
+        assertTrue(said.startsWith(file + ": no question.jsonl or mt_bench_question.jsonl in its "
+                + "folder or the parent folder"), said);
     }
 
     /**
