@@ -10,8 +10,8 @@ import org.ingrain.distill.method.Methods;
  * One stage of a run. A run is an ordered list of stages. {@link Pipeline} executes the list; {@link Forecast} executes
  * some stages of a run on a few questions.
  *
- * <p>If curation keeps no training example for a student, the later stages of this student are skipped. The student of
- * the next round would have this student as its teacher, so all its stages are skipped too.
+ * <p>If curation keeps no training example for a student, the later stages of this student are skipped. All later
+ * rounds are skipped too, because this student would be the teacher of the next round.
  */
 sealed interface Stage {
     /** Name of the stage in progress lines, timings and forecasts. */

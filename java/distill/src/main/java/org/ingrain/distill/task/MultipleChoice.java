@@ -107,7 +107,7 @@ public record MultipleChoice() implements Task {
      * There are five kinds of letters, tried in this order: a letter in {@code \boxed{}}; a letter after
      * {@code answer is} or a similar phrase; a chosen letter ({@code I choose B}); a letter at the start of the text,
      * before a bracket, a full stop, a colon or the end of the line; a letter in brackets. The answer is the last
-     * letter of the first kind that occurs. If the question lists options, letters of no option are ignored.
+     * letter of the first kind that occurs. If the question lists options, other letters are ignored.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

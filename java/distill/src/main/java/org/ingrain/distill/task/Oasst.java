@@ -12,9 +12,9 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads pairs of replies to one prompt from an export of OASST2. The rows of the export are trees ({@code prompt} with
- * {@code replies}) or single messages ({@code message_id}, {@code parent_id}). Only English replies in the first turn
- * that humans have ranked are used. The reply with the lower rank number is better. A hash of the ids determines which
- * reply is response A. All pairs of replies to one prompt form a group of variants.
+ * {@code replies}) or single messages ({@code message_id}, {@code parent_id}). Only English first prompts and their
+ * English replies with human ranks are used. The reply with the lower rank number is better. A hash of the ids
+ * determines which reply is response A. All pairs of replies to one prompt form a group of variants.
  */
 final class Oasst {
     private Oasst() {

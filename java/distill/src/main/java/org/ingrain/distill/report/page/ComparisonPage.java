@@ -13,9 +13,8 @@ public record ComparisonPage(Comparison comparison) {
                 .close("header").open("main", "id", "main");
         HtmlPage.open(page, "result", "Result");
         HtmlPage.table(page, comparison.arms(), List.of());
-        page.leaf("p", "With one seed, the interval is Wilson's interval over the questions. With several seeds, the "
-                + "accuracy is the mean, and the interval is Student's, over the seeds.", "class", "note")
-                .close("section");
+        page.leaf("p", "With one seed, the interval is Wilson's, over the questions. With several seeds, the accuracy "
+                + "is the mean over the seeds, and the interval is Student's.", "class", "note").close("section");
         HtmlPage.open(page, "tests", "Paired tests of the students");
         page.leaf("p", "McNemar's exact test on the same held-out questions.", "class", "note").open("ul");
         comparison.testLines().forEach(line -> page.leaf("li", line));

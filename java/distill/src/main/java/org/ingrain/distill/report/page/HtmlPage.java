@@ -102,7 +102,7 @@ public record HtmlPage(Report report, Prompts prompts, List<LedgerPart> ledgers,
         page.open("div", "class", "pair beside");
         if (!report.arms().isEmpty()) {
             figure(page, new AccuracyPlot(report.arms()).draw(),
-                    "Higher is more accurate; left is fewer tokens. Bars are 95 % intervals (Wilson's). Dotted: "
+                    "Higher: more accurate. Further left: fewer tokens. Bars: 95 % intervals (Wilson's). Dotted: "
                     + report.arms().getFirst().commonest().title() + ".");
         }
         page.open("div");

@@ -60,7 +60,7 @@ public final class VoteCounts {
 
     /**
      * Index into the arrays of {@link #byVotes} and {@link #byMargin}. The element at this index is the number of
-     * examples with this fate that were decided early or, if {@code early} is false, were not.
+     * examples with this fate. Examples that were decided early are counted separately from the others.
      */
     static int index(Fate fate, boolean early) {
         return 2 * fate.ordinal() + (early ? 1 : 0);
