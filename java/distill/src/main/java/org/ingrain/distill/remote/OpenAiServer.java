@@ -136,7 +136,7 @@ final class OpenAiServer implements AutoCloseable {
         return key == null ? request : request.header("Authorization", "Bearer " + key);
     }
 
-    /** Sends a request. Repeats it until it succeeds or fails for a reason that is not temporary. */
+    /** Sends a request. Repeats it after each temporary failure, until the maximum number of attempts is reached. */
     private Reply send(HttpRequest request) throws InterruptedException {
         Duration wait = FIRST_WAIT;
         for (int attempt = 1; ; attempt++) {
