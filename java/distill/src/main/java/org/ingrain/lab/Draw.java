@@ -16,8 +16,8 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
     }
 
     /**
-     * A random word of {@link Lexicon#train()}. If the corpus answers a question about several words or people
-     * directly, the question contains only words of this list.
+     * A random word of {@link Lexicon#train()}. Corpus rows that answer a question about several words or people
+     * directly, without steps, contain only words of this list.
      */
     String trainWord() {
         return lexicon.train().get(random.nextInt(lexicon.train().size()));
@@ -37,8 +37,8 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
     }
 
     /**
-     * A random coin with {@code fewest} to {@link LabQuestions#PEOPLE} people. About a quarter of the coins have names
-     * in lower case.
+     * A coin with {@code fewest} to {@link LabQuestions#PEOPLE} random people, who flip it or not. For about a quarter
+     * of the coins, all names are in lower case.
      */
     Coin coin(int fewest) {
         int people = fewest + random.nextInt(LabQuestions.PEOPLE - fewest + 1);
@@ -48,8 +48,8 @@ record Draw(Lexicon lexicon, Random random, Skill skill) {
     }
 
     /**
-     * Selects one of {@code count} fixed seeds at random and returns a draw with this seed. The seeds are the same for
-     * all rows and all corpora.
+     * Selects one of {@code count} fixed seeds at random and returns a generator with this seed. The seeds are the same
+     * for all rows and all corpora.
      */
     Draw fixed(String name, int count) {
         return new Draw(lexicon, new Random(Digest.seed(Lexicon.SEED, name, String.valueOf(random.nextInt(count)))),

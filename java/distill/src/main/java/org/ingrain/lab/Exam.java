@@ -17,8 +17,8 @@ import org.ingrain.distill.task.Example;
 import org.ingrain.distill.task.Task;
 
 /**
- * Evaluates a lab model on questions of each kind of its course, first with direct questions and then with the method
- * of that kind. The evaluation uses greedy sampling and the shipped prompts.
+ * Evaluates a lab model on questions of each kind of its course. The model first answers the questions directly, and
+ * then with the method for that kind. The evaluation uses greedy sampling and the shipped prompts.
  *
  * @param run   run folder to which all answers are written
  * @param words words that the questions are generated from

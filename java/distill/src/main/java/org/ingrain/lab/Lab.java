@@ -26,9 +26,9 @@ public record Lab(List<LabConfig> configs, ModelOptions options, SortedMap<Strin
     private static final int POOL = 4000;
 
     /**
-     * Starts or resumes the trainings and evaluations. Writes the first model to the folder {@code model} in
-     * {@code output}, and pool and test questions to the folder {@code questions} in {@code output}. Returns the folder
-     * of the first model.
+     * Starts or resumes the training and the evaluation of all models. Writes the first model to the folder
+     * {@code model} in {@code output}. Writes pool questions and test questions to the folder {@code questions} in
+     * {@code output}. Returns the folder of the first model.
      */
     public Path make(Path output) {
         List<LabModel.Made> made = new ArrayList<>();

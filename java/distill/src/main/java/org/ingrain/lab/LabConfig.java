@@ -6,15 +6,15 @@ import org.ingrain.tensor.InputException;
  * Settings of a lab model.
  *
  * @param course       the kinds of tasks of which the corpus consists
- * @param seed         seed of the corpus, of the initial weights and of the sequence of the rows
+ * @param seed         seed of the corpus, of the initial weights and of the order of the rows
  * @param rows         number of rows of the corpus
  * @param batchSize    number of rows per optimizer step
  * @param learningRate learning rate after the warm-up
  * @param checkEvery   number of steps between two evaluations on the development questions
  * @param questions    number of development questions of each kind
  * @param test         number of test questions of each kind, for the trained model
- * @param chosenAt     the training ends at the first evaluation in which every kind of question has at least this share
- *                     of right answers with the method of that kind; more than 0, at most 1
+ * @param chosenAt     share of right answers at which the training ends; every kind of question must have at least this
+ *                     share in an evaluation with the method for that kind; more than 0, at most 1
  */
 public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery,
         int questions, int test, double chosenAt) {

@@ -33,8 +33,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Trains a lab model in a work folder. {@link #make} writes a tokenizer and a corpus. Then it trains a model from
- * random weights until the model's accuracy with the methods on the development questions is sufficient. An interrupted
- * training can be resumed and gives the same result.
+ * random weights until the model answers enough development questions right with the methods
+ * ({@link LabConfig#chosenAt}). An interrupted training can be resumed and gives the same result.
  *
  * @param options    device options; the model path in these options is ignored
  * @param provenance properties that the training depends on; they are stored in the training folder
@@ -103,7 +103,7 @@ public record LabModel(LabConfig config, ModelOptions options, SortedMap<String,
     }
 
     /**
-     * Evaluates the model at fixed intervals and ends the training when the model meets the rule of {@link Look#works}.
+     * Evaluates the model at fixed intervals and ends the training as soon as {@link Look#works} returns true.
      */
     private final class Looker implements TrainProgress {
         private final RunFolder run;

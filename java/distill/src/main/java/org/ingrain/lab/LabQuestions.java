@@ -14,9 +14,9 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for lab models. There are pool questions to distil on and held-out test questions. The corpus has rows that
+ * Questions for lab models: pool questions for distillation and held-out test questions. The corpus has rows that
  * answer a question about several words or people directly, without steps. These rows contain no words of the pool
- * questions and the test questions.
+ * questions or the test questions.
  */
 public final class LabQuestions {
     /**

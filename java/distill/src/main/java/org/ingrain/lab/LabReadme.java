@@ -8,10 +8,10 @@ import java.util.Locale;
  * each seed during training.
  *
  * @param config settings of the first seed
- * @param made   all models; the first one is written to the output
+ * @param made   all trained models; the first one is written to the output folder
  * @param test   results of each model on held-out words, in the order of {@code made}
- * @param sizes  the number of words for the corpus, for the pool questions, for the development questions and for the
- *               test questions, in this sequence
+ * @param sizes  number of words for the corpus, the pool questions, the development questions and the test questions,
+ *               in this order
  */
 record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, int[] sizes) {
     String text() {

@@ -15,8 +15,8 @@ import org.ingrain.files.Json;
 
 /**
  * The tokenizer of lab models, in Hugging Face's format. The tokenizer splits a text into words and encodes each word
- * by BPE without merges. A word in the templates of the corpus is one token; every other word, such as a name, has one
- * token per byte.
+ * by BPE without merges. A word in the templates of the corpus is one token. Every other word, such as a name, is
+ * encoded as one token per byte.
  *
  * @param vocabulary pieces by id; each byte of a piece is written as a character of byte-level BPE
  */

@@ -17,7 +17,7 @@ import java.util.Set;
 
 /**
  * Words for lab questions. Some words come from the project's own list of names; the others are generated from
- * syllables. No word is in two of the four parts. All words are in the public domain (CC0 1.0).
+ * syllables. Each word is in only one of the four parts. All words are in the public domain (CC0 1.0).
  *
  * @param train words of the corpus, for all kinds of rows
  * @param pool  words of the pool questions; they are in the corpus, but not in a row that answers a question about
@@ -34,8 +34,8 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
     private static final int TEST = 400;
     private static final int MADE_UP = 6000;
     /**
-     * Maximum number of words with the same last letter. The limit ensures that always guessing the same letter is
-     * rarely right.
+     * Maximum number of words with the same last letter. The limit ensures that a model that always answers the same
+     * letter is rarely right.
      */
     private static final int MOST_OF_A_LETTER = 320;
     private static final int SHORTEST = 3;
@@ -48,7 +48,7 @@ public record Lexicon(List<String> train, List<String> pool, List<String> dev, L
             "nd", "p", "r", "rt", "s",
         "st", "t", "th", "v", "w", "x", "z", "j", "q"};
 
-    /** Makes the lexicon of a seed. */
+    /** Generates the lexicon that a seed determines. */
     public static Lexicon of(long seed) {
         Random random = new Random(seed);
         Set<String> taken = new HashSet<>();

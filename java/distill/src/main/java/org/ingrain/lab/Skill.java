@@ -23,7 +23,7 @@ enum Skill {
                 "Find the first letter of \"" + word + "\".", "Take the first letter of the word \"" + word + "\"."),
                 word.substring(0, 1).toLowerCase(Locale.ROOT));
     }),
-    /** Repetition of two or three words. */
+    /** The answer repeats the two or three words of the question. */
     REPEAT(Course.LETTERS_AND_COINS, 0.126, draw -> {
         String words = draw.coinFlip() ? draw.word() + " " + draw.word() : draw.word() + " " + draw.word() + " "
                 + draw.word();
@@ -73,7 +73,7 @@ enum Skill {
         Coin coin = draw.coin(1);
         return draw.row(coin.rephrased(draw), coin.worked());
     }),
-    /** The effect of one person on the coin. */
+    /** The side of the coin before and after the turn of one person. */
     UPDATE_COIN(Course.LETTERS_AND_COINS, 0.06, draw -> {
         String who = draw.word();
         boolean heads = draw.coinFlip();

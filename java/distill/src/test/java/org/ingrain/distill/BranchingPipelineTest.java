@@ -36,7 +36,7 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs all stages with methods that branch, and with methods that select one of their own responses. */
+/** Runs all stages with methods that branch, and with methods in which the model selects one of its own responses. */
 class BranchingPipelineTest {
     private static final Pattern QUALITY = Pattern.compile("quality (\\d)");
     private static final Pattern SAID = Pattern.compile("Response (\\d+): Paris");
@@ -135,8 +135,8 @@ class BranchingPipelineTest {
     }
 
     /**
-     * Writes a context for each sample. If asked to select a response, selects response 1 for question 1, no response
-     * for question 3, and the last response for the other questions. For question 4 the prompt is too long.
+     * Returns a different context for each sample. If the prompt asks for a selection, selects response 1 for question
+     * 1, none for question 3, and the last one for the others. For question 4 this prompt is too long.
      */
     private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();

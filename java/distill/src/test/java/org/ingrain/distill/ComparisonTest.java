@@ -22,7 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Compares finished runs. The figures must be those of the runs' reports, and the students must be paired by question.
+ * Compares finished runs. The comparison must show the figures of the runs' reports, and must pair the answers of the
+ * students by question.
  */
 class ComparisonTest {
     @TempDir

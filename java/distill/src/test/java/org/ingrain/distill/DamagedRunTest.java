@@ -101,8 +101,8 @@ class DamagedRunTest {
     }
 
     /**
-     * Returns copies of a line. In each copy, one field at any depth is missing, or one field of the line has another
-     * value.
+     * Returns copies of a line. In each copy, either one field is missing (a field of the line or a nested field), or
+     * one field of the line has another value.
      */
     private static List<ObjectNode> damaged(ObjectNode line) {
         List<ObjectNode> all = missing(line);

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** The exported rows have the columns of other trainers, and the pairs come from the votes of the ledger. */
+/** The exported rows have the columns that other trainers expect. The pairs come from the votes in the ledger. */
 class ExportTest {
     @TempDir
     private Path base;

@@ -24,10 +24,10 @@ import org.ingrain.files.Digest;
  * A model that answers questions about last letters and coin flips. An answer is a function of the request. The
  * probability of a right answer depends on the adapter and on the prompt. Threads take requests in a random order.
  *
- * @param direct  probability of a right answer to the bare question
+ * @param direct  probability of a right answer to the original question without an adapter
  * @param rephrased probability of a right answer to a rephrased question
  * @param taught  probability of a right answer with an adapter
- * @param threads number of threads that answer
+ * @param threads number of threads that answer requests
  * @param tick    called before each completion; may throw
  */
 record FakeModel(double direct, double rephrased, double taught, int threads, Runnable tick) implements Answerer {

@@ -14,7 +14,7 @@ import org.ingrain.files.Json;
 import org.ingrain.files.JsonLines;
 
 /**
- * A tuner that trains nothing. This tuner executes steps that can be resumed, and writes a file that is a function of
+ * A tuner that trains nothing. It counts steps, can be resumed after each step, and writes a file that depends only on
  * the rows.
  *
  * @param tick called before each step; may throw

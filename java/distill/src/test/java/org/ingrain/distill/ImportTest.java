@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Answers that were sampled elsewhere are curated, trained on and evaluated. */
+/** Tests runs whose answers come from a file of another program instead of the stage that samples. */
 class ImportTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;

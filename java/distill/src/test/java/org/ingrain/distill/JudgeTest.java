@@ -38,7 +38,7 @@ class JudgeTest {
     private static final Pattern QUESTION = Pattern.compile("Question (\\d)");
     private static final Pattern PAIR = Pattern.compile("Assistant A's Answer]\n(.*)\n\\[The End of Assistant A's "
             + "Answer]\n\n\\[The Start of Assistant B's Answer]\n(.*)\n\\[The End");
-    /** For each question, its six answers. */
+    /** The six answers to each question. */
     private static final List<List<String>> ANSWERS = List.of(List.of("b", "a", "c", "b", "a", "b"),
             List.of("rock", "paper", "scissors", "rock", "paper", "scissors"), List.of("s", "s", "s", "s", "s", "s"),
             List.of("a", "b", "a", "b", "a", "b"), List.of("x", "y", "z", "x", "x", "x"),

@@ -42,8 +42,8 @@ class KillTest {
         Runs.run(config, base, "whole", FakeModel.with(1).ticking(ticks::incrementAndGet));
         SortedMap<String, String> whole = Runs.content(base.resolve("whole"));
         int total = ticks.get();
-        // 3 questions with 2 + 4 samples, 3 questions with 4 direct samples, 3 students with 4 steps, 4 direct arms
-        // with 2 questions, and an arm with 2 questions and a method of 2 steps.
+        // A run has 3 questions with 2 + 4 samples, 3 questions with 4 direct samples, 3 students with 4 training
+        // steps, 4 arms with 2 direct questions, and an arm with 2 questions and a method of 2 steps.
         assertEquals(3 * (2 + 4) + 3 * 4 + 3 * 4 + 4 * 2 + 2 * 2, total);
         for (int stop = 0; stop < total; stop += 5) {
             String name = "stopped-" + stop;
@@ -61,8 +61,8 @@ class KillTest {
     }
 
     /**
-     * If votes stop early, the resumed run stops at the same answers, regardless of which answers the killed process
-     * drew.
+     * With early stopping, the resumed run ends each vote after the same answers as an uninterrupted run, regardless of
+     * which answers the killed process has drawn.
      */
     @Test
     void stoppedWhileVotesStopEarly() {
@@ -84,8 +84,8 @@ class KillTest {
     }
 
     /**
-     * Tests each state that a kill between two writes of files can leave: each file in turn is the last file that was
-     * written.
+     * Resumes a run in which one or two files are missing and only an unfinished temporary file is left of each, as
+     * after a kill during a write.
      */
     @Test
     void stoppedBetweenFiles() throws IOException {

@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** A run whose teacher is another model than its student. */
+/** Tests runs in which teacher and student are different models. */
 class OtherTeacherTest {
     @TempDir
     private Path base;
@@ -115,8 +115,8 @@ class OtherTeacherTest {
             assertTrue(first > 15 && first <= 25, first + " answers are kept");
             left.set(Integer.MAX_VALUE);
             Report report = ((Outcome.Done) taughtBy(remote).run(run)).report();
-            // Texts that a failing call had not reported are requested again: at most one text for each request in
-            // flight.
+            // Only answers that were not in the log when the first run failed are requested again: at most one for each
+            // concurrent request.
             assertTrue(answered.size() - Set.copyOf(answered).size() <= 3, answered.size() + " answers");
             assertEquals(5.0, arm(report, "teacher-system-1").tokens());
         }
@@ -131,7 +131,7 @@ class OtherTeacherTest {
                         new ModelState.Teacher()), new FakeTuner(() -> { })), Progress.SILENT);
     }
 
-    /** The samples of an expensive teacher serve several students. */
+    /** Several students can be trained on the same samples of an expensive teacher. */
     @Test
     void anotherStudentTakesOverTheTeachersTexts() throws IOException {
         pipeline(config(List.of()), "big-1", Runs.provenance(base)).run(base.resolve("run"));

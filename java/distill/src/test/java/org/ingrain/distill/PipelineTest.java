@@ -50,8 +50,8 @@ class PipelineTest {
                 .collect(Collectors.toMap(ArmResult::name, arm -> arm));
         assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                 done.report().arms().stream().map(ArmResult::name).toList());
-        // FakeModel is right with probability 0.3, 0.8 or 0.95; a wrong answer is occasionally right by chance. Three
-        // standard deviations of the three accuracies over 100 questions are 0.14, 0.12 and 0.07.
+        // FakeModel gives the right answer with probability 0.3, 0.8 or 0.95. Over 100 questions, three standard
+        // deviations of these accuracies are 0.14, 0.12 and 0.07. A random wrong answer is sometimes right by chance.
         assertEquals(0.30, arms.get("system-1").accuracy(), 0.16);
         assertEquals(0.80, arms.get("system-2").accuracy(), 0.14);
         assertEquals(0.95, arms.get("distilled").accuracy(), 0.07);
@@ -192,8 +192,8 @@ class PipelineTest {
     }
 
     /**
-     * The control and System 2 each draw six answers. So the same rule applies to both: a label needs at least five
-     * votes.
+     * The control draws six answers per question, as many as System 2. So the control and System 2 can use the same
+     * rule: a label needs at least five votes.
      */
     @Test
     void theDirectControlGivesAsManyAnswersAsSystem2() {

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Stages are executed one by one, or taken over from another run. The files equal those of a run that executes all
- * stages in one call.
+ * Tests runs that execute the stages one by one, or that copy finished stages from another run. The files equal those
+ * of a run that executes all stages in one call.
  */
 class RunStagesTest {
     private static final List<Control> BOTH = List.of(Control.DISTILLED_SYSTEM_1, Control.UNFILTERED);
@@ -71,7 +71,7 @@ class RunStagesTest {
                 .run(new Pipeline.Goal(base.resolve(name), until, from == null ? null : base.resolve(from), null));
     }
 
-    /** Runs with stages of another run and counts the generated texts and the training steps. */
+    /** Executes a run that copies stages of {@code other}. Returns the numbers of new texts and training steps. */
     private int[] from(String other, DistillConfig<Runs.NoSettings> config, String name) {
         AtomicInteger texts = new AtomicInteger();
         AtomicInteger steps = new AtomicInteger();
@@ -89,7 +89,7 @@ class RunStagesTest {
         return said.stream().anyMatch(each -> each.equals(line));
     }
 
-    /** Files of checkpoints are not taken over, because a finished training does not read them. */
+    /** Checkpoint files are not copied from another run, because a finished training does not read them. */
     private SortedMap<String, String> content(String name) {
         return Runs.content(base.resolve(name));
     }
@@ -162,7 +162,7 @@ class RunStagesTest {
     }
 
     /**
-     * Samples that stopped early for one rule can be too few, or too many, for another rule. Only missing texts are
+     * If sampling stopped early with one rule, another rule can need more or fewer samples. Only missing texts are
      * drawn, and the files equal those of a run that executes all stages in one call.
      */
     @Test

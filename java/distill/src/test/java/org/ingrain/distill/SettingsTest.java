@@ -144,7 +144,7 @@ class SettingsTest {
         }
     }
 
-    /** Asserts that a run and its check, which needs no model, refuse the settings with the same message. */
+    /** Asserts that {@code Pipeline.check}, which needs no model, and a run refuse the settings with this message. */
     private void assertUnfit(String line, DistillConfig<Runs.NoSettings> config) {
         Path folder = base.resolve("unfit");
         assertEquals(line, assertThrows(InputException.class,

@@ -18,7 +18,7 @@ import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests how a trial with texts that were cut is extrapolated to a whole stage. */
+/** Tests forecasts of a whole stage from a trial in which texts were cut at a maximum length. */
 class TrialTest {
     private static final Plan PLAN = Methods.direct().plan(new CoinFlip("", 2),
             new SampleConfig(List.of(4), SamplingParams.sampled(1, 1, 100, 1)), "test", new ModelState.Base());
@@ -26,7 +26,7 @@ class TrialTest {
     @TempDir(factory = MemoryFolder.class)
     private Path base;
 
-    /** The row for ten questions, after a trial of one question in 2 seconds. Length 0 means a text that was cut. */
+    /** The forecast for ten questions from a trial of one question, which took 2 s. Length 0 means a cut text. */
     private Forecast.Row row(int cut, int... lengths) {
         List<SampleRecord> samples = new ArrayList<>();
         for (int length : lengths) {
@@ -49,9 +49,8 @@ class TrialTest {
     }
 
     /**
-     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. The expected
-     * number of further tokens of each cut text is therefore 15, or slightly fewer, because a cut text can have at most
-     * 90 further tokens.
+     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. Each cut text
+     * is expected to have slightly fewer than 15 further tokens, because it cannot have more than 90.
      */
     @Test
     void cutTextsEndAtTheSameRate() {

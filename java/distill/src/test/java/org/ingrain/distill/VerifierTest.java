@@ -104,7 +104,8 @@ class VerifierTest {
         Files.createFile(flag);
         run("run", Rule.PLURALITY, verifier);
         assertEquals(28, verdicts("run").size());
-        // Answers whose verdicts are known are not verified again. Up to eight answers may have been in progress.
+        // Answers with a known verdict are not verified again. When the first run failed, the verification of up to
+        // eight answers may have been in progress.
         assertTrue(Files.readAllLines(count).size() <= 28 + 8, () -> "" + count);
     }
 

@@ -35,7 +35,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests the further columns and rows of the table: majority votes of k answers, and methods measured on the base model.
+ * Tests the optional columns and rows of the report's table: majority votes of k answers, and further methods that are
+ * evaluated with the base model.
  */
 class VotesTest {
     private static final SamplingParams WARM = SamplingParams.sampled(0.7, 0.9, 64, 0);

@@ -87,7 +87,7 @@ class CorpusTest {
         }
     }
 
-    /** Returns what people do in a text, in order. An entry has a name, and true if the person flips the coin. */
+    /** Returns the people in a text, in order. An entry has a name, and whether this person flips the coin. */
     private static List<Map.Entry<String, Boolean>> acts(String text) {
         List<Map.Entry<String, Boolean>> acts = new ArrayList<>();
         Matcher found = ACT.matcher(text);

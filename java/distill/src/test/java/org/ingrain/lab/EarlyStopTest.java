@@ -47,7 +47,7 @@ class EarlyStopTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;
 
-    /** Samples and judges the questions in a new folder. */
+    /** Samples answers to the questions in a new folder, curates these answers, and returns the ledger entries. */
     private List<Entry> sample(String name, int threads, boolean earlyStop) {
         LabQuestions.write(base.resolve("questions"), QUESTIONS, 1);
         LabQuestions.Kind kind = LabQuestions.Kind.LETTERS;

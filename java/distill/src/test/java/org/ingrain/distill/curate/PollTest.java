@@ -63,7 +63,7 @@ class PollTest {
         return new Answers(samples);
     }
 
-    /** Adds open answers in a random order until the count is settled. */
+    /** Adds random outstanding answers until further answers cannot change the verdict. */
     private static BitSet run(Stopping.Count count, int inner, List<String> answers, Random random) {
         BitSet added = new BitSet();
         while (!count.settled()) {
@@ -81,8 +81,8 @@ class PollTest {
     }
 
     /**
-     * Repeatedly chooses a presentation order at random and adds one of its outstanding answers, until no count can
-     * change any more.
+     * Repeatedly chooses a random presentation order and adds one of its outstanding answers, until further answers
+     * cannot change the verdict of any order.
      */
     private static List<BitSet> run(List<? extends Stopping.Count> counts, List<List<String>> answers, Random random) {
         List<BitSet> added = Stream.generate(BitSet::new).limit(counts.size()).toList();
@@ -166,8 +166,8 @@ class PollTest {
     }
 
     /**
-     * Asserts that early stopping gives the same reason as full sampling, and a margin that is a lower bound of full
-     * sampling's margin.
+     * Asserts that early stopping gives the same reason as full sampling, and that its margin is a lower bound of the
+     * margin of full sampling.
      */
     private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {
         assertEquals(full.reason(), early.reason(), what);

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ClusterTest {
-    /** A cluster that is named in a service file, which the test writes. */
+    /** A cluster that ServiceLoader finds, because the test writes a service file that names this class. */
     public static final class Found implements Cluster {
         @Override
         public String name() {

@@ -78,7 +78,7 @@ class EngineAnswererTest {
         Path narrow = base.resolve("narrow.jsonl");
         try (RunFolder run = RunFolder.open(base.resolve("log"), Manifest.of(List.of(), List.of()))) {
             new Sampling(plan, Stopping.NEVER, questions, answerer(256, 16, true)).run(wide, watch(run));
-            // Writes the log of an interrupted run, which has three of the completions.
+            // Writes a log with three of the completions, as an interrupted run would leave it.
             List<String> lines = Files.readAllLines(wide);
             Files.write(base.resolve("narrow.jsonl.log"), List.of(lines.get(0), lines.get(2), lines.get(6)));
             new Sampling(plan, Stopping.NEVER, questions, answerer(256, 2, false)).run(narrow, watch(run));

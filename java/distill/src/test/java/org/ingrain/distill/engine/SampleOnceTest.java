@@ -37,7 +37,7 @@ import org.ingrain.train.pass.OptimizerConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** One set of samples of the lab model is used for five trainings. */
+/** Five students are trained on one set of samples of the lab model. */
 class SampleOnceTest {
     private static final GeneratorConfig BATCH = GeneratorConfig.of(256, 16, 128).withCacheTokens(4096)
             .withBlockSize(16);

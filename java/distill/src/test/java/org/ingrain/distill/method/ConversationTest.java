@@ -39,7 +39,7 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** System messages, exemplars and several turns in the prompts of a method, and thoughts in its texts. */
+/** Tests methods whose prompts have system messages, exemplars or several turns, and texts that contain thoughts. */
 class ConversationTest {
     private static final String TASK = """
             {"name": "own", "system": "Be brief.", "exemplars": [{"question": "1 + 1?", "answer": "2"}],

@@ -116,7 +116,7 @@ class MethodTest {
                 new ModelState.Base()).leaves());
     }
 
-    /** The shipped methods are tested with their own numbers of samples. */
+    /** Each shipped method is planned with the numbers of samples that its file specifies. */
     @Test
     void shippedMethodsFitTheirTasks() {
         for (String name : Methods.SHIPPED) {
@@ -158,7 +158,7 @@ class MethodTest {
         }
     }
 
-    /** The task also receives the phrase, because the phrase distinguishes the answer from the numbers after it. */
+    /** The task searches the text from the phrase on. The phrase marks the first number after it as the answer. */
     @Test
     void thePhraseOfAUsersFileStaysInTheText() {
         Method few = Methods.load("cot-few-shot");
@@ -169,7 +169,7 @@ class MethodTest {
         assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
-    /** With these methods, a student of a text task would be trained on the reasoning. */
+    /** Such a method is refused for a text task, because the student would be trained on the reasoning. */
     @Test
     void wholeTextsOfMethodsThatThinkAloudAreRefused() {
         QuestionAnswer text = new QuestionAnswer(AnswerFormat.TEXT);

@@ -35,7 +35,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
-/** Requests, retries and errors of a teacher behind OpenAI's API, with a server in this process. */
+/** Tests the requests to a teacher with OpenAI's API, their retries and their errors. The server is in this process. */
 class RemoteAnswererTest {
     private static final String KEY = "key-7";
 

@@ -110,7 +110,7 @@ class SamplingTest {
                 .distinct().count(), "no two completions share their random numbers");
     }
 
-    /** After a machine has stopped, the disk may contain the log up to any byte. */
+    /** If the machine loses power, the log on the disk may end after any byte. */
     @Test
     void aLogCutAtEachByteGivesTheSameFile() throws IOException {
         Plan plan = plan(2, 1);
@@ -137,8 +137,8 @@ class SamplingTest {
         Path whole = base.resolve("whole.jsonl");
         sample(plan, whole, null);
         List<String> lines = Files.readAllLines(whole);
-        // The log has the lines of three first steps, then the line of a second step, and then a damaged line that has
-        // a line end.
+        // The log has three lines of first steps, one line of a second step, and a damaged line that ends with a line
+        // break.
         String firstSteps = String.join("\n", lines.get(4), lines.get(0), lines.get(2), lines.get(1)) + "\n";
         Path target = base.resolve("other.jsonl");
         Files.writeString(base.resolve("other.jsonl.log"), firstSteps + lines.get(3).substring(0, 20) + "\0\0\0\n");

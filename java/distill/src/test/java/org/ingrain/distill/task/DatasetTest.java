@@ -106,8 +106,8 @@ class DatasetTest {
     }
 
     /**
-     * The words between quotation marks of any kind are counted. Without quotation marks, the number of words is the
-     * size of the task.
+     * The words in quotation marks of any kind are counted. If a question has no quotation marks, the number of words
+     * equals the task's setting {@code size}.
      */
     @Test
     void lettersOfWordsInOtherQuotes() throws IOException {
@@ -164,7 +164,7 @@ class DatasetTest {
         assertEquals(1, parted.dropped());
     }
 
-    /** Questions of several test files have ids with the names of their files. */
+    /** If there are several test files, the id of each question begins with the name of its file. */
     @Test
     void severalTestFiles() throws IOException {
         Path data = write("{\"question\": \"a\"}\n{\"question\": \"b\"}\n{\"question\": \"z\"}\n");
@@ -320,8 +320,8 @@ class DatasetTest {
     }
 
     /**
-     * The four questions have 3, 2, 2 and 1 variants. Every test size is the sum of some of these numbers, so no
-     * question needs to be divided.
+     * The four questions have 3, 2, 2 and 1 variants. Every test size is the sum of some of these numbers, so it can be
+     * met without separating the variants of a question.
      */
     @Test
     void variantsOfOneQuestionStayTogether() throws IOException {

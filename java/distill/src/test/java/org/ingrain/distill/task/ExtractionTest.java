@@ -256,7 +256,7 @@ class ExtractionTest {
         assertEquals(AnswerFormat.NUMBER.key(one), AnswerFormat.NUMBER.key(other));
     }
 
-    /** Without its exponent, such a number would need gigabytes. */
+    /** Written without an exponent, such a number could have gigabytes of digits. */
     @ParameterizedTest
     @ValueSource(strings = {"1e2147483647", "-1E-2147483647", "1e20001", "1/1e99999999", "1e99999999/3"})
     void aNumberWithVeryManyDigitsIsAText(String number) {
@@ -314,8 +314,8 @@ class ExtractionTest {
     }
 
     /**
-     * Java's toLowerCase copies the whole text at each capital I with a dot. A simple pattern would start a match at
-     * each character of a long sequence of punctuation.
+     * Two simple solutions would take quadratic time: Java's toLowerCase copies the whole text at each capital I with a
+     * dot, and a simple pattern starts a match at each character of a long sequence of punctuation.
      */
     @Test
     void longTextsTakeLinearTime() {

@@ -14,8 +14,8 @@ class MentionsTest {
     private static final Map<String, String> NAMES = Map.of("A", "B", "B", "C", "C", "D", "D", "I", "I", "A");
 
     /**
-     * In the expected line, A is replaced by B, B by C, C by D, D by I, and I by A. An empty expected value means that
-     * it is unclear whether a letter names an option.
+     * In the expected text, letters that name an option are replaced: A by B, B by C, C by D, D by I, and I by A. An
+     * empty expected text means that it is unclear whether a letter names an option.
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """
@@ -59,7 +59,8 @@ class MentionsTest {
     }
 
     /**
-     * An opinion after the instructions on the form of the answer is part of the question; the instructions are not.
+     * The user's opinion is part of the question, even if it follows the instructions on the form of the answer. The
+     * instructions are not part of the question.
      */
     @Test
     void opinionsBehindTheMannerOfAnsweringAreKept() {

@@ -132,8 +132,8 @@ class ParquetRowsTest {
     }
 
     /**
-     * The size of the second page before compression, in bytes 51 and 52, becomes 2^31 - 1 and moves the rest of the
-     * file by three bytes. Then the reader looks for the third page at the wrong place.
+     * Bytes 51 and 52 contain the uncompressed size of the second page. The new value 2^31 - 1 needs three more bytes,
+     * which moves the rest of the file. Then the reader looks for the third page at the wrong place.
      */
     @Test
     void aPageThatClaimsMoreBytesThanTheFileHasIsRefused() throws IOException {

@@ -44,7 +44,7 @@ class PackedItemsTest {
         assertEquals(List.of(), Pages.packs(new PackedItems<Item>(1000).end("x").toString()).get("x-index"));
     }
 
-    /** Adds items. If {@code room} is more than 100 000, their texts are random letters, which do not compress well. */
+    /** Adds items. If {@code room} is more than 100 000, each item has random letters, which do not compress well. */
     private static PackedItems<Item> fill(int items, int room) {
         PackedItems<Item> packs = new PackedItems<>(room);
         Random random = new Random(1);

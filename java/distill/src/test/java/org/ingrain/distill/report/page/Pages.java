@@ -32,7 +32,7 @@ public final class Pages {
         return packs;
     }
 
-    /** Returns the texts of an item of an index; null if the page does not contain these texts. */
+    /** Returns the texts of item {@code number} of a list; null if the page contains the item without its texts. */
     public static JsonNode texts(Map<String, List<JsonNode>> packs, String name, int number) {
         JsonNode item = packs.get(name + "-index").get(number);
         return item.has("piece") ? packs.get(name + "-" + item.path("piece").asInt()).stream()

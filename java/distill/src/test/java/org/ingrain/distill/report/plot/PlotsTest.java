@@ -18,7 +18,7 @@ class PlotsTest {
     private static final StudentFiles STUDENT = new StudentFiles(Role.DISTILLED, "distilled", "Distilled RaR", "",
             List.of(""));
 
-    /** An entry with eight planned votes; the drawn votes are all for yes. */
+    /** A ledger entry with eight planned votes. All drawn votes are for the answer yes. */
     private static Entry entry(int drawn) {
         List<Ballot.Answer> answers = Collections.nCopies(drawn, new Ballot.Answer("0", "yes", "yes", 1, Finish.STOP,
                 List.of(), null, null));

@@ -86,7 +86,7 @@ class GuardRailsTest {
                 arm(Role.UNFILTERED, "unfiltered", right(20)), arm(Role.DISTILLED, "distilled", right(35))));
     }
 
-    /** The run of a model that is too small: the teacher is worse, and the student says yes to everything. */
+    /** A run with a model that is too small: System 2 is worse than System 1, and the student always answers yes. */
     @Test
     void aConstantIsNotMistakenForAStudent() {
         List<String> silent = new ArrayList<>(Collections.nCopies(TEST - 4, null));
