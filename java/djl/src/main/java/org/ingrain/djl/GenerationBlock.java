@@ -30,8 +30,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The block of a loaded model. The inputs are {@link GenerationInput}s in PassthroughNDArrays. The block submits all
- * inputs of a call at once to the model's generator. All predictors of the model share the generator's batch. The
- * outputs of {@link #forward} are lists of {@link Completion}s; the outputs of {@link #forwardStream} are
+ * inputs of a call to the model's generator at once. The generator batches the requests of all predictors of the model.
+ * The outputs of {@link #forward} are lists of {@link Completion}s; the outputs of {@link #forwardStream} are
  * {@link Piece}s. Thread-safe.
  */
 final class GenerationBlock extends AbstractSymbolBlock implements StreamingBlock, AutoCloseable {
@@ -128,7 +128,7 @@ final class GenerationBlock extends AbstractSymbolBlock implements StreamingBloc
         }
     }
 
-    /** Returns the chat template. The first call reads it. */
+    /** Returns the chat template. The first call reads the template from the model folder. */
     private synchronized ChatTemplate template() {
         return engine.template();
     }

@@ -11,9 +11,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param text     text to continue, encoded without a chat template; null for a chat
  * @param messages messages of a chat, which the model's chat template renders; null for a text
- * @param params   sampling parameters; if null, those from the options of the model are used
+ * @param params   sampling parameters; if null, the sampling parameters in the options of the model are used
  * @param n        number of completions; the numbers of the samples are 0 to n - 1
- * @param adapter  the NAME of an adapter in an option {@code adapter.NAME} of the model; null for the base model
+ * @param adapter  NAME of an adapter that the option {@code adapter.NAME} of the model loaded; null: the base model
  */
 public record GenerationInput(String text, List<Message> messages, SamplingParams params, int n, String adapter) {
     public GenerationInput {

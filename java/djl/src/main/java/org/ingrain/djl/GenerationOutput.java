@@ -9,8 +9,8 @@ import org.ingrain.sample.Completion;
 
 /**
  * The samples of one input. {@code predict} returns an output whose samples are finished. {@code streamingPredict}
- * returns an output that can be iterated piece by piece while the model generates it; the pieces of several samples are
- * interleaved. An output can be iterated only once and used by only one thread at a time.
+ * returns an output that can be iterated piece by piece while the model generates. The pieces of several samples are
+ * interleaved. An output can be iterated only once, and only one thread may use it at a time.
  */
 public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
     private final Stream<Piece> stream;
@@ -57,8 +57,8 @@ public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
 
     /**
      * Waits for all samples and returns them in ascending order of their numbers. This call reads all remaining pieces,
-     * so the iterator does not return them. After {@link #close}, returns only the samples whose last pieces were read
-     * before the close.
+     * so the iterator does not return them. After {@link #close}, this call returns only the samples whose last piece
+     * had been read before.
      */
     public List<Completion> completions() {
         iterator().forEachRemaining(piece -> { });

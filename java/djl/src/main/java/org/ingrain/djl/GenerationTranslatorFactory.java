@@ -43,7 +43,7 @@ public final class GenerationTranslatorFactory implements TranslatorFactory {
     public <I, O> Translator<I, O> newInstance(Class<I> input, Class<O> output, Model model, Map<String, ?> arguments)
             throws TranslateException {
         if (!(model instanceof IngrainModel)) {
-            throw new TranslateException("engine: the model belongs to another one, expected "
+            throw new TranslateException("engine: the model belongs to another engine, expected "
                     + "optEngine(\"" + IngrainEngine.NAME + "\")");
         }
         if (input == GenerationInput.class && output == GenerationOutput.class) {

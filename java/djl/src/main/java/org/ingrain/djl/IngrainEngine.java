@@ -14,15 +14,15 @@ import org.ingrain.ffi.NativeLibraries;
 import org.ingrain.tensor.InputException;
 
 /**
- * The engine "Ingrain" of DJL. It generates text and has no NDArrays of its own. Its default device is the CPU, as in
- * {@link org.ingrain.engine.ModelOptions}, also on a machine with GPUs. Its rank number is so high that it never
- * becomes DJL's default engine. Programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
+ * The DJL engine "Ingrain". It generates text and has no NDArrays of its own. Its default device is the CPU even on a
+ * machine with GPUs, as in {@link org.ingrain.engine.ModelOptions}. DJL's default engine is the one with the lowest
+ * rank; this engine has a high rank, so programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
  */
 public final class IngrainEngine extends Engine {
     /** The name for {@code Criteria.optEngine}. */
     public static final String NAME = "Ingrain";
     /**
-     * Rank of this engine. DJL's default is the engine with the lowest rank number. DJL's engine RPC has the number 15.
+     * Rank of this engine. It is higher than the ranks of DJL's own engines; for example, DJL's RPC engine has rank 15.
      */
     static final int RANK = 100;
 
@@ -91,7 +91,7 @@ public final class IngrainEngine extends Engine {
         return new PassthroughNDManager(this, device);
     }
 
-    /** The device in the notation of {@link org.ingrain.engine.ModelOptions}, such as {@code cuda:0,1}. */
+    /** Returns a device name for {@link org.ingrain.engine.ModelOptions}, such as {@code cuda:0,1}. */
     static String name(Device device) {
         List<Device> devices = device.getDevices();
         if (device.equals(Device.cpu())) {

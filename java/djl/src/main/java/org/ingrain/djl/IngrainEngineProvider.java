@@ -5,7 +5,7 @@ import ai.djl.engine.EngineProvider;
 import org.ingrain.tokenizer.DjlSettings;
 
 /**
- * Makes the engine "Ingrain" known to DJL, which finds this class with ServiceLoader. The constructor disables DJL's
+ * Registers the engine "Ingrain" with DJL, which finds this class through ServiceLoader. The constructor disables DJL's
  * telemetry, unless OPT_OUT_TRACKING is already set. DJL calls the constructor before it sends telemetry.
  */
 public final class IngrainEngineProvider implements EngineProvider {

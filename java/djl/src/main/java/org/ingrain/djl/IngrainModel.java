@@ -95,8 +95,8 @@ final class IngrainModel extends BaseModel {
     }
 
     /**
-     * Does nothing, in place of DJL's finalizer, which does not notice that {@link #close} was called and would log a
-     * warning for every model.
+     * Overrides DJL's finalizer and does nothing. DJL's finalizer would log a warning for every model, because it does
+     * not detect that {@link #close} was called.
      */
     @Override
     @SuppressWarnings({"deprecation", "removal"})

@@ -10,7 +10,7 @@ import java.util.List;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.InputException;
 
-/** A predictor. The message of each exception is that of the cause, without the name of the cause's class. */
+/** A predictor whose exceptions have the message of their cause, without the name of the cause's class. */
 final class IngrainPredictor<I, O> extends Predictor<I, O> {
     IngrainPredictor(Model model, Translator<I, O> translator, Device device) {
         super(model, translator, device, false);

@@ -20,7 +20,7 @@ import org.ingrain.tensor.InputException;
  * The options of a model, which {@code Criteria.optOption} sets. An option has the name of a field of {@link
  * ModelOptions}, {@link ParallelConfig}, {@link GeneratorConfig} or {@link SamplingParams}. The options for the fields
  * of SamplingParams apply to inputs without sampling parameters. The value of the option {@code adapter.NAME} is the
- * folder of an adapter. DJL's {@code modelName} is accepted. Any other option is refused.
+ * folder of an adapter. DJL's option {@code modelName} is ignored. Any other option is refused.
  */
 final class LoadOptions {
     /** Prefix of the options for adapters. */
@@ -77,8 +77,8 @@ final class LoadOptions {
     private ModelOptions model(Path folder, Device device) {
         String name = text(DEVICE, device == null ? "cpu" : IngrainEngine.name(device));
         if (device != null && !name.equals(IngrainEngine.name(device))) {
-            throw InputException.field(DEVICE, "'" + name + "', but the device of the model is " + device
-                    + ", expected one of them");
+            throw InputException.field(DEVICE, "'" + name + "', but the model was created for " + device
+                    + ", expected the same device");
         }
         ModelOptions options = new ModelOptions(folder, name, integer("threads", 0), text("isa", "auto"),
                 text("dtype", "auto"), text("cacheDtype", "auto"), flag("deterministic", false),
@@ -88,7 +88,7 @@ final class LoadOptions {
                 : options;
     }
 
-    /** The settings of the generator. A setting for which there is no option has the engine's default. */
+    /** The settings of the generator. A setting that the options do not contain has the engine's default. */
     GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int sequences = integer("maxSequences", defaults.maxSequences());
@@ -112,7 +112,7 @@ final class LoadOptions {
         return adapters;
     }
 
-    /** The first device in DJL's notation. An emulated GPU counts as the CPU. */
+    /** The model's first device as DJL's type. For an emulated GPU, this is the CPU. */
     Device device() {
         return model.backend().equals("cuda") ? Device.gpu(model.devices().getFirst()) : Device.cpu();
     }

@@ -9,7 +9,7 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.ingrain.sample.Completion;
 
-/** A translator that also converts the pieces of a stream. */
+/** A translator that also supports streaming: it converts a stream of pieces to the output type. */
 final class StreamingGenerationTranslator<I, O> extends GenerationTranslator<I, O>
         implements StreamingTranslator<I, O> {
     private final Support support;

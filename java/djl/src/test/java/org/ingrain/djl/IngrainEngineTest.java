@@ -264,7 +264,7 @@ class IngrainEngineTest {
         }
     }
 
-    /** Adds a replacement for the weight of the model's last norm to an adapter's folder. */
+    /** Adds a saved module to an adapter's folder: a new weight for the model's last norm. */
     private static void addNorm(Path folder) throws IOException {
         Path config = folder.resolve("adapter_config.json");
         Files.writeString(config, Files.readString(config).replaceFirst("\"modules_to_save\" ?: ?null",

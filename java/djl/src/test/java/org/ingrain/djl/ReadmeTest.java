@@ -14,8 +14,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Compiles and runs the DJL program in README. It must send no telemetry, although no environment variable disables
- * telemetry.
+ * Compiles and runs the DJL program in README. The program must send no telemetry, even without an environment variable
+ * that disables telemetry.
  */
 class ReadmeTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));

@@ -8,7 +8,7 @@ import java.net.URLStreamHandler;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
-/** Runs a program in which every connection to a URL fails, then prints the URLs. For {@link ReadmeTest}. */
+/** Runs a program for {@link ReadmeTest}. Every HTTP connection fails. Prints the requested URLs at the end. */
 final class RecordsConnections {
     private RecordsConnections() {
     }

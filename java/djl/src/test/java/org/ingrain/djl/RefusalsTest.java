@@ -66,7 +66,7 @@ class RefusalsTest {
 
     @Test
     void devicesFoldersAndArguments() throws Exception {
-        assertEquals("device: 'cpu', but the device of the model is gpu(0), expected one of them",
+        assertEquals("device: 'cpu', but the model was created for gpu(0), expected the same device",
                 malformed(criteria(LAB).optDevice(Device.gpu()).optOption("device", "cpu")));
         assertEquals("device: npu(0), expected cpu() or gpu(N)",
                 malformed(criteria(LAB).optDevice(Device.of("npu", 0))));
@@ -84,7 +84,7 @@ class RefusalsTest {
                     Integer.class, model, Map.of()));
         }
         try (Model model = Model.newInstance("other", "RPC")) {
-            assertEquals("engine: the model belongs to another one, expected optEngine(\"Ingrain\")",
+            assertEquals("engine: the model belongs to another engine, expected optEngine(\"Ingrain\")",
                     assertThrows(TranslateException.class, () -> new GenerationTranslatorFactory().newInstance(
                             String.class, String.class, model, Map.of())).getMessage());
         }

@@ -13,8 +13,8 @@ import org.ingrain.tensor.Require;
  * The configuration of a LoRA adapter, as in PEFT's adapter_config.json.
  *
  * @param baseModelNameOrPath name or path of the base model; may be empty
- * @param r                   rank of the modules that no expression of {@code rankPattern} matches
- * @param loraAlpha           alpha of the modules that no expression of {@code alphaPattern} matches
+ * @param r                   rank of all modules that {@code rankPattern} does not match
+ * @param loraAlpha           alpha of all modules that {@code alphaPattern} does not match
  * @param loraDropout         dropout probability in training, in [0, 1)
  * @param targetModules       modules to adapt
  * @param excludeModules      modules that are not adapted even if {@code targetModules} matches them
@@ -33,13 +33,13 @@ public record AdapterConfig(String baseModelNameOrPath, int r, double loraAlpha,
         Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, List<Integer> layersToTransform,
         List<String> modulesToSave, boolean loraBias) {
     public AdapterConfig {
-        // The maps keep the order of their entries, because the first matching expression is used.
+        // The copies keep the order of the entries, because the first expression that matches is used.
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
         layersToTransform = List.copyOf(layersToTransform);
         modulesToSave = List.copyOf(modulesToSave);
         Require.that(r > 0 && rankPattern.values().stream().allMatch(rank -> rank > 0), "r", r,
-                "a positive number, in rank_pattern too");
+                "a positive number, and only positive numbers in rank_pattern");
         Require.that(loraAlpha > 0 && Double.isFinite(loraAlpha), "lora_alpha", loraAlpha, "a positive number");
         Require.that(loraDropout >= 0 && loraDropout < 1, "lora_dropout", loraDropout, "0 or more and less than 1");
     }

@@ -17,7 +17,7 @@ final class AdapterConfigReader {
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",
             "lora_dropout", "target_modules", "exclude_modules", "use_rslora", "rank_pattern", "alpha_pattern",
             "layers_to_transform", "modules_to_save", "lora_bias");
-    // Fields that only PEFT uses. These fields do not affect the results of a trained adapter.
+    // Fields that are ignored, because they do not affect the results of a trained adapter.
     private static final Set<String> NEUTRAL = Set.of("task_type", "inference_mode", "peft_version", "revision",
             "auto_mapping", "parent_library", "megatron_core", "qalora_group_size", "eva_config", "runtime_config");
     // Initialisations that do not modify the base model. Other initialisations, such as pissa, olora, corda and loftq,
@@ -55,7 +55,7 @@ final class AdapterConfigReader {
                 .orElseThrow(() -> new InputException("target_modules is missing"));
         List<Integer> layers = fields.has("layers_to_transform") ? fields.integers("layers_to_transform") : List.of();
         if (!layers.isEmpty() && targets instanceof TargetModules.Expression) {
-            throw new InputException("layers_to_transform is set together with target_modules '" + targets.json()
+            throw new InputException("layers_to_transform is set, but target_modules is '" + targets.json()
                     + "', expected a list of modules");
         }
         return new AdapterConfig(fields.text("base_model_name_or_path", ""), fields.integer("r"),

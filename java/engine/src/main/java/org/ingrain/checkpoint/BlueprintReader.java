@@ -17,15 +17,15 @@ import org.ingrain.tensor.Require;
 /**
  * Reads config.json in the format of transformers 4 (rope_theta, rope_scaling, torch_dtype) or transformers 5
  * (rope_parameters, dtype). An unsupported setting that would change the result causes an InputException that names the
- * setting. The five sizes of the weights (hidden_size, intermediate_size, num_hidden_layers, num_attention_heads,
- * vocab_size) are required. Any other absent field has the default of the architecture's config class in transformers
- * 5.18; {@code benchmarks/peers/config_defaults.py} prints these defaults.
+ * setting. Five fields are required, because they determine the sizes of the weights: hidden_size, intermediate_size,
+ * num_hidden_layers, num_attention_heads and vocab_size. If another field is missing, the default of the architecture's
+ * config class in transformers 5.18 is used; {@code benchmarks/peers/config_defaults.py} prints these defaults.
  */
 public final class BlueprintReader {
     private static final Map<String, DType> DTYPES = Map.of(
             "float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
     private static final String ORIGINAL = "original_max_position_embeddings";
-    /** transformers' default for a missing sliding_window. */
+    /** Default of transformers for a missing field sliding_window. */
     private static final int WINDOW = 4096;
     private static final int WINDOW_LAYERS = 28;
     private static final int QWEN3_HEAD_DIM = 128;
@@ -50,7 +50,7 @@ public final class BlueprintReader {
         private final String modelType;
         /** The default of max_position_embeddings. */
         private final int positions;
-        /** The default of num_key_value_heads; 0 if the default is the value of num_attention_heads. */
+        /** The default of num_key_value_heads; 0 means that num_attention_heads is the default. */
         private final int keyValueHeads;
 
         Architecture(String name, String modelType, int positions, int keyValueHeads) {
@@ -72,8 +72,8 @@ public final class BlueprintReader {
 
         AttentionConfig attention(JsonFields fields, int hiddenSize) {
             int heads = fields.integer("num_attention_heads");
-            // If the field is null, the value is num_attention_heads, even for an architecture whose default is a
-            // number.
+            // transformers uses num_attention_heads for num_key_value_heads = null, even if the architecture has a
+            // number as the default for a missing field.
             int otherwise = keyValueHeads == 0 || isNull(fields, "num_key_value_heads") ? heads : keyValueHeads;
             int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
                     : BlueprintReader.headDim(fields, hiddenSize, heads);
@@ -188,7 +188,7 @@ public final class BlueprintReader {
         if (heads < 1 || hiddenSize % heads != 0) {
             throw new InputException("num_attention_heads is " + heads + ", expected a divisor of hidden_size "
                     + hiddenSize
-                    + " where head_dim is not given");
+                    + ", because head_dim is not given");
         }
         return hiddenSize / heads;
     }

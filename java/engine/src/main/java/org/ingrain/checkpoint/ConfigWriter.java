@@ -51,8 +51,8 @@ public final class ConfigWriter {
     }
 
     /**
-     * Adds the name of an architecture that supports this configuration, and the fields that only this architecture
-     * has.
+     * Selects an architecture that supports this configuration. Adds the name of this architecture and the fields that
+     * only this architecture has.
      */
     private static void architecture(Map<String, Object> fields, Blueprint config) {
         AttentionConfig attention = config.attention();

@@ -25,8 +25,8 @@ public final class HostFloats {
     }
 
     /**
-     * Returns a tensor of a file. F32, BF16 and F16 are not copied; F64 is converted to F32. Throws an
-     * InputException for any other type.
+     * Returns a tensor of a file. Elements of type F32, BF16 or F16 are not copied. F64 elements are converted to F32.
+     * Throws an InputException for any other type.
      */
     static HostTensor tensor(Safetensors file, String name) {
         String where = file.file() + ": tensor '" + name + "'";

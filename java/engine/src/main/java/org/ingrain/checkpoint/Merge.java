@@ -20,11 +20,12 @@ import org.ingrain.tensor.HostTensor;
 import org.ingrain.tensor.InputException;
 
 /**
- * Merges an adapter into its base model. For each tensor, W + scaling·B·A is computed in F32 and rounded to the type of
- * W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores in full
- * (PEFT's modules_to_save) replace the base's modules. If embedding and output head are tied and the adapter makes them
- * differ, the result has a separate output head. A bias of lora_B is added to the bias of the base module. As in PEFT,
- * an adapter with a bias of lora_B cannot be merged if the base module has no bias.
+ * Merges an adapter into its base model. For each adapted weight W, W + scaling·B·A is computed in F32 and rounded to
+ * the type of W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores
+ * in full (PEFT's modules_to_save) replace the modules of the base model. If embedding and output head are tied in the
+ * base model and the adapter makes them differ, the result has a separate output head. A bias of lora_B, times the
+ * scaling, is added to the bias of the base module. As in PEFT, such an adapter cannot be merged if the base module has
+ * no bias.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";
@@ -34,7 +35,7 @@ public final class Merge {
     private final PeftAdapter adapter;
 
     public Merge(ModelFolder base, PeftAdapter adapter) {
-        base.requireFloats("to merge the adapter; merge it into the original, unquantized folder");
+        base.requireFloats("to merge the adapter, such as the folder that this folder was quantized from");
         this.base = base;
         this.adapter = adapter;
         ParameterTable parameters = base.config().parameters();
@@ -50,7 +51,7 @@ public final class Merge {
         adapter.savedModules().forEach((name, tensor) -> {
             if (!has(name)) {
                 throw new InputException(base.path() + ": has no tensor '" + name
-                        + "' for the adapter's module to take the place of");
+                        + "', which the adapter's modules_to_save replaces");
             }
             requireShape(old(name), tensor.shape());
         });
@@ -61,16 +62,16 @@ public final class Merge {
     }
 
     /**
-     * Tensor {@code name} of the result is computed from a tensor of the base model. Returns the name of that tensor.
-     * For a tied head this is the embedding.
+     * Returns the name of the base model's tensor from which tensor {@code name} of the result is computed. For a tied
+     * output head, this is the embedding.
      */
     private String old(String name) {
         return base.has(name) ? name : EMBEDDING;
     }
 
     /**
-     * Whether embedding and output head are tied in the base but differ in the result. They differ if the adapter
-     * adapts either of them, replaces only one of them, or replaces them by different tensors.
+     * Whether embedding and output head are tied in the base model but differ in the result. This is the case if the
+     * adapter adapts either tensor, replaces only one of the two, or replaces them by different tensors.
      */
     private boolean unties() {
         if (base.config().tieWordEmbeddings()
@@ -138,7 +139,7 @@ public final class Merge {
         }
     }
 
-    /** Computes the tensor with this name in the merged model. The result has the type of w, the tensor of the base. */
+    /** Computes tensor {@code name} of the merged model. It has the type of {@code w}, the base model's tensor. */
     private MemorySegment changed(MemorySegment data, String name, HostTensor w, LoraModule module) {
         HostTensor saved = adapter.savedModules().get(name);
         HostTensor source = saved == null ? w : saved;
@@ -159,7 +160,7 @@ public final class Merge {
         return data;
     }
 
-    /** Computes data = bias (N) + scaling·bias of B (N). */
+    /** Computes data (N) = bias (N) + scaling·b (N), where b is the bias of lora_B. */
     private static MemorySegment biased(MemorySegment data, HostTensor bias, DType dtype, LoraModule module) {
         float[] values = new float[module.bias().length];
         HostFloats.read(values, bias.data(), bias.dtype(), 0);
@@ -170,7 +171,7 @@ public final class Merge {
         return data;
     }
 
-    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C). For the embedding (V, D), B·A is transposed. */
+    /** Computes data = W (N, C) + scaling·B (N, R)·A (R, C). The embedding (V, D) uses the transpose of B·A. */
     private static MemorySegment merged(MemorySegment data, HostTensor w, DType dtype, LoraModule module) {
         boolean embedding = module.projection() == Projection.EMBED_TOKENS;
         float[] left = embedding ? LoraModule.transposed(module.a(), module.rank()) : module.b();

@@ -96,7 +96,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         return Optional.of(path.resolve(name)).filter(Files::isRegularFile);
     }
 
-    /** The names of all floating-point tensors. The model does not use other tensors. */
+    /** The names of all floating-point tensors. A model with float weights does not use other tensors. */
     public Set<String> names() {
         return Collections.unmodifiableSet(floats);
     }
@@ -126,7 +126,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
     /**
      * Throws an InputException if the layers' matrices are quantized.
      *
-     * @param purpose what needs float weights, such as {@code "to train all weights"}
+     * @param purpose purpose that requires float weights, such as {@code "to train all weights"}
      */
     public void requireFloats(String purpose) {
         quantization.ifPresent(found -> {

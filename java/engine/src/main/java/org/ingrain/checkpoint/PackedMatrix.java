@@ -14,27 +14,27 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Weight;
 
 /**
- * A linear layer (N, C) of a GPTQ or AWQ folder. Its tensors are stored input features first, and 32-bit words hold 8
- * or 4 integers:
+ * A linear layer (N, C) of a GPTQ or AWQ folder. The first dimension of its tensors is that of the C inputs. A 32-bit
+ * word contains 8 integers of 4 bits or 4 integers of 8 bits:
  * <pre>
  * scales  (C / group, N) F16
- * qzeros  (C / group, N / 8) I32     zero points; a word has those of 8 consecutive outputs (8 bits: of 4)
+ * qzeros  (C / group, N / 8) I32     a word has the zero points of 8 consecutive outputs (8 bits: of 4 outputs)
  * qweight GPTQ (C / 8, N) I32        a word has 8 consecutive inputs of one output, the first in the lowest bits
  *         AWQ  (C, N / 8) I32        a word has 8 consecutive outputs of one input
  * g_idx   GPTQ (C) I32, may be missing: the group of each input; only ascending groups are supported
  * </pre>
- * In a word of outputs, AWQ stores them in the order 0, 2, 4, 6, 1, 3, 5, 7, GPTQ in ascending order. An element is
- * (integer - zero point)·scale; GPTQ's first format stores zero point - 1. Layouts: AutoGPTQ (qlinear_cuda_old.py),
- * AutoAWQ (packing_utils.py).
+ * If a word contains several outputs, AWQ stores these in the order 0, 2, 4, 6, 1, 3, 5, 7, and GPTQ in ascending
+ * order. An element is (integer - zero point)·scale. GPTQ's format gptq stores zero point - 1; gptq_v2 stores the zero
+ * point. References for the layouts: AutoGPTQ (qlinear_cuda_old.py), AutoAWQ (packing_utils.py).
  */
 final class PackedMatrix implements QuantizedMatrix {
-    /** The bit position, in units of 4 bits, of each output in a word of AWQ. */
+    /** The position of each output in a word of AWQ, in units of 4 bits. */
     private static final int[] AWQ_POSITION = {0, 4, 1, 5, 2, 6, 3, 7};
     private static final int[] ASCENDING = {0, 1, 2, 3, 4, 5, 6, 7};
     private static final int WORD = 8;
     /** Converts four unsigned bytes with the zero point 128 to signed bytes. */
     private static final int SIGNS = 0x80808080;
-    /** Outputs that are converted together, so that a line of the stored words is read once. */
+    /** Number of outputs that are converted together. For GPTQ, their words fill a cache line, which is read once. */
     private static final int BLOCK = 16;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(
@@ -135,7 +135,7 @@ final class PackedMatrix implements QuantizedMatrix {
         });
     }
 
-    /** Copies the words of GPTQ, which have the order of a row: only the position of a word changes. */
+    /** Copies the words of GPTQ. Each has consecutive elements of a row, so only the order of the words changes. */
     private void copy(QuantizedRows target, long row, long column, long begin, long end) {
         MemorySegment values = target.values();
         long words = target.columns() * bits / Integer.SIZE;

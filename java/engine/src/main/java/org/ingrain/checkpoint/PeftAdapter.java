@@ -102,7 +102,7 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return new Adapter(modules, changed);
     }
 
-    /** Matches expressions of the configuration. If one needs too many steps, the error names the file. */
+    /** Runs {@code match}, which uses regular expressions of the configuration. Its errors name the file. */
     private static <T> T matching(Safetensors tensors, Supplier<T> match) {
         try {
             return match.get();
@@ -159,8 +159,8 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
     }
 
     /**
-     * The stored base layer weights of the adapted embedding and output head. If embedding and head are tied and only
-     * one of the two weights is stored, the result has this weight under both names.
+     * The weights of base layers that PEFT stores if the embedding or the output head is adapted. If embedding and head
+     * are tied and only one of the two weights is stored, the result has this weight under both names.
      */
     private static Map<String, HostTensor> baseLayers(Safetensors tensors, Blueprint model, TreeSet<String> unread) {
         Map<String, HostTensor> saved = new LinkedHashMap<>();

@@ -96,7 +96,7 @@ public final class Safetensors implements AutoCloseable {
         return file;
     }
 
-    /** The names of the tensors, in the order of the tensors' positions in the file. */
+    /** The names of the tensors, in the order in which the tensors are stored in the file. */
     public Set<String> names() {
         return Collections.unmodifiableSet(header.tensors().keySet());
     }
@@ -125,8 +125,8 @@ public final class Safetensors implements AutoCloseable {
 
     /**
      * Reads bytes of a tensor, from {@code offset} on, until {@code target} is full. {@code target} is native memory.
-     * The bytes are read from the file and not copied from the mapping, because the pages of a mapping count as memory
-     * of the process.
+     * This method reads the file instead of copying from the mapping, because the accessed pages of a mapping count as
+     * memory of the process.
      *
      * @throws InputException if the bytes cannot be read
      */
@@ -151,7 +151,7 @@ public final class Safetensors implements AutoCloseable {
      * Runs work that reads the bytes of files.
      *
      * @throws InputException if a file was truncated while {@code work} was running, or if bytes of a file cannot be
-     *         read; the message names the file. {@code work} may have read zeros in place of these bytes
+     *         read; the message names the file. In this case, {@code work} may have read zeros instead of these bytes
      */
     static <R> R reading(Collection<Safetensors> files, Supplier<R> work) {
         try {

@@ -5,16 +5,16 @@ import java.util.function.Function;
 import org.ingrain.sample.GeneratorConfig;
 
 /**
- * The sizes of a generator for which no settings are given. The more samples are computed at once, the less time a
- * token takes, in particular with a small model, but the more memory the cache and the workspace need. The number of
- * samples is the largest of {@link #SEQUENCES} with which the generator takes at most a quarter of the memory that the
- * weights leave. The smallest number is used even if it takes more. Sizes change no result on the CPU.
+ * The default sizes of a generator. More samples per batch reduce the time per token, in particular with a small model,
+ * but need more memory for the cache and the workspace. The number of samples is the largest number in
+ * {@link #SEQUENCES} for which the generator needs at most a quarter of the memory that is free after the weights are
+ * loaded. If there is no such number, the smallest number is used. On the CPU, these sizes do not change results.
  */
 final class DefaultSizes {
     private static final int CONTEXT = 4096;
-    /** Numbers of samples at once, in descending order. */
+    /** Possible numbers of samples per batch, in descending order. */
     private static final List<Integer> SEQUENCES = List.of(128, 64, 32);
-    /** Tokens of the cache for each of more than 32 samples, unless the context is shorter. */
+    /** With more than 32 samples, the cache has this number of tokens per sample, unless the context is shorter. */
     private static final int TOKENS = 512;
     private static final int SHARE = 4;
     private static final int CPU_BATCH = 512;
@@ -37,7 +37,7 @@ final class DefaultSizes {
         return GeneratorConfig.of(contextLength, SEQUENCES.getLast(), batchTokens);
     }
 
-    /** @param plans the memory plans of all devices with a generator of the given sizes */
+    /** @param plans returns the memory plans of all devices for a generator of the given sizes */
     GeneratorConfig choose(Function<GeneratorConfig, List<MemoryPlan>> plans) {
         for (int sequences : SEQUENCES) {
             GeneratorConfig sizes = sizes(sequences);

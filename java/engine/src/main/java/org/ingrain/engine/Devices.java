@@ -60,7 +60,7 @@ record Devices(Backend backend, ModelOptions options) {
         return IntStream.range(first, first + placement.tensorParallelSize()).boxed().toList();
     }
 
-    /** Two devices of these ranks that have no peer access to each other, as text. */
+    /** The names of two devices of these ranks without peer access to each other; empty if there are none. */
     private Optional<String> apart(List<Integer> ranks) {
         if (options.backend().equals("cpu")) {
             return Optional.empty();
@@ -93,8 +93,8 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Turns off lazy loading of kernels if several ranks use one GPU, because loading a kernel waits for all work on
-     * the device, including the work of other ranks. Must be called before the first context is opened.
+     * Disables lazy loading of kernels if several ranks use one GPU. Lazy loading waits for all work on the device,
+     * including the work of other ranks. Must be called before the first context is opened.
      */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {

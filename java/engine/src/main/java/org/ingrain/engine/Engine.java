@@ -48,7 +48,7 @@ import org.ingrain.workbench.Workbench;
  * before the engine. Not thread-safe.
  */
 public final class Engine implements AutoCloseable {
-    /** The parts of a memory plan that a generator needs, without adapters. */
+    /** The names of the parts of a memory plan that a generator without adapters needs. */
     static final List<String> GENERATOR = List.of("cache", "workspace");
     private static final long RANDOM_SEED = 1;
 
@@ -76,7 +76,7 @@ public final class Engine implements AutoCloseable {
         default void placed(String line) {
         }
 
-        /** Reports, before the weights are loaded, the memory plan of the device with the least memory left. */
+        /** Called before the weights are loaded. {@code plan} is for the device with the least memory left. */
         default void planned(MemoryPlan plan) {
         }
 
@@ -100,7 +100,7 @@ public final class Engine implements AutoCloseable {
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
          * engine is closed, if there was at least one fallback.
          *
-         * @param calls number of calls for each key; a key states op and sizes
+         * @param calls number of calls for each key; a key names an op and its sizes
          */
         default void fellBack(SortedMap<String, Long> calls) {
         }
@@ -176,15 +176,15 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Returns the modules of an adapter that is to be trained further. Throws an InputException if the adapter replaces
-     * parameters of the model.
+     * Returns the modules of an adapter from which a training starts. Throws an InputException if the adapter also
+     * replaces parameters of the model.
      */
     public List<LoraModule> trainableAdapter(Path adapter) {
         Adapter read = adapter(adapter);
         if (!read.saved().isEmpty()) {
             throw new InputException(adapter + ": modules_to_save replaces " + read.saved().size()
                     + " parameters, such as " + new TreeSet<>(read.saved().keySet()).first()
-                    + ", expected LoRA modules alone to train further; merge it and train the result");
+                    + ", expected only LoRA modules; merge the adapter and train the result");
         }
         return read.modules();
     }
@@ -248,9 +248,9 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes: 128 samples at once, or 64 or 32 if cache and workspace would take more than a quarter of the
-     * memory beside the weights; 512 tokens per step on a CPU, 2048 on a GPU; a context as long as the model's, but of
-     * at most 4096 tokens.
+     * The default sizes: 128 samples per batch, or 64 or 32 if cache and workspace would need more than a quarter of the
+     * memory that the weights leave; 512 tokens per step on a CPU and 2048 on a GPU; the model's context length, but at
+     * most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         return sizes().choose(config -> plan(config, 0, 0));
@@ -289,8 +289,8 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Throws an InputException if the model is sharded, if its weights are quantized or if they are in a cache. All
-     * weights cannot be trained then.
+     * Throws an InputException if the engine cannot train all weights, because the model is sharded, its weights are
+     * quantized, or its weights are in a cache.
      */
     public void requireFullTraining() {
         options.weights().requireNoCache();
@@ -484,7 +484,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Closes all resources in reverse order. Failures to close are added to {@code failed} as suppressed exceptions.
+     * Closes all resources in reverse order. Adds their exceptions to {@code failed} as suppressed exceptions.
      */
     private static void closeAll(List<AutoCloseable> opened, RuntimeException failed) {
         for (AutoCloseable resource : opened.reversed()) {

@@ -29,12 +29,12 @@ public record MemoryPlan(String device, int ranks, long free, List<Part> parts) 
         parts = List.copyOf(parts);
     }
 
-    /** A copy of this plan with an additional part. The bytes of {@code part} are those of one rank. */
+    /** A copy of this plan with an additional part for every rank. {@code part} has the bytes of one rank. */
     public MemoryPlan with(Part part) {
         return with(part, ranks);
     }
 
-    /** A copy of this plan with an additional part. {@code takers} is the number of ranks that need the part. */
+    /** A copy of this plan with an additional part for {@code takers} ranks. {@code part} has the bytes of one rank. */
     MemoryPlan with(Part part, int takers) {
         return new MemoryPlan(device, ranks, free, Stream.concat(parts.stream(),
                 Stream.of(new Part(part.name, takers > 0 && part.bytes > Long.MAX_VALUE / takers

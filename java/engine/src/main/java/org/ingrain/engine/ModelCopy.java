@@ -13,8 +13,8 @@ import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * One copy of a model. Each rank of the copy has a context and a shard of the weights. Each rank has its own thread,
- * unless the only rank runs on the calling thread.
+ * One copy of a model. Each rank of the copy has a context and a shard of the weights. Each rank has its own thread; an
+ * only rank can also run on the calling thread.
  */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
@@ -78,8 +78,8 @@ final class ModelCopy implements AutoCloseable {
     }
 
     /**
-     * Whether the ranks can read the weights of another copy in place. This is possible if both copies are on the CPU,
-     * because on the CPU an op is complete when its call returns.
+     * Whether the ranks can read the weights of another copy without copying them. This is possible if both copies are
+     * on the CPU, because on the CPU an op is complete when its call returns.
      */
     boolean canShare(ModelCopy other) {
         return !contexts[0].device().asynchronous()

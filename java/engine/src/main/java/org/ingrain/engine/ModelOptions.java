@@ -28,7 +28,7 @@ import org.ingrain.workbench.KernelFile;
  * @param isa           CPU instruction set: auto, avx2, avx512, avx512_bf16 or amx
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16, fp8, int8
  *                      or int4
- * @param cacheDtype    dtype of keys and values: auto (as the weights; bf16 for fp8 weights), f32, bf16 or fp8
+ * @param cacheDtype    dtype of the KV cache: auto (as the weights, but bf16 for fp8 weights), f32, bf16 or fp8
  * @param deterministic whether a row's results are independent of the other rows in the batch; this is slower on a GPU;
  *                      on the CPU the results are always independent
  * @param kernels       kernels that replace ops of the backend
@@ -148,9 +148,9 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
     }
 
     /**
-     * Returns the device number of each rank of all copies. If {@code device} lists device numbers, returns the list.
-     * Otherwise returns the numbers 0, 1, ... of as many devices as {@link #parallel} requires. On the CPU all numbers
-     * are 0.
+     * Returns the device number of every rank of every copy. If {@code device} lists device numbers, returns this list.
+     * Otherwise returns the numbers 0, 1, ... for the number of ranks that {@link #parallel} requires. On the CPU all
+     * numbers are 0.
      */
     public List<Integer> devices() {
         if (device.contains(":")) {
@@ -176,7 +176,7 @@ public record ModelOptions(Path model, String device, int threads, String isa, S
                 parse(CACHE_DTYPES, "cacheDtype", cacheDtype));
     }
 
-    /** The dtype with this name, which must be one of {@code names}; null for auto. */
+    /** Returns the dtype with the name {@code value}, which must be one of {@code names}; null for auto. */
     private static DType parse(List<String> names, String field, String value) {
         String name = value.toLowerCase(Locale.ROOT);
         Require.that(names.contains(name), field, "'" + value + "'", "one of " + String.join(", ", names));

@@ -11,8 +11,8 @@ import org.ingrain.ffi.Backend;
 
 /**
  * Peer access between the devices of a backend. A device with peer access to another device can access the memory of
- * that device directly, over NVLink or PCIe. Without peer access, only NCCL can compute the collectives of ranks on
- * these devices.
+ * that device directly, over NVLink or PCIe. If two devices have no peer access to each other, only NCCL can compute
+ * collectives between their ranks.
  *
  * @param backend name of the backend, such as {@code cuda}
  * @param direct  whether the first device can access the memory of the second; true if both are the same device

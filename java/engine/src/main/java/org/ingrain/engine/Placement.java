@@ -15,11 +15,11 @@ import org.ingrain.tensor.InputException;
  */
 public record Placement(int tensorParallelSize, int dataParallelSize, String reason) {
     /**
-     * Chooses the sizes. Sizes other than 0 in the options are used unchanged. If both are 0, a copy has the smallest
-     * number of ranks for which it fits into memory. If one size is 0, it is computed from the other size and the
-     * number of devices.
+     * Chooses the sizes. Sizes other than 0 in the options are used unchanged. If both sizes are 0, each copy has the
+     * smallest number of ranks with which it fits into memory. If one size is 0, it is computed from the other size and
+     * the number of devices.
      *
-     * @param group columns per scale of the layers' matrices; 0 if they have no scales of columns
+     * @param group columns per quantization scale of the layers' matrices; 0 if no scale belongs to a group of columns
      * @param fits  whether a copy with this many ranks fits into memory; called only if both sizes are 0
      * @throws InputException if the sizes do not match the number of devices or the shape of the model
      */

@@ -25,10 +25,10 @@ import org.ingrain.sample.Ticket;
 import org.ingrain.tensor.InputException;
 
 /**
- * A generator that any number of threads can use at the same time. All requests share one batch. The generator runs on
- * a thread of its own, which also calls the listeners. A listener must not block and must not throw an exception.
+ * A generator that any number of threads can use at the same time. It computes the requests of all threads in one
+ * batch, on a thread of its own. This thread also calls the listeners, which must not block or throw an exception.
  * <pre>
- *   any thread     submit, loadAdapter ──► work
+ *   any thread     submit, loadAdapter ──► work (a queue)
  *   own thread                             └─► take all work, step, take all work, step, ... ──► listeners
  * </pre>
  */

@@ -173,7 +173,7 @@ class PeftAdapterTest {
         "target_modules is [gate], which names no module of the model that can be adapted"
         + "|[\"v_proj\",\"q_proj\"]|[\"gate\"]",
         "rank_pattern: (, expected a regular expression: Unclosed group|\"rank_pattern\":{}|\"rank_pattern\":{\"(\":2}",
-        "layers_to_transform is set together with "
+        "layers_to_transform is set, but "
         + "target_modules|[\"v_proj\",\"q_proj\"]|\"all-linear\",\"layers_to_transform\":[1]",
     })
     void refusesByName(String complaint, String found, String replacement) throws IOException {

@@ -207,7 +207,7 @@ class QuantizedFolderTest {
         try (ModelFolder base = ModelFolder.open(temp)) {
             String message = assertThrows(InputException.class, () -> new Merge(base, null)).getMessage();
             assertTrue(message.endsWith("the weights are quantized (gptq), expected a folder with float weights to "
-                    + "merge the adapter; merge it into the original, unquantized folder"), message);
+                    + "merge the adapter, such as the folder that this folder was quantized from"), message);
         }
     }
 
