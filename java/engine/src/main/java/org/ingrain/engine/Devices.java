@@ -93,8 +93,8 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Disables lazy loading of kernels if several ranks use one GPU. Lazy loading waits for all work on the device,
-     * including the work of other ranks. Must be called before the first context is opened.
+     * Disables lazy loading of kernels if several ranks use one GPU. Lazy loading would wait for all work on the
+     * device, including kernels of other ranks that wait for this rank. Must be called before a context is opened.
      */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {

@@ -71,7 +71,7 @@ public final class SharedGenerator implements AutoCloseable {
         /** Null until the request is passed to the generator. */
         private Ticket ticket;
         private boolean cancelled;
-        /** Whether each sample is finished. Only the generator's thread uses this field and the next field. */
+        /** Whether each sample is finished. Only the generator's thread uses {@code finished} and {@code left}. */
         private final boolean[] finished;
         private int left;
 
@@ -165,7 +165,7 @@ public final class SharedGenerator implements AutoCloseable {
      *
      * @throws InputException        if {@link Generator#check} refuses the request
      * @throws IllegalStateException if the generator is closed
-     * @throws RuntimeException      the {@link #failure} of the generator
+     * @throws RuntimeException      if the generator has failed; see {@link #failure}
      */
     public Job submit(Request request, GenerationListener listener) {
         generator.check(request);

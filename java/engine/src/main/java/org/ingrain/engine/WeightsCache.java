@@ -22,17 +22,17 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
 /**
- * The packed weights of a model on a CPU, one file for each rank. Loading with a cache packs the weights into a file
- * that is mapped; the next load only maps this file.
+ * The packed weights of a model on a CPU, one file for each rank. The first load packs the weights into a mapped file.
+ * Later loads only map this file.
  *
  * <pre>
- *   header   JSON of everything on which the content depends, padded to whole pages
- *   content  the memory of the weights, as {@link Allocator.Block} places it
+ *   header   JSON with all values on which the content depends, padded to whole pages
+ *   content  the packed weights, in the layout of {@link Allocator.Block}
  * </pre>
  *
- * <p>A file with another header or another size is replaced: the model's files, the dtype, the instruction set, the
- * native library (whose packed layout it is) or the number of ranks have changed. The content has no checksum, because
- * reading it would take as long as packing: as for a safetensors file, changed bytes are not noticed.
+ * <p>A file with another header or another size is replaced. The header contains the model's files, the dtype, the
+ * instruction set, the native library (which determines the packed layout) and the number of ranks. The content has no
+ * checksum, because a check would take as long as packing. So changed bytes are not detected, as in safetensors files.
  */
 final class WeightsCache implements AutoCloseable {
     private static final int FORMAT = 1;
@@ -48,8 +48,8 @@ final class WeightsCache implements AutoCloseable {
     /**
      * The weights of one rank.
      *
-     * @param place creates weights with undefined content in the memory of an allocator
-     * @param load  loads the weights into the memory of an allocator
+     * @param place creates weights with undefined content; an allocator provides their memory
+     * @param load  creates weights and loads their content; an allocator provides their memory
      */
     Weights weights(Context context, Function<Allocator, Weights> place, Function<Allocator, Weights> load) {
         if (options.weights().cache().isEmpty()) {
@@ -73,13 +73,13 @@ final class WeightsCache implements AutoCloseable {
                         content -> load.apply(new Allocator.Block(context, content)));
     }
 
-    /** Removes the mappings. All contexts that read the weights must have been closed. */
+    /** Unmaps the files. All contexts that read the weights must already be closed. */
     @Override
     public void close() {
         arena.close();
     }
 
-    /** One name for each model, dtype, instruction set and rank, so that a stale file is replaced. */
+    /** A name that depends only on the model's path, dtype, instruction set and rank, so a stale file is replaced. */
     private static String name(Path model, SortedMap<String, String> values, Rank rank) {
         byte[] path = model.toAbsolutePath().normalize().toString().getBytes(StandardCharsets.UTF_8);
         String hash = HexFormat.of().formatHex(Digest.sha256().digest(path)).substring(0, 8);
@@ -87,7 +87,7 @@ final class WeightsCache implements AutoCloseable {
                 + values.get("isa") + "-" + (rank.index() + 1) + "of" + rank.count() + ".weights";
     }
 
-    /** Size, time of modification and hash of the files that define the weights. Of large files, parts are hashed. */
+    /** Size, modification time and hash of each file that defines the weights. A large file is hashed only in parts. */
     private static SortedMap<String, String> files(Path model) {
         SortedMap<String, String> files = new TreeMap<>();
         try {

@@ -14,7 +14,7 @@ import org.ingrain.tensor.InputException;
  *               them instead of loading the model's files
  */
 public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
-    /** The weights of the model's files. */
+    /** The weights are loaded from the model's files, without a cache. */
     public static final WeightsOptions LOADED = new WeightsOptions(false, 0, Optional.empty());
 
     public WeightsOptions {
@@ -22,7 +22,7 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
             throw InputException.field("layers", layers + ", expected 1 or more, with random weights");
         }
         if (random && cache.isPresent()) {
-            throw InputException.field("weightsCache", "given with random weights, expected those of a model");
+            throw InputException.field("weightsCache", "given with random weights, expected the weights of a model");
         }
     }
 
@@ -36,15 +36,15 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
         return new WeightsOptions(true, count, cache);
     }
 
-    /** The weights of the model's files, kept in this folder after packing. */
+    /** The weights are loaded from the model's files, and the packed weights are kept in this folder. */
     public static WeightsOptions cached(Path folder) {
         return new WeightsOptions(false, 0, Optional.of(folder));
     }
 
-    /** Throws an InputException if the weights are kept in a cache, because training changes them. */
+    /** Throws an InputException if the weights are in a cache, because training all weights changes them. */
     public void requireNoCache() {
         if (cache.isPresent()) {
-            throw InputException.field("weightsCache", "given for a training of all weights, which changes them");
+            throw InputException.field("weightsCache", "given, but training all weights changes them, expected no cache");
         }
     }
 }

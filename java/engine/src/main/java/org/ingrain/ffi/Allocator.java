@@ -10,12 +10,12 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * A source of device memory. A constructor that allocates memory has an allocator as a parameter, so that the same code
- * can either create the object or compute how much memory the object needs. A {@link Context} allocates, a {@link
+ * A source of device memory. A constructor that allocates memory takes an allocator as a parameter. The same code can
+ * then create the object or compute how much memory the object needs. A {@link Context} allocates, a {@link
  * Counter} only sums the sizes, and a {@link Scope} frees all of its allocations together.
  */
 public interface Allocator {
-    /** The context whose device has the memory. */
+    /** The context on whose device the memory is allocated. */
     Context context();
 
     /** Allocates a tensor. The tensor's content is undefined. */
@@ -41,7 +41,7 @@ public interface Allocator {
         return new Weight(context().arena(), format, data, scales, rows, columns, chunk);
     }
 
-    /** Allocates a weight of a type without groups. */
+    /** Allocates a weight of a dtype that has no groups of columns with a common scale. */
     default Weight weight(DType dtype, Weight.Layout layout, long rows, long columns, long chunk) {
         return weight(Weight.Format.of(dtype, layout), rows, columns, chunk);
     }
@@ -188,8 +188,8 @@ public interface Allocator {
     }
 
     /**
-     * Places allocations one after the other in a block of host memory. Equal calls in equal order have equal places,
-     * so that the block can be a file. Only for a device that computes in host memory.
+     * Places allocations one after the other in a block of host memory. The same sequence of calls always gives the
+     * same offsets, so the block can be a mapped file. Only for a device that computes in host memory.
      */
     final class Block implements Allocator {
         private static final long ALIGNMENT = 64;

@@ -19,8 +19,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A shared library that exports the operations of {@code ingrain.h}. Several backends can be open at the same time.
- * Other libraries can replace some ops of a backend ({@link Overlay}). If a symbol is missing or has another signature,
- * binding it throws an InputException. Symbols are bound before they are called.
+ * Other libraries can replace some ops of a backend ({@link Overlay}). Symbols are bound before they are called.
+ * Binding throws an InputException if a symbol is missing or has another signature.
  */
 public final class Backend implements AutoCloseable {
     private static final int ABI_VERSION = 1;
@@ -37,9 +37,9 @@ public final class Backend implements AutoCloseable {
         }
 
         /**
-         * Returns a copy that does not find the symbols of {@code other}. A lookup in a library also searches the
-         * libraries to which the library is linked. Since an overlay is linked to its backend, a lookup in the overlay
-         * would find all ops of the backend.
+         * Returns a copy that does not find the symbols of {@code other}. An overlay needs this, because a lookup in a
+         * library also searches the libraries to which it is linked. An overlay is linked to its backend, so a lookup
+         * in the overlay would find all ops of the backend.
          */
         Exports without(Exports other) {
             return new Exports(source, name -> symbols.find(name)
@@ -170,7 +170,7 @@ public final class Backend implements AutoCloseable {
         return files;
     }
 
-    /** The address of a runtime function, which has no signature tag. */
+    /** The address of a function that is not an op. Such functions have no signature tag. */
     MemorySegment runtime(String name) {
         return own.find(name);
     }
@@ -178,7 +178,7 @@ public final class Backend implements AutoCloseable {
     /**
      * The address of an op.
      *
-     * @throws InputException if the op or its signature tag is missing, or the tag is not {@code letters}
+     * @throws InputException if the op or its signature tag is missing, or if the tag differs from {@code letters}
      */
     MemorySegment op(String name, String letters) {
         return overlaid.getOrDefault(name, own).op(name, letters);

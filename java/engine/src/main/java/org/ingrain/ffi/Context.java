@@ -93,7 +93,7 @@ public final class Context extends Memory implements AutoCloseable {
         return cell.get(ValueLayout.JAVA_LONG, 8);
     }
 
-    /** {@inheritDoc} The call waits for the stream first. */
+    /** {@inheritDoc} Before that, the call waits for all work in the stream. */
     @Override
     public void reserveWorkspace(long bytes) {
         runtime.workspaceReserve(handle, bytes);
@@ -135,8 +135,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * Runs {@code body}. Returns one line for each kernel launch of {@code body} on this context, and for each matrix
-     * product that a library computed; on the CPU, one line for each op.
+     * Runs {@code body}, which uses this context. On a GPU, returns one line for each kernel launch and for each matrix
+     * product that a library computed. On the CPU, returns one line for each op.
      */
     public List<String> trace(Runnable body) {
         runtime.trace(handle, 1);
@@ -184,8 +184,7 @@ public final class Context extends Memory implements AutoCloseable {
 
     /**
      * Ends the capture. Returns the ops recorded since {@link #beginGraph}. Returns null on a device without graphs
-     * (the CPU). On such a device the ops have already run, and the caller must call the ops for each further
-     * execution.
+     * (the CPU). On such a device, the ops have already run. To run them again, the caller must call them again.
      */
     public Graph endGraph() {
         runtime.graphEnd(handle, cell.address());

@@ -16,9 +16,9 @@ import org.ingrain.tensor.InputException;
  * toolkit and the wheels, and loads the library; the backend then uses the loaded library.
  */
 public enum CudaLibrary {
-    /** The library of matrix products. If this library is not found, the first matrix product that needs it fails. */
+    /** The library for matrix products. If it is not found, the first matrix product that needs it fails. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
-    /** The library of collectives for long messages, and for devices that cannot access each other's memory. */
+    /** The library for collectives of long messages, and of devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");
 
     private static final String WHEELS = "nvidia/*/lib";

@@ -1,6 +1,6 @@
 package org.ingrain.ffi;
 
-/** Captured ops, which can be launched repeatedly, always with the addresses and sizes at the time of the capture. */
+/** Captured ops that can be launched repeatedly. Each launch uses the addresses and sizes of the capture. */
 public final class Graph implements Context.Owned {
     private final Context context;
     private final long handle;

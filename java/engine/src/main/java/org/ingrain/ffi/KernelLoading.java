@@ -21,9 +21,9 @@ public final class KernelLoading {
     }
 
     /**
-     * Makes the driver load all kernels of a library when the driver loads the library (CUDA_MODULE_LOADING=EAGER; CUDA
-     * programming guide, "lazy loading"). Must be called before the process creates its first context, because the
-     * driver reads the setting at that time.
+     * Makes the driver load all kernels of a library together with the library, by setting CUDA_MODULE_LOADING=EAGER
+     * (CUDA programming guide, "lazy loading"). Must be called before the process creates its first context, because
+     * the driver reads the setting at that time.
      */
     public static void eagerly() {
         try (Arena local = Arena.ofConfined()) {

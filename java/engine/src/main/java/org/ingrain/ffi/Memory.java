@@ -61,7 +61,7 @@ public abstract sealed class Memory implements Allocator permits Context {
 
     /**
      * Registers an allocation with the communicator that this context joined last. The collectives of this communicator
-     * then use the allocation in place. The call is itself a collective, which every rank must make.
+     * then read and write the allocation without copying it. The call is itself a collective: every rank must make it.
      */
     public void share(Tensor tensor) {
         if (!allocations.containsKey(tensor.address())) {
@@ -81,12 +81,12 @@ public abstract sealed class Memory implements Allocator permits Context {
                 format.zeros() ? 1 : 0);
     }
 
-    /** A batch descriptor without arrays; {@link Batch#lay} places them. */
+    /** Creates a batch descriptor without arrays. {@link Batch#lay} places the arrays in memory. */
     public Batch batch(long maxBlocks, long blockSize) {
         return new Batch(arena, maxBlocks, blockSize);
     }
 
-    /** A batch descriptor with its device arrays. */
+    /** Creates a batch descriptor and allocates its device arrays. */
     public Batch batch(long maxTokens, long maxSequences, long maxBlocks, long blockSize) {
         Batch batch = batch(maxBlocks, blockSize);
         batch.lay(allocateZero(DType.I32, Batch.elements(maxTokens, maxSequences, maxBlocks)), maxTokens, maxSequences);
@@ -126,7 +126,7 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Returns memory from {@link #hostAllocate} as an F32 tensor. Only for a device that computes in host memory, that
+     * Returns an F32 tensor in memory from {@link #hostAllocate}. Only for a device that computes in host memory, that
      * is, a device that is not asynchronous.
      */
     public Tensor hostTensor(MemorySegment host) {

@@ -9,13 +9,13 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A user's regular expression, in the syntax of {@link Pattern}. Java's matcher can need exponential time. Therefore a
- * search fails after it has read a certain number of characters. This limit depends on the length of the text, but not
- * on the machine or its load.
+ * search fails if it reads too many characters. The limit depends on the length of the text, but not on the machine or
+ * its load.
  */
 public final class BoundedRegex {
-    /** Characters that a search may read in addition to {@link #STEPS_PER_CHARACTER} for each character of the text. */
+    /** A search may read this number of characters plus {@link #STEPS_PER_CHARACTER} for each character of the text. */
     private static final long STEPS = 50_000_000;
-    /** The same for a name, because an adapter's expression is matched with the name of every module. */
+    /** Used for names instead of STEPS. It is smaller, because an expression is matched with every module's name. */
     private static final long STEPS_OF_NAME = 500_000;
     private static final long STEPS_PER_CHARACTER = 1000;
 
@@ -45,7 +45,8 @@ public final class BoundedRegex {
     }
 
     /**
-     * The text of a group in the first or the last match that has this group; empty if no match has it.
+     * The text of a group in the first match that contains this group, or in the last one if {@code last} is true;
+     * empty if there is no such match.
      *
      * @throws InputException if the search needs too many steps or nests too deep
      */
@@ -82,7 +83,7 @@ public final class BoundedRegex {
         private static final long serialVersionUID = 1;
     }
 
-    /** A text that counts how many of its characters are read. All parts of the text share {@code left}. */
+    /** A text that counts the characters read from it. Its subsequences share the counter {@code left}. */
     private record Counted(CharSequence text, long[] left) implements CharSequence {
         @Override
         public char charAt(int index) {

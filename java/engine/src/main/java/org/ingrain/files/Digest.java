@@ -17,7 +17,7 @@ import org.ingrain.tensor.InputException;
 /** SHA-256 fingerprints of files, folders and names. */
 public final class Digest {
     private static final String WEIGHTS = ".safetensors";
-    /** Maximum size in bytes of a weight file that is hashed in full. Of a larger file, only parts are hashed. */
+    /** Maximum size in bytes of a weight file that is hashed in full. A larger file is hashed only in parts. */
     private static final long WHOLE = 4L << 20;
     private static final int WINDOWS = 64;
     private static final int WINDOW = 1 << 16;
@@ -52,8 +52,7 @@ public final class Digest {
     }
 
     /**
-     * Returns the hash of a file's size and content. Of a large weight file, only parts of the content are hashed; see
-     * {@link #model}.
+     * Returns the hash of a file's size and content. A large weight file is hashed only in parts; see {@link #model}.
      */
     public static String file(Path file) {
         MessageDigest digest = sha256();

@@ -20,9 +20,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
- * and renamed; then the folder is forced to the disk. If writing fails, the old file is unchanged. If the process is
- * killed, either the old or the new file exists afterwards. The temporary file may remain; {@link RunLock#take} removes
- * such files from a run folder.
+ * (fsync) and renamed. Then the folder is forced to the disk. If writing fails, the old file is unchanged. If the
+ * process is killed, either the old or the new file exists afterwards. The temporary file may remain;
+ * {@link RunLock#take} removes such files from a run folder.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
@@ -36,7 +36,7 @@ public final class DurableFile {
         void writeTo(OutputStream out) throws IOException;
     }
 
-    /** Writes a file's content directly to a channel. The implementation should use large buffers. */
+    /** Writes a file's content to a channel without a buffer. The implementation should write large pieces. */
     @FunctionalInterface
     public interface Pieces {
         void writeTo(FileChannel channel) throws IOException;
@@ -203,7 +203,7 @@ public final class DurableFile {
         try {
             Files.deleteIfExists(fresh);
         } catch (IOException e) {
-            // The exception of the failed write is reported instead.
+            // The caller reports the exception of the failed write instead.
         }
     }
 

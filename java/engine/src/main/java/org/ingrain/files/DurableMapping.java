@@ -15,9 +15,9 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Files that are filled and read through a mapping. A file has a header, which is padded to whole pages, and a content.
- * The file is written under a temporary name, forced to the disk and renamed, so it is complete or absent. Temporary
- * files of ended processes are removed when the next file is written into the same folder.
+ * Files that are written and read through a mapping. A file consists of a header, which is padded to whole pages, and
+ * its content. It is written under a temporary name, forced to the disk and renamed, so it is either complete or
+ * absent. Temporary files of ended processes are removed when the next file is written into the same folder.
  */
 public final class DurableMapping {
     private static final int PAGE = 4096;
@@ -51,7 +51,8 @@ public final class DurableMapping {
     /**
      * Creates or replaces a file. The mapping of the content remains valid until the arena is closed.
      *
-     * @param fill fills the content, which is zero at first; its result is returned. If it throws, no file is written
+     * @param fill fills the content, which is zero at first; its result is returned. If {@code fill} throws, no file is
+     *             written
      * @throws org.ingrain.tensor.InputException if the file cannot be written, for example because the disk is full
      */
     public static <R> R write(Path target, byte[] header, long bytes, Arena arena, Function<MemorySegment, R> fill) {
@@ -64,7 +65,7 @@ public final class DurableMapping {
                     FileChannel channel = FileChannel.open(fresh.path(), StandardOpenOption.CREATE_NEW,
                             StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
                 write(channel, ByteBuffer.wrap(first));
-                // A mapping of a file with holes would end the process when the disk is full.
+                // Writes zeros first. In a file with holes, a write to the mapping on a full disk would end the process.
                 ByteBuffer zeros = ByteBuffer.allocateDirect(PIECE);
                 for (long done = 0; done < bytes; done += PIECE) {
                     write(channel, zeros.clear().limit((int) Math.min(PIECE, bytes - done)));

@@ -129,10 +129,10 @@ class WeightsCacheTest {
         assertTrue(assertThrows(InputException.class, () -> cached().withDevice("cuda")).getMessage()
                 .endsWith("given with the device cuda, expected the device cpu"));
         assertTrue(assertThrows(InputException.class, () -> new WeightsOptions(true, 0, Optional.of(cache)))
-                .getMessage().endsWith("given with random weights, expected those of a model"));
+                .getMessage().endsWith("given with random weights, expected the weights of a model"));
         try (Engine engine = Engine.open(cached())) {
             assertTrue(assertThrows(InputException.class, () -> engine.trainer(null)).getMessage()
-                    .endsWith("given for a training of all weights, which changes them"));
+                    .endsWith("given, but training all weights changes them, expected no cache"));
         }
     }
 }
