@@ -44,7 +44,7 @@ public record WeightsOptions(boolean random, int layers, Optional<Path> cache) {
     /** Throws an InputException if the weights are in a cache, because training all weights changes them. */
     public void requireNoCache() {
         if (cache.isPresent()) {
-            throw InputException.field("weightsCache", "given, but training all weights changes them, expected no cache");
+            throw InputException.field("weightsCache", "given, but training changes all weights, expected no cache");
         }
     }
 }

@@ -114,7 +114,7 @@ public final class DurableFile {
         Path folder = target.toAbsolutePath().getParent();
         if (!Files.isDirectory(folder) || !Files.isWritable(folder)) {
             throw new InputException(target + ": cannot be written: " + folder
-                    + " is no folder that can be written to");
+                    + " is not a writable folder");
         }
     }
 

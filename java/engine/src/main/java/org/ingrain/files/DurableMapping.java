@@ -65,7 +65,7 @@ public final class DurableMapping {
                     FileChannel channel = FileChannel.open(fresh.path(), StandardOpenOption.CREATE_NEW,
                             StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
                 write(channel, ByteBuffer.wrap(first));
-                // Writes zeros first. In a file with holes, a write to the mapping on a full disk would end the process.
+                // Writes zeros first: in a file with holes, writing to the mapping on a full disk ends the process.
                 ByteBuffer zeros = ByteBuffer.allocateDirect(PIECE);
                 for (long done = 0; done < bytes; done += PIECE) {
                     write(channel, zeros.clear().limit((int) Math.min(PIECE, bytes - done)));

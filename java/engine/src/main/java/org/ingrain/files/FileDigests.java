@@ -40,8 +40,8 @@ public final class FileDigests {
     }
 
     /**
-     * Makes a file of the run folder. If the file exists and has a recorded digest, first checks that the content has
-     * this digest. Otherwise records the digest after {@code make} has run.
+     * Runs {@code make} to write a file of the run folder. If the file already exists and has a recorded digest, first
+     * checks that the content has this digest. Otherwise records the digest after {@code make} has run.
      *
      * @param file a file in the run folder
      * @param make writes the file, unless it exists
@@ -88,8 +88,8 @@ public final class FileDigests {
     }
 
     /**
-     * Whether the file exists and has a recorded digest. Throws an InputException if the file has a recorded digest,
-     * but its content has another one.
+     * Whether the file exists and has a recorded digest. Throws an InputException if the content of the file does not
+     * have the recorded digest.
      */
     private boolean isRecorded(Path file) {
         boolean recorded = digests.containsKey(name(file)) && Files.exists(file);

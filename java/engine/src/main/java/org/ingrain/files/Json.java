@@ -18,9 +18,9 @@ import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Converts objects to and from JSON for the whole project. Keys have the names and the order of a record's fields,
- * unless an annotation of the record selects another naming. Nulls are omitted, unknown keys are rejected, and lines
- * end with {@code \n}.
+ * Converts objects to and from JSON for the whole project. The keys of a record are its field names, in the order of
+ * the fields, unless an annotation of the record selects other names. Nulls are omitted, unknown keys are rejected, and
+ * lines end with {@code \n}.
  */
 public final class Json {
     private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");

@@ -12,8 +12,9 @@ import java.util.function.BiConsumer;
 import org.ingrain.tensor.InputException;
 
 /**
- * An append-only file of JSON lines that can be resumed after its process was killed. An appended line is kept if the
- * process is killed. After a call of {@link #force}, the line is also kept if power is lost. Not thread-safe.
+ * An append-only file of JSON lines that can be resumed after its process was killed. Appended lines are not lost if
+ * the process is killed. If the machine loses power, only the lines before the last call of {@link #force} are safe.
+ * Not thread-safe.
  */
 public final class JsonLog implements AutoCloseable {
     private final Path file;

@@ -18,8 +18,8 @@ public final class JsonRows {
     }
 
     /**
-     * Passes the rows to {@code each}, until {@code each} returns false. Each row is passed together with the file name
-     * and the number of its line or array element. Blank lines are skipped.
+     * Passes the rows to {@code each}, until {@code each} returns false. Also passes the location of each row: the file
+     * name and the number of the line or array element. Blank lines are skipped.
      *
      * @throws InputException if the file cannot be read, or if a row is not JSON or has a duplicate key
      */

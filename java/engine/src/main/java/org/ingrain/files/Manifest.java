@@ -41,7 +41,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
     }
 
     /**
-     * Checks that the settings in the folder's manifest {@code made} equal the settings of this manifest.
+     * Checks that {@code made}, the manifest stored in the folder, has the same settings as this manifest.
      *
      * @throws InputException if the settings differ; the message names the first setting that differs
      */

@@ -8,8 +8,8 @@ import org.ingrain.tensor.InputException;
 
 /**
  * An exclusive lock on a run folder. The folder contains the lock file {@code run.lock} and the {@link Manifest} {@code
- * run.json}. A run folder can be reopened only with the settings with which it was created. A folder that has other
- * settings, is in use or is not a run folder is rejected and not changed.
+ * run.json}. A run folder can be reopened only with the settings with which it was created. A folder is rejected and
+ * not changed if it has other settings, is in use or is not a run folder.
  */
 public final class RunLock implements AutoCloseable {
     private static final String MANIFEST = "run.json";
@@ -38,7 +38,7 @@ public final class RunLock implements AutoCloseable {
                 if (!lock.tryHold()) {
                     throw new InputException(folder + ": this run folder is in use by " + lock.holder());
                 }
-                // Another process may have started a run in this folder since the first check.
+                // Checks again, because another process may have started a run in this folder since the first check.
                 check(folder, manifest);
                 Unfinished.sweep(folder, Integer.MAX_VALUE, true);
                 if (!Files.exists(folder.resolve(MANIFEST))) {

@@ -35,7 +35,8 @@ public final class StandardOutput {
         }
 
         /**
-         * Whether the write failed because the reader of a pipe, such as {@code head}, has ended. This is not an error.
+         * Whether the write failed because the process that reads the pipe, such as {@code head}, has ended. This is
+         * not an error.
          */
         public boolean closedByReader() {
             return closedByReader;
@@ -51,7 +52,7 @@ public final class StandardOutput {
         return new PrintStream(new Checked(out), true, StandardCharsets.UTF_8);
     }
 
-    /** Throws {@link Failure} instead of IOException, because PrintStream would catch an IOException. */
+    /** A stream that throws {@link Failure}, because PrintStream would catch an IOException. */
     private static final class Checked extends OutputStream {
         private final OutputStream out;
 

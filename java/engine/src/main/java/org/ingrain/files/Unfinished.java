@@ -12,11 +12,11 @@ import java.util.stream.Stream;
 
 /**
  * An unpredictable temporary name for an unfinished file or folder: {@code .ingrain-0123456789abcdef.unfinished}. For a
- * folder, a lock file with the same number shows whether the writing process is still running:
+ * folder, a lock file with the same number N shows whether the process that writes the folder is still running:
  *
  * <pre>
  *   .ingrain-N.lock held         the folder is being written
- *   .ingrain-N.lock free         the writing process has ended; folder and lock are removed
+ *   .ingrain-N.lock free         the process has ended; folder and lock can be removed
  *   .ingrain-N.unfinished alone  a file, or a folder that is being removed; RunLock.take removes it from a run folder
  * </pre>
  */

@@ -132,7 +132,7 @@ class WeightsCacheTest {
                 .getMessage().endsWith("given with random weights, expected the weights of a model"));
         try (Engine engine = Engine.open(cached())) {
             assertTrue(assertThrows(InputException.class, () -> engine.trainer(null)).getMessage()
-                    .endsWith("given, but training all weights changes them, expected no cache"));
+                    .endsWith("given, but training changes all weights, expected no cache"));
         }
     }
 }

@@ -136,7 +136,7 @@ class DurableFileTest {
         DurableFile.requireOutput(fine);
         Path nowhere = folder.resolve("nowhere/x");
         String said = assertThrows(InputException.class, () -> DurableFile.requireOutput(nowhere)).getMessage();
-        assertEquals(nowhere + ": cannot be written: " + nowhere.getParent() + " is no folder that can be written to",
+        assertEquals(nowhere + ": cannot be written: " + nowhere.getParent() + " is not a writable folder",
                 said);
         assertThrows(InputException.class, () -> DurableFile.requireOutput(folder));
         assertEquals(List.of(), Trees.names(folder));
