@@ -19,7 +19,7 @@ public record Placement(int tensorParallelSize, int dataParallelSize, String rea
      * smallest number of ranks with which it fits into memory. If one size is 0, it is computed from the other size and
      * the number of devices.
      *
-     * @param group columns per quantization scale of the layers' matrices; 0 if no scale belongs to a group of columns
+     * @param group number of adjacent columns that share a scale in the layers' matrices; 0 if no columns share one
      * @param fits  whether a copy with this many ranks fits into memory; called only if both sizes are 0
      * @throws InputException if the sizes do not match the number of devices or the shape of the model
      */

@@ -20,17 +20,17 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * The LoRA adapters available to the sequences of one batch. Each adapter occupies a slot. For each module the bank
- * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros, which
- * does not change any bit of the sum. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of
- * B and all of A. For the output head the rank stores all rows of B, since every rank has all logits.
+ * stores A (G, R, C), B (G, N, R) and scaling (G), all F32. Adapters of a smaller rank are padded with zeros; the sums
+ * remain bitwise equal. A slot can be reloaded at any time. A tensor-parallel rank stores its own rows of B and all of
+ * A. For the output head the rank stores all rows of B, because every rank has all logits.
  *
  * <p>For the embedding, u = A·x is a column of A. The bank therefore stores the transpose (G, V, R) of A, so that u is
- * a row. If there are several slots, then for each row of the step one u is gathered from every slot whose adapter has
- * an adapted embedding, and the u of the row's own slot is selected. A bias of B is computed like an additional adapter
- * of rank 1 whose u is 1 in every row.
+ * a row. With several slots, each row of a step first gathers its u from every slot whose adapter adapts the embedding.
+ * Then the u of the row's own slot is selected. A bias of B is computed like an additional adapter of rank 1 whose u is
+ * 1 in every row.
  *
- * <p>Parameters that an adapter replaces are allocated a second time, and all rows of a step use the replacements. A
- * bank for such an adapter therefore has only one slot, and every sequence must use the adapter.
+ * <p>If an adapter replaces parameters, the replacements have their own memory, and all rows of a step use them. A bank
+ * for such an adapter therefore has only one slot, and every sequence must use the adapter.
  */
 public final class AdapterBank {
     private final Context context;
@@ -45,7 +45,8 @@ public final class AdapterBank {
      */
     private final Tensor candidates;
     /**
-     * Two buffers of (maxTokens, widest input of a column-sharded projection) elements; null if there is only one rank.
+     * Buffers for an input x that is gathered from all ranks. Each has maxTokens rows of the width of the widest input
+     * of a column-sharded projection. Null if there is only one rank.
      */
     private final Tensor gathered;
     private final Tensor whole;
@@ -68,7 +69,7 @@ public final class AdapterBank {
             tables = Set.copyOf(tables);
             saved = Set.copyOf(saved);
             if (!saved.isEmpty() && slots != 1) {
-                throw new IllegalArgumentException("an adapter that replaces parameters is alone");
+                throw new IllegalArgumentException("an adapter that replaces parameters must be the only one");
             }
         }
 
@@ -182,16 +183,16 @@ public final class AdapterBank {
     }
 
     /**
-     * Loads an adapter into a slot. Modules that the adapter does not adapt contribute nothing. A step enqueues the ops
-     * of every module that is adapted in any slot. A graph that was captured before the load may therefore contain
-     * other ops than the next step needs.
+     * Loads an adapter into a slot. The slot then contributes nothing to modules that the adapter does not adapt. A
+     * step enqueues the ops of every module that is adapted in any slot. A graph that was captured before the load may
+     * therefore lack ops that the next step needs, or contain ops that it does not need.
      *
      * @throws InputException if the adapter is not within the limits; the slot is then unchanged
      */
     public void load(int slot, Adapter adapter) {
         if (!adapter.saved().isEmpty() && !adapter.saved().keySet().equals(limits.saved)) {
             throw new InputException("adapter: modules_to_save " + new TreeSet<>(adapter.saved().keySet())
-                    + ", expected " + (limits.saved.isEmpty() ? "none beside other adapters; merge it first"
+                    + ", expected " + (limits.saved.isEmpty() ? "none together with other adapters; merge it first"
                             : "those of the first adapter, " + new TreeSet<>(limits.saved)));
         }
         adapter.modules().forEach(this::requireRoom);
@@ -259,7 +260,7 @@ public final class AdapterBank {
         return s != null && !s.adapted.isEmpty();
     }
 
-    /** The weights that all rows of a step use. If the adapter replaces tensors, they contain the adapter's tensors. */
+    /** Returns the weights for all rows of a step: {@code weights}, or the copy with the adapter's replacements. */
     Weights weights(Weights weights) {
         return replaces ? replacement : weights;
     }

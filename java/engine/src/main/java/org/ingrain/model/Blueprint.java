@@ -72,7 +72,7 @@ public record Blueprint(int hiddenSize, int intermediateSize, int numHiddenLayer
     /** The setting that limits the context, in the form used in messages: {@code sliding_window 4096}. */
     public String contextLimit() {
         if (maxContextLength() < maxPositionEmbeddings) {
-            return "sliding_window " + slidingWindow + ", since attention within a window is not computed";
+            return "sliding_window " + slidingWindow + ", since sliding-window attention is not supported";
         }
         return "max_position_embeddings " + maxPositionEmbeddings + (rope.scaling() instanceof RopeScaling.Dynamic
                 ? ", beyond which rope_type dynamic would depend on the batch" : "");

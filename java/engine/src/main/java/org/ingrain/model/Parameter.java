@@ -86,7 +86,7 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     /**
      * The number of columns in one partial sum of a row-parallel product; 0 for a single sum over all columns.
      *
-     * @param group columns per scale; 0 if the weight has no scales of columns
+     * @param group number of adjacent columns that share a scale; 0 if no columns share one
      */
     public long chunk(int group) {
         return shard == Shard.COLUMNS ? Rank.chunk(columns, group) : 0;

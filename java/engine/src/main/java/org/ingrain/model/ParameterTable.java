@@ -136,8 +136,8 @@ public final class ParameterTable {
     }
 
     /**
-     * The parameter that an adapter may replace under this name; null if there is none. An adapter may replace a
-     * parameter that is the only one in its group. The output head has its own name here even if it is tied to the
+     * Returns the parameter with this name if an adapter may replace it, otherwise null. A parameter that is fused with
+     * others in a group cannot be replaced. A tied output head can be replaced under its own name, independently of the
      * embedding.
      */
     public Parameter replaceable(String name) {
@@ -190,7 +190,7 @@ public final class ParameterTable {
         return groups.containsKey(Group.LM_HEAD) ? Group.LM_HEAD : Group.EMBED_TOKENS;
     }
 
-    /** The output head with its sharding. A tied head has the embedding's name. */
+    /** The parameter of the output head, with the head's sharding. A tied head has the name of the embedding. */
     Parameter headParameter() {
         return headParameter;
     }

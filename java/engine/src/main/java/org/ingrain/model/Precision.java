@@ -18,7 +18,7 @@ public record Precision(Weight.Format weights, Weight.Format tables, DType activ
     /** Columns per scale of a matrix that is quantized when it is loaded. */
     private static final int GROUP = 32;
 
-    /** The types for these weights, with the tables that {@link #of} chooses for them. */
+    /** Creates a precision for this type of weights. Chooses the type of embedding and head as {@link #of} does. */
     public Precision(DType weights, DType activations, DType cache) {
         this(format(weights), tables(weights), activations, cache);
     }
@@ -67,7 +67,7 @@ public record Precision(Weight.Format weights, Weight.Format tables, DType activ
         return new Weight.Format(stored.dtype(), Weight.Layout.PACKED, stored.group(), stored.zeros());
     }
 
-    /** The format of embedding and head beside layers of this type. Only layers can be fp8 or INT4. */
+    /** Returns the format of embedding and head for this type of the layers. Only layers can be fp8 or INT4. */
     private static Weight.Format tables(DType weights) {
         return format(switch (weights) {
             case F8E4M3 -> DType.BF16;

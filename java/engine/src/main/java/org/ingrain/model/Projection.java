@@ -43,12 +43,12 @@ public enum Projection {
         return module(layer) + ".weight";
     }
 
-    /** Columns C of lora_A: the input features of a weight (N, C), or the ids of the embedding (V, D). */
+    /** Columns C of lora_A: C for the weight (N, C) of a linear layer, or V for the embedding (V, D). */
     public long inputs(Parameter weight) {
         return this == EMBED_TOKENS ? weight.rows() : weight.columns();
     }
 
-    /** Rows N of lora_B: the output features of a weight (N, C), or the width of the embedding (V, D). */
+    /** Rows N of lora_B: N for the weight (N, C) of a linear layer, or D for the embedding (V, D). */
     public long outputs(Parameter weight) {
         return this == EMBED_TOKENS ? weight.columns() : weight.rows();
     }

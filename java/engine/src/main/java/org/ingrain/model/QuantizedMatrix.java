@@ -11,8 +11,8 @@ public interface QuantizedMatrix extends AutoCloseable {
     Weight.Format format();
 
     /**
-     * Fills {@code target} with the rows from {@code row} and the columns from {@code column} on. {@code column} is a
-     * multiple of the group.
+     * Fills {@code target} with the rows from {@code row} on and the columns from {@code column} on. {@code column} is
+     * a multiple of the group size.
      */
     void read(QuantizedRows target, long row, long column);
 

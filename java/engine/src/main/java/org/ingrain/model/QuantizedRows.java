@@ -27,7 +27,7 @@ public record QuantizedRows(Weight.Format format, long rows, long columns, Memor
         return new QuantizedRows(format, rows, columns, memory.asSlice(0, made.bytes()));
     }
 
-    /** The largest number of rows with this many columns that fit in {@code bytes}, at least 1. */
+    /** Returns how many rows with this many columns fit in {@code bytes}, but at least 1. */
     public static long fitting(long bytes, Weight.Format format, long columns) {
         QuantizedRows one = new QuantizedRows(format, 1, columns, MemorySegment.NULL);
         return Math.max(1, (bytes - 2 * ALIGNMENT) / (one.rowBytes() + one.groups() * (Short.BYTES + 1)));
@@ -77,7 +77,7 @@ public record QuantizedRows(Weight.Format format, long rows, long columns, Memor
         return format.zeros() ? memory.asSlice(zerosOffset(), rows * groups()) : MemorySegment.NULL;
     }
 
-    /** Writes the elements (rows, columns) as F32. */
+    /** Writes the elements to {@code target} (rows, columns) F32. */
     void dequantize(MemorySegment target) {
         MemorySegment values = values();
         MemorySegment scales = scales();

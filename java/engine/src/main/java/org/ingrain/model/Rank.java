@@ -29,7 +29,7 @@ public record Rank(int index, int count) {
      * Returns the supported numbers of ranks, in ascending order. The model can be sharded evenly over each of these
      * numbers of ranks. 1 is always included.
      *
-     * @param group number of adjacent columns that share a scale in the layers' matrices; 0 if columns have no scales
+     * @param group number of adjacent columns that share a scale in the layers' matrices; 0 if no columns share one
      */
     public static List<Integer> counts(Blueprint c, int group) {
         return IntStream.of(1, 2, 4, CHUNKS).filter(count -> count == 1 || shares(c, count, group)).boxed().toList();
@@ -56,7 +56,8 @@ public record Rank(int index, int count) {
     public static String refusal(Blueprint c, int group) {
         return "expected one of " + counts(c, group) + " for " + c.attention().numAttentionHeads() + " heads, "
                 + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
-                + c.intermediateSize() + (group == 0 ? "" : ", in " + CHUNKS + " parts of whole groups of " + group);
+                + c.intermediateSize() + (group == 0 ? "" : ", in " + CHUNKS + " chunks of whole groups of " + group
+                        + " columns");
     }
 
     /**

@@ -5,9 +5,9 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Computes the cos and sin table that the rope op reads. The steps that LlamaRotaryEmbedding of transformers computes
- * in f32 are computed in f32 here too, so that the values agree at large positions. Scaling follows modeling_rope_utils
- * of transformers.
+ * Computes the cos and sin table that the rope op reads. This class uses f32 wherever LlamaRotaryEmbedding of
+ * transformers does, so that the values agree even at large positions. Scaling follows modeling_rope_utils of
+ * transformers.
  */
 public final class RopeTable {
     private RopeTable() {

@@ -9,10 +9,10 @@ import org.ingrain.tensor.Tensor;
 
 /**
  * Builds one ragged step from the tokens of several sequences. A sequence may contribute a whole prompt or a single
- * token. The arrays are in the staging memory that is uploaded to the device. The array sizes depend on the step's
- * {@link Shape}. If the previous step samples a token on the device, the host may not know the token yet. For such a
- * token, the step stores the index of the token among the ids that the previous step samples, and the device looks up
- * the id. One instance is allocated for the largest step and reused.
+ * token. The step's arrays are in staging memory, which is uploaded to the device. Their sizes depend on the step's
+ * {@link Shape}. If the previous step samples a token on the device, the host may not know its id yet. For such a
+ * token, this step stores the token's index among the ids that the previous step samples, and the device looks up the
+ * id. One instance is allocated for the largest step and reused.
  */
 public final class Step {
     private final Limits limits;
@@ -125,8 +125,8 @@ public final class Step {
     }
 
     /**
-     * Fills the row indices for a result of all_gather that has n rows from each rank. The parts of row i are rows i, n
-     * + i, 2n + i, ...
+     * Fills the row indices into the result of an all_gather that has n rows of each rank. The parts of row i are the
+     * rows i, n + i, 2n + i, ...
      */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
@@ -151,9 +151,9 @@ public final class Step {
     }
 
     /**
-     * Adds a sequence with one token at {@code position}, which the previous step samples. {@code drawn} is the index,
-     * from 0, of the token among the ids that the previous step samples. Returns the index of the token's row in the
-     * step.
+     * Adds a sequence with one token at {@code position}, whose id the previous step samples. {@code drawn} is the
+     * index, from 0, of this id among the ids that the previous step samples. Returns the index of the token's row in
+     * this step.
      */
     public int addDrawn(int drawn, int position, Placement place) {
         int first = tokens;
@@ -247,7 +247,7 @@ public final class Step {
         return arrays.logitSlots;
     }
 
-    /** (T) slot·T + t for row t, which indexes a table of T rows for each slot; only for a step with adapters. */
+    /** (T) the index slot·T + t for row t, into a table with T rows for each slot; only for a step with adapters. */
     Tensor slotRows() {
         return arrays.slotRows;
     }

@@ -22,12 +22,12 @@ import org.ingrain.tensor.Weight;
  * memory needs no separate device slab. A rank's part of a column-sharded matrix is gathered row by row during the
  * copy.
  *
- * <p>The file is read, not mapped, so that its pages do not count as memory of the process, and so that a file that
- * shrinks meanwhile ends in an exception. In native code that reads a mapping, SIGBUS would end the process.
+ * <p>The file is read and not mapped, because the pages of a mapping count as memory of the process. Also, if the file
+ * is truncated during the load, a read throws an exception, but native code that reads a mapping ends with SIGBUS.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;
-    /** Without copies to a device, small slabs stay in the processor's cache. */
+    /** Slab size on a device that computes in host memory. Small slabs stay in the processor's cache. */
     private static final long HOST_SLAB_BYTES = 4L << 20;
     private static final long PIECE_BYTES = 1L << 20;
 
@@ -65,7 +65,7 @@ final class WeightLoader implements AutoCloseable {
         }
     }
 
-    /** Consumes rows that are on the device. */
+    /** Enqueues an op that reads rows on the device. */
     private interface Use {
         void accept(Tensor rows);
     }
@@ -196,7 +196,7 @@ final class WeightLoader implements AutoCloseable {
         lane.used.record();
     }
 
-    /** Fills a buffer. All cores are used, because a read from the page cache is limited by the speed of a core. */
+    /** Fills a buffer. Uses all cores, because the speed of a single core limits reads from the page cache. */
     private static void read(HostTensor from, long offset, MemorySegment to) {
         LongStream.range(0, Math.ceilDiv(to.byteSize(), PIECE_BYTES)).parallel().forEach(piece -> {
             long begin = piece * PIECE_BYTES;

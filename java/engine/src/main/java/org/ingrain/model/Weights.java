@@ -48,7 +48,8 @@ public final class Weights {
     }
 
     /**
-     * Shares the weights of {@code base}. Only the parameters with these names get new memory, with undefined content.
+     * Creates weights that share the memory of {@code base}, except that the parameters with these names get new memory
+     * with undefined content.
      */
     private Weights(Allocator memory, Weights base, Set<String> names) {
         context = memory.context();
@@ -66,7 +67,7 @@ public final class Weights {
             Parameter p = parameters.replaceable(name);
             if (p == null) {
                 throw new InputException("modules_to_save has '" + name
-                        + "', which cannot replace a parameter of the model while sampling; merge the adapter first");
+                        + "', which the engine cannot replace without a merge; merge the adapter first");
             }
             if (p.matrix()) {
                 Weight.Format format = precision.of(p.group());
@@ -151,8 +152,8 @@ public final class Weights {
     }
 
     /**
-     * The same weights, read in place by another context of the same device. The reading context must be closed before
-     * the context that owns the memory.
+     * Returns these weights for another context of the same device, which reads the same memory. {@code reader} must be
+     * closed before the context that owns the memory.
      */
     public Weights readBy(Context reader) {
         return new Weights(this, reader);
@@ -168,8 +169,8 @@ public final class Weights {
 
     /**
      * Number of columns per partial sum of a weight. In deterministic mode, and always on a CPU, this number does not
-     * depend on the number of ranks. Otherwise, if there are several ranks, each rank computes only one partial sum.
-     * The reason is that the ranks exchange their partial sums in f32, and fewer partial sums are exchanged faster.
+     * depend on the number of ranks. Otherwise, if there are several ranks, each rank computes only one partial sum,
+     * because the ranks exchange their partial sums in f32, and a single one is exchanged faster.
      */
     private long chunk(Parameter whole, int group) {
         long chunk = whole.chunk(group);

@@ -236,7 +236,7 @@ class AdapterModulesTest {
             try (Generator generator = new Generator(golden.weights(), new AdapterBank(golden.context,
                     golden.weights(), 2, 2, 64), GeneratorConfig.of(40, 4, 64), Silent::new, List.of())) {
                 assertTrue(assertThrows(InputException.class, () -> generator.loadAdapter(1, whole)).getMessage()
-                        .contains("expected none beside other adapters"));
+                        .contains("expected none together with other adapters"));
             }
         }
     }

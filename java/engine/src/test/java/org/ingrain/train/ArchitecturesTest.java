@@ -269,7 +269,7 @@ class ArchitecturesTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "mistral|41|contextLength: 41, expected at most sliding_window 40, since attention within a window",
+        "mistral|41|contextLength: 41, expected at most sliding_window 40, since sliding-window attention",
         "llama_dynamic|65|contextLength: 65, expected at most max_position_embeddings 64, beyond which rope_type "
         + "dynamic",
         "qwen3|65|contextLength: 65, expected at most max_position_embeddings 64"})
