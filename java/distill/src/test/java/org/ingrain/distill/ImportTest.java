@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests runs whose answers come from a file of another program instead of the stage that samples. */
+/** Tests runs whose answers are read from a file instead of being sampled by the run. */
 class ImportTest {
     @TempDir(factory = MemoryFolder.class)
     Path base;

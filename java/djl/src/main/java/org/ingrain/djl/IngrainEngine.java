@@ -15,14 +15,14 @@ import org.ingrain.tensor.InputException;
 
 /**
  * The DJL engine "Ingrain". It generates text and has no NDArrays of its own. Its default device is the CPU even on a
- * machine with GPUs, as in {@link org.ingrain.engine.ModelOptions}. DJL's default engine is the one with the lowest
- * rank; this engine has a high rank, so programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
+ * machine with GPUs, as in {@link org.ingrain.engine.ModelOptions}. Its high rank prevents DJL from choosing it as the
+ * default engine. Programs select it by name, with {@code Criteria.optEngine("Ingrain")}.
  */
 public final class IngrainEngine extends Engine {
     /** The name for {@code Criteria.optEngine}. */
     public static final String NAME = "Ingrain";
     /**
-     * Rank of this engine. It is higher than the ranks of DJL's own engines; for example, DJL's RPC engine has rank 15.
+     * Rank of this engine. DJL's default engine is the one with the lowest rank; DJL's RPC engine, for example, has 15.
      */
     static final int RANK = 100;
 

@@ -13,8 +13,8 @@ import org.ingrain.model.Weights;
 import org.ingrain.parallel.RankGroup;
 
 /**
- * One copy of a model. Each rank of the copy has a context and a shard of the weights. Each rank has its own thread; an
- * only rank can also run on the calling thread.
+ * One copy of a model. Each rank of the copy has a context and a shard of the weights. Several ranks run on their own
+ * threads; a single rank can also run on the calling thread.
  */
 final class ModelCopy implements AutoCloseable {
     private final RankGroup ranks;
