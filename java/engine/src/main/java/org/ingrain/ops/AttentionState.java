@@ -3,12 +3,12 @@ package org.ingrain.ops;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Inputs and outputs of the forward pass, {@link Ops#attention}.
+ * Inputs and outputs of {@link Ops#attention}, which the backward pass reads.
  *
  * @param qkv     input (T, (H + 2K)·E), after rope
- * @param y       (T, H·E)
- * @param lse     (T, H) f32
- * @param offsets (S + 1) I32
+ * @param y       output (T, H·E)
+ * @param lse     output (T, H) f32, the logarithms of the softmax sums
+ * @param offsets input (S + 1) I32, the first row of each sequence, then T
  */
 public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {
 }

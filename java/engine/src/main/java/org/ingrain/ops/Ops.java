@@ -18,8 +18,8 @@ import org.ingrain.tensor.Weight;
  * intermediate size, H query heads, K key-value heads, E head_dim, V vocabulary, R LoRA rank, G adapter slots, N output
  * features, C input features, S sequences, L layers.
  *
- * <p>A method throws an IllegalArgumentException that names the tensor if a shape or type is wrong; this is an error of
- * the caller, not of the user's input. A method throws a BackendException if the backend fails.
+ * <p>If a shape or type is wrong, a method throws an IllegalArgumentException that names the tensor. The cause is then
+ * a bug in the calling code, not the user's input. If the backend fails, a method throws a BackendException.
  */
 public final class Ops {
     private final Context context;
@@ -29,7 +29,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** Binds the ops of {@code kernels}, which must be the context's backend, possibly with other overlays. */
+    /** Binds the ops of {@code kernels}. This is the context's backend, or the same backend with other overlays. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -51,8 +51,8 @@ public final class Ops {
     }
 
     /**
-     * Sets y (n) to the sum of partials (chunks, n) f32 over ranks and chunks, in a fixed order, unless NCCL computes
-     * the sum.
+     * Sets y (n) to the sum of partials (chunks, n) f32 over all ranks and chunks. The order of summation is fixed,
+     * unless NCCL computes the sum.
      */
     public void allReduce(Tensor y, Tensor partials, long chunks) {
         Shapes.elements("partials", partials, DType.F32, chunks * y.elements());
@@ -88,9 +88,9 @@ public final class Ops {
     }
 
     /**
-     * Writes rows [row, row + rows) of an INT8 or INT4 weight from the parts of its row-major layout.
+     * Writes rows [row, row + rows) of an INT8 or INT4 weight. The three sources are row-major.
      *
-     * @param values (rows, C) INT8; for INT4 (rows, ⌈C / 2⌉) bytes of two columns each, the even column in the low bits
+     * @param values INT8: (rows, C); INT4: (rows, ⌈C / 2⌉) bytes with two columns each, the even column in the low bits
      * @param scales (rows, ⌈C / group⌉) F16
      * @param zeros  the zero points (rows, ⌈C / group⌉), as unsigned bytes; null if w has none
      */
@@ -146,7 +146,7 @@ public final class Ops {
         bindings.rmsNormForward(y, rstd, x, w, x.dtype().code(), x.size(0), x.size(1), eps);
     }
 
-    /** Sets h to x + residual, then y to the norm of h as in {@link #rmsNorm}; all (T, D). h may be x or residual. */
+    /** Sets h (T, D) to x + residual, then y (T, D) to the norm of h as in {@link #rmsNorm}. h may be x or residual. */
     public void addRmsNorm(Tensor y, Tensor h, Tensor rstd, Tensor x, Tensor residual, Tensor w, float eps) {
         Shapes.norm(rstd, w, x);
         Shapes.like("y", y, x);
@@ -182,10 +182,10 @@ public final class Ops {
         bindings.matmulForward(y, x, w, x.dtype().code(), y.dtype().code(), x.size(0), beta);
     }
 
-    /** Sets partials (C / chunk, T, N) f32 to the products x·Wᵀ over each chunk of w's columns. */
+    /** Sets partials[i] of (C / chunk, T, N) f32 to the product x·Wᵀ over chunk i of w's columns, for each chunk. */
     public void matmulPartial(Tensor partials, Tensor x, Weight w) {
         if (w.chunk() == 0) {
-            throw new IllegalArgumentException("w is " + w + " with a single sum, expected a weight with partial sums");
+            throw new IllegalArgumentException("w is " + w + " with chunk 0, expected a weight with partial sums");
         }
         Shapes.matrix("x", x, ANY, w.columns());
         Shapes.matrices("partials", partials, DType.F32, w.columns() / w.chunk(), x.size(0), w.rows());
@@ -222,8 +222,8 @@ public final class Ops {
     }
 
     /**
-     * Sets y (T, (H + 2K)·E) to x with each query and key head normalised; y may be x. {@code rstd} (T, H + K) may be
-     * null.
+     * Sets y (T, (H + 2K)·E) to x, with each query head and each key head normalised as {@link #rmsNorm} does. y may be
+     * x. {@code rstd} (T, H + K) may be null.
      */
     public void qkNorm(Tensor y, Tensor rstd, Tensor x, QkNorm w, Heads heads, float eps) {
         Shapes.like("y", y, x);
@@ -233,8 +233,8 @@ public final class Ops {
     }
 
     /**
-     * Replaces dx (T, (H + 2K)·E), the gradient of y, by the gradient of x. Adds the gradients of the weights to the
-     * two vectors (E) f32 of dw. Either both vectors are null or neither is.
+     * On entry, dx (T, (H + 2K)·E) is the gradient of y; the op replaces it by the gradient of x. Adds the gradients of
+     * the weights to the two vectors (E) f32 of dw. Either both vectors are null or neither is.
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);
@@ -245,7 +245,7 @@ public final class Ops {
                 heads.k(), heads.e());
     }
 
-    /** Rotates q and k in row t of qkv (T, (H + 2K)·E) by row positions[t] of table (P, E) f32, in place. */
+    /** Rotates q and k in row t of qkv (T, (H + 2K)·E) in place, by the angles in row positions[t] of table (P, E). */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
@@ -293,7 +293,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** Sets y (T, H·E) to causal attention within S packed sequences and lse (T, H) f32 to the log of softmax sums. */
+    /** Sets y (T, H·E) to causal attention within each packed sequence, and lse (T, H) f32 to the log softmax sums. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -338,7 +338,7 @@ public final class Ops {
         bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
     }
 
-    /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A (G, R, C) f32. If slots (T) is null, all rows use adapter 0. */
+    /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A is (G, R, C) f32. If slots (T) is null, all rows use adapter 0. */
     public void loraDown(Tensor u, Tensor x, Tensor a, Tensor slots, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("u", u, DType.F32, x.size(0), ANY);
@@ -349,8 +349,8 @@ public final class Ops {
     }
 
     /**
-     * Adds scaling·u·Bᵀ to the first N columns of y; u (T, R), B (G, N, R), scaling (G), f32; slots as in
-     * {@link #loraDown}.
+     * Adds scaling·u·Bᵀ to the first N columns of y, with u (T, R), B (G, N, R) and scaling (G), all f32. The tensor
+     * slots has the same meaning as in {@link #loraDown}.
      */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
@@ -378,7 +378,7 @@ public final class Ops {
         }
     }
 
-    /** Adds dropout's mask times du·A to dx (T, C), unless dx is null. Adds duᵀ·dropout(x) to dA (1, R, C) f32. */
+    /** Adds du·A, times the dropout mask, to dx (T, C), unless dx is null. Adds duᵀ·dropout(x) to dA (1, R, C) f32. */
     public void loraDownBackward(Tensor dx, Tensor da, Tensor du, Tensor x, Tensor a, Dropout dropout) {
         Shapes.matrix("x", x, ANY, ANY);
         Shapes.matrix("du", du, DType.F32, x.size(0), ANY);
@@ -424,7 +424,7 @@ public final class Ops {
         bindings.gradientClip(x, norm, x.elements(), maxNorm);
     }
 
-    /** Updates parameters p and moments m, v by AdamW with gradient g; all are (n) f32. The first step is step 1. */
+    /** Updates parameters p and moments m and v by AdamW with gradient g; all are (n) f32. Steps are counted from 1. */
     public void adamw(Tensor p, Tensor m, Tensor v, Tensor g, long step, AdamW c) {
         Shapes.elements("p", p, DType.F32, p.elements());
         Shapes.elements("m", m, DType.F32, p.elements());

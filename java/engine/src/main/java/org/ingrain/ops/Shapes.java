@@ -74,7 +74,7 @@ final class Shapes {
         optional("rstd", rstd, DType.F32, x.size(0));
     }
 
-    /** Checks the tensors of a norm of heads: x (T, (H + 2K)·E), weights (E), rstd (T, H + K) f32 or null. */
+    /** Checks the tensors of qkNorm: x (T, (H + 2K)·E), weights (E), rstd (T, H + K) f32 or null. */
     static void normedHeads(Tensor rstd, Tensor x, QkNorm w, Ops.Heads heads) {
         matrix("x", x, ANY, heads.columns());
         vector("q_norm", w.q(), x.dtype(), heads.e());
@@ -99,7 +99,7 @@ final class Shapes {
         vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
     }
 
-    /** Checks rows of the parts of a quantised weight; zeros are not checked if w has none. */
+    /** Checks the tensors of packQuantized. {@code zeros} is not checked if w has no zero points. */
     static void quantized(Weight w, Tensor values, Tensor scales, Tensor zeros) {
         long groups = Math.ceilDiv(w.columns(), (long) Math.max(1, w.format().group()));
         matrix("values", values, DType.INT8, ANY,

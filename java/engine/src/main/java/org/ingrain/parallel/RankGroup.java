@@ -23,17 +23,17 @@ import org.ingrain.tensor.InputException;
 /**
  * A group of ranks with one thread per rank. Rank 0 is the leader. The leader's thread dispatches the work for all
  * ranks, so that all ranks make the same calls in the same order, even if several threads request work. If a rank
- * fails, the group closes the communicator; this ends the collectives in which other ranks wait. From then on, every
- * call throws the exception of the rank that failed first. The message of the exception names the rank and its device.
- * If all ranks throw an {@link InputException} in the same {@link #run}, no rank waits for another rank, so the group
- * does not count as failed.
+ * fails, the group closes the communicator. Collectives in which other ranks wait then end with an error. From then on,
+ * every call throws the exception of the rank that failed first. The message of the exception names the rank and its
+ * device. If all ranks throw an {@link InputException} in the same {@link #run}, no rank waits for another rank, so the
+ * group remains usable.
  */
 public final class RankGroup implements AutoCloseable {
-    /** Seconds to wait for each of the other ranks after one rank has failed. */
+    /** Maximum wait for a rank, in seconds, after another rank has failed or when the group is closed. */
     private static final long GRACE_SECONDS = 10;
     /**
-     * Seconds that a rank with an InputException waits for the other ranks to end their work. Another rank may never
-     * end its work, because it may be waiting in a collective for the rank with the exception.
+     * Maximum time, in seconds, that a rank that threw an InputException waits for the other ranks to end their work.
+     * The limit is needed because another rank may be waiting in a collective for the rank with the exception.
      */
     private static final long REFUSAL_SECONDS = 2;
 
@@ -49,8 +49,8 @@ public final class RankGroup implements AutoCloseable {
      * Starts one thread per rank.
      *
      * @param communicator the communicator that the ranks' contexts join; null for one rank
-     * @param names        one name per rank, which includes the rank's device; used for the rank's thread and in error
-     *                     messages
+     * @param names        one name per rank. The name includes the rank's device; the rank's thread has this name, and
+     *                     error messages contain it
      */
     public RankGroup(Communicator communicator, List<String> names) {
         if (names.size() != (communicator == null ? 1 : communicator.ranks())) {
@@ -154,7 +154,7 @@ public final class RankGroup implements AutoCloseable {
         return results;
     }
 
-    /** One execution of a piece of work on every rank. */
+    /** One call of {@link #run}: counts the ranks that still run and those that threw an InputException. */
     private final class Round<T> {
         private final IntFunction<T> work;
         private final CountDownLatch running = new CountDownLatch(ranks());
@@ -273,10 +273,10 @@ public final class RankGroup implements AutoCloseable {
 
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
-     * #GRACE_SECONDS} for each rank. A rank on which {@code last} throws or does not end within this time fails. If no
-     * rank had failed before this call and a rank fails in it, this method throws an exception whose cause is the first
-     * failure. Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling
-     * thread is interrupted, the method returns false.
+     * #GRACE_SECONDS} for each rank. A rank fails if {@code last} throws on this rank or does not end within this time.
+     * If these are the first failures of the group, the method throws an exception with the first of them as cause.
+     * Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling thread is
+     * interrupted, the method returns false.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

@@ -7,9 +7,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Reference counts of the cache blocks, and an index of the blocks whose content is known. A block enters the index
- * when it is full. The key of a block consists of the preceding content, the adapter and the block's own tokens. Keys
- * are compared in full, so two different contents never match. An indexed block with reference count 0 stays in the
+ * Reference counts of the cache blocks, and an index that finds full blocks by their content. The key of a block
+ * consists of the block's own tokens, the adapter and a number that stands for all preceding blocks. The index compares
+ * whole keys, not only hashes, so different contents never match. An indexed block with reference count 0 stays in the
  * index until its memory is needed for other content. If there is no free block, the indexed block that has had
  * reference count 0 for the longest time is evicted.
  */
@@ -31,9 +31,9 @@ final class BlockPool {
     }
 
     /**
-     * A block whose tokens are in the index, so that other sequences can share it. Each published content has its own
-     * serial number. The key of the following block of a sequence contains this serial number. A block that is reused
-     * for other content gets another serial number, so the old keys of its following blocks no longer match.
+     * A block in the index, which other sequences can share. Each entry of the index has its own serial number. The key
+     * of the next block of a sequence contains this serial number. If the block is reused for other content, it gets
+     * another serial number, so the old keys of the blocks that followed it no longer match.
      */
     record Known(int block, long serial) {
     }

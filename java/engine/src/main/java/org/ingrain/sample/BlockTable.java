@@ -12,9 +12,9 @@ import java.util.Arrays;
  * <pre>
  *   a.grow(10)                   a: 0 1 2        takes three blocks
  *   a.advance(10), a.publish     a: 0 1 2        10 computed; 0 and 1 are full and published, 2 holds two tokens
- *   b = a.fork(), b.grow(10)     b: 0 1 3        holds 0 and 1 too; the caller copies 2 to 3
+ *   b = a.fork(), b.grow(10)     b: 0 1 3        shares 0 and 1 with a; the caller copies 2 to 3
  *   c.adopt(same prompt)         c: 0 1          8 computed; grow(10) then takes a block for the rest
- *   a.drop()                     a: -            0 and 1 stay held by b and c, 2 is free
+ *   a.drop()                     a: -            b and c still hold 0 and 1; 2 is free
  * </pre>
  */
 final class BlockTable {
@@ -24,7 +24,7 @@ final class BlockTable {
     private int count;
     private int computed;
     private int published;
-    /** Serial number of the content of the block that was published last. */
+    /** Serial number of the last published block of this sequence; see {@link BlockPool.Known}. */
     private long serial = BlockPool.ROOT;
 
     /** @param adapterSlot slot of the adapter with which the keys and values are computed; -1 for the base model */
