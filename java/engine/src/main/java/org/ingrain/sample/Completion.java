@@ -11,8 +11,8 @@ package org.ingrain.sample;
  * @param reason                 reason for the end of the sample
  * @param promptLogProbabilities log-probability of each prompt id given the preceding ids, NaN for the first id; null
  *                               if not requested
- * @param topTokens              the most probable tokens at the position of each generated id, likewise at temperature
- *                               1 and without any biases; null if not requested
+ * @param topTokens              the most probable tokens at the position of each generated id, at temperature 1 and
+ *                               without biases and bans; null if not requested
  * @param promptTopTokens        the most probable tokens at the position of each prompt id, at temperature 1; null if
  *                               not requested
  */

@@ -12,7 +12,7 @@ public interface GenerationListener {
     }
 
     /**
-     * Reports new text of a sample. {@code piece} is not empty, and later text cannot make it part of a stop string.
+     * Reports new text of a sample. {@code piece} is not empty. It is not part of a stop string, whatever text follows.
      */
     default void text(int sample, String piece) {
     }
@@ -24,8 +24,8 @@ public interface GenerationListener {
      * Reports that a sample ended without a completion. The default implementation throws {@code cause}, which ends
      * {@link Generator#step}.
      *
-     * @param cause an InputException that names the model if the softmax of the sample's logits is undefined, for
-     *              example because a logit is NaN; otherwise the exception with which the generator failed
+     * @param cause if the softmax of the sample's logits is undefined, for example because a logit is NaN: an
+     *              InputException that names the model. Otherwise the exception that made the generator fail
      */
     default void failed(int sample, RuntimeException cause) {
         throw cause;

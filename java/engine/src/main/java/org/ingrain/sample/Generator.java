@@ -20,8 +20,8 @@ import org.ingrain.tokenizer.StreamingDecoder;
  * Generates samples from a model with continuous batching. Each step computes one ragged batch of prompt tokens and
  * decode tokens. The prompt of a request is computed once for all samples of the request, and the first tokens of the
  * samples are drawn from the same row of logits. On the CPU, and on a GPU in deterministic mode, the result of a
- * request depends only on the request. It is independent of the other requests in the batch, of how the prompt was
- * split, shared or evicted, and of the number of ranks and replicas.
+ * request depends only on the request. The other requests in the batch, the number of steps for the prompt, shared or
+ * evicted cache blocks, and the number of ranks and replicas do not change the result.
  *
  * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous step. The
  * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread
@@ -45,8 +45,8 @@ public final class Generator implements AutoCloseable {
     /**
      * Creates a generator for a model on one device. The computation runs on the thread that calls {@link #step}.
      *
-     * @param weights  weights of the model, on the device that computes
-     * @param adapters bank of the adapters that requests may name, or null
+     * @param weights  weights of the model, in the memory of the device
+     * @param adapters bank of the adapters that requests may use, or null
      * @param config   sizes of the batch and the cache
      * @param decoders creates a detokenizer for each sample
      * @param eosIds   end-of-sequence ids
@@ -70,7 +70,7 @@ public final class Generator implements AutoCloseable {
         this(models, config, decoders, eosIds, lag(models.getFirst().weights().getFirst()));
     }
 
-    /** @param lag maximum number of steps that are enqueued but not yet read after a call of {@link #step} */
+    /** @param lag maximum number of enqueued steps whose results are unread when {@link #step} returns */
     Generator(Weights weights, AdapterBank adapters, GeneratorConfig config, Supplier<StreamingDecoder> decoders,
               List<Integer> eosIds, int lag) {
         this(List.of(ShardedModel.whole(weights, adapters)), config, decoders, eosIds, lag);
@@ -102,7 +102,7 @@ public final class Generator implements AutoCloseable {
         return Replica.bytes(weights, config);
     }
 
-    /** Number of bytes of the key-value cache, which are included in {@link #bytes}. */
+    /** Size of the key-value cache in bytes; {@link #bytes} includes it. */
     public static long cacheBytes(Weights weights, GeneratorConfig config) {
         return Allocator.bytes(weights.context(), memory -> Replica.cache(memory, weights, config));
     }
@@ -115,8 +115,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Number of op calls for which a slower kernel replaced the intended kernel, over all devices. Each key states op,
-     * sizes and reason.
+     * Number of op calls for which a slower kernel replaced the intended kernel, summed over all devices. The key of an
+     * entry states the op, its sizes and the reason.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
@@ -149,11 +149,11 @@ public final class Generator implements AutoCloseable {
             }
         }
         if (request.adapterSlot() >= adapterSlots) {
-            throw new InputException("adapter slot " + request.adapterSlot() + ": none is loaded there");
+            throw new InputException("adapter slot " + request.adapterSlot() + ": no adapter is loaded in this slot");
         }
         if (replaces && request.adapterSlot() < 0) {
-            throw new InputException("a request without the adapter: the adapter's modules_to_save replace the model's,"
-                    + " so both cannot be computed by one generator");
+            throw new InputException("a request without the adapter: the adapter's modules_to_save replace parameters"
+                    + " of the model, so this generator computes only requests with the adapter");
         }
     }
 
@@ -220,11 +220,11 @@ public final class Generator implements AutoCloseable {
 
     /**
      * Enqueues one step and reads the results of the oldest steps in flight. On an asynchronous device, the newest step
-     * remains unread. If replicas have their own threads, waits until one replica has enqueued a step and has read the
-     * results of the oldest steps that it had in flight. Returns false when all requests are finished; the devices are
-     * then idle too. If the softmax of a token's logits is undefined, calls {@link GenerationListener#failed}, which by
-     * default throws an InputException. If a rank fails, the exception of the rank is thrown after the tokens that were
-     * read before the failure have been reported.
+     * remains unread. If replicas have their own threads, the method waits until one replica has enqueued a step and
+     * has read the results of its oldest steps in flight. The method returns false when all requests are finished; the
+     * devices are then idle too. If the softmax of a token's logits is undefined, the method calls
+     * {@link GenerationListener#failed}, which by default throws an InputException. If a rank fails, the method first
+     * reports the tokens that were read before the failure, and then throws the exception of the rank.
      */
     public boolean step() {
         return pool == null ? replicas.getFirst().step() : pool.step();

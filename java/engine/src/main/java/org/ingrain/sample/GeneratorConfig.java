@@ -49,7 +49,8 @@ public record GeneratorConfig(long cacheTokens, int blockSize, int maxBatchToken
     }
 
     /**
-     * A configuration with prefix cache and shared prefix reads, and a cache for four sequences of maximum length.
+     * A configuration in which {@code prefixCache} and {@code sharePrefix} are true. The cache has room for four
+     * sequences of maximum length.
      */
     public static GeneratorConfig of(int contextLength, int maxSequences, int maxBatchTokens) {
         return new GeneratorConfig(4L * contextLength, BLOCK_SIZE, maxBatchTokens, maxSequences, contextLength, true,

@@ -6,7 +6,8 @@ package org.ingrain.sample;
  * @param running      number of samples in the batch
  * @param usedBlocks   number of cache blocks that samples hold
  * @param blocks       number of cache blocks
- * @param preemptions  number of preemptions since creation; a sample is preempted if no block is available
+ * @param preemptions  number of preemptions since creation; if no block is available, a sample is preempted: it loses
+ *                     its blocks and is recomputed later
  * @param prefixTokens total length, in tokens, of the sequences that were admitted to the batch since creation; a
  *                     sequence that is admitted again after a preemption is counted again
  * @param prefixHits   number of these tokens that were found in the prefix cache

@@ -19,7 +19,7 @@ import org.ingrain.tensor.InputException;
 
 /**
  * A replica of the model with its own batch, cache and scheduler. The scheduler plans each step once for all ranks. A
- * replica is used on the thread of its rank 0.
+ * replica is used only on the thread of its rank 0.
  */
 final class Replica implements AutoCloseable {
     private static final int[] NONE = {};
@@ -37,7 +37,7 @@ final class Replica implements AutoCloseable {
     private long tokens;
     private long surplus;
 
-    /** @param lag maximum number of steps that are enqueued but not yet read after a call of {@link #step} */
+    /** @param lag maximum number of enqueued steps whose results are unread when {@link #step} returns */
     Replica(ShardedModel model, GeneratorConfig config, Set<Integer> eosIds, int lag) {
         this.config = config;
         this.model = model;
@@ -160,7 +160,7 @@ final class Replica implements AutoCloseable {
             drop(sequence);
             sequence.ticket.listener.failed(sequence.number, new InputException(model.name()
                     + ": the logits are not numbers at position " + (sequence.length() - sequence.unread())
-                    + ", expected weights with which all are finite"));
+                    + ", expected weights that give finite logits"));
             return;
         }
         tokens++;
@@ -220,7 +220,7 @@ final class Replica implements AutoCloseable {
         }
     }
 
-    /** Cancels all samples of a request whose prompt is not computed yet. */
+    /** Cancels all samples of a request whose prompt has not been computed yet. */
     private void cancelBeforeFork(Sequence trunk) {
         drop(trunk);
         for (int i = 0; i < trunk.ticket.request.samples(); i++) {

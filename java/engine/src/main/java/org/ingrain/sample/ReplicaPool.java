@@ -7,9 +7,10 @@ import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /**
- * Replicas that run on their own threads and take requests from a common queue. The least loaded replica takes the next
- * request, so that no replica is idle while a request waits. If there are more idle replicas than waiting requests, the
- * samples of a request are divided among the idle replicas. A second queue passes the output to the caller's thread.
+ * Replicas that run on their own threads and take requests from a common queue. The replica with the fewest unfinished
+ * samples takes the next request, so that no replica is idle while a request waits. If there are more idle replicas
+ * than waiting requests, the idle replicas share the samples of a request. A second queue, {@code news}, passes the
+ * output to the thread of the caller.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
@@ -140,8 +141,8 @@ final class ReplicaPool {
 
     /**
      * Number of samples that a replica takes from a request. The replica takes all samples if log-probabilities of the
-     * prompt are requested, or if there are enough waiting requests for all other idle replicas. Otherwise the samples
-     * are divided evenly among this replica and the idle replicas for which there is no waiting request.
+     * prompt are requested, or if every other idle replica can take a waiting request. Otherwise the samples are
+     * divided evenly among this replica and the idle replicas that would find no waiting request.
      */
     private int share(int i, Ticket ticket) {
         int idle = 0;
@@ -171,8 +172,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Executes queued listener calls until a replica has finished a step. Then executes the calls that are still
-     * queued. Returns false if no work is left.
+     * Executes queued listener calls until a replica has finished a step, then all calls that are already queued.
+     * Returns false if no work is left.
      */
     boolean step() {
         stepped = false;
@@ -211,8 +212,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Throws an IllegalStateException if a waiting request names this adapter slot. Each replica itself checks the
-     * requests that it has already taken.
+     * Throws an IllegalStateException if a waiting request uses this adapter slot. {@link Replica#loadAdapter} checks
+     * the requests that a replica has already taken.
      */
     synchronized void requireUnused(int slot) {
         if (waiting.stream().anyMatch(ticket -> ticket.request.adapterSlot() == slot)) {

@@ -23,7 +23,7 @@ import org.ingrain.tensor.InputException;
  */
 public record Request(int[] prompt, int samples, int firstSample, SamplingParams params, int adapterSlot,
         boolean promptLogProbabilities, boolean continuesText, int topTokens) {
-    /** Maximum number of most probable tokens per position. */
+    /** Maximum of {@code topTokens}. */
     public static final int MAX_TOP_TOKENS = StepPlan.MAX_TOP_TOKENS;
 
     public Request {

@@ -21,11 +21,11 @@ import org.ingrain.tensor.InputException;
  * @param stopTokens  token ids that end a sample, in addition to the model's end-of-sequence ids
  * @param ignoreEos   whether to continue after an end-of-sequence id
  * @param minTokens   minimum number of generated tokens, at most {@code maxTokens}. None of the first {@code minTokens}
- *                    tokens ends a sample, and their text is not searched for stop strings. A sample can still end
- *                    earlier because the context is full
- * @param logitBias   values that are added to the logits of tokens before temperature, top-k and top-p are applied, by
- *                    token id: at most {@value #MAX_LOGIT_BIASES} ids, values from -{@value #MAX_LOGIT_BIAS} to
- *                    {@value #MAX_LOGIT_BIAS}. The map is copied and sorted by id
+ *                    tokens ends a sample, and their text is not searched for stop strings. If the context is full, a
+ *                    sample ends earlier
+ * @param logitBias   for some token ids, a value that is added to the logit of the token before temperature, top-k and
+ *                    top-p are applied. At most {@value #MAX_LOGIT_BIASES} ids; values from
+ *                    -{@value #MAX_LOGIT_BIAS} to {@value #MAX_LOGIT_BIAS}. The map is copied and sorted by id
  */
 public record SamplingParams(double temperature, int topK, double topP, int maxTokens, long seed, List<String> stop,
                              List<Integer> stopTokens, boolean ignoreEos,

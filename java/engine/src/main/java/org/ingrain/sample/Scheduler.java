@@ -5,22 +5,21 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Implements continuous batching: decides which sequences the next step computes and how many tokens of each. The
- * scheduler handles only token counts and block numbers. It accesses neither the device nor texts.
+ * Implements continuous batching: decides which sequences the next step computes, and how many tokens of each sequence.
+ * The scheduler handles only token counts and block numbers. It accesses neither the device nor texts.
  *
  * <p>A sequence is either waiting or running. A running sequence holds blocks for all of its tokens. A step is planned
  * in this order:
  * <ol>
- * <li>Each running sequence is allocated the blocks that its next token needs, oldest sequence first. If no block is
- * available, the newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue.
- * The sequence is recomputed later. On the CPU, and on a GPU in deterministic mode, the results are then bitwise the
- * same.
- * <li>Of each running sequence that has exactly one token left to compute, this token is computed.
+ * <li>Each running sequence gets the blocks for its next token, oldest sequence first. If no block is available, the
+ * newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue. Its tokens are
+ * recomputed later. On the CPU, and on a GPU in deterministic mode, the recomputation gives bitwise equal results.
+ * <li>Each running sequence with exactly one uncomputed token computes this token.
  * <li>The rest of the step's token budget is assigned to prompts: first to prompts of running sequences, then to
  * prompts of waiting sequences. A waiting sequence is admitted if the cache has enough blocks for it and fewer than the
  * maximum number of sequences are running. A prompt may take several steps.
- * <li>If the last known token of a sequence is computed in the step, the step draws the sequence's next token. When the
- * first token after a prompt is drawn, the other samples of the request are forked from the sequence.
+ * <li>If the step computes the last token of a sequence, it also draws the sequence's next token. When the first token
+ * after a prompt is drawn, the other samples of the request are forked from the sequence.
  * </ol>
  *
  * <p>Example with blocks of 16 tokens and steps of at most 40 tokens. Request A has a prompt of 20 tokens and 2

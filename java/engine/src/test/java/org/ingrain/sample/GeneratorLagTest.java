@@ -229,7 +229,7 @@ class GeneratorLagTest {
             InputException failure = assertThrows(InputException.class,
                     () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
             assertEquals("the model: the logits are not numbers at position " + PROMPT.length
-                    + ", expected weights with which all are finite", failure.getMessage());
+                    + ", expected weights that give finite logits", failure.getMessage());
         }
     }
 }
