@@ -81,9 +81,9 @@ final class Scheduler {
 
     /**
      * Plans the next step. If the step forks more samples than can run, the list contains further plans, which draw the
-     * first tokens of the samples that must wait. The step includes every running sequence with an unread token, except
-     * a sequence that reaches its maximum length with that token. The list is empty if nothing can be computed before a
-     * token has been read.
+     * first tokens of the samples that must wait. A running sequence is part of the step even if its last token is
+     * unread, unless this token gives the sequence its maximum length. The list is empty if nothing can be computed
+     * until the host has read a token.
      */
     List<PlannedStep> plan() {
         reserve();
@@ -127,8 +127,8 @@ final class Scheduler {
     }
 
     /**
-     * Chooses how many tokens each sequence computes. The number of scored prompt tokens per step is limited
-     * separately.
+     * Chooses how many tokens each sequence computes. A separate limit applies to prompt tokens whose log-probabilities
+     * are requested.
      */
     private List<Slice> slices() {
         int budget = config.maxBatchTokens();

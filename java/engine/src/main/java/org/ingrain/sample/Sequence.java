@@ -4,10 +4,9 @@ import java.util.Arrays;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * One sample in flight, with its tokens and its cache blocks. The host may not have read the last tokens of a sample
- * yet. Such a token is called unread: the step that draws the token has been planned, so the position of the token is
- * known, but its id is not. Until the prompt is computed, the first sample of a request represents all samples of the
- * request.
+ * One sample in flight, with its tokens and its cache blocks. The last tokens of a sample may be unread: the step that
+ * draws an unread token has been planned, so the position of the token is known, but the host has not read its id yet.
+ * Until the prompt is computed, the first sample of a request represents all samples of the request.
  */
 final class Sequence {
     final Ticket ticket;
@@ -48,14 +47,13 @@ final class Sequence {
         return unread;
     }
 
-    /** Index of the last unread token among the draws of its step; -1 if no token is unread. */
+    /** Index of the draw of the last unread token in the plan that draws this token; -1 if no token is unread. */
     int drawnRow() {
         return unread > 0 ? drawnRow : -1;
     }
 
     /**
-     * Records that a planned step draws the next token. {@code row} is the index of the token among the draws of that
-     * step.
+     * Records that a planned step draws the next token. {@code row} is the index of this draw in the plan.
      */
     void draw(int row) {
         unread++;
@@ -85,7 +83,7 @@ final class Sequence {
         finished = true;
     }
 
-    /** Number of tokens to compute before the next token can be drawn. */
+    /** Number of tokens that must be computed before the next token can be drawn. */
     int pending() {
         return length() - table.computed();
     }

@@ -11,7 +11,7 @@ import org.ingrain.parallel.RankGroup;
  * @param name     name of the model in error messages
  * @param ranks    the ranks and their threads
  * @param weights  weights of each rank, used on the rank's thread
- * @param adapters adapter bank of each rank; empty if requests cannot name adapters
+ * @param adapters adapter bank of each rank; empty if requests cannot use adapters
  */
 public record ShardedModel(String name, RankGroup ranks, List<Weights> weights, List<AdapterBank> adapters) {
     public ShardedModel {

@@ -11,7 +11,7 @@ import org.ingrain.model.Step;
  *
  * @param sequence     the sequence
  * @param tokens       number of tokens
- * @param group        number of the slice's group; the slices of a group are adjacent in the step, and their sequences
+ * @param group        number of the slice's group. The slices of a group are adjacent in the step. Their sequences
  *                     share leading blocks
  * @param prefixBlocks number of leading blocks that all sequences of the group share
  */
@@ -35,9 +35,9 @@ record Slice(Sequence sequence, int tokens, int group, int prefixBlocks) {
     }
 
     /**
-     * Groups the slices whose sequences have the same first block, and returns the slices group by group. The samples
-     * of a request with several samples are not grouped with samples of other requests. {@code prefixBlocks} is set to
-     * the number of leading blocks that all members of the group share.
+     * Groups the slices whose sequences have the same first block, and returns the slices group by group. If a request
+     * has several samples, its samples form groups only with each other. Sets {@code prefixBlocks} to the number of
+     * leading blocks that all members of the group share.
      */
     static List<Slice> group(List<Slice> slices) {
         Map<Object, List<Slice>> groups = new LinkedHashMap<>();

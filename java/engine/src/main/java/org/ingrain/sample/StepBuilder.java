@@ -33,7 +33,7 @@ final class StepBuilder {
             sequence.draw(draws.size() - 1);
         }
 
-        /** The biases of the draws that have a bias. */
+        /** One bias for each draw that has a bias. */
         List<StepPlan.Bias> biases() {
             return IntStream.range(0, draws.size()).mapToObj(i -> {
                 Ticket ticket = sequences.get(i).ticket;
@@ -47,8 +47,8 @@ final class StepBuilder {
     }
 
     /**
-     * Adds a slice. Returns the row of logits from which the sequence's next token is drawn. Returns -1 if some tokens
-     * of the sequence must be computed in later steps.
+     * Adds a slice. Returns the row of logits from which the sequence's next token is drawn. Returns -1 if later steps
+     * must compute further tokens of the sequence before the draw.
      */
     int add(Slice slice) {
         Sequence sequence = slice.sequence();
@@ -72,20 +72,20 @@ final class StepBuilder {
         return last ? logitRows.size() - 1 : -1;
     }
 
-    /** Adds the draw of the next token of a running sequence. */
+    /** Adds a draw for the next token of a running sequence. */
     void draw(Sequence sequence, int logitRow) {
         now.add(sequence, logitRow);
     }
 
     /**
-     * Adds the draw of the next token of a sequence that has no place in the batch or the cache yet. The token is drawn
-     * now, because the row of logits is available only now. The sequence then waits for a place.
+     * Adds a draw for the next token of a sequence that does not fit in the batch or the cache yet. The token is drawn
+     * now, because later steps overwrite the logits. The sequence then waits until it fits.
      */
     void drawForWaiting(Sequence sequence, int logitRow) {
         later.add(sequence, logitRow);
     }
 
-    /** Adds the copy of a cache block, which the step executes after the slices are computed. */
+    /** Adds a copy of a cache block. The step copies the block after it has computed the slices. */
     void copy(int source, int destination) {
         copies.add(source);
         copies.add(destination);

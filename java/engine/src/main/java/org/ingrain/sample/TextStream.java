@@ -11,7 +11,7 @@ final class TextStream {
     private final StringBuilder text = new StringBuilder();
     private int emitted;
     private boolean stopped;
-    /** Length of the leading part of the text in which no stop string may end. */
+    /** Number of leading characters of the text in which no stop string may end. */
     private int exempt;
 
     TextStream(List<String> stops) {
@@ -43,7 +43,7 @@ final class TextStream {
         return emit(text.length() - heldBack());
     }
 
-    /** Returns the withheld text; empty if a stop string was found. */
+    /** Returns the withheld text. Returns an empty string if a stop string was found. */
     String flush() {
         return emit(text.length());
     }

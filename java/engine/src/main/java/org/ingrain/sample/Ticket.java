@@ -46,8 +46,8 @@ public final class Ticket {
     }
 
     /**
-     * Cancels a sample. The cancellation takes effect at the next step, and the completion contains the tokens that
-     * were generated until then.
+     * Cancels a sample. The sample ends at the next step. Its completion contains the tokens that were generated until
+     * then.
      */
     public void cancel(int sample) {
         cancelled.add(sample);
@@ -78,7 +78,7 @@ public final class Ticket {
         return new Ticket(part, listener, bias, decoders, cancelled);
     }
 
-    /** Creates an empty object for the most probable tokens of a text; returns null if they are not requested. */
+    /** Creates an empty {@link TopTokens}. Returns null if the most probable tokens are not requested. */
     TopTokens topTokens() {
         return request.topTokens() > 0 ? new TopTokens(request.topTokens()) : null;
     }
@@ -93,7 +93,7 @@ public final class Ticket {
         return decoder;
     }
 
-    /** Whether the first tokens of some samples have not been drawn yet. */
+    /** Whether the step that completes the prompt has not been planned yet. This step forks the samples. */
     boolean forking() {
         return !forked;
     }

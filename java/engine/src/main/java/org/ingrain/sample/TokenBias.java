@@ -34,8 +34,8 @@ final class TokenBias {
     }
 
     /**
-     * The biases of a request with these parameters. End-of-sequence ids and stop tokens that are not in the vocabulary
-     * are never drawn and need no ban.
+     * The biases of a request with these parameters. End-of-sequence ids and stop tokens outside the vocabulary are not
+     * banned, because they are never drawn.
      *
      * @throws InputException if {@code logitBias} has an id outside the vocabulary, if every token would be banned, or
      *         if there are more than {@link StepPlan#MAX_BIASES} ids

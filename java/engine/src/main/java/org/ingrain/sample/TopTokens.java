@@ -40,14 +40,14 @@ public final class TopTokens {
         return logProbabilities[position * n + rank];
     }
 
-    /** A token that was generated at a position, with the most probable tokens of this position. */
+    /** Combines the token that was generated at a position with the most probable tokens of this position. */
     GeneratedToken token(int id, float logProbability, int position) {
         int from = position * n;
         return new GeneratedToken(id, logProbability, Arrays.copyOfRange(ids, from, from + n),
                 Arrays.copyOfRange(logProbabilities, from, from + n));
     }
 
-    /** Stores the results of one row at a position. Earlier positions without results get ids -1. */
+    /** Stores row {@code row} of the results at a position. Earlier positions without results get ids -1. */
     void set(int position, StepResults results, int row) {
         if ((position + 1) * n > ids.length) {
             int size = Math.max((position + 1) * n, 2 * ids.length);

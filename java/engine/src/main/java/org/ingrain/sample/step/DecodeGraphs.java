@@ -9,9 +9,9 @@ import org.ingrain.ffi.Graph;
 import org.ingrain.tensor.BackendException;
 
 /**
- * The captured graphs of decode steps, one for each batch size. Batches are padded to bucket sizes, so that there are
- * only a few sizes. The first step of a size runs op by op, which loads the kernels and selects their algorithms. The
- * second step of a size is captured. Later steps of the size replay the graph.
+ * The captured graphs of decode steps, one for each {@link Key}. Batches are padded to a few fixed sizes, the buckets,
+ * so that a few graphs are enough. The first step with a key runs op by op, which loads the kernels and selects their
+ * algorithms. The second step with the key is captured. Later steps with the key replay the graph.
  */
 final class DecodeGraphs implements AutoCloseable {
     /**
@@ -56,8 +56,8 @@ final class DecodeGraphs implements AutoCloseable {
     }
 
     /**
-     * Runs the ops of a step, either one by one or as a graph. All steps with the same key must have the same ops. Ops
-     * with a null key are never captured.
+     * Runs the ops of a step, either one by one or as a graph. All steps with the same key must have the same ops. If
+     * {@code key} is null, the ops are not captured.
      */
     void run(Key key, Runnable ops) {
         if (key == null || warm.add(key)) {

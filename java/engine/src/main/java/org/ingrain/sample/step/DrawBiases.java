@@ -9,9 +9,9 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * The biases of the draws of one step. The ids are drawn from biased logits. The log-probabilities of these ids are
- * computed from the logits without biases, by a separate op, and only for the draws that have a bias. So the
- * log-probability of a draw does not depend on whether other draws have a bias.
+ * The biases of the draws of one step. The ids are drawn from biased logits. For the draws that have a bias, a separate
+ * op computes the log-probabilities of the drawn ids from the logits without biases. So the log-probability of a draw
+ * does not depend on whether other draws have a bias.
  */
 final class DrawBiases {
     private final Ops ops;
@@ -20,9 +20,9 @@ final class DrawBiases {
     private Arrays arrays;
 
     /**
-     * The staged arrays. {@code rows}, {@code ids} and {@code values} (n) contain, for each of the n values to add, the
-     * index of the draw, the token id and the value. {@code draws} and {@code logitRows} (b) contain, for each of the b
-     * draws that have a bias, the index of the draw and its row of logits. {@code values} is F32, the other arrays are
+     * The staged arrays. {@code rows}, {@code ids} and {@code values} (n) have one element for each value to add: the
+     * index of the draw, the token id and the value. {@code draws} and {@code logitRows} (b) have one element for each
+     * draw that has a bias: the index of the draw and its row of logits. {@code values} is F32; the other arrays are
      * I32.
      */
     private record Arrays(Tensor rows, Tensor ids, Tensor values, Tensor draws, Tensor logitRows) {
@@ -43,7 +43,7 @@ final class DrawBiases {
         Arrays.reserve(staging, (long) maxDraws * StepPlan.MAX_BIASES, maxDraws);
     }
 
-    /** Stages the biases of a plan. */
+    /** Writes the biases of a plan to the staging memory. */
     void begin(StepPlan plan) {
         List<Bias> biases = plan.biases();
         arrays = Arrays.reserve(staging, biases.stream().mapToLong(bias -> bias.ids().length).sum(), biases.size());

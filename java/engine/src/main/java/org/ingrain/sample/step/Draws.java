@@ -14,9 +14,9 @@ import org.ingrain.tensor.Tensor;
 /**
  * The draws and scores of one step. The parameters of draws and scores are in the staging memory of the step. All
  * results are in one array with the layout of {@link StepResults}, so that a single copy transfers all results to the
- * host. A plan without parts only draws again from the previous logits. Its results are in a separate array, because a
- * later step still reads the ids that the last plan with parts drew. The logits are never changed, because another plan
- * may draw from them again: biases are added to a copy.
+ * host. A plan without parts only draws again from the logits of the previous plan. The results of these draws are in a
+ * separate array, because a later step still reads the ids that the last plan with parts drew. Biases are added to a
+ * copy of the logits, because another plan may draw from the same logits.
  */
 final class Draws {
     private final Ops ops;
@@ -68,7 +68,7 @@ final class Draws {
                 + topElements(limits.sequences() + limits.logitRows(), StepPlan.MAX_TOP_TOKENS);
     }
 
-    /** Number of elements for the ids and log-probabilities of k most probable tokens per row. */
+    /** Number of elements for the ids and log-probabilities of the k most probable tokens of each row. */
     private static long topElements(int rows, int k) {
         return 2L * rows * k;
     }
@@ -144,8 +144,8 @@ final class Draws {
     }
 
     /**
-     * Enqueues the computation of the most probable tokens of these logits. Row i of the logits is row
-     * {@code first + i} of the results.
+     * Enqueues the computation of the most probable tokens of these logits. The results for row i of the logits are
+     * row {@code first + i} of the results of the step.
      */
     private void top(int first, Tensor logits) {
         if (topTokens > 0) {
@@ -162,7 +162,7 @@ final class Draws {
         return draws + Math.toIntExact(arrays.targets.elements());
     }
 
-    /** Sends the ids drawn on rank 0 to every rank, so that rounding differences cannot make the ranks diverge. */
+    /** Sends the ids drawn on rank 0 to every rank. Otherwise ranks could draw different ids because of rounding. */
     void share() {
         if (draws > 0) {
             ops.broadcast(target.slice(0, draws), target.slice(0, draws), 0);
@@ -193,7 +193,7 @@ final class Draws {
     }
 
     /**
-     * The ids drawn by the last step with parts, shape (maxDraws) I32. The parts of the next step refer to these ids.
+     * The ids (maxDraws) I32 that the last plan with parts drew. The parts of the next plan refer to these ids.
      */
     Tensor drawn() {
         return results.slice(0, maxDraws);

@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
-/** The device memory that steps need in addition to model and cache: small input arrays, token ids and results. */
+/** Device memory for steps, in addition to the model and the cache: small input arrays, token ids and results. */
 public final class StepBuffers {
     final Step.Limits limits;
     final int maxInFlight;
@@ -16,8 +16,8 @@ public final class StepBuffers {
     final Draws draws;
 
     /**
-     * @param limits      the largest step
-     * @param maxInFlight maximum number of steps that are enqueued but not yet read
+     * @param limits      limits of a step
+     * @param maxInFlight maximum number of enqueued steps whose results are unread
      */
     public StepBuffers(Allocator allocator, Step.Limits limits, int vocabSize, int maxInFlight) {
         this.limits = limits;
@@ -34,7 +34,7 @@ public final class StepBuffers {
         draws = new Draws(allocator, staging, limits, vocabSize);
     }
 
-    /** Reserves an array of n block numbers. The numbers are alternately the source and the destination of a copy. */
+    /** Reserves an array of n block numbers, which are alternately the source and the destination of a copy. */
     static Tensor reserveCopies(Staging staging, long n) {
         return staging.reserve(DType.I32, n);
     }
