@@ -25,10 +25,10 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
- * messages. The prompts equal those that transformers' {@code apply_chat_template} creates without tools. Constructs
- * that Jinjava would render differently are rejected. The function {@code strftime_now}, which returns the current
- * date, is not defined, so that a prompt does not depend on the date. Without this function, Llama 3's templates use a
- * fixed date. Thread-safe.
+ * messages. The prompts equal those that transformers' {@code apply_chat_template} creates without tools. The library
+ * Jinjava renders the template; constructs that it renders differently from Jinja are rejected. The function {@code
+ * strftime_now}, which returns the current date, is not defined, so that a prompt does not depend on the date. Without
+ * this function, Llama 3's templates use a fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";
@@ -44,7 +44,7 @@ public final class ChatTemplate {
     /**
      * @param where     name of the file, for error messages
      * @param source    the Jinja source
-     * @param variables the values of the template's variables by name, except the messages
+     * @param variables values of the template's variables, by name, without the messages
      */
     ChatTemplate(String where, String source, Map<String, Object> variables) {
         this(where, source, variables, Duration.ofSeconds(10));
@@ -73,9 +73,9 @@ public final class ChatTemplate {
     }
 
     /**
-     * Opens the template of a model folder. The template is read from chat_template.jinja, else from
-     * chat_template.json, else from tokenizer_config.json. If the field {@code chat_template} is a list of templates,
-     * the template with the name {@code default} is used. For a folder without a template, Llama 2's template is used.
+     * Opens the template of a model folder. The template is in chat_template.jinja or in the field {@code
+     * chat_template} of chat_template.json or tokenizer_config.json; the first of these that exists is used. If the
+     * field is a list, its template with the name {@code default} is used. A folder without a template has Llama 2's.
      *
      * @param enableThinking value of the template's variable {@code enable_thinking}; if empty, the variable is
      *                       undefined
@@ -154,7 +154,7 @@ public final class ChatTemplate {
         try {
             return jinjava.renderForResult(rewritten, context);
         } catch (StackOverflowError deep) {
-            throw new InputException(where + ": chat template: an expression nests too deep", deep);
+            throw new InputException(where + ": chat template: an expression is nested too deeply", deep);
         }
     }
 

@@ -77,7 +77,7 @@ final class PythonStrings {
         };
     }
 
-    /** Returns {@code text.replace(from, to)}. The length of the result is checked before it is computed. */
+    /** Returns {@code text.replace(from, to)}. Checks the length of the result before it creates the result. */
     static String replace(String text, String from, String to) {
         long count = 0;
         for (int at = text.indexOf(from); at >= 0 && at < text.length() && to.length() > from.length();

@@ -32,7 +32,7 @@ import org.ingrain.tokenizer.DjlSettings;
  * the size of values are limited.
  */
 final class TemplateEngine {
-    /** Maximum number of characters in a text and in a prompt. */
+    /** Maximum number of characters of a string value, and of the rendered prompt. */
     static final int MAX_CHARACTERS = 16_000_000;
 
     private static final int MAX_ELEMENTS = 10_000;
@@ -70,8 +70,8 @@ final class TemplateEngine {
     }
 
     /**
-     * The names to disable: tags that load files, and all functions and filters of Jinjava that are not known to work
-     * as in Jinja.
+     * Names of the tags, functions and filters to disable: tags that load files, and all functions and filters of
+     * Jinjava that are not known to work as in Jinja.
      */
     private static Map<Context.Library, Set<String>> disabled() {
         Context all = new Jinjava().getGlobalContext();
@@ -113,7 +113,7 @@ final class TemplateEngine {
     }
 
     /**
-     * A refusal with a message for the user, thrown by the checks of this class or by raise_exception in a template.
+     * An exception with a message for the user. The checks of this class and raise_exception in a template throw it.
      */
     static final class Refusal extends InterpretException {
         private static final long serialVersionUID = 1;
@@ -128,7 +128,7 @@ final class TemplateEngine {
         throw new Refusal(message);
     }
 
-    /** Describes an error in one line. For a refusal, the line is the message of the refusal. */
+    /** Describes an error in one line. If a {@link Refusal} caused the error, the line is its message. */
     static String complaint(TemplateError error) {
         String message = error.getMessage();
         for (Throwable cause = error.getException(); cause != null; cause = cause.getCause()) {

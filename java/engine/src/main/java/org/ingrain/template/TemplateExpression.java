@@ -10,8 +10,8 @@ import org.ingrain.tensor.InputException;
 /**
  * Rewrites expressions that Jinjava parses differently from Jinja. A slice {@code x[a:b:c]} becomes a call of {@link
  * #SLICE}. The value of a named argument is put in parentheses, because otherwise Jinjava would use only the first
- * operand of the value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. A filter is accepted only if its results are
- * known to agree with the results in Jinja. Jinjava would render an unknown filter as an empty string.
+ * operand of the value: {@code f(n=a - 1)} becomes {@code f(n=(a - 1))}. A filter is accepted only if it is known to
+ * give the same results as in Jinja. Without this check, Jinjava would render an unknown filter as an empty string.
  */
 final class TemplateExpression {
     static final String SLICE = "__slice__";
@@ -44,7 +44,7 @@ final class TemplateExpression {
     }
 
     /**
-     * Checks the nesting of an expression, and its length without quoted texts.
+     * Checks how deeply an expression is nested, and how long it is without its quoted strings.
      *
      * @throws InputException if Jinjava's recursive parser could need too much time or stack for the expression
      */
@@ -109,7 +109,7 @@ final class TemplateExpression {
         return Math.min(i + 1, text.length());
     }
 
-    /** Reads the text up to the closing bracket, rewrites it and splits it at the separator. */
+    /** Reads the text up to the closing bracket, rewrites the text and splits it at the separator. */
     private List<String> parts(char close, char separator) {
         List<String> parts = new ArrayList<>();
         StringBuilder part = new StringBuilder();

@@ -76,9 +76,9 @@ final class TemplateFilters {
     }
 
     /**
-     * Returns the value; if the value is {@code none}, returns the first argument unchanged instead. If the second
-     * argument is true, a value that counts as false, such as an empty text, is replaced too. Jinjava's own filter
-     * converts the argument to a string, which turns false into a true value.
+     * Returns the value, or the first argument if the value is {@code none}. If the second argument is true, the first
+     * argument also replaces a value that counts as false, such as an empty text. Jinjava's own filter converts the
+     * first argument to a string, which turns false into a true value.
      */
     private record Default(String name) implements AdvancedFilter {
         @Override

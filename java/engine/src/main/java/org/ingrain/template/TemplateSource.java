@@ -9,9 +9,9 @@ import org.ingrain.tensor.InputException;
 /**
  * Rewrites a Jinja template for Jinjava, which renders some constructs differently from Jinja. This class removes white
  * space as Jinja does with trim_blocks and lstrip_blocks. Jinjava's own options are not used, because they also remove
- * white space before a tag in the middle of a line. Expressions are rewritten by {@link TemplateExpression}. The
- * condition ({@code if}) of a {@code for} loop, which Jinjava ignores, becomes a separate loop. The {@code else} of a
- * {@code for} loop is refused, and so is deep nesting.
+ * white space before a tag in the middle of a line. {@link TemplateExpression} rewrites expressions. Jinjava ignores
+ * the condition ({@code if}) of a {@code for} loop, so a separate loop selects the elements. The {@code else} of a
+ * {@code for} loop and deeply nested tags are refused.
  */
 final class TemplateSource {
     private static final Pattern LOOP = Pattern.compile("for\\s+(\\w+(?:\\s*,\\s*\\w+)?)\\s+in\\s(.*)", Pattern.DOTALL);
@@ -33,7 +33,7 @@ final class TemplateSource {
         this.template = template;
     }
 
-    /** Returns the rewritten template, to be rendered by a Jinjava that does not remove white space. */
+    /** Returns the rewritten template. The Jinjava that renders it must not remove white space. */
     static String rewrite(String template) {
         String unix = template.replace("\r\n", "\n").replace('\r', '\n');
         TemplateSource source = new TemplateSource(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);
@@ -60,8 +60,8 @@ final class TemplateSource {
     }
 
     /**
-     * Appends the text up to index {@code end}, without the white space that the tags before and after this text
-     * remove.
+     * Appends the text up to index {@code end}, without the white space that must be removed because of the tags before
+     * and after this text.
      */
     private void text(int end) {
         int begin = at;

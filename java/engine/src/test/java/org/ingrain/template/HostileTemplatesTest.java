@@ -80,7 +80,7 @@ class HostileTemplatesTest {
         small.setUncaughtExceptionHandler((thread, e) -> thrown[0] = e);
         small.start();
         small.join();
-        assertEquals("t.jinja: chat template: an expression nests too deep", thrown[0].getMessage());
+        assertEquals("t.jinja: chat template: an expression is nested too deeply", thrown[0].getMessage());
     }
 
     @Test

@@ -25,7 +25,7 @@ import org.ingrain.model.Step;
  * @param logitRows rows of the step for which logits are computed
  * @param draws     tokens to draw
  * @param scores    known tokens whose log-probabilities are computed
- * @param copies    cache blocks to copy after the parts are computed, as alternating source and destination
+ * @param copies    cache blocks to copy after the parts are computed: alternately the source and the destination
  * @param drawAgain whether the next plan draws again from the logits of this plan
  * @param topTokens number of most probable tokens to compute for each draw and each scored token, 0 to {@value
  *                  #MAX_TOP_TOKENS}
@@ -75,7 +75,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
 
     /**
      * Values that are added to the logits from which one token is drawn. The log-probability and the most probable
-     * tokens of the draw are those of the logits without these values.
+     * tokens of the draw are computed from the logits without these values.
      *
      * @param draw   index of the draw
      * @param ids    distinct token ids, at most {@value #MAX_BIASES}
@@ -91,7 +91,7 @@ public record StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List
         biases = List.copyOf(biases);
     }
 
-    /** Creates a plan that computes no most probable tokens and has no biases. */
+    /** Creates a plan without most probable tokens and without biases. */
     public StepPlan(List<Part> parts, int[] logitRows, List<Draw> draws, List<Score> scores, int[] copies,
                     boolean drawAgain) {
         this(parts, logitRows, draws, scores, copies, drawAgain, 0, List.of());

@@ -6,16 +6,16 @@ import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
- * The draws and scores of one step in pinned memory. The results are valid from the end of the step until the
- * {@link StepRing} reuses the slot. Each element has 4 bytes. The elements have the following order. The first column
- * has their numbers: n draws, m scored tokens, k most probable tokens of a row, and b draws that have a bias.
+ * The results of one step in pinned memory: draws and scores. They are valid from the end of the step until the
+ * {@link StepRing} reuses the slot. Each element has 4 bytes. The table lists the elements in order; its first column
+ * is their shape, for n draws, m scored tokens, k most probable tokens of each row, and b draws that have a bias.
  * <pre>
  *   n           drawn ids
  *   n           log-probabilities of the drawn ids
  *   m           −log p of the scored tokens
  *   (n + m, k)  ids of the most probable tokens
  *   (n + m, k)  log-probabilities of the most probable tokens
- *   b           −log p of the drawn ids that have a bias, computed without the bias
+ *   b           −log p of the ids of the draws that have a bias, computed without the bias
  * </pre>
  */
 public final class StepResults {
@@ -34,7 +34,7 @@ public final class StepResults {
     }
 
     /**
-     * Assigns the slot to a step with n draws including padding, m scores, and k most probable tokens per row. {@code
+     * Assigns the slot to a step with n draws (padding included), m scores, and k most probable tokens per row. {@code
      * biased} has the indices of the draws that have a bias, in ascending order.
      */
     void use(int n, int m, int k, int[] biased) {
@@ -64,13 +64,14 @@ public final class StepResults {
     }
 
     /**
-     * Id of a token of a row. The most probable token has {@code rank} 0. Row i is draw i; row n + i is scored token i.
+     * Id of one of the most probable tokens of a row; the most probable token has {@code rank} 0. Row i is for draw i;
+     * row n + i is for scored token i.
      */
     public int topId(int row, int rank) {
         return memory.getAtIndex(ValueLayout.JAVA_INT, draws + rows + (long) row * topTokens + rank);
     }
 
-    /** Log-probability of a token of a row. The most probable token has {@code rank} 0. */
+    /** Log-probability of one of the most probable tokens of a row, with the same rows and ranks as {@link #topId}. */
     public float topLogProbability(int row, int rank) {
         return memory.getAtIndex(ValueLayout.JAVA_FLOAT, draws + rows + (long) (rows + row) * topTokens + rank);
     }

@@ -12,8 +12,8 @@ import org.ingrain.ffi.Context;
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight
- *   await      read     step 5            step 4 stays until step 5 is read
- *   begin/end  read     step 5   step 6
+ *   await      4, read  step 5            slot 0 stays in use until step 5 is read
+ *   begin/end  4, read  step 5   step 6
  * </pre>
  */
 final class StepRing implements AutoCloseable {
@@ -44,7 +44,7 @@ final class StepRing implements AutoCloseable {
     /** Returns a slot for the next step and records its start event on the stream. */
     StepResults begin() {
         if (inFlight.size() + 2 > slots.size()) {
-            throw new IllegalStateException(inFlight.size() + " steps in flight in a ring of " + slots.size());
+            throw new IllegalStateException(inFlight.size() + " steps in flight, no slot of " + slots.size() + " free");
         }
         StepResults results = slots.get(next);
         next = (next + 1) % slots.size();

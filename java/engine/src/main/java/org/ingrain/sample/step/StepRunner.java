@@ -153,8 +153,8 @@ public final class StepRunner implements AutoCloseable {
     }
 
     /**
-     * Must be called if no step follows because there is no work. The time until the next step is then not counted as
-     * host wait.
+     * Must be called when there is no work for another step. The time until the next step is then not counted as host
+     * wait.
      */
     public void idle() {
         ring.idle();

@@ -50,7 +50,7 @@ class StepRingTest {
     void aSlotThatMayStillBeReadIsNotGivenAway() {
         run();
         run();
-        assertEquals("2 steps in flight in a ring of 3",
+        assertEquals("2 steps in flight, no slot of 3 free",
                 assertThrows(IllegalStateException.class, ring::begin).getMessage());
         StepResults read = ring.await();
         run();
