@@ -72,7 +72,7 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 64, maxBlocks);
     }
 
-    /** The address of the native descriptor; only for {@code ffi} and {@code tensor}. */
+    /** The address of the native descriptor; only the packages {@code ffi} and {@code tensor} may use this address. */
     public long address() {
         return descriptor.address();
     }
@@ -105,7 +105,7 @@ public final class Batch {
         return positions;
     }
 
-    /** The block tables of the sequences; S·{@code maxBlocks} elements I32. */
+    /** The block tables of the sequences, one after another; S·{@code maxBlocks} elements I32. */
     public Tensor blockTables() {
         return blockTables;
     }

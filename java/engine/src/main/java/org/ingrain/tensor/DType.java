@@ -2,7 +2,8 @@ package org.ingrain.tensor;
 
 /**
  * Element types, numbered as in {@code ingrain.h}. F8E4M3 (arXiv:2209.05433) is supported only on GPUs, for weights and
- * caches. INT8 and INT4 are types of a {@link Weight}; a tensor of INT8 consists of bytes, and no tensor has type INT4.
+ * caches. INT8 and INT4 are types of a {@link Weight}. A {@link Tensor} of type INT8 consists of bytes; no tensor has
+ * type INT4.
  */
 public enum DType {
     F32(0, 4), BF16(1, 2), F16(2, 2), I32(3, 4), I64(4, 8), F8E4M3(5, 1), INT8(6, 1), INT4(7, 0);

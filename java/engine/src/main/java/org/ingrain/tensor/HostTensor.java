@@ -6,13 +6,13 @@ import java.lang.foreign.MemorySegment;
  * A tensor in host memory, usually part of a mapped file.
  *
  * @param dtype  element type
- * @param shape  row-major
- * @param data   the elements, in native memory
- * @param reader copies parts of the data. If the data is a mapped file, no page of the file stays in the memory of the
- *               process
+ * @param shape  sizes of the dimensions
+ * @param data   the elements in row-major order, in native memory
+ * @param reader copies parts of the data. After a copy from a mapped file, no page of the file stays in the memory of
+ *               the process
  */
 public record HostTensor(DType dtype, long[] shape, MemorySegment data, Reader reader) {
-    /** Copies the bytes that begin at {@code offset} of a tensor to all of {@code target}. Thread-safe. */
+    /** Copies bytes of a tensor, from byte {@code offset} on, until {@code target} is full. Thread-safe. */
     public interface Reader {
         void read(long offset, MemorySegment target);
     }

@@ -31,7 +31,7 @@ public final class InputException extends RuntimeException {
         return new InputException(field, field + ": " + text, null);
     }
 
-    /** The setting that the message starts with; null if the message is not about a setting. */
+    /** Name of the setting at the start of the message; null if the message is not about a setting. */
     public String field() {
         return field;
     }

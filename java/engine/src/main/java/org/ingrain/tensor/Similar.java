@@ -15,8 +15,8 @@ public final class Similar {
     }
 
     /**
-     * The known name with the smallest distance to a name. The distance is at most a third of the name's length,
-     * rounded up. If several names have this distance, the first of them is returned.
+     * The known name with the smallest distance to a name; the first one if several have this distance. Empty if the
+     * smallest distance is greater than a third of the name's length, rounded up.
      */
     public static Optional<String> closest(String name, Collection<String> known) {
         int most = Math.ceilDiv(name.length(), 3);

@@ -9,7 +9,8 @@ import java.util.function.Consumer;
  * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive in a pinned
  * host buffer, which is called an image. Each array has the same offset in the image and in device memory. If there are
  * several images, they are used in rotation, so that the host can fill one image while the copy from another is
- * pending. Equal sequences of reservations yield equal device addresses, as a captured graph requires.
+ * pending. The same sequence of reservations always yields the same device addresses, because a captured graph keeps
+ * the addresses.
  */
 public final class Staging {
     /** Alignment of every array, in bytes. */

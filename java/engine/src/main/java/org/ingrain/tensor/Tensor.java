@@ -22,7 +22,7 @@ public final class Tensor {
         return new Tensor(0, dtype, shape);
     }
 
-    /** The device address; only for {@code ffi} and {@code tensor}. */
+    /** The device address; only the packages {@code ffi} and {@code tensor} may use this address. */
     public long address() {
         return address;
     }
@@ -63,12 +63,12 @@ public final class Tensor {
         return new Tensor(address + begin * rowElements * dtype.bytes(), dtype, part);
     }
 
-    /** A view from the start of the same memory, with another shape of at most as many elements. */
+    /** A view of the same memory with another shape. The view starts at the first element and may be smaller. */
     public Tensor view(long... newShape) {
         return view(dtype, newShape);
     }
 
-    /** A view from the start of the same memory, with another dtype and shape of at most as many bytes. */
+    /** A view of the same memory with another dtype and shape. It starts at the first byte and may be smaller. */
     public Tensor view(DType newDType, long... newShape) {
         Tensor view = new Tensor(address, newDType, newShape);
         if (view.bytes() > bytes()) {

@@ -7,8 +7,8 @@ import java.lang.foreign.ValueLayout;
 /**
  * A weight W (rows = output features N, columns = input features C) in the backend's layout: the {@code ingrain_weight}
  * descriptor and its memory. {@code chunk} is the number of columns per partial sum, or 0 for a single sum over all
- * columns. An F8E4M3 weight also has one scale per row, which {@code pack} writes. An INT8 or INT4 weight has the
- * scales of its groups, and zero points if there are any, in the same memory as the values.
+ * columns. An F8E4M3 weight also has one scale per row, which {@code pack} writes. An INT8 or INT4 weight has a scale
+ * and possibly a zero point for each group of columns, in the same memory as the values.
  */
 public final class Weight {
     private final MemorySegment descriptor;
@@ -51,7 +51,7 @@ public final class Weight {
     }
 
     /**
-     * @param data   the memory of a weight of this format, of the format's dtype, or of INT8 (bytes) for INT4
+     * @param data   memory of the weight: a tensor of the format's dtype, or of INT8 (bytes) if the dtype is INT4
      * @param scales (rows) f32 if the dtype is F8E4M3, otherwise null
      */
     public Weight(Arena arena, Format format, Tensor data, Tensor scales, long rows, long columns, long chunk) {
@@ -77,7 +77,7 @@ public final class Weight {
         return descriptor.address();
     }
 
-    /** The packed memory, in its dtype (INT4: as bytes). The element order is backend-specific. */
+    /** The memory of the weight: a tensor of its dtype, or of bytes for INT4. {@link #layout} is the element order. */
     public Tensor data() {
         return data;
     }

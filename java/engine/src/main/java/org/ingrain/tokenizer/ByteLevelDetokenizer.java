@@ -5,8 +5,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Decodes byte-level BPE (GPT-2, Llama 3), in which each character of a piece represents one byte. A piece with a
- * character that represents no byte is decoded as the piece's own UTF-8 bytes, as in the tokenizers library.
+ * Decodes byte-level BPE (GPT-2, Llama 3), in which each character of a piece represents one byte. If a piece has a
+ * character that represents no byte, the piece is decoded to its own UTF-8 bytes, as in the tokenizers library.
  */
 final class ByteLevelDetokenizer implements Detokenizer {
     private final Vocabulary vocabulary;

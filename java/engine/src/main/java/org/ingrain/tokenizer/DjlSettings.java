@@ -4,8 +4,9 @@ import org.ingrain.files.LibraryCache;
 
 /**
  * Sets system properties that DJL reads when its first class is loaded. The properties disable telemetry and downloads,
- * set a cache to which no other user can write, and select the tokenizers library in the jar. Without these properties,
- * DJL would download another library on a machine with a GPU. A property that is already set is not changed.
+ * set a cache to which no other user can write, and select the tokenizers library in DJL's jar. Without these
+ * properties, DJL would download another library on a machine with a GPU. A property that is already set is not
+ * changed.
  */
 public final class DjlSettings {
     private DjlSettings() {

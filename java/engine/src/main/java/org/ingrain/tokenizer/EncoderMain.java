@@ -11,10 +11,10 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Main class of the child process of {@link EncoderProcess}. Standard input contains a tokenizer.json, then for each
- * text a boolean (whether to add special tokens) and the text in UTF-8. The file and each text are preceded by their
- * length in bytes, an int. Standard output contains one reply for the file and one reply for each text. A reply
- * consists of the number of ids and the ids, or of -1 and an error message. The reply for the file has 0 ids. The
- * process ends at the end of its input.
+ * text a boolean (whether to add special tokens) and the text in UTF-8. The length in bytes, an int, precedes the file
+ * and each text. Standard output contains one reply for the file and one reply for each text. A reply consists of the
+ * number of ids and the ids, or of -1 and an error message. The reply for the file has 0 ids. The process ends at the
+ * end of its input.
  */
 final class EncoderMain {
     private EncoderMain() {

@@ -12,10 +12,10 @@ import java.util.concurrent.TimeUnit;
 import org.ingrain.tensor.InputException;
 
 /**
- * Runs the tokenizers library in a child process. This class is used for files with which the library might abort its
- * process or never finish; see {@link TokenizerCheck}. The child process starts when the first text is encoded.
- * Thread-safe. If the child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts
- * a new child. {@link EncoderMain} describes the messages.
+ * Runs the tokenizers library in a child process. This class is used for files that might make the library abort its
+ * process or run forever; see {@link TokenizerCheck}. The child process starts when the first text is encoded. If the
+ * child ends unexpectedly or exceeds the time limit, the text is refused, and the next text starts a new child. {@link
+ * EncoderMain} describes the messages. Thread-safe.
  */
 final class EncoderProcess implements AutoCloseable {
     private final String where;
@@ -28,8 +28,8 @@ final class EncoderProcess implements AutoCloseable {
     /**
      * Prepares the child process, which starts when the first text is encoded.
      *
-     * @param limit maximum time to encode a text of less than 100 000 characters; each full 100 000 characters add this
-     *              time once more. The start of the child may take ten times {@code limit}
+     * @param limit maximum time to encode a text of less than 100 000 characters. A longer text has the same time again
+     *              for each full 100 000 characters. The start of the child may take ten times {@code limit}
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;

@@ -12,9 +12,9 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The tokenizer of a tokenizer.json. Texts are encoded by Hugging Face's tokenizers library, through DJL. Ids are
- * decoded in Java, because DJL has no streaming decoder, and because a single implementation guarantees that streamed
- * and whole texts agree. For some tokenizer files and for very long texts, the library might abort its process or never
- * finish. In these cases the library runs in a child process.
+ * decoded in Java, because DJL has no streaming decoder. The same decoder also decodes whole texts, so streamed and
+ * whole texts agree. For some tokenizer files and for very long texts, the library might abort its process or run
+ * forever. In these cases the library runs in a child process.
  */
 final class JsonTokenizer implements Tokenizer {
     /**

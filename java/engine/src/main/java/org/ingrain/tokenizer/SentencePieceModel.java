@@ -24,7 +24,7 @@ import org.ingrain.tensor.InputException;
  */
 record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId) {
     // Field 3 of the model is the normalizer. Field 3 of the normalizer is add_dummy_prefix. A protocol buffer parser
-    // merges repeated messages. These four bytes therefore override the flag when they are appended to the file.
+    // merges repeated messages, so these four bytes, appended to the file, set add_dummy_prefix to false.
     private static final byte[] NO_DUMMY_PREFIX = {3 << 3 | 2, 2, 3 << 3, 0};
 
     /** The kinds of pieces in sentencepiece_model.proto, in the order of their numbers from 1. */

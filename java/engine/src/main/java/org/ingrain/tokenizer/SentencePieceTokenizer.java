@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
  * through DJL. Ids are decoded in Java, because DJL's decoder corrupts characters beyond the BMP. BOS is prepended
  * unless {@code add_bos_token} is false. The text is split at special tokens, and SentencePiece encodes the parts
  * separately. If {@code legacy} in tokenizer_config.json is true or missing, a space is prepended to every part. If
- * {@code legacy} is false, a space is prepended only to the first part; if {@code add_prefix_space} is false too, to no
- * part.
+ * {@code legacy} is false, a space is prepended only to the first part. If {@code legacy} and {@code add_prefix_space}
+ * are false, no space is prepended.
  */
 final class SentencePieceTokenizer implements Tokenizer {
     private static final Pattern WORD = Pattern.compile("\\w", Pattern.UNICODE_CHARACTER_CLASS);
@@ -112,8 +112,8 @@ final class SentencePieceTokenizer implements Tokenizer {
     }
 
     /**
-     * Whether the character directly before or directly after a range of the text is part of a word. The definition is
-     * that of the tokenizers library.
+     * Whether the character directly before or directly after a range of the text is part of a word. The tokenizers
+     * library has the same definition of a word character.
      */
     private static boolean insideWord(String text, int start, int end) {
         return start > 0 && WORD.matcher(Character.toString(text.codePointBefore(start))).matches()

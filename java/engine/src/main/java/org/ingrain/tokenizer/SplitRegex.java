@@ -6,11 +6,11 @@ import java.util.regex.Pattern;
 /**
  * Recognises the regular expressions of the published pre-tokenizers (GPT-2, cl100k, o200k, Llama 3, Qwen2, DeepSeek,
  * Tekken) and other expressions of the same form. This form consists of alternatives. An alternative is a sequence of
- * single characters, character classes, groups of literal words, and lookaheads of one character; each has at most one
- * quantifier. The time of a match is linear in the length of the match. The reason is that an alternative has at most
- * two unbounded quantifiers, and nothing that can fail after the second quantifier. An expression of this form never
- * matches an empty text. Other expressions can need exponential time, or can exceed the retry limit of the tokenizers
- * library, which then aborts the process.
+ * single characters, character classes, groups of literal words, and lookaheads of one character; each of these has at
+ * most one quantifier. The time of a match is linear in the length of the match, because an alternative has at most two
+ * unbounded quantifiers, and only optional elements after the second one. An expression of this form never matches an
+ * empty text. Other expressions can need exponential time, or can exceed the retry limit of the tokenizers library,
+ * which then aborts the process.
  */
 final class SplitRegex {
     private static final String CLASS = "\\[\\^?+\\]?+(?:\\[:\\^?\\w+:]|\\\\.|[^\\\\\\]\\[])++]";
@@ -20,8 +20,8 @@ final class SplitRegex {
             + "|(?<ahead>\\(\\?[!=](?:" + CLASS + "|" + ESCAPE + ")\\)|\\$))"
             + "(?<quantifier>[?*+]|\\{\\d{1,2}(?:,\\d{0,2})?})?+|(?<or>\\|)");
     /**
-     * Maximum number of ways to match the bounded quantifiers of an alternative. A match that fails tries all of these
-     * ways.
+     * Maximum number of ways to match the bounded quantifiers of an alternative. Before a match fails, the library
+     * tries all of these ways.
      */
     private static final int MAX_CHOICES = 4;
 

@@ -56,8 +56,8 @@ public interface Tokenizer extends AutoCloseable {
     OptionalInt bosId();
 
     /**
-     * The ids that end an answer. The ids are read from generation_config.json, else from config.json, else from the
-     * tokenizer itself.
+     * The ids that end an answer. They come from the first source that has such ids: generation_config.json,
+     * config.json, the tokenizer itself.
      */
     List<Integer> eosIds();
 
@@ -65,20 +65,20 @@ public interface Tokenizer extends AutoCloseable {
     OptionalInt tokenId(String token);
 
     /**
-     * The UTF-8 bytes that a token contributes to a text. They may be a part of a character. The bytes of a special
-     * token are those of its name; an id without a token has no bytes.
+     * The UTF-8 bytes that a token contributes to a text. The bytes may be only a part of a character. The bytes of a
+     * special token are those of its name. An id without a token has no bytes.
      */
     byte[] tokenBytes(int id);
 
-    /** The text of BOS, which is the variable bos_token of chat templates. */
+    /** The text of BOS. Chat templates use it as the variable bos_token. */
     Optional<String> bosToken();
 
-    /** The text of the tokenizer's own EOS, which is the variable eos_token of chat templates. */
+    /** The text of the tokenizer's own EOS. Chat templates use it as the variable eos_token. */
     Optional<String> eosToken();
 
     /**
-     * The special tokens that the folder names. The keys are the names that chat templates use, such as unk_token. Each
-     * value is a text, but the value of additional_special_tokens is a list of texts.
+     * The special tokens for which the model folder has names. The keys are the names that chat templates use, such as
+     * unk_token. Each value is a text, except that the value of additional_special_tokens is a list of texts.
      */
     Map<String, Object> specialTokens();
 

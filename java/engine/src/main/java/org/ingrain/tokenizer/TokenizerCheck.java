@@ -9,8 +9,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Checks a tokenizer.json before the tokenizers library reads it. The library aborts the process for some invalid files
- * and for some regular expressions. The check refuses the kinds of invalid files that it recognises. For all other
- * files, it determines whether the library can safely run in this process.
+ * and for some regular expressions. The check refuses a file if it finds a known fault. For all other files, the check
+ * determines whether the library can safely run in this process.
  */
 final class TokenizerCheck {
     private static final int MAX_NESTING = 64;
@@ -136,8 +136,8 @@ final class TokenizerCheck {
         if (replaces) {
             int content = component.path("content").asString("").length();
             expansion *= Math.max(1, regex ? 1 + content : (double) content / text.stringValue().length());
-            require(expansion <= MAX_EXPANSION, where, "makes more than " + MAX_EXPANSION
-                    + " characters of one together with the other normalizers");
+            require(expansion <= MAX_EXPANSION, where, "expands one character to more than " + MAX_EXPANSION
+                    + ", together with the other normalizers");
         }
     }
 
@@ -171,8 +171,8 @@ final class TokenizerCheck {
     private void model(JsonFields model) {
         String type = model.text("type", "BPE");
         require(type.equals("BPE"), "model", "has the type '" + type + "', expected BPE");
-        require(!model.has("dropout") || model.number("dropout") == 0, "model", "has dropout, expected none: it makes "
-                + "the ids of a text random");
+        require(!model.has("dropout") || model.number("dropout") == 0, "model", "has dropout, expected none, because "
+                + "dropout makes the ids of a text random");
         // The library removes this prefix from the second part of each merge and does not check that the part is long
         // enough.
         trusted &= model.text("continuing_subword_prefix", "").isEmpty();

@@ -19,13 +19,12 @@ import org.ingrain.tensor.InputException;
  *                       file has the text of a bos_token, and either bos_token in tokenizer_config.json is null or the
  *                       class is Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
- * @param legacy         for LlamaTokenizer, whether a space is prepended to every part between special tokens; if
- *                       false, only to the first part
+ * @param legacy         for LlamaTokenizer: if true, a space is prepended to every part between special tokens; if
+ *                       false, a space is prepended only to the first part
  * @param addPrefixSpace whether a space is prepended to a text; always true if {@code legacy} is true, as in
  *                       transformers' slow tokenizer
  * @param addedTokens    tokens that are matched in a text
- * @param specialTokens  all named special tokens; the keys are the names that chat templates use, such as unk_token;
- *                       each value is a text, but the value of additional_special_tokens is a list of texts
+ * @param specialTokens  see {@link Tokenizer#specialTokens}
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,
         Optional<String> eosToken, Optional<Boolean> addBosToken, boolean legacy, boolean addPrefixSpace,

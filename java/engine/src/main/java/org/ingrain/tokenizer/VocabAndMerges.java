@@ -13,9 +13,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * Converts vocab.json and merges.txt to a tokenizer.json. Qwen's model folders contain these files, with or without a
- * tokenizer.json. The two files contain no other settings. All other settings are therefore those of transformers'
- * Qwen2Tokenizer: NFC normalisation, digits split one by one, byte-level BPE, no BOS. A folder with another tokenizer
- * class causes an InputException, because other classes split texts differently.
+ * tokenizer.json. The two files contain only the vocabulary and the merges. All other settings are therefore those of
+ * transformers' Qwen2Tokenizer: NFC normalisation, digits split one by one, byte-level BPE, no BOS. A folder with
+ * another tokenizer class causes an InputException, because other classes split texts differently.
  */
 final class VocabAndMerges {
     private static final String EXPRESSION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"

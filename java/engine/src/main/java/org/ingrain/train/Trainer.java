@@ -71,9 +71,9 @@ public final class Trainer implements AutoCloseable {
      *
      * @param weights   weights of the frozen model
      * @param lora      shape of the adapter
-     * @param baseModel name of the base model for the adapter's config
+     * @param baseModel name of the base model, for the adapter's config
      * @param from      modules of the adapter with which training starts; empty for a new adapter. If {@code from} is
-     *                  not empty, the caller must identify the adapter in the run's provenance
+     *                  not empty, the caller must identify this adapter in the provenance of {@code run}
      * @param run       data, settings and output folder
      * @throws InputException if {@code from} and {@code lora} differ in rank, scaling or projections
      */
@@ -113,8 +113,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Creates a trainer for all weights on replicas with one rank each. Each rank stores the moments of its slice of
-     * the weights.
+     * Creates a trainer for all weights on replicas with one rank each. Each rank stores AdamW's moments for its slice
+     * of the weights.
      */
     public static Trainer full(List<TrainingModel> models, ModelFolder base, TrainingRun run) {
         TrainingMemory memory = memory(models, run, (m, weights) -> m.fullBytes(weights, models.size()));
@@ -195,8 +195,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains from the latest checkpoint to the last step, or until {@link TrainProgress#enough} returns true. After
-     * that, writes the result, unless the result exists or {@link TrainProgress#wantsResult} returns false.
+     * Trains from the latest checkpoint to the last step, or until {@link TrainProgress#enough} returns true. Then
+     * writes the result, unless it already exists or {@link TrainProgress#wantsResult} returns false.
      *
      * @throws InputException if the output folder cannot be used, or if a loss or gradient norm is not finite
      */
@@ -255,8 +255,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * True for the last step and for each multiple of {@code every}. If {@code every} is 0, true for the last step of
-     * each epoch.
+     * Whether a validation or a checkpoint is due after a step: after the last step and after each multiple of
+     * {@code every}. If {@code every} is 0, after the last step of each epoch.
      */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;

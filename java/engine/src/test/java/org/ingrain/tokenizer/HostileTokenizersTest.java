@@ -34,7 +34,7 @@ class HostileTokenizersTest {
             normalizer: Replace: has the pattern {"String":""}¦normalizer¦{"type":"Replace","pattern":{"String":""},"content":"x"}
             normalizer: Replace: has the pattern ,¦normalizer¦{"type":"Replace","content":"x"}
             content is 7, expected a string¦normalizer¦{"type":"Replace","pattern":{"String":"a"},"content":7}
-            normalizer: Replace: makes more than 64 characters of one¦normalizer¦{"type":"Sequence","normalizers":[{"type":"Replace","pattern":{"String":"a"},"content":"aaaaaaaaa"},{"type":"Replace","pattern":{"String":"a"},"content":"aaaaaaaaa"}]}
+            normalizer: Replace: expands one character to more than 64¦normalizer¦{"type":"Sequence","normalizers":[{"type":"Replace","pattern":{"String":"a"},"content":"aaaaaaaaa"},{"type":"Replace","pattern":{"String":"a"},"content":"aaaaaaaaa"}]}
             strip_left is "yes", expected true or false¦normalizer¦{"type":"Strip","strip_left":"yes","strip_right":true}
             normalizer: has a lone surrogate in a string¦normalizer¦{"type":"Prepend","prepend":"\\ud800"}
             normalizer: has a number that is too large for a double¦normalizer¦{"type":"NFC","x":1e999}

@@ -4,9 +4,9 @@ import java.nio.file.Path;
 import org.ingrain.tensor.Require;
 
 /**
- * The files of the training data, and the settings with which they are read and encoded.
+ * The files of the training data, and the settings for reading and encoding them.
  *
- * @param data               file of rows, see {@link ExampleReader}
+ * @param data               file with the training rows; {@link ExampleReader} describes the formats
  * @param validationData     file of validation rows, in the same formats as {@code data}; null for none
  * @param validationFraction fraction of the rows of {@code data} that are used for validation instead of training; 0
  *                           for none; must be 0 if {@code validationData} is not null

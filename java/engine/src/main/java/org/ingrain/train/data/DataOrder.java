@@ -6,8 +6,8 @@ import java.util.List;
 
 /**
  * Selects the sequences of each optimizer step. The selection depends only on the data, the settings and the step
- * number, so the step number is all that a checkpoint needs to store about the data. Sequences are packed into bins
- * once. Each epoch shuffles the bins with a different seed. The last step of an epoch may have fewer bins.
+ * number, so a checkpoint needs to store only the step number. Sequences are packed into bins once. Each epoch shuffles
+ * the bins with a different seed. The last step of an epoch may have fewer bins.
  */
 public final class DataOrder {
     private static final long ORDER = 1;

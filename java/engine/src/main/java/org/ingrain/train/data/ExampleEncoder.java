@@ -14,10 +14,10 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Encodes rows as token ids and marks the target tokens. Sampling uses the same prompt ids, because it calls the same
- * template object in the same way. If the ids of the whole text start with the ids of the prompt, the completion
- * consists of the remaining ids. Otherwise a token spans the boundary, and the completion is encoded separately. An
- * answer ends with an end-of-sequence token; tokens after this token are not targets.
+ * Encodes rows as token ids and marks the target tokens. The ids of a prompt are the same as in sampling, because both
+ * use {@link ChatTemplate} in the same way. If the ids of the whole text start with the ids of the prompt, the
+ * completion consists of the remaining ids. Otherwise a token spans the boundary between prompt and completion, and the
+ * completion is encoded separately. An answer ends with an end-of-sequence token; later tokens are not targets.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";
@@ -49,10 +49,10 @@ public final class ExampleEncoder {
     }
 
     /**
-     * Encodes one row, usually as one sequence. Some templates render earlier turns differently as soon as later turns
-     * follow. For example, Qwen3's template removes the reasoning of earlier answers. Such a conversation is split into
-     * several sequences at the turns where the rendering changes, so that every answer follows the prompt from which it
-     * would be sampled.
+     * Encodes one row, usually as one sequence. Some templates render a turn differently if later turns follow. For
+     * example, Qwen3's template removes the reasoning of earlier answers. A conversation with such a template is split
+     * into several sequences at the turns where the rendering changes. So every answer follows the same prompt as in
+     * sampling.
      *
      * <p>If truncation removes all target tokens of a sequence, the sequence is dropped.
      *
@@ -203,8 +203,8 @@ public final class ExampleEncoder {
         return IntStream.concat(IntStream.of(before), IntStream.of(alone(rest))).toArray();
     }
 
-    // Encodes {@code rest} after a line feed, because SentencePiece adds a space at the beginning of a text, but not
-    // after a line feed.
+    // Encodes the text after a line feed and removes the ids of the line feed, because SentencePiece would add a space
+    // at the beginning of the text, but adds none after a line feed.
     private int[] alone(String rest) {
         int[] lineFeed = tokenizer.encode("\n", false);
         int[] behind = tokenizer.encode("\n" + rest, false);
