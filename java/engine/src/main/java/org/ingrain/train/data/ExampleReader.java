@@ -18,7 +18,7 @@ import tools.jackson.databind.JsonNode;
  * completion may be a text, which is then the message of the assistant.
  * <li>{@code messages}, or {@code conversations} as in ShareGPT: see {@link MessageReader}.
  * <li>{@code instruction}, {@code output} and optionally {@code input}, as in Alpaca. The message of the user is the
- * instruction and, on a new line, the input unless it is empty. The message of the assistant is the output. As in
+ * instruction; if the input is not empty, it follows on a new line. The message of the assistant is the output. As in
  * LLaMA-Factory, the messages are rendered with the model's chat template, not with Alpaca's prompt.
  * <li>{@code text}
  * </ul>

@@ -9,10 +9,10 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads the messages of a training row: {"role", "content"}, or {"from", "value"} as in ShareGPT. A content is a text
- * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. Other parts, null
- * contents and tool calls cause an InputException that names the part, content or call. TRL would pass such values to
- * the chat template, which would print None or fail.
+ * Reads the messages of a training row: {"role", "content"}, or {"from", "value"} as in ShareGPT. The content is a text
+ * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. Parts of another
+ * type, the content null and tool calls cause an InputException that names the value. TRL would pass such values to the
+ * chat template, which would print None or fail.
  */
 final class MessageReader {
     /** Maps ShareGPT's names of roles to roles in the same way as axolotl. */
@@ -59,7 +59,7 @@ final class MessageReader {
         return ROLES.get(from);
     }
 
-    /** @param where source of the content; every error message starts with it */
+    /** @param where row, message and field of the content; every error message starts with this text */
     private static String content(JsonNode content, String where) {
         if (content.isString()) {
             return content.stringValue();

@@ -8,7 +8,7 @@ package org.ingrain.train.data;
  * @param targets   maximum number of targets
  */
 public record MicroBatchLimits(int tokens, int sequences, int targets) {
-    /** Returns the maximum of these limits and {@code other}, separately for each of the three sizes. */
+    /** Returns, for each of the three sizes, the larger of this limit and the limit of {@code other}. */
     public MicroBatchLimits max(MicroBatchLimits other) {
         return new MicroBatchLimits(Math.max(tokens, other.tokens), Math.max(sequences, other.sequences),
                 Math.max(targets, other.targets));

@@ -6,14 +6,15 @@ import org.ingrain.template.Message;
 /** One row of training data, in one of TRL's formats. */
 public sealed interface TrainingExample {
     /**
-     * Plain text and its continuation, without a chat template. The targets are the continuation and its end token.
+     * A text and its continuation, encoded without a chat template. The targets are the tokens of the continuation and
+     * the end-of-sequence token.
      */
     record Completion(String prompt, String completion) implements TrainingExample {
     }
 
     /**
-     * A conversation and the messages that follow the conversation, all rendered with the chat template. The targets
-     * are the assistant's turns in the completion.
+     * A conversation ({@code prompt}) and the messages that follow it ({@code completion}), all rendered with the chat
+     * template. The targets are the assistant's turns in {@code completion}.
      */
     record Answer(List<Message> prompt, List<Message> completion) implements TrainingExample {
         public Answer {

@@ -14,18 +14,18 @@ import org.ingrain.tensor.Tensor;
  * each. A single op computes the gradient norm, another clips the gradients, and one or two ops execute the AdamW step.
  * Alignment gaps between tensors always contain zeros.
  *
- * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas. In deterministic mode, it is
- * called each time every replica has computed one micro-batch, and adds the gradients in the order of replicas. Replica
- * 0 then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The
- * gradients g0, g1, ... of the micro-batches are therefore added in order, and the sum has the same bits for any number
- * of replicas:
+ * <p>If there are several replicas, {@link #reduce} adds the gradients of all replicas. In deterministic mode, every
+ * replica computes one micro-batch, and then {@link #reduce} adds the gradients in the order of the replicas. Replica 0
+ * then adds the gradients of its next micro-batch to this sum, and the other replicas restart from zero. The gradients
+ * g0, g1, ... of the micro-batches are therefore added in order, and the sum has the same bits for any number of
+ * replicas:
  * <pre>
  *   one replica    computes g0, g1, g2, g3                        sum ((g0 + g1) + g2) + g3
  *   two replicas   replica 0 computes g0, replica 1 computes g1   s = g0 + g1
  *                  replica 0 computes g2, replica 1 computes g3   sum (s + g2) + g3
  * </pre>
- * Outside deterministic mode, the gradients are added once per step. A replica that stores the moments of only one
- * slice then needs the sum of this slice only ({@link #scatters}).
+ * Without deterministic mode, the gradients are added once per step. A replica that stores the moments of only one
+ * slice then needs only the sum of this slice ({@link #scatters}).
  *
  * <p>If the model is sharded, the tensors are divided into three {@link Region}s.
  */
@@ -63,7 +63,7 @@ public final class FlatParameters {
     record Slot(long offset, long... shape) {
     }
 
-    /** States which ranks of a sharded model have a tensor. */
+    /** The ranks of a sharded model that have a tensor. */
     enum Region {
         /** Only this rank. */
         OWN,
@@ -204,8 +204,8 @@ public final class FlatParameters {
     }
 
     /**
-     * Whether {@link #reduce} computes only the sum of this replica's slice. If true, the squared gradient norm must be
-     * summed over all slices.
+     * Whether {@link #reduce} sums only this replica's slice of the gradients. If true, the caller must sum the squared
+     * gradient norms of all slices.
      */
     boolean scatters() {
         return padded != null;
@@ -271,7 +271,7 @@ public final class FlatParameters {
     /**
      * Clips the gradients to {@code config.maxGradNorm()}, unless this is 0, and executes one AdamW step.
      *
-     * @param step  from 1
+     * @param step  number of the step, from 1
      * @param steps number of steps of the run, for the learning rate schedule
      * @return the gradient norm before clipping
      */
@@ -282,8 +282,7 @@ public final class FlatParameters {
     }
 
     /**
-     * Clips the gradients and executes one AdamW step, with a gradient norm {@code ofAll} that was computed over all
-     * ranks or slices.
+     * Clips the gradients and executes one AdamW step. {@code ofAll} is the gradient norm over all ranks or slices.
      */
     void step(OptimizerConfig config, int step, int steps, float ofAll) {
         context.write(norm, ofAll);

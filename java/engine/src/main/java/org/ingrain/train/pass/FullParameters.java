@@ -23,9 +23,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.CounterRandom;
 
 /**
- * All parameters of a model in training, as F32 master weights, which are called masters. After each step the packed
- * weights that the forward pass reads are recomputed from the masters. Tied embeddings have one master, whose gradient
- * is the sum of the gradients of embedding and head. Weight decay applies to all parameters except norms and biases.
+ * All parameters of a model in training, as F32 master weights (masters). After each step, the packed weights that the
+ * forward pass reads are recomputed from the masters. Tied embeddings have one master, whose gradient is the sum of the
+ * gradients of embedding and head. Weight decay applies to all parameters except norms and biases.
  */
 public final class FullParameters implements Parameters {
     private final Allocator.Scope memory;
@@ -84,8 +84,8 @@ public final class FullParameters implements Parameters {
     /**
      * Creates the parameters and reads the masters from {@code source}.
      *
-     * @param weights weights that the forward pass reads; these weights are overwritten with the values of
-     *                {@code source}, and with the trained values after each step
+     * @param weights weights that the forward pass reads. They are overwritten with the values of {@code source}, and
+     *                after each step with the trained values
      */
     public static FullParameters load(Weights weights, WeightSource source) {
         return load(weights, TrainingPlace.alone(weights.config()), source);
@@ -113,8 +113,8 @@ public final class FullParameters implements Parameters {
     }
 
     /**
-     * Creates the parameters of a new model, with initial values as {@link Parameter#init} specifies. Overwrites {@code
-     * weights}.
+     * Creates the parameters of a new model with the initial values that {@link Parameter#init} specifies. Overwrites
+     * {@code weights}.
      */
     public static FullParameters random(Weights weights, TrainingPlace place, long seed) {
         FullParameters parameters = new FullParameters(weights.context(), weights, place);

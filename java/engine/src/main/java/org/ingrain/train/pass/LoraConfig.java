@@ -28,7 +28,7 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
         Require.that(dropout >= 0 && dropout < 1, "dropout", dropout, "0 or more and less than 1");
         Require.that(!targetModules.isEmpty(), "targetModules", "empty", "at least one module");
         Require.that(!loraBias || !targetModules.contains(Projection.EMBED_TOKENS), "targetModules", "embed_tokens",
-                "other modules beside loraBias: an embedding has no bias");
+                "other modules with loraBias, because an embedding has no bias");
         targetModules = Collections.unmodifiableSet(EnumSet.copyOf(targetModules));
     }
 
@@ -42,7 +42,7 @@ public record LoraConfig(int rank, double alpha, double dropout, Set<Projection>
         return new LoraConfig(rank, alpha, 0, ALL_LINEAR, false);
     }
 
-    /** The limits of a bank for adapters of this shape. */
+    /** The limits of an adapter bank for adapters of this shape. */
     public AdapterBank.Limits limits(int slots) {
         return new AdapterBank.Limits(slots, rank, targetModules.stream().filter(Projection::ofModel)
                 .collect(Collectors.toSet()), loraBias, Set.of());

@@ -50,9 +50,8 @@ public final class LoraParameters implements Parameters {
     private Module embedding;
     /**
      * (n) the gradients of one micro-batch for the embedding and the head; null if neither is adapted. A micro-batch
-     * may add to these gradients more than once. Therefore the gradients of each micro-batch are first summed
-     * separately, and this sum is then added to the total. So the total does not depend on which replica computed which
-     * micro-batch.
+     * may add to these gradients more than once. Therefore they are first summed for each micro-batch, and this sum is
+     * then added to the total. So the total does not depend on which replica computed which micro-batch.
      */
     private final Tensor apart;
     private final Map<FlatParameters.Slot, FlatParameters.Slot> apartSlots = new IdentityHashMap<>();
@@ -62,7 +61,7 @@ public final class LoraParameters implements Parameters {
      */
     private final Tensor ones;
     private final Tensor unread;
-    /** (T, R) this rank's term of a sum over ranks; null if the model is not sharded. */
+    /** (T, R) this rank's summand in a sum over ranks; null if the model is not sharded. */
     private final Tensor part;
     private final Tensor du;
     private final Tensor scaling;
@@ -172,7 +171,7 @@ public final class LoraParameters implements Parameters {
     }
 
     /**
-     * Sets the trained values to this rank's shard of the values of an adapter.
+     * Loads this rank's shard of an adapter's values, with which training then starts.
      *
      * @throws InputException if the rank, scaling, biases or modules of the adapter differ from those in training
      */

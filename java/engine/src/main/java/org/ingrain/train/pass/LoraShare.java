@@ -64,7 +64,7 @@ record LoraShare(int r, long columns, long firstColumn, long ownColumns, long ro
     }
 
     /**
-     * A range of elements that are consecutive both in the whole matrix and in this rank's shard.
+     * A range of elements that is contiguous in the whole matrix and in this rank's shard.
      *
      * @param whole    index of the first element in the whole matrix
      * @param own      index of the first element in the shard

@@ -12,8 +12,8 @@ import org.ingrain.train.pass.FlatParameters.Region;
 import org.ingrain.train.pass.FlatParameters.Slot;
 
 /**
- * The positions of A and B of each adapted projection in flat memory. The positions are ordered by layer; if the model
- * is sharded, they are ordered by region, then by layer.
+ * The positions of A and B of each adapted projection in flat memory. If the model is not sharded, the positions are
+ * ordered by layer; if it is sharded, by region and then by layer.
  *
  * @param layout   layout of this rank's flat memory
  * @param sites    the adapted projections
@@ -36,7 +36,7 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
 
     static LoraSites of(TrainingPlace place, LoraConfig lora) {
         Require.that(!lora.loraBias() || place.shard().count() == 1, "tensorParallelSize", place.shard().count(),
-                "1: ranks that share a model train adapters without loraBias");
+                "1, because a sharded model cannot train an adapter with loraBias");
         List<ParameterTable.Site> keys = place.config().parameters().adaptable().stream()
                 .filter(site -> lora.targetModules().contains(site.projection())).toList();
         Map<ParameterTable.Site, LoraShare> shares = shares(keys, place, lora, place.shard());

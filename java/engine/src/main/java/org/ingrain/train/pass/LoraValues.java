@@ -35,8 +35,8 @@ record LoraValues(Context context, FlatParameters flat, LoraConfig lora) {
     }
 
     /**
-     * Returns the initial values of A, or of B for the embedding. The other matrix is zero at the start. The values
-     * have PEFT's distribution.
+     * Returns the initial values of A, or for the embedding those of B, with PEFT's distribution. The other matrix is
+     * zero at the start.
      */
     static float[] first(LoraSites.Site site, CounterRandom random) {
         LoraShare share = site.share();

@@ -45,7 +45,7 @@ public record OptimizerConfig(double learningRate, double beta1, double beta2, d
     /**
      * The learning rate of a step.
      *
-     * @param step  from 1
+     * @param step  number of the step, from 1
      * @param steps number of steps of the run
      */
     public double learningRate(int step, int steps) {

@@ -16,8 +16,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     long elements();
 
     /**
-     * Adds this rank's parts of values, first moments and second moments to three vectors in the layout of an unsharded
-     * run.
+     * Adds this rank's parts of the values, first moments and second moments to three vectors, which have the layout of
+     * an unsharded run.
      */
     void addState(List<TrainedState.Builder> vectors);
 
@@ -36,8 +36,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     }
 
     /**
-     * For the embedding lookup of ids (T), adds the gradients of the trained parameters. dy (T, D) is the gradient of
-     * the embedding's output.
+     * Adds the gradients of the trained parameters for the embedding lookup of ids (T). dy (T, D) is the gradient of
+     * the embeddings.
      */
     void embeddingBackward(Tensor dy, Tensor ids);
 
@@ -52,16 +52,16 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /**
      * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if no parameters of
-     *           earlier groups are trained
+     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if no parameter that
+     *           precedes the matmul in forward order is trained
      * @param dy (T, N) the output's gradient
      * @param x  (T, C) the input
      */
     void backward(Group group, Tensor dx, Tensor dy, Tensor x);
 
     /**
-     * Returns the first group in forward order that has trained parameters. The output head is left out: if only the
-     * head is trained, returns a group after the groups of the last layer.
+     * Returns the first group in forward order that has trained parameters. The output head does not count, because its
+     * backward pass always runs. If only the head is trained, returns a group after those of the last layer.
      */
     Group lowest();
 

@@ -27,15 +27,15 @@ final class RankSums {
     private final Tensor gathered;
     /** This rank's logits (HEAD_ROWS, V / ranks) f32. */
     private final Tensor logits;
-    /** The columns of dlogits that this rank computes with, (HEAD_ROWS, V / ranks). */
+    /** This rank's columns of dlogits (HEAD_ROWS, V / ranks). */
     private final Tensor dlogits;
     /**
-     * Row indices (HEAD_ROWS·ranks) into {@code gathered}: first the indices of the parts of row 0 of the logits, then
-     * those of row 1, ...
+     * Row indices (HEAD_ROWS·ranks) into {@code gathered}: first the parts of row 0 of the logits in rank order, then
+     * the parts of row 1, and so on.
      */
     private final Tensor order;
     /**
-     * Indices (HEAD_ROWS) of this rank's rows if the whole dlogits is viewed as a tensor (HEAD_ROWS·ranks, V / ranks).
+     * Indices (HEAD_ROWS) of this rank's rows in a view of the whole dlogits with shape (HEAD_ROWS·ranks, V / ranks).
      */
     private final Tensor parts;
     private int ordered;
@@ -59,7 +59,7 @@ final class RankSums {
         parts = shared ? memory.allocate(DType.I32, rows) : null;
     }
 
-    /** Creates the object for a rank. Returns null if the model is not sharded. */
+    /** Allocates the buffers of a rank. Returns null if the model is not sharded. */
     static RankSums of(Allocator memory, Weights weights, MicroBatchLimits limits) {
         return weights.rank().count() == 1 ? null : new RankSums(memory, weights, limits);
     }

@@ -19,8 +19,8 @@ public record TrainedState(List<Run> runs) {
      * A range of consecutive elements of the state.
      *
      * @param elements number of elements
-     * @param copies   the tensors that contain these elements; all of them have the same values; empty for an alignment
-     *                 gap, which contains zeros
+     * @param copies   the tensors that contain these elements, all with the same values. Empty for an alignment gap,
+     *                 whose elements are zero
      */
     public record Run(long elements, List<Copy> copies) {
     }

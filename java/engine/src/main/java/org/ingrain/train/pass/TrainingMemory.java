@@ -10,8 +10,8 @@ import org.ingrain.train.data.MicroBatchLimits;
  * The sizes for which a training pass allocates memory. The results are bit-identical for any number of kept layers.
  *
  * @param limits     maximum sizes of a micro-batch
- * @param keptLayers number of last layers whose activations are kept for the backward pass, from 1 to the number of
- *                   layers. For earlier layers, only the input is kept, and the backward pass recomputes the other
+ * @param keptLayers number of layers, counted from the last one, whose activations are kept for the backward pass; at
+ *                   least 1. For all other layers, only the input is kept, and the backward pass recomputes the other
  *                   activations
  */
 public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
@@ -60,7 +60,7 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /**
-     * Bytes that a rank allocates to train all weights, in addition to the packed weights, which need not be loaded.
+     * Bytes that a rank allocates to train all weights, in addition to the packed weights. These need not be loaded.
      */
     public long fullBytes(Weights weights, int replicas) {
         TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);

@@ -23,10 +23,10 @@ import org.ingrain.train.data.MicroBatch;
  * The ranks of a training run. The run has replicas of a model, and each replica is sharded over its ranks. Each rank
  * has its own thread, parameters and activations. A single rank uses the caller's thread.
  *
- * <p>An optimizer step is divided into turns. In each turn, every replica computes at most one micro-batch. After each
- * turn the gradients of all replicas are added (see {@link FlatParameters}), so that the order of summation is fixed.
- * If the context is not deterministic, each replica first sums the gradients of its own micro-batches, and the sums of
- * all replicas are added once per step. All replicas have the same values after every step.
+ * <p>An optimizer step is divided into turns. In each turn, every replica computes at most one micro-batch. In
+ * deterministic mode, the gradients of all replicas are added after each turn, so that the order of summation is fixed
+ * (see {@link FlatParameters}). Without deterministic mode, each replica first sums the gradients of its own
+ * micro-batches, and the sums are added once per step. All replicas have the same values after every step.
  *
  * @param <P> type of the trained parameters
  */
@@ -76,9 +76,9 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
                         alike.isEmpty() ? null : alike.get(i % shards)));
             }
             if (!alike.isEmpty()) {
-                // A rank's first join of a communicator allocates memory, and an allocation may wait for the device. If
-                // ranks joined only during training, the device could be executing a collective that waits for this
-                // rank, which would be a deadlock.
+                // The first time a rank joins a communicator, it allocates memory, and an allocation may wait for the
+                // device. So all ranks join now. During training, the device could be executing a collective that waits
+                // for this rank, which would be a deadlock.
                 run(i -> {
                     places.get(i).amongReplicas(context(i), () -> { });
                     return i;
@@ -126,8 +126,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Runs the work of one rank. If the work throws, closes the communicators, so that no other rank waits for this
-     * rank.
+     * Runs the work of one rank. If the work throws an exception, closes the communicators, so that no other rank waits
+     * for this rank.
      */
     private <T> T guarded(int replica, int shard, IntFunction<T> work) {
         try {
@@ -142,7 +142,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     /**
      * Executes an optimizer step.
      *
-     * @param step    from 1
+     * @param step    number of the step, from 1
      * @param steps   number of steps of the run
      * @param batches micro-batches of the step
      */
@@ -237,8 +237,8 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Number of op calls for which a slower kernel replaced the intended kernel, over all ranks. The key describes the
-     * call.
+     * Number of op calls for which a slower kernel replaced the intended kernel, summed over all ranks. The key of an
+     * entry states the op, its sizes and the reason.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>();
@@ -247,7 +247,7 @@ public final class TrainingRanks<P extends Parameters> implements AutoCloseable 
     }
 
     /**
-     * Frees the memory of training but not the weights. If a rank has failed, the memory is not freed before the
+     * Frees the memory of training but not the weights. If a rank has failed, the memory is freed only when the
      * contexts are closed.
      */
     @Override

@@ -40,8 +40,8 @@ public final class Checkpoints {
     }
 
     /**
-     * The content of state.json in the latest checkpoint; empty if there is no checkpoint. Values and moments are
-     * loaded separately by {@link #load}.
+     * The content of state.json in the latest checkpoint; empty if there is no checkpoint. {@link #load} loads the
+     * values and moments.
      */
     public Optional<TrainingState> latest() {
         return steps().stream().max(Integer::compare).map(this::state);

@@ -57,7 +57,7 @@ public final class ModelExport implements Export {
      */
     public static ModelExport like(ModelFolder base, Context context, FullParameters parameters) {
         Map<String, Tensor> masters = parameters.named();
-        // A folder of a model with tied embeddings may contain the head too.
+        // The folder of a model with tied embeddings may also contain the head, which then gets the embedding's values.
         masters.putIfAbsent("lm_head.weight", masters.get("model.embed_tokens.weight"));
         List<Piece> pieces = base.names().stream()
                 .map(name -> new Piece(name, base.tensor(name).dtype(), masters.get(name), base.tensor(name))).toList();

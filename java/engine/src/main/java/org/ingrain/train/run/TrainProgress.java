@@ -12,7 +12,7 @@ public interface TrainProgress {
 
     /**
      * Whether training ends early, after this step. The returned value must depend only on the step and the weights;
-     * otherwise a resumed run may have another result.
+     * otherwise a resumed run may end at another step.
      *
      * @param step last finished step; 0 before the first step. If a checkpoint is due after this step, the checkpoint
      *             has already been written
@@ -34,7 +34,7 @@ public interface TrainProgress {
      * A finished optimizer step. If a validation or a checkpoint was due after this step, it has already been
      * completed.
      *
-     * @param step            from 1
+     * @param step            number of the step, from 1
      * @param of              number of steps of the run
      * @param loss            mean loss per target token
      * @param tokensPerSecond mean throughput of this process so far; validation tokens are included

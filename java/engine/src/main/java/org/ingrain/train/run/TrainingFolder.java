@@ -9,9 +9,9 @@ import org.ingrain.files.RunLock;
 
 /**
  * The folder of a training run, which only one process at a time can lock. The folder contains run.json (settings),
- * checkpoints/, metrics.jsonl (one line per step and per validation), log.txt (events with times), and the result. All
- * files except log.txt depend only on the settings, even if the run was killed and resumed. For this purpose, a resumed
- * run truncates metrics.jsonl to the length that the file had at the time of the checkpoint.
+ * checkpoints/, metrics.jsonl (one line per step and per validation), log.txt (events with times), and the result. The
+ * contents of all files except log.txt depend only on the settings, even if the run was killed and resumed. To ensure
+ * this, a resumed run truncates metrics.jsonl to the length that the file had when the checkpoint was written.
  */
 public final class TrainingFolder implements AutoCloseable {
     private final Path folder;
@@ -25,8 +25,8 @@ public final class TrainingFolder implements AutoCloseable {
     }
 
     /**
-     * Creates or reopens the folder. If the folder has other settings, is in use, or is not a training folder, throws
-     * an InputException and does not change the folder.
+     * Creates or reopens the folder. Throws an InputException and does not change the folder if it has other settings,
+     * is in use, or is not a training folder.
      */
     public static TrainingFolder open(Path folder, Manifest manifest) {
         RunLock lock = RunLock.take(folder, manifest);

@@ -16,7 +16,7 @@ import org.ingrain.train.pass.OptimizerConfig;
  *
  * @param output     the run's folder: a new folder, or the folder of an interrupted run with the same settings
  * @param provenance all other values on which the result depends, by name: model fingerprint, backend, instruction set
- *                   and version; these are stored in the folder and compared when the run is resumed
+ *                   and version. The folder stores these values; a resumed run must have the same values
  */
 public record TrainingRun(Path output, TrainingData data, OptimizerConfig optimizer, TrainConfig train,
         SortedMap<String, String> provenance) {
