@@ -12,8 +12,8 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Cases of kv_cache.cc and attention_paged.cc. For each sequence, the built-in op writes earlier tokens to the cache;
- * the step then computes one or more tokens.
+ * Cases of kv_cache.cc and attention_paged.cc. The built-in op first writes the earlier tokens of each sequence to the
+ * cache. The step then computes one or more further tokens of each sequence.
  */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;

@@ -138,7 +138,7 @@ public final class KernelCheck {
         }
         if (agreed == 0) {
             throw new InputException(source + ": " + group.op() + " supports none of " + refused
-                    + " shapes; the message at the first: " + refusal);
+                    + " shapes; the message for the first shape: " + refusal);
         }
         return new Checked(group.op(), source.toString(), agreed, refused, refusal, List.of());
     }

@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 import org.ingrain.tensor.InputException;
 
 /**
- * A user's kernel. The ops that its file exports replace the backend's ops with the same names.
+ * A user's kernel. The ops that the kernel's file exports replace the backend's ops with the same names.
  *
  * @param op   the name of an op, or the stem of a kernel file, which stands for all ops of that file
  * @param file a shared library (.so), or a source to compile (.cc, .cu)
@@ -39,7 +39,7 @@ public record KernelFile(String op, Path file) {
         return new KernelFile(text.substring(0, equals), Path.of(text.substring(equals + 1)));
     }
 
-    /** The header's names of the ops that {@code op} denotes. */
+    /** Names, as in the header, of the ops for which {@code op} stands. */
     public List<String> ops() {
         return KernelCatalog.read().ops(op);
     }

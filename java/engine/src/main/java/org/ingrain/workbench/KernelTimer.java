@@ -78,8 +78,8 @@ final class KernelTimer {
 
         /**
          * Compares the times of two calls with the same shape: the user's op on sides[0] and the built-in op on
-         * sides[1]. The copy or the product, whichever is the ceiling for the user's op, is measured again in
-         * alternation with the two calls, so that machine load affects all three equally.
+         * sides[1]. The ceiling of the user's op, which is the copy or the product, is measured again in alternation
+         * with the two calls, so that machine load affects all three equally.
          */
         KernelCheck.Timing beside(String shape, Side[] sides, Call user, Call builtIn) {
             boolean memory = user.bytes() / bytesPerSecond >= user.flops() / flopsPerSecond;
