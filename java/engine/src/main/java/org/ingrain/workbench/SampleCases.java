@@ -11,9 +11,9 @@ import org.ingrain.tensor.Tensor;
 /** Cases of bias_logits.cc, sample.cc, top_tokens.cc and random.cc. */
 final class SampleCases {
     /**
-     * Fraction of rows that may draw a different id. The id drawn is the one at which the running sum of the f32
-     * weights exceeds a random threshold. If the threshold is within rounding error of the boundary between two ids,
-     * both ids are correct.
+     * Fraction of rows that may draw a different id. The drawn id is the first one at which the running sum of the f32
+     * softmax weights exceeds a random threshold. If the sum and the threshold differ only by rounding errors, two ids
+     * are correct.
      */
     private static final double ON_THE_BORDER = 0.02;
 

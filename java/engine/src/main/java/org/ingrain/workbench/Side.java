@@ -16,9 +16,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * One side of a comparison. A case is run on several sides, and their results are compared. A side has a context, the
- * ops to compare, and the inputs. Every side draws its inputs in the same order from the same seed, so the inputs of
- * all sides are bitwise equal. A guard strip behind each tensor detects writes past the end of the tensor.
+ * One side of a comparison. A case is run on several sides, and the results of the sides are compared. A side has a
+ * context, the ops to compare, and the inputs. Every side draws its inputs in the same order from the same seed, so the
+ * inputs of all sides are bitwise equal. A guard strip after each tensor detects writes past the end of the tensor.
  */
 final class Side implements AutoCloseable {
     private static final long SEED = 20240709;
@@ -65,7 +65,7 @@ final class Side implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's built-in ops, with which a case prepares the inputs of the op to compare and reads its outputs. */
+    /** The backend's built-in ops, which prepare the inputs and read the outputs of the op to compare. */
     Ops builtIn() {
         return builtIn;
     }

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
 
-/** Fields missing in config.json have the defaults of transformers 5.18 (benchmarks/peers/config_defaults.py). */
+/** Fields missing from config.json have the defaults of transformers 5.18 (benchmarks/peers/config_defaults.py). */
 class ConfigDefaultsTest {
     private static final String SIZES = "'hidden_size':128,'intermediate_size':96,'num_hidden_layers':30,"
             + "'num_attention_heads':32,'vocab_size':100";

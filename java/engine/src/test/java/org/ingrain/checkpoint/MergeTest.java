@@ -109,7 +109,7 @@ class MergeTest {
                 assertEquals(dtype, merged.tensor(name).dtype());
                 float[] found = new float[before.length];
                 HostFloats.read(found, merged.tensor(name).data(), dtype, 0);
-                // Half a unit in the last place of a value below 2 with 8, 11 or 24 significant bits.
+                // Half a unit in the last place of a value below 2. F32: 4 times this, because the merge sums in F32.
                 assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16
                         ? 0x1p-11f : 0x1p-22f);
                 String norm = "model.norm.weight";

@@ -16,8 +16,8 @@ import java.util.StringJoiner;
 
 /**
  * Writes a small random Llama twice: with linear layers of integers in the layout of GPTQ or AWQ, and with the same
- * layers as F32. Written after the layouts of AutoGPTQ (qlinear_cuda_old.py) and AutoAWQ (packing_utils.py), without
- * code of the reader.
+ * layers in F32. The layouts are those of AutoGPTQ (qlinear_cuda_old.py) and AutoAWQ (packing_utils.py). This class
+ * shares no code with the reader that it tests.
  */
 public final class QuantizedFolders {
     private static final int[] AWQ_ORDER = {0, 2, 4, 6, 1, 3, 5, 7};
@@ -32,10 +32,11 @@ public final class QuantizedFolders {
     /**
      * A layout.
      *
-     * @param second whether zero points are stored as they are (checkpoint_format gptq_v2)
+     * @param second for GPTQ: true if zero points are stored unchanged (checkpoint_format gptq_v2), false if they are
+     *               stored minus 1
      */
     public record Kind(String method, int bits, int group, boolean sym, boolean second) {
-        /** Layouts, as fields of a CSV source. */
+        /** The layouts with which the tests run. */
         public static final List<Kind> ALL = List.of(
                 new Kind("gptq", 4, 32, true, false), new Kind("gptq", 4, 64, false, false),
                 new Kind("gptq", 4, 128, false, true), new Kind("gptq", 8, 32, true, false),
@@ -62,9 +63,9 @@ public final class QuantizedFolders {
     /**
      * Writes the two folders.
      *
-     * @param folder       the folder of integers
-     * @param twin         the folder of F32; null to write none
-     * @param hidden       width of the residual stream, a multiple of 8 heads
+     * @param folder       folder for the model with integers
+     * @param twin         folder for the model in F32; null to write none
+     * @param hidden       width of the residual stream, a multiple of {@link #HEADS}
      * @param intermediate width of gate and up
      */
     public static void write(Kind kind, Path folder, Path twin, int hidden, int intermediate) throws IOException {
@@ -142,7 +143,7 @@ public final class QuantizedFolders {
         ByteBuffer halves = buffer((long) scales.length * Short.BYTES);
         halves.asShortBuffer().put(scales);
         integers.put(module + ".scales", new Stored("F16", new long[] {groups, outputs}, halves.array()));
-        if (kind.method.equals("gptq") && kind.group == 32) {   // as older tools: group numbers, and a bias of zeros
+        if (kind.method.equals("gptq") && kind.group == 32) {   // older tools also write group numbers and a zero bias
             int[] group = new int[inputs];
             Arrays.setAll(group, c -> c / kind.group);
             integers.put(module + ".g_idx", ints(group, inputs));
@@ -151,7 +152,7 @@ public final class QuantizedFolders {
         floats.put(module + ".weight", new Stored("F32", new long[] {outputs, inputs}, weight.array()));
     }
 
-    /** The lowest bit of an output in its word. */
+    /** Position of an output's lowest bit in its 32-bit word. */
     private int place(int output, int per, boolean awq) {
         int index = output % per;
         if (awq) {

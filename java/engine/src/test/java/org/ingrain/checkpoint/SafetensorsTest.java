@@ -48,7 +48,7 @@ class SafetensorsTest {
         }
     }
 
-    /** The kernel counts the pages of a mapping that the process has touched (Rss in smaps). */
+    /** Linux counts the resident pages of a mapping; the test reads this number (Rss in /proc/self/smaps). */
     @Test
     void aReadLeavesNoPageOfTheFileInMemory() throws IOException {
         Path file = folder.resolve("large.safetensors");

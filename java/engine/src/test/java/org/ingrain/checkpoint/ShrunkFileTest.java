@@ -32,7 +32,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** If another process truncates a weights file while it is mapped, the error is one line instead of a SIGBUS. */
+/** If another process truncates a weights file while it is mapped, the result is an error message and not a SIGBUS. */
 class ShrunkFileTest {
     private static final String CONFIG = """
             {"architectures": ["LlamaForCausalLM"], "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
@@ -63,7 +63,7 @@ class ShrunkFileTest {
         }
     }
 
-    /** Opens the folder, truncates its weights, and asserts that the work fails with the file and both sizes. */
+    /** Truncates the weights of an open folder. Asserts that {@code work} fails and names the file and both sizes. */
     private void refused(long left, Consumer<ModelFolder> work) throws IOException {
         try (ModelFolder model = ModelFolder.open(folder)) {
             long whole = Files.size(file);

@@ -10,11 +10,11 @@ import org.ingrain.sample.Request;
 import org.ingrain.sample.SamplingParams;
 import org.junit.jupiter.api.Test;
 
-/** Java's share of a decode step: the heap memory that the thread of the generator allocates. */
+/** Measures the Java heap memory that the generator's thread allocates per decode step. */
 class AllocationTest {
     private static final int WARM = 60;
     private static final int STEPS = 100;
-    /** Before the compiler removes short-lived objects; the bound leaves room for its decisions. */
+    /** The bound has a margin, because the JIT compiler does not always remove short-lived objects. */
     private static final long BYTES_OF_A_STEP = 20_000;
     private static final long BYTES_OF_A_TOKEN = 1_000;
 

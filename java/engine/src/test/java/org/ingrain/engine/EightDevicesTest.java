@@ -24,22 +24,23 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A small random model gives the same results on eight emulated GPUs as on one. The tests use graphs, results that the
- * host reads one step late, and a batch with two adapters and the base model. In F32 the results are bitwise equal if
+ * host reads one step late, and a batch with two adapters and the base model. In F32, the results are bitwise equal if
  * the order of summation is fixed. In the step of the long prompt, the collectives use the two-shot method; in all
- * other steps they use the one-shot method (ARCHITECTURE.md).
+ * other steps, they use the one-shot method (ARCHITECTURE.md).
  */
 @Timeout(600)
 class EightDevicesTest {
     private static final String EIGHT = "simt:0,1,2,3,4,5,6,7";
     private static final int HIDDEN = 512;
     /**
-     * Length of the long prompt. On eight ranks, each message of the prompt's step has HIDDEN * 132 * 4 bytes, which is
-     * more than the limit of one shot, 256 KiB.
+     * Length of the long prompt. On eight ranks, each message of the prompt's step has HIDDEN * 132 * 4 bytes. The
+     * limit of the one-shot method is 256 KiB.
      */
     private static final int PROMPT = 132;
     private static final GeneratorConfig SIZES = GeneratorConfig.of(160, 4, 160).withBlockSize(16).withCacheTokens(480);
     /**
-     * One weight that is sharded by rows and one that is sharded by columns. {@link ParallelTest} adapts all modules.
+     * A weight that is sharded by rows and a weight that is sharded by columns. {@link ParallelTest} adapts all
+     * modules.
      */
     private static final Set<Projection> ADAPTED = Set.of(Projection.Q_PROJ, Projection.DOWN_PROJ);
 

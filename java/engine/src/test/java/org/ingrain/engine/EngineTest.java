@@ -120,7 +120,7 @@ class EngineTest {
         }
     }
 
-    /** The listener receives the limit of the context before the weights are loaded; a longer context is refused. */
+    /** The listener receives the context limit before the weights are loaded. A longer context is refused. */
     @Test
     void aContextThatAWindowCapsIsSaid() throws IOException {
         Path config = temp.resolve("windowed.json");
@@ -149,7 +149,7 @@ class EngineTest {
         }
     }
 
-    /** Random weights need only a config.json; text needs a tokenizer. */
+    /** A model with random weights needs only a config.json. To generate text, it also needs a tokenizer. */
     @Test
     void randomWeightsNeedNoFolder() throws IOException {
         Path config = Files.copy(LAB.resolve("config.json"), temp.resolve("any.json"));
@@ -184,7 +184,7 @@ class EngineTest {
         }
     }
 
-    /** A step on a GPU has more tokens, since its products are efficient only with many rows. */
+    /** A step on a GPU has more tokens, because matrix products on a GPU are efficient only with many rows. */
     @Test
     void aStepOnAGpuHasMoreTokens() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withDevice("simt"))) {

@@ -42,9 +42,9 @@ import org.junit.jupiter.api.io.TempDir;
 /**
  * Tests fp8 weights and an fp8 cache on several emulated GPUs. A weight has one scale per row. So if a weight is
  * sharded by rows, the rows of a rank have the same bits as in an unsharded model. If a weight is sharded by columns,
- * each rank's part of a row has a scale of its own, and so has each rank's part of a token's activations. So the
- * results of several ranks differ from those of one rank by rounding. The distance of several ranks' results from the
- * F32 results may be at most twice the distance of one rank's results.
+ * each rank's part of a row has its own scale, and so does each rank's part of a token's activations. So the results of
+ * several ranks differ from those of one rank by rounding. The distance between the results of several ranks and the
+ * F32 results may be at most twice the distance between the results of one rank and the F32 results.
  */
 @Timeout(300)
 class Fp8ParallelTest {
@@ -122,7 +122,7 @@ class Fp8ParallelTest {
         return values;
     }
 
-    /** Returns the root of the mean squared difference. */
+    /** Returns the root mean square of the differences. The first element is skipped, because it is NaN. */
     private static double distance(float[] a, float[] b) {
         return Math.sqrt(IntStream.range(1, a.length).mapToDouble(i -> Math.pow(a[i] - b[i], 2)).average()
                 .orElseThrow());
@@ -138,7 +138,7 @@ class Fp8ParallelTest {
                 double rounding = distance(exact.get(i), one.get(i));
                 double own = distance(exact.get(i), shared.get(i));
                 System.out.printf("slot %d: one rank %.4f from f32, %d ranks %.4f%n", i - 1, rounding, ranks, own);
-                // Both distances are roots of the mean square of 23 values.
+                // Both distances are root mean squares of 23 values.
                 assertTrue(own <= 2 * rounding, ranks + " ranks round by " + own + ", one by " + rounding);
             }
             for (int[] pair : new int[][] {{0, 1}, {0, 2}, {1, 2}}) {

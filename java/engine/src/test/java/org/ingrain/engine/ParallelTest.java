@@ -52,7 +52,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A model gives the same results on several devices as on one device. On the CPU the results are bitwise equal. */
+/** A model gives the same results on several devices as on one device. On the CPU, the results are bitwise equal. */
 @Timeout(120)
 class ParallelTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
@@ -215,7 +215,7 @@ class ParallelTest {
     }
 
     /**
-     * Tests both models with the numbers of ranks and copies that the other tests omit. The lab model has four heads,
+     * Tests both models with the numbers of ranks and replicas that the other tests omit. The lab model has four heads,
      * so it supports at most four ranks.
      */
     @Test
@@ -230,8 +230,8 @@ class ParallelTest {
     }
 
     /**
-     * Emulated GPUs use graphs, and their results are read one step late. In deterministic mode the order of summation
-     * does not depend on the number of ranks.
+     * Emulated GPUs use graphs, and the host reads their results one step late. In deterministic mode, the order of
+     * summation does not depend on the number of ranks.
      */
     @Test
     @Tag("long")
@@ -242,12 +242,12 @@ class ParallelTest {
         List<List<Completion>> expected = answers(fixed, ParallelConfig.AUTO);
         assertSame(expected, answers(fixed.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
         assertSame(expected, answers(fixed.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
-        // Without deterministic mode each rank has one partial sum, so the order of summation depends on the number of
-        // ranks.
+        // Without deterministic mode, each rank has one partial sum, so the order of summation depends on the number
+        // of ranks.
         assertSame(expected, answers(options.withDevice("simt:6,7"), new ParallelConfig(2, 1)), 1e-4f);
     }
 
-    /** A plan that does not fit on one device is refused. If memory runs out later, the message names the device. */
+    /** A plan that does not fit on a device is refused. If memory runs out later, the message names the device. */
     @Test
     void aDeviceWithoutMemoryIsNamed() throws IOException {
         ModelOptions options = ModelOptions.of(folder(4, 2, true)).withRandomWeights(1).withDtype("f32")
@@ -349,7 +349,7 @@ class ParallelTest {
         }
     }
 
-    /** Copies on the CPU share one set of weights, which the ranks of the first copy allocate. */
+    /** Replicas on the CPU share one set of weights, which the ranks of the first replica allocate. */
     @Test
     void copiesOnTheCpuShareTheirWeights() {
         for (int[] sizes : new int[][] {{1, 1}, {1, 4}, {2, 2}}) {

@@ -42,7 +42,7 @@ class ParallelTrainingTest {
     private Path temp;
     private Path rows;
 
-    /** Results before training, results after training with the trained adapter, and the adapter. */
+    /** Log-probabilities before training, those after training with the trained adapter, and the adapter's folder. */
     private record Result(float[] before, float[] after, Path adapter) {
     }
 

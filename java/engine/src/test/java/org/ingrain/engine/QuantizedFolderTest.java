@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** GPTQ and AWQ folders beside the same models in F32. */
+/** Compares models in GPTQ and AWQ folders with the same models in F32. */
 class QuantizedFolderTest {
     private static final int[] PROMPT = {5, 41, 7, 0, 33, 12, 12, 47, 20, 3, 9};
 
@@ -74,9 +74,9 @@ class QuantizedFolderTest {
     }
 
     /**
-     * Integers and scales as stored. The CPU rounds x to 8 bits, with an error of at most 1/254 of the largest element
-     * of its group; a GPU rounds W and x to bf16, with a smaller error. With random signs, the errors of the 5 products
-     * add up to √5 / 254 of a logit's size; the largest of a few log-probabilities deviates by at most 4 times that.
+     * The ops read the stored integers and scales. The CPU rounds x to 8 bits, with an error of at most 1/254 of the
+     * largest element of its group; a GPU rounds W and x to bf16, with a smaller error. The errors of the 5 products
+     * have random signs, so their sum is about √5 / 254 of a logit. The test allows 4 times this value.
      */
     @ParameterizedTest
     @MethodSource("kindsAndBackends")
@@ -102,7 +102,7 @@ class QuantizedFolderTest {
         return largest;
     }
 
-    /** A rank holds whole groups of columns, and rows that need not start at a word of 8 outputs. */
+    /** A rank holds a part of the rows, or whole groups of columns, of the stored integers. */
     @ParameterizedTest
     @CsvSource({"gptq, 4", "gptq, 8", "awq, 4"})
     void ranksHoldSharesOfTheIntegers(String method, int bits) throws IOException {
@@ -115,7 +115,7 @@ class QuantizedFolderTest {
         }
     }
 
-    /** Groups of 64 columns do not divide an eighth of 160 columns. */
+    /** An eighth of 160 columns is not a multiple of the group size, 64. */
     @Test
     void ranksThatWouldDivideAGroupAreRefused() throws IOException {
         QuantizedFolders.write(new Kind("gptq", 4, 64, true, false), temp, null, 64, 160);

@@ -45,7 +45,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The lab model with weights that are quantized when they are loaded. */
+/** Tests the lab model with weights that are quantized when they are loaded. */
 class QuantizedTest {
     private static final Path LAB = Path.of(System.getProperty("ingrain.root")).resolve("models/lab");
     private static final GeneratorConfig SMALL = GeneratorConfig.of(128, 4, 64).withBlockSize(16);
@@ -84,7 +84,7 @@ class QuantizedTest {
         return sum / (all.length - 1);
     }
 
-    /** The answer stays the same. The mean log-probability of a token changes by the stated share of a nat. */
+    /** The answer stays the same. The mean log-probability of a token changes by at most 0.02 or 0.2 nats. */
     @ParameterizedTest
     @MethodSource("dtypesAndBackends")
     void answersAreThoseOfBf16(String dtype, String backend) {
@@ -109,7 +109,7 @@ class QuantizedTest {
                 answer(options(dtype).withThreads(3)).promptLogProbabilities());
     }
 
-    /** The plan has the sizes of the integers and scales: 1 + 1/16 and 1/2 + 1/16 bytes an element. */
+    /** The plan has the size of the integers and scales: 1 + 1/16 or 1/2 + 1/16 bytes per element. */
     @Test
     void thePlanCountsIntegersAndScales() {
         try (Engine bf16 = Engine.open(options("bf16")); Engine int8 = Engine.open(options("int8"));
@@ -150,7 +150,7 @@ class QuantizedTest {
                         ParallelConfig.AUTO, Optional.empty())).getMessage());
     }
 
-    /** An adapter's own head is quantized like the model's: equal values change no bit, doubled ones double logits. */
+    /** An adapter's own head is quantized too: equal values change no bit, and doubled values double the logits. */
     @Test
     void savedTablesAreQuantizedToo() {
         try (Engine engine = Engine.open(options("int8")); ModelFolder folder = ModelFolder.open(LAB)) {
@@ -196,8 +196,8 @@ class QuantizedTest {
     }
 
     /**
-     * An adapter of frozen integers learns as one of bf16 weights. The instruction set of "auto" may round dy and W to
-     * bf16 in the backward pass; then the losses differ more.
+     * The losses of an adapter are similar on frozen integer weights and on frozen bf16 weights. The instruction set of
+     * "auto" may round dy and W to bf16 in the backward pass; then the losses differ more.
      */
     @ParameterizedTest
     @CsvSource({"avx2, 0.03", "auto, 0.05"})

@@ -14,7 +14,7 @@ import org.ingrain.checkpoint.PeftAdapter;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compiles and runs the Java program in README, with the lab model. */
+/** Compiles the Java program in README.md and runs it with the lab model. */
 class ReadmeTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
     private static final String ROW = "{\"prompt\": \"Spell the word %s.\", \"completion\": \"%s\"}\n";

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A cache of packed weights changes no text, and a file that does not fit is replaced. */
+/** A cache of packed weights does not change the text. A stale or damaged cache file is replaced. */
 class WeightsCacheTest {
     @TempDir
     private Path temp;
@@ -41,7 +41,7 @@ class WeightsCacheTest {
         }
     }
 
-    /** The ids of a text, and the number of layers that were loaded from the model's files. */
+    /** The generated ids, and the number of layers that were loaded from the model's files. */
     private record Run(List<Integer> ids, int layers) {
     }
 
