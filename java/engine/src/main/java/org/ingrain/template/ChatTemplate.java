@@ -75,7 +75,7 @@ public final class ChatTemplate {
     /**
      * Opens the template of a model folder. The template is in chat_template.jinja or in the field {@code
      * chat_template} of chat_template.json or tokenizer_config.json; the first of these that exists is used. If the
-     * field is a list, its template with the name {@code default} is used. A folder without a template has Llama 2's.
+     * field is a list, its template named {@code default} is used. If there is no template, Llama 2's is used.
      *
      * @param enableThinking value of the template's variable {@code enable_thinking}; if empty, the variable is
      *                       undefined

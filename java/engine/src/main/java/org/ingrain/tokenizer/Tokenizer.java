@@ -77,8 +77,8 @@ public interface Tokenizer extends AutoCloseable {
     Optional<String> eosToken();
 
     /**
-     * The special tokens for which the model folder has names. The keys are the names that chat templates use, such as
-     * unk_token. Each value is a text, except that the value of additional_special_tokens is a list of texts.
+     * The named special tokens of the model folder. The keys are the names that chat templates use, such as unk_token.
+     * Each value is a text, except that the value of additional_special_tokens is a list of texts.
      */
     Map<String, Object> specialTokens();
 

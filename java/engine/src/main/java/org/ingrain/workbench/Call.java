@@ -7,8 +7,8 @@ import org.ingrain.tensor.Tensor;
  * One call of an op on one {@link Side}, with random inputs.
  *
  * @param run     enqueues the op
- * @param read    enqueues, after {@code run}, built-in ops that convert the results to a comparable form, for example
- *                attention with a cache, or a product with a packed weight, because their layout is backend-specific
+ * @param read    enqueues, after {@code run}, built-in ops that convert a result in a backend-specific layout to a
+ *                comparable tensor: attention reads a cache, and a product reads a packed weight
  * @param outputs all outputs of the op
  * @param bytes   minimum memory traffic of the op in bytes, if each input is read once and each output is written once
  * @param flops   number of floating-point operations; a multiply-add counts as two

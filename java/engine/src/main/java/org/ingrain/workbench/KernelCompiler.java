@@ -97,7 +97,7 @@ final class KernelCompiler {
         String root = System.getProperty("ingrain.root");
         if (root == null) {
             throw InputException.field("device",
-                    "simt is only for tests and needs the source tree in the system property ingrain.root");
+                    "simt is only for tests and needs the path of the source tree in the property ingrain.root");
         }
         return List.of("g++", "-march=native", "-I", Path.of(root, "cuda", "simt", "include").toString());
     }

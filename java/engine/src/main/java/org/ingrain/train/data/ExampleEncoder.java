@@ -14,10 +14,11 @@ import org.ingrain.tensor.Require;
 import org.ingrain.tokenizer.Tokenizer;
 
 /**
- * Encodes rows as token ids and marks the target tokens. The ids of a prompt are the same as in sampling, because both
- * use {@link ChatTemplate} in the same way. If the ids of the whole text start with the ids of the prompt, the
- * completion consists of the remaining ids. Otherwise a token spans the boundary between prompt and completion, and the
- * completion is encoded separately. An answer ends with an end-of-sequence token; later tokens are not targets.
+ * Encodes rows as token ids and marks the target tokens. The ids of a prompt are the same as in sampling, because
+ * training and sampling use {@link ChatTemplate} in the same way. If the ids of the whole text start with the ids of
+ * the prompt, the completion consists of the remaining ids. Otherwise a token spans the boundary of prompt and
+ * completion, and the completion is encoded separately. An answer ends with an end-of-sequence token; later tokens are
+ * not targets.
  */
 public final class ExampleEncoder {
     private static final String ASSISTANT = "assistant";

@@ -184,8 +184,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Executes the backward pass of the feed-forward half of layer i. Returns false if the backward pass ends here,
-     * because no parameter that precedes in forward order is trained.
+     * Executes the backward pass of the feed-forward half of layer i. Returns false if all parameters that the forward
+     * pass uses earlier are frozen; the backward pass then ends.
      */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
@@ -207,8 +207,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Executes the backward pass of the attention half of layer i. Returns false if the backward pass ends here,
-     * because no parameter that precedes in forward order is trained.
+     * Executes the backward pass of the attention half of layer i. Returns false if all parameters that the forward
+     * pass uses earlier are frozen; the backward pass then ends.
      */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
@@ -232,8 +232,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Computes the gradients of one matmul. If no parameter that precedes the matmul in forward order is trained, the
-     * method does not set dx and returns false.
+     * Computes the gradients of one matmul. If all parameters that the forward pass uses before this matmul are frozen,
+     * the method does not set dx and returns false.
      */
     private boolean linearBackward(Group group, Tensor dx, Tensor dy, Tensor x) {
         boolean below = group.compareTo(parameters.lowest()) > 0;

@@ -52,8 +52,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /**
      * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if no parameter that
-     *           precedes the matmul in forward order is trained
+     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if all parameters that
+     *           the forward pass uses before this matmul are frozen
      * @param dy (T, N) the output's gradient
      * @param x  (T, C) the input
      */

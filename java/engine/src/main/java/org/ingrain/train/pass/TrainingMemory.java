@@ -60,7 +60,8 @@ public record TrainingMemory(MicroBatchLimits limits, int keptLayers) {
     }
 
     /**
-     * Bytes that a rank allocates to train all weights, in addition to the packed weights. These need not be loaded.
+     * Bytes that a rank allocates to train all weights, in addition to the packed weights. The packed weights need not
+     * be loaded.
      */
     public long fullBytes(Weights weights, int replicas) {
         TrainingPlace place = TrainingPlace.planned(weights.config(), weights.rank(), replicas);
