@@ -245,7 +245,7 @@ public final class Ops {
                 heads.k(), heads.e());
     }
 
-    /** Rotates q and k in row t of qkv (T, (H + 2K)·E) in place. Row positions[t] of table (P, E) f32 has the angles. */
+    /** Rotates q and k in row t of qkv (T, (H + 2K)·E) in place, by row positions[t] of the angle table (P, E) f32. */
     public void rope(Tensor qkv, Tensor table, Tensor positions, Heads heads) {
         Shapes.rotation("qkv", qkv, table, positions, heads);
         bindings.ropeForward(qkv, table, positions, qkv.dtype().code(), qkv.size(0), heads.h(), heads.k(), heads.e());
