@@ -10,7 +10,7 @@ import org.ingrain.tensor.Weight;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** For the same calls, a counter reports the number of bytes that a context allocates. A scope frees this memory. */
+/** A counter counts the bytes that a context would allocate. A scope frees the memory allocated through it. */
 class AllocatorTest {
     private final Backend backend = Backend.open(NativeLibraries.find("cpu"));
     private final Context context = backend.context(new ContextOptions(0, 1, "auto"));

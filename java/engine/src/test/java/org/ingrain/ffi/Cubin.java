@@ -12,8 +12,8 @@ import java.util.TreeMap;
 
 /**
  * The machine code of a CUDA source for one architecture. nvcc puts this code into the object file as an ELF file with
- * one section of instructions per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode;
- * bits 73 to 75 are the width of a memory access.
+ * one section of instructions per kernel. On sm_80 and sm_90 an instruction has 16 bytes. Bits 0 to 11 are the opcode.
+ * Bits 73 to 75 of a memory instruction are the width of the access.
  */
 final class Cubin {
     private static final int ELF = 0x464c457f;   // 0x7f E L F, little-endian
@@ -82,7 +82,7 @@ final class Cubin {
         return found;
     }
 
-    /** The loop with the largest share of tensor core products, that is, the innermost one. */
+    /** The loop with the largest share of tensor core products among its instructions: the innermost loop. */
     private static Optional<Loop> loop(ByteBuffer elf, int offset, int bytes) {
         Loop best = null;
         for (int at = 0; at < bytes; at += 16) {
@@ -118,17 +118,17 @@ final class Cubin {
         return new String(bytes, StandardCharsets.US_ASCII);
     }
 
-    /** For each kernel (mangled name), the number of memory instructions of each kind and width, such as STG.128. */
+    /** For each kernel (mangled name): the number of memory instructions by kind and width, such as STG.128. */
     Map<String, Map<String, Integer>> accesses() {
         return accesses;
     }
 
-    /** The innermost loop with tensor core products by kernel; kernels without such a loop are left out. */
+    /** For each kernel: its innermost loop with tensor core products. Kernels without such a loop are left out. */
     Map<String, Loop> loops() {
         return loops;
     }
 
-    /** Bytes of static shared memory by kernel; kernels without static shared memory are left out. */
+    /** For each kernel: its bytes of static shared memory. Kernels without static shared memory are left out. */
     Map<String, Long> staticShared() {
         return staticShared;
     }

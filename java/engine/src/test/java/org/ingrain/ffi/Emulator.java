@@ -28,7 +28,7 @@ public final class Emulator {
                 ValueLayout.JAVA_INT);
     }
 
-    /** Sets whether kernels are loaded without waiting for the device, as with CUDA_MODULE_LOADING=EAGER. */
+    /** Sets whether kernels are loaded early (CUDA_MODULE_LOADING=EAGER), so that no launch waits for the device. */
     public static void loadEagerly(boolean whether) {
         call("libsimt.so", "simt_load_eagerly", handle -> { handle.invokeExact(whether ? 1 : 0); },
                 ValueLayout.JAVA_INT);

@@ -26,7 +26,7 @@ class MachineCodeTest {
     private static final long STATIC_SHARED = 1024;
     /**
      * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
-     * kernels, launch.h does not raise the limit for the sum of static and dynamic shared memory, which is 48 KB.
+     * kernels, launch.h leaves the limit for the sum of static and dynamic shared memory at 48 KB.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
@@ -86,10 +86,10 @@ class MachineCodeTest {
     }
 
     /**
-     * Limits the instructions that a warp of few_rows executes for a KiB of weight. An H200 reads 19 bytes per clock
-     * and multiprocessor; a multiprocessor starts four instructions per clock. So 140 instructions per KiB take two
-     * thirds of the time in which the memory delivers this KiB. One product has 16 by 16 elements of the weight, and a
-     * kernel with tiles of 16 tokens has two products for these elements.
+     * Limits the number of instructions that the warps of few_rows execute per KiB of the weight. Per clock, each
+     * multiprocessor of an H200 receives 19 bytes from memory and starts four instructions. So 140 instructions take
+     * two thirds of the time in which the memory delivers one KiB. One tensor core product reads 16 by 16 elements of
+     * the weight and 8 tokens, so a kernel with tiles of 16 tokens executes two products for these elements.
      */
     @ParameterizedTest
     @ValueSource(strings = {"matmul", "matmul_silu_mul"})

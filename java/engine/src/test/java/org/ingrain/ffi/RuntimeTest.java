@@ -100,7 +100,7 @@ class RuntimeTest {
         assertTrue(context.deterministic());
     }
 
-    /** A product uses workspace for its rows, at most 16 MiB. A context has none before it is reserved. */
+    /** The workspace that a product uses grows with its rows, up to 16 MiB. A new CPU context has no workspace. */
     @Test
     void theWorkspaceGrowsAsReserved() {
         assertEquals(512 * 1026 * 4, context.matmulWorkspaceBytes(DType.F32, 300, 1025, 512, false));
@@ -128,8 +128,8 @@ class RuntimeTest {
     }
 
     /**
-     * Counts how often each item of a parallel_for was visited. {@code wrong} counts the pieces that are empty, receive
-     * another state than the caller's, or are shorter than min(grain, n).
+     * Counts how often each item of a parallel_for was visited. {@code wrong} counts the pieces that are empty, that
+     * are shorter than min(grain, n), or that do not receive the caller's state.
      */
     private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
         void piece(long state, long begin, long end) {

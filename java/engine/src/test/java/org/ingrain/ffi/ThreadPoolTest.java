@@ -10,7 +10,7 @@ import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Limits on the number of threads of a CPU context. */
+/** Tests the limits on the number of threads of a CPU context. */
 class ThreadPoolTest {
     private static final Path RUNTIME = Path.of(System.getProperty("ingrain.root"), "native", "runtime");
 

@@ -79,7 +79,7 @@ class ParameterTableTest {
     }
 
     /**
-     * Groups are in the order of the forward pass; the backward pass uses this order to find the lowest trained group.
+     * Groups sort in the order of the forward pass. The backward pass stops at the first trained group in this order.
      */
     @Test
     void groupsAreOrderedAsTheyAreRead() {
@@ -145,7 +145,7 @@ class ParameterTableTest {
         assertTrue(message.contains("3 key-value heads"), message);
     }
 
-    /** A chunk consists of whole groups of columns; otherwise there is one sum, and no ranks can share the weight. */
+    /** A chunk consists of whole quantization groups. Otherwise the product is one sum and cannot be sharded. */
     @Test
     void chunksHoldWholeGroups() {
         Parameter o = table.get(0, Projection.O_PROJ);

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The number of bytes that an Allocator.Counter counts equals the number that the same constructor allocates. */
+/** A constructor requests as many bytes from an Allocator.Counter as it allocates from a context. */
 class PlannedMemoryTest {
     private static final Step.Limits LIMITS = new Step.Limits(40, 5, 9, 4, 16, 1);
 

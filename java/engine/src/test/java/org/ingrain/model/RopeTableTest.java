@@ -70,7 +70,8 @@ class RopeTableTest {
     }
 
     /**
-     * The limits of the correction range are rounded to pairs; {@code mscale} is 1 and {@code mscale_all_dim} is 0.5.
+     * {@code truncate} is false, so the bounds of the interpolated range are not rounded to whole pairs. {@code mscale}
+     * is 1 and {@code mscale_all_dim} is 0.5.
      */
     @Test
     void yarnWithEverySettingAgreesWithTransformers() {
@@ -118,8 +119,8 @@ class RopeTableTest {
         }
     }
 
-    // A frequency is the angle of position 1. This angle is at most one radian, so atan2 computes it from its cosine
-    // and sine.
+    // A frequency is the angle at position 1. This angle is at most one radian, so atan2 recovers it from its sine and
+    // cosine.
     private static float frequency(float[] table, int headDim, int pair) {
         return (float) Math.atan2(table[headDim + pair + headDim / 2], table[headDim + pair]);
     }

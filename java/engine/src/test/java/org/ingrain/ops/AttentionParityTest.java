@@ -11,7 +11,7 @@ class AttentionParityTest extends ParityTest {
     /**
      * A layer and its packed sequences.
      *
-     * @param offsets first row of each sequence
+     * @param offsets first row of each sequence, then the number of rows
      * @param std     standard deviation of q, k and v: 1, or 8 for a softmax that is almost one-hot
      */
     private record Case(long h, long k, long e, float std, int... offsets) {

@@ -18,8 +18,8 @@ class BiasLogitsParityTest extends ParityTest {
     }
 
     /**
-     * Adds random values to distinct elements in random order. Value i is -inf if i is a multiple of {@code ban}. If
-     * {@code ban} is 0, no value is -inf.
+     * Adds random values to distinct elements in random order. Every {@code ban}-th value is -inf. If {@code ban} is 0,
+     * no value is -inf.
      */
     private static void bias(ParityCheck lab, int ban) {
         for (int[] size : SIZES) {

@@ -10,8 +10,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * On the CPU, a product with an INT8 or INT4 weight has the same bits for every instruction set, number of threads,
- * layout of the weight and number of rows that are computed together, and as the sum of its partial sums.
+ * Products with INT8 and INT4 weights on the CPU. The bits of a result do not depend on the instruction set, the number
+ * of threads, the layout of the weight, or how many rows are computed together. The sum of the partial sums has the
+ * same bits.
  */
 class BitwiseQuantizedTest {
     private static final int T = 40;

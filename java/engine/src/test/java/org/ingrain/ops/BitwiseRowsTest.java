@@ -92,8 +92,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * The first row of each range of {@code step} rows. On an emulated GPU, short ranges are tested only if they touch
-     * an edge of a tile of eight rows.
+     * The first row of each range of {@code step} rows. On an emulated GPU, which is slow, short ranges are tested only
+     * at the edges of tiles of eight rows.
      */
     private static int[] begins(TestTarget target, int step) {
         return IntStream.range(0, T).filter(begin -> begin % step == 0)
@@ -112,8 +112,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * A product whose rows have a size in bytes that is a multiple of 16. For such products, a GPU uses different
-     * kernels for few rows and for many rows, unless the context is deterministic.
+     * A product whose rows have a multiple of 16 bytes. If the context is not deterministic, a GPU computes few rows
+     * and many rows of such products with different kernels.
      */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();

@@ -19,8 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The bits of a result do not depend on how a prompt is split, on the other sequences, on shared blocks, or on the
- * number of partial sums into which a product is divided. {@link BitwiseRowsTest} and {@link BitwiseThreadsTest} test
- * the same for rows and threads.
+ * number of partial sums into which a product is divided. {@link BitwiseRowsTest} tests that they do not depend on the
+ * rows that are computed together, and {@link BitwiseThreadsTest} that they do not depend on the threads.
  */
 class BitwiseTest {
     private static final int T = 40;
@@ -56,8 +56,8 @@ class BitwiseTest {
     }
 
     /**
-     * Prompts are computed whole, token by token and in odd chunks; in one batch and alone; with shared blocks and
-     * prefix groups, with shared blocks only, and without shared blocks.
+     * Each prompt is computed at once, token by token, and in chunks of several lengths. It is computed in a batch and
+     * alone, and with shared blocks and prefix groups, with shared blocks only, and without shared blocks.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("layers")
@@ -93,8 +93,8 @@ class BitwiseTest {
     }
 
     /**
-     * Tests the same independence for a cache that is long enough to be processed in parts, with shared prefixes that
-     * cross the end of a part, and with prefill and decode in one batch.
+     * Tests the same with a cache that is so long that attention processes it in parts. A shared prefix crosses the end
+     * of a part, and some batches contain both prefill and decode.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
@@ -158,8 +158,8 @@ class BitwiseTest {
     }
 
     /**
-     * The sum of the partial sums, added in order, has the same bits as the product. A product with a rank's slice of
-     * the columns gives the partial sums of this rank.
+     * The sum of the partial sums, added in order, has the same bits as the product. A rank that computes a product
+     * with its slice of the columns gets the same bits for its partial sums.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")
@@ -192,8 +192,8 @@ class BitwiseTest {
     }
 
     /**
-     * h += x·Wᵀ and the fused silu(gate)·up give the same bits as two separate ops, which models with several ranks or
-     * adapters use.
+     * The fused ops h += x·Wᵀ and silu(gate)·up have the same bits as the two separate ops. Models with several ranks
+     * or with adapters use the separate ops.
      */
     @ParameterizedTest(name = "{0} by {1} {2} on {3}")
     @MethodSource("weights")

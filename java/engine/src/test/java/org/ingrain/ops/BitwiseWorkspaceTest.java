@@ -12,8 +12,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * The bits of a product on the CPU do not depend on the workspace: none, one with room for 96 of 200 rows, and one with
- * room for all rows.
+ * The bits of a product on the CPU do not depend on the size of the workspace. The test uses no workspace, a workspace
+ * for 96 of the 200 rows, and a workspace for all rows.
  */
 class BitwiseWorkspaceTest {
     private static final int T = 200;

@@ -3,10 +3,10 @@ package org.ingrain.ops;
 import java.util.function.Consumer;
 
 /**
- * A comparison of one op with its reference: passes on a correct library, throws an AssertionError on a wrong one.
+ * A comparison of one op with its reference. It throws an AssertionError if the op is wrong.
  *
  * @param op      name of the tested op in the header
- * @param variant distinguishes this check from others of the op
+ * @param variant distinguishes this check from the other checks of the op
  * @param body    the check
  */
 record Check(String op, String variant, Consumer<ParityCheck> body) {

@@ -22,9 +22,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests collectives, with one thread and one context per rank. If ranks share a device, an allocation of one rank may
- * wait for a kernel of another rank. If this kernel waits for the first rank, there is a deadlock. So all ranks
- * allocate memory before the first collective and free it after the last.
+ * Tests collectives, with one thread and one context per rank. If two ranks share a device, a memory allocation of one
+ * rank may wait for a kernel of the other. If this kernel waits for a collective of the first rank, the ranks deadlock.
+ * So all ranks allocate memory before the first collective and free it after the last.
  */
 @Timeout(120)
 class CollectivesTest extends ParityTest {
@@ -46,7 +46,7 @@ class CollectivesTest extends ParityTest {
                 checks.add(new Check("all_reduce", dtype + " over " + ranks,
                         lab -> allReduce(lab, dtype, ranks, 1, 7, 127, 4099)));
             }
-            // The longest message is larger than the size that ranks can exchange in one step.
+            // The longest message is too large to be exchanged in one step.
             checks.add(new Check("all_reduce", "sizes in turn over " + ranks,
                     lab -> allReduce(lab, DType.F32, ranks, 4099, 5, 150_001, 64, 70_000, 1)));
             checks.add(new Check("all_gather", "over " + ranks, lab -> allGather(lab, ranks)));
@@ -56,7 +56,7 @@ class CollectivesTest extends ParityTest {
         return checks;
     }
 
-    /** A message of n elements per rank or per slice. */
+    /** A message with n elements for each rank or slice. */
     private record Message(int n, DType dtype) {
         static List<Message> of(int... sizes) {
             return Arrays.stream(sizes).boxed().flatMap(n -> FLOATS.stream().map(dtype -> new Message(n, dtype)))
@@ -75,7 +75,7 @@ class CollectivesTest extends ParityTest {
         return outputs.stream().map(rank::floats).toList();
     }
 
-    /** The sum of the chunks of partials (CHUNKS, n), in order. */
+    /** The sum over the chunks of partials (CHUNKS, n), added in order. */
     private static float[] sum(float[] partials, int n) {
         float[] sum = Floats.slice(partials, 0, n);
         for (int chunk = 1; chunk < CHUNKS; chunk++) {
@@ -84,7 +84,7 @@ class CollectivesTest extends ParityTest {
         return sum;
     }
 
-    /** The partials of one rank: (CHUNKS / ranks, n). */
+    /** The partial sums (CHUNKS / ranks, n) of one rank. */
     private static Tensor own(ParityCheck rank, int number, float[] partials, int ranks) {
         int each = partials.length / ranks;
         return rank.data(DType.F32, Floats.slice(partials, (long) number * each, (number + 1L) * each), CHUNKS / ranks,
@@ -92,9 +92,9 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * All ranks together have eight chunks, whatever the number of ranks. So the order of summation and the result do
-     * not depend on the number of ranks. Each call is made twice, to test that the second call can reuse the memory of
-     * the first.
+     * For every number of ranks, there are eight chunks in all. So the order of summation does not depend on the number
+     * of ranks, and neither does the result. Each call is made twice, to test that the second call can reuse the memory
+     * of the first.
      */
     private static void allReduce(ParityCheck lab, DType dtype, int ranks, int... sizes) {
         List<float[]> partials = Arrays.stream(sizes).mapToObj(n -> lab.normal(DType.F32, CHUNKS, n).values()).toList();
@@ -219,8 +219,8 @@ class CollectivesTest extends ParityTest {
     }
 
     /**
-     * Tests the end of a wait after one completed collective. On a GPU, a kernel waits in this case, whereas in the
-     * first collective the host waits.
+     * Destroys the communicator during a wait in the second collective. On a GPU, a kernel waits here; in the first
+     * collective, the host waits.
      */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")

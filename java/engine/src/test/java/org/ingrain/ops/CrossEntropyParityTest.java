@@ -30,7 +30,7 @@ class CrossEntropyParityTest extends ParityTest {
                 lab.ops().crossEntropy(loss, lse, logits.tensor(), lab.ints(targets));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
-                // The loss is the difference lse − logit. Each of the two terms may be as large as the largest logit.
+                // The loss is lse − logit, and each of these two terms may be as large as the largest logit.
                 ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);

@@ -21,12 +21,12 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests GPUs with other limits than the emulated GPU: the number of multiprocessors and the shared memory of a block.
- * Ops use tiles, and start as many blocks, as the device can run; or they use a fallback kernel, whose calls are
- * counted.
+ * Emulates GPUs that differ in the number of multiprocessors and in the shared memory of a block. Ops must choose tiles
+ * that fit into the shared memory and start no more blocks than the device runs at once. If no tile fits, they use a
+ * fallback kernel, whose calls are counted.
  */
 class DeviceLimitsTest {
-    /** A GPU with its number of multiprocessors and the kilobytes of shared memory of a block. */
+    /** A GPU: its number of multiprocessors and the kilobytes of shared memory that a block can have. */
     private record Card(String name, int multiprocessors, int kilobytes) {
         void emulate() {
             Emulator.configure(0, kilobytes << 10);
@@ -77,7 +77,7 @@ class DeviceLimitsTest {
     }
 
     /**
-     * Sets 64 KB, which is less than any GPU has. With 99 KB, a tile always fits unless a batch has more than about
+     * A block gets 64 KB, which is less than on any real GPU. With 99 KB, some tile fits for every batch of up to about
      * 1,250 sequences.
      */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
@@ -92,7 +92,10 @@ class DeviceLimitsTest {
         }
     }
 
-    /** Only tiles of paged attention at head_dim 128 depend on the device in a way that affects the bits. */
+    /**
+     * Only paged attention at head_dim 128 may have other bits on other devices, because its tiles depend on the
+     * device.
+     */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void bitsDoNotDependOnTheDevice(TestTarget target) {
