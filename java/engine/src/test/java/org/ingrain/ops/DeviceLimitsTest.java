@@ -92,10 +92,7 @@ class DeviceLimitsTest {
         }
     }
 
-    /**
-     * Only paged attention at head_dim 128 may have other bits on other devices, because its tiles depend on the
-     * device.
-     */
+    /** Paged attention at head_dim 128 is left out, because its tiles and so its bits depend on the device. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void bitsDoNotDependOnTheDevice(TestTarget target) {
@@ -162,8 +159,8 @@ class DeviceLimitsTest {
     }
 
     /**
-     * A product of 8,192 rows of weight on a GPU: the end of the shape's name (weight rows per tile in 16s, tokens in
-     * eights, deep ring), and the number of blocks.
+     * Products with a weight of 8,192 rows: the number of rows of x, the end of the kernel's name (tile height in 16
+     * weight rows, tile width in 8 tokens, deep ring), and the number of blocks.
      */
     static List<Arguments> products() {
         return targets().stream().limit(1).flatMap(target -> Stream.of(
@@ -177,7 +174,7 @@ class DeviceLimitsTest {
                 Arguments.of(target, RTX_4090, 16, "false, 2, 2, false", 128))).toList();
     }
 
-    /** No product starts more blocks than run at the same time, and every multiprocessor has a block. */
+    /** A product starts no more blocks than the device runs at once. Every multiprocessor gets at least one block. */
     @ParameterizedTest(name = "{2} rows with {1} on {0}", allowZeroInvocations = true)
     @MethodSource("products")
     void productsFillTheDevice(TestTarget target, Card card, int rows, String shape, int blocks) {

@@ -10,8 +10,8 @@ import org.ingrain.tensor.DType;
 /** Converts float types and bytes to and from arrays of F32, and compares them. */
 final class Floats {
     /**
-     * Marks an expected value that was not recorded. It is a NaN with a payload of its own, which is preserved if a
-     * value is added.
+     * Marks an expected value that was not recorded. It is a NaN with a special payload. Adding a number to it does not
+     * change the payload.
      */
     static final float UNKNOWN = Float.intBitsToFloat(0x7fd15ca7);
 
@@ -81,7 +81,7 @@ final class Floats {
         }
     }
 
-    /** Fails at the first element whose bits differ, also for NaN. */
+    /** Fails at the first element whose bits differ. NaNs are compared by their bits, too. */
     static void assertBits(String what, float[] expected, float[] actual) {
         assertEquals(expected.length, actual.length, "elements of " + what);
         for (int i = 0; i < expected.length; i++) {

@@ -42,7 +42,9 @@ final class Fp8 {
         return bits < 0 ? -size : size;
     }
 
-    /** A matrix with one scale per row: the largest magnitude of the row / 448, or 1 if the row is zero. */
+    /**
+     * A matrix with one scale per row: the largest magnitude in the row, divided by 448. The scale of a zero row is 1.
+     */
     record Scaled(byte[] codes, float[] scales) {
         static Scaled of(float[] values, int rows) {
             byte[] codes = new byte[values.length];
@@ -61,7 +63,7 @@ final class Fp8 {
             return new Scaled(codes, scales);
         }
 
-        /** The decoded values: code · scale of its row. */
+        /** The decoded values: each code times the scale of its row. */
         float[] values() {
             float[] values = new float[codes.length];
             int columns = codes.length / scales.length;

@@ -26,7 +26,9 @@ class GatherRowsParityTest extends ParityTest {
         }
     }
 
-    /** No row is gathered more than twice, so that each sum is rounded to the dtype only once. */
+    /**
+     * No row is gathered more than twice. So dx is a sum of at most two terms, which is rounded to the dtype only once.
+     */
     private static void backward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             int[] rows = new int[size[0]];

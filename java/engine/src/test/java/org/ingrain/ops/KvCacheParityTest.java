@@ -26,7 +26,7 @@ class KvCacheParityTest extends ParityTest {
         return checks;
     }
 
-    /** Copies pairs of blocks. No pair reads a block that another pair writes. */
+    /** Copies pairs of blocks. No copy reads a block that another copy writes. */
     private static void copy(ParityCheck lab, DType dtype) {
         int layers = 3;
         int blocks = 9;

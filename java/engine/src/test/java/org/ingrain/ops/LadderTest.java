@@ -85,7 +85,7 @@ class LadderTest {
         }
     }
 
-    /** A wrong rung must fail its checks. This shows that the checks call the rung. */
+    /** A deliberately wrong rung must fail its checks. This shows that the checks really run the rung. */
     @Test
     void aRungThatIsWrongFails() throws Exception {
         String right = Files.readString(LADDER.resolve("rms_norm/v1_naive.cu"));

@@ -11,8 +11,9 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * lora.cc: one adapter for each row, and dropout in training. The tests obtain the dropout mask from the ops: either
- * from the forward pass with the identity matrix as A, or from the gradient of x if all elements of du and A are 1.
+ * lora.cc: one adapter for each row, and dropout in training. The tests read the dropout mask through the ops. In the
+ * forward pass, u is the mask if A is the identity matrix and all elements of x are 1. In the backward pass, dx is the
+ * mask if all elements of du and A are 1.
  */
 class LoraParityTest extends ParityTest {
     // T, C, N, R
@@ -167,7 +168,7 @@ class LoraParityTest extends ParityTest {
     private static final int[][] BANDS = {{33, 127, 31, 45}, {64, 96, 24, 24}, {5, 512, 128, 256},
             {130, 648, 324, 324}};
 
-    /** The mask of a range of columns equals that range of the mask of the whole input. */
+    /** The mask for a range of columns equals the same columns of the mask for the whole input. */
     private static void band(ParityCheck lab) {
         for (int[] size : BANDS) {
             float[] whole = mask(lab, size[0], size[1], DROPOUT);
@@ -229,7 +230,7 @@ class LoraParityTest extends ParityTest {
         return lab.floats(dx);
     }
 
-    /** Computes dropout(1)·I, with 64 columns of the identity at a time. */
+    /** Reads the mask with the forward pass: x is all ones, and A is 64 rows of the identity matrix at a time. */
     private static float[] read(ParityCheck lab, Ops ops, int t, int c, Dropout dropout) {
         float[] ones = new float[t * c];
         Arrays.fill(ones, 1);
@@ -252,8 +253,8 @@ class LoraParityTest extends ParityTest {
     }
 
     /**
-     * Three choices of the slots of t rows: null; random slots, where -1 means no adapter; and ranges of rows with
-     * equal slots.
+     * Three assignments of adapter slots to t rows: null; random slots, where -1 means no adapter; and ranges of rows
+     * with equal slots.
      */
     private static List<int[]> slots(ParityCheck lab, int t) {
         List<int[]> slots = new ArrayList<>();
@@ -272,7 +273,7 @@ class LoraParityTest extends ParityTest {
                 columns);
     }
 
-    /** Takes each row from the product with the row's adapter; a row without an adapter is 0. */
+    /** Takes each row from the product with this row's adapter. A row without an adapter is 0. */
     private static NDArray byRow(int[] slots, java.util.function.IntFunction<NDArray> product) {
         if (slots == null) {
             return product.apply(0);

@@ -13,16 +13,17 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that support them,
- * compared with libtorch on the decoded weights. Up to 16 rows the activations stay bf16. From 17 rows on, the
- * activations of the op and of the reference are quantized to fp8 with one scale per row. The tensor core may then
- * accumulate with 14 bits of mantissa, so the tolerance is the error of rounding the largest result to bf16.
+ * compared with libtorch on the decoded weights. For up to 16 rows, the activations stay bf16. For more rows, the op
+ * quantizes the activations to fp8 with one scale per row if N and C are multiples of 16, and so does the reference.
+ * The tensor core may then accumulate with 14 bits of mantissa, so the tolerance is the error of rounding the largest
+ * result to bf16.
  */
 class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},
             {5, 33, 127},
         {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
 
-    /** A weight of the backend, and the same weight packed by the test. */
+    /** A weight that the backend packed, and the same weight packed by the test. */
     private record Packed(Weight weight, Fp8.Scaled scaled) {
     }
 
@@ -129,7 +130,7 @@ class MatmulFp8Test {
         }
     }
 
-    /** dy is multiplied by the scales of W's rows before it is quantized to fp8. */
+    /** The op multiplies dy by the scales of W's rows before it quantizes dy to fp8. */
     private static void backward(ParityCheck lab, int t, Packed w, DType dxDtype, float beta) {
         int n = Math.toIntExact(w.weight().rows());
         int c = Math.toIntExact(w.weight().columns());

@@ -15,8 +15,8 @@ class MatmulParityTest extends ParityTest {
     private static final List<int[]> SIZES = sizes(
             1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
     /**
-     * Sizes of products whose rows have a multiple of 16 bytes. GPUs have special kernels for such products. There are
-     * products of few rows with narrow and with wide weights, and products of many rows.
+     * Sizes of products whose rows have a multiple of 16 bytes, because GPUs have special kernels for such rows. The
+     * list contains few rows with narrow and with wide weights, and many rows.
      */
     private static final List<int[]> PIECES = sizes(
             1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
@@ -31,8 +31,8 @@ class MatmulParityTest extends ParityTest {
 
     /**
      * The tested sizes: {@link #SIZES} and, for bf16, also {@link #PIECES}. Products of other dtypes do not use the
-     * matrix unit. For a packed weight, an emulated GPU computes only two sizes, because a GPU stores both layouts in
-     * the same way.
+     * matrix unit. With packed weights, an emulated GPU tests only two sizes, because a GPU stores both layouts in the
+     * same way.
      */
     private static List<int[]> sizes(ParityCheck lab, Weight.Layout layout, DType x, DType w) {
         if (lab.target().emulated() && layout == Weight.Layout.PACKED) {
@@ -64,7 +64,7 @@ class MatmulParityTest extends ParityTest {
 
     /**
      * If the weight is bf16, the CPU's bf16 instructions round x (backward: dy) to bf16. Then each of the c terms of a
-     * sum has the error of this rounding. The sum of the terms has magnitude √c.
+     * sum has this rounding error, and the sum has magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);
@@ -89,7 +89,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** Checks products with beta ≠ 0 and an initial y, with one sum over all columns and with eight partial sums. */
+    /** Checks products that are added to beta·y, with one sum over all columns and with eight partial sums. */
     private static void added(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : sizes(lab, layout, xDtype, wDtype)) {
             int t = size[0];
@@ -112,7 +112,7 @@ class MatmulParityTest extends ParityTest {
         }
     }
 
-    /** Compares each chunk with the product of the slices of x and W. */
+    /** Compares the partial sum of each chunk with the product of this chunk's columns of x and W. */
     private static void partial(ParityCheck lab, Weight.Layout layout, DType xDtype, DType wDtype) {
         for (int[] size : CHUNKED) {
             int t = size[0];

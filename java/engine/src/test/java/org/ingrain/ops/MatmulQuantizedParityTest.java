@@ -29,10 +29,10 @@ class MatmulQuantizedParityTest extends ParityTest {
     }
 
     /**
-     * The CPU rounds x to 8 bits in groups of 32 columns. The error of an element is at most max |x| / 254, with a
-     * standard deviation of 1 / √3 of this. A GPU rounds the elements of W to bf16. The errors of the c terms of a sum
-     * are independent, so the error of the sum has the magnitude √c·rms(W) times that of a term. The rms of a row of W
-     * is at most twice that of W, and four standard deviations are allowed.
+     * The CPU rounds x to 8 bits in groups of 32 columns. The error of an element of x is at most max |x| / 254, and
+     * its standard deviation is 1 / √3 of this maximum. A GPU instead rounds the elements of W to bf16. The errors of
+     * the c terms of a sum are independent, so the error of the sum is √c·rms(W) times the error of an element. The
+     * tolerance is four standard deviations, for rows of W whose rms is up to twice rms(W).
      */
     private static ParityTolerance tolerance(ParityCheck lab, float[] x, float[] w, DType y, int c) {
         double unit = lab.target().gpu() ? 0x1p-9 : 1.0 / 254;
@@ -97,7 +97,7 @@ class MatmulQuantizedParityTest extends ParityTest {
         }
     }
 
-    /** dy is not rounded to 8 bits; a product in bf16 rounds W. */
+    /** The op does not round dy to 8 bits. If it multiplies in bf16, it rounds W to bf16. */
     private static void backward(ParityCheck lab, Weight.Format format, DType dyDtype) {
         for (int[] size : SIZES) {
             int t = size[0];
@@ -132,7 +132,7 @@ class MatmulQuantizedParityTest extends ParityTest {
             var up = Torch.columns(both, f, 2L * f);
             return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(both)};
         });
-        // The factors gate and up have the error of a product, and each is multiplied by the other.
+        // gate and up each have the error of a product, and this error is multiplied by the other factor.
         ParityTolerance product = tolerance(lab, x.values(), elements, dtype, c);
         double factor = 2 * Floats.largest(expected[1]);
         lab.expect("y of C " + c, expected[0], y, new ParityTolerance(product.unit(), c,

@@ -9,8 +9,8 @@ import org.ingrain.tensor.Weight;
 /** matmul_silu_mul.cc. */
 class MatmulSiluMulParityTest extends ParityTest {
     /**
-     * T, F, C. The first six sizes are irregular. With the other sizes, the size of a row in bytes is a multiple of 16;
-     * GPUs have special kernels for such rows.
+     * T, F, C. The first six sizes are irregular. The other sizes have rows with a multiple of 16 bytes, because GPUs
+     * have special kernels for such rows.
      */
     private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7},
             {33, 96, 128},
@@ -46,8 +46,8 @@ class MatmulSiluMulParityTest extends ParityTest {
                 var up = Torch.columns(gateUp, f, 2L * f);
                 return new float[][] {Torch.floats(gate.mul(torch.sigmoid(gate)).mul(up)), Torch.floats(gate.mul(up))};
             });
-            // If the CPU rounds x to bf16, gate and up also have the error of this rounding. The values of gate and up
-            // are normally distributed, with magnitudes below about 4.
+            // If the CPU rounds x to bf16, gate and up also have this rounding error. gate and up are normally
+            // distributed, with magnitudes below about 4.
             boolean rounds = lab.target().rounds(dtype, wDtype);
             lab.expect("y of C " + c, expected[0], y, ParityTolerance.of(dtype, c).through(rounds ? DType.BF16 : dtype)
                     .magnitude(2 * largest(expected[1]) + (rounds ? 4 : 0)));

@@ -33,8 +33,8 @@ class PackParityTest extends ParityTest {
     }
 
     /**
-     * Packs rows [cuts[i], cuts[i + 1]), the last range first. The source of the first range is a whole matrix; each
-     * other source consists of the left columns of a wider matrix.
+     * Packs rows [cuts[i], cuts[i + 1]), the last range first. The source of the first range is a contiguous matrix.
+     * Each other source is the left columns of a wider matrix.
      */
     private static void pack(ParityCheck lab, Weight.Layout layout, DType sourceDtype, DType wDtype, long[] cuts,
             long columns) {

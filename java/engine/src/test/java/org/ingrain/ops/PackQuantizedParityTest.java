@@ -9,7 +9,8 @@ import org.ingrain.tensor.Weight;
 
 /**
  * INT8 and INT4 weights: pack.cc, pack_quantized and embedding.cc. The parts of a row-major weight must have the same
- * bits on every backend. A packed weight, whose layout is backend-specific, is read by an embedding of all its rows.
+ * bits on every backend. The layout of a packed weight is backend-specific, so the test reads it with an embedding of
+ * all its rows.
  */
 class PackQuantizedParityTest extends ParityTest {
     private static final int[][] SIZES = {{1, 1}, {5, 33}, {37, 127}, {18, 320}};  // rows, columns
@@ -28,7 +29,7 @@ class PackQuantizedParityTest extends ParityTest {
         return checks;
     }
 
-    /** Also with groups of zeros, of values too small for an f16 scale, and of values too large for one. */
+    /** The source also has groups of zeros, and groups whose values are too small or too large for an f16 scale. */
     private static void pack(ParityCheck lab, Weight.Format format) {
         for (DType dtype : List.of(DType.F32, DType.BF16, DType.F16)) {
             for (int[] size : SIZES) {
@@ -46,7 +47,7 @@ class PackQuantizedParityTest extends ParityTest {
         }
     }
 
-    /** Replaces whole groups, beginning with the second. */
+    /** Multiplies whole groups by extreme factors, beginning with the second group. */
     private static float[] extremes(float[] values, int group, int kinds) {
         float[] factors = {0, 1e-7f, 1e-3f, 1e4f, 1e12f};
         for (int i = group; i < values.length && i < (kinds + 1) * group; i++) {

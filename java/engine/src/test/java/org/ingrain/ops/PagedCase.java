@@ -30,8 +30,8 @@ final class PagedCase {
     }
 
     /**
-     * The division of rows into steps. Sequence s has {@code chunks[s % chunks.length]} rows per step until the
-     * sequence ends.
+     * How the rows of the sequences are divided into steps. Sequence s has {@code chunks[s % chunks.length]} rows in
+     * each step until it ends.
      *
      * @param grouped  whether sequences that share blocks form a prefix group
      * @param together whether all sequences are in one batch; if false, each sequence is computed alone

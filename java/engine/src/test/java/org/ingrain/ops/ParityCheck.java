@@ -143,7 +143,7 @@ final class ParityCheck implements AutoCloseable {
         return data(matrix.tensor().dtype(), part, rows, end - begin);
     }
 
-    /** A weight with the values of {@code source}; the trusted library packs a PACKED one. */
+    /** A weight with the values of {@code source}. If the layout is PACKED, the trusted library packs it. */
     Weight weight(Data source, Weight.Layout layout, long chunk) {
         Tensor values = source.tensor();
         Weight weight = context.weight(values.dtype(), layout, values.size(0), values.size(1), chunk);
@@ -181,28 +181,28 @@ final class ParityCheck implements AutoCloseable {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
-    /** The same over a paged cache. If the cache is bf16, AMX rounds the queries and the weights to bf16. */
+    /** The same over a paged cache. If the cache is bf16, AMX rounds the queries and the softmax weights to bf16. */
     ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType cache) {
         return target.amx() && cache == DType.BF16 ? tolerance.through(DType.BF16) : weighted(tolerance, dtype);
     }
 
     /**
-     * A tolerance for beta·d + product. cuBLASLt rounds the product to d's dtype before it adds beta·d (observed on an
-     * H200 with bf16).
+     * A tolerance for beta·d + product. cuBLASLt rounds the product to the dtype of d before it adds beta·d. This was
+     * observed on an H200 with bf16.
      */
     ParityTolerance added(ParityTolerance tolerance, DType d, float beta) {
         return target.gpu() && d == DType.BF16 && beta != 0 ? tolerance.through(DType.BF16) : tolerance;
     }
 
     /**
-     * Fails at an element whose difference exceeds the tolerance. On a wrong library it only records the difference in
-     * {@link #differed}.
+     * Fails if the difference of an element exceeds the tolerance. If the library under test is deliberately wrong, the
+     * method only records the difference in {@link #differed}.
      */
     void expect(String what, float[] expected, Tensor actual, ParityTolerance tolerance) {
         expect(what + " " + actual, expected, floats(actual), tolerance);
     }
 
-    /** Does the same for an array. The first word of {@code what} must be the name of the op's output. */
+    /** Like the method above, for an array. The first word of {@code what} must be the name of the op's output. */
     void expect(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         String output = what.substring(0, what.indexOf(' '));
         try {
@@ -216,7 +216,7 @@ final class ParityCheck implements AutoCloseable {
         }
     }
 
-    /** For each output that was compared, by name: whether a comparison found a difference. */
+    /** For the name of each compared output: whether a comparison found a difference. */
     Map<String, Boolean> differed() {
         return differed;
     }

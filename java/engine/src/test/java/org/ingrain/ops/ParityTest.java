@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 abstract class ParityTest {
     static final List<DType> FLOATS = List.of(DType.F32, DType.BF16);
 
-    /** The checks; at least one for each op of the file. */
+    /** The checks of the kernel file; each op of the file has at least one. */
     abstract List<Check> checks();
 
     /**

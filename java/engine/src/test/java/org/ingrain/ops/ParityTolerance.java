@@ -10,8 +10,8 @@ import org.ingrain.tensor.DType;
  * The {@code Tolerance} of the workbench allows two roundings, because its oracle also rounds. The reference here does
  * not round, so a tolerance of two roundings would be too wide. The second term allows for the error of sums of n
  * terms, which the op and the reference add in f32 in different orders. Rounding errors are independent, so the error
- * of a sum grows with √n. The error is relative to the size of the sums, which is estimated by the largest reference of
- * the array. The factor 2 is large enough for the largest error among about ten thousand elements; the 4 covers the few
+ * of a sum grows with √n. The error is relative to the size of the sums, for which the largest reference of the array
+ * is an estimate. The factor 2 covers the largest error among about ten thousand elements. The summand 4 covers the few
  * roundings of an elementwise function. If terms cancel, a sum contains terms that are larger than any result. In this
  * case the check sets the magnitude m of these terms. {@code inner} is the dtype to which the op, but not the
  * reference, rounds an input or an intermediate value.

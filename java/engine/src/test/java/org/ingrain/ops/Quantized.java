@@ -7,14 +7,14 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * An INT8 or INT4 matrix as {@code ingrain.h} defines it: the parts of the row-major layout.
+ * The parts of an INT8 or INT4 matrix in the row-major layout that {@code ingrain.h} defines.
  *
- * @param values the bytes of the values, signed
+ * @param values the bytes of the values, as signed numbers
  * @param scales (rows, n)
  * @param zeros  (rows, n); empty without zero points
  */
 record Quantized(Weight.Format format, int rows, int columns, float[] values, float[] scales, float[] zeros) {
-    /** Every type, with each number of columns per scale once. */
+    /** INT8 and INT4 with several numbers of columns per scale. */
     static final List<Weight.Format> FORMATS = formats(Weight.Layout.ROW_MAJOR);
 
     static List<Weight.Format> formats(Weight.Layout layout) {
@@ -99,7 +99,7 @@ record Quantized(Weight.Format format, int rows, int columns, float[] values, fl
         return to;
     }
 
-    /** The matrix in f32. Each element is rounded once. */
+    /** The matrix in f32. The computation of an element rounds once. */
     float[] elements() {
         float[] elements = new float[rows * columns];
         int n = Math.ceilDiv(columns, format.group());

@@ -14,15 +14,16 @@ import java.nio.file.StandardCopyOption;
 import java.util.zip.CRC32;
 
 /**
- * Source of a check's expected values, which the system property {@code ingrain.references} selects. If the property is
- * not set, libtorch computes the values. With {@code record:FOLDER}, libtorch computes the values and they are
- * recorded. With {@code replay:FOLDER}, the values are read from the record, for machines without libtorch.
+ * The source of a check's expected values. The system property {@code ingrain.references} selects the source. If the
+ * property is not set, libtorch computes the values. With {@code record:FOLDER}, libtorch computes the values and they
+ * are recorded. With {@code replay:FOLDER}, the values are read from the record. Machines without libtorch use this
+ * mode.
  *
  * <p>A check draws its inputs from a fixed seed, so only results are recorded: one file per check, with the results in
- * the order of the calls of {@link #get}. In the file, each result follows a CRC-32 of all float inputs that were
- * created before this result. Replay fails if the inputs differ. If an array has more than {@link #WHOLE} elements,
- * only some elements are recorded: elements at a fixed distance, the last {@link #END} elements and the largest
- * element. A replay sets the other elements to {@link Floats#UNKNOWN}, which matches any value.
+ * the order of the calls of {@link #get}. In the file, each result is preceded by a CRC-32 of all float inputs that
+ * were created before this result. Replay fails if the inputs differ. If an array has more than {@link #WHOLE}
+ * elements, only some elements are recorded: elements at a fixed distance, the last {@link #END} elements and the
+ * largest element. A replay sets the other elements to {@link Floats#UNKNOWN}, which matches any value.
  */
 final class References implements AutoCloseable {
     private static final int WHOLE = 8192;
