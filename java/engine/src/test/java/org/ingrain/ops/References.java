@@ -122,7 +122,7 @@ final class References implements AutoCloseable {
         return largest;
     }
 
-    /** The distance is odd, so that in a matrix of even width the recorded columns differ from row to row. */
+    /** The distance is odd. So in a matrix of even width, different columns are recorded in different rows. */
     private static boolean kept(int i, int length, int largest) {
         int distance = length <= WHOLE ? 1 : Math.max(3, length / WHOLE | 1);
         return i % distance == 0 || i == largest || i >= length - END;

@@ -19,8 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Tests products that cuBLASLt refuses. Which products are refused depends on the GPU and on the version of cuBLASLt.
- * So the tests define which products the emulated cuBLASLt (cuda/simt/cublas_lt) refuses, and in which of its
- * functions. The result must still be right, and products computed by a fallback kernel must be counted.
+ * So the tests use the emulated cuBLASLt (cuda/simt/cublas_lt) and set which products it refuses and in which function.
+ * The result must still be right, and products computed by a fallback kernel must be counted.
  */
 class RefusedProductsTest {
     private static final int ROWS = 33;
@@ -88,7 +88,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** In a deterministic context all products of a weight use the same algorithm for any number of rows, or fail. */
+    /** In a deterministic context, a weight's products use the same algorithm for every number of rows, or fail. */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
     void deterministicProductsAreAllOfOneKind(TestTarget target) {
@@ -106,7 +106,7 @@ class RefusedProductsTest {
         }
     }
 
-    /** If {@code quantized} is false, the expected result uses unquantized activations, as the fallback kernel does. */
+    /** If {@code quantized} is false, the expected result uses unquantized activations, like the fallback kernel. */
     private static void fp8(ParityCheck lab, float beta, boolean quantized) {
         ParityCheck.Data x = lab.normal(DType.BF16, ROWS, C);
         ParityCheck.Data w = lab.normal(DType.BF16, N, C);

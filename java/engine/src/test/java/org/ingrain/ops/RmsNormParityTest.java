@@ -83,8 +83,8 @@ class RmsNormParityTest extends ParityTest {
             var wLeaf = torch.leaf(w.values(), d);
             return torch.gradients(() -> xLeaf.div(rms(xLeaf)).mul(wLeaf), dy.values(), xLeaf, wLeaf);
         });
-        // dx is a difference of two terms that may be much larger than dx. At D = 1 only the contribution of eps
-        // remains.
+        // dx is a difference of two terms, which may be much larger than dx. With D = 1 the terms differ only because
+        // of eps.
         lab.expect("dx", residual ? Floats.sum(gradients[0], dresidual.values()) : gradients[0], dx,
                 ParityTolerance.of(dtype, d).magnitude(largestTerm(rstd, w.values(), dy.values())));
         if (weight) {
@@ -92,7 +92,7 @@ class RmsNormParityTest extends ParityTest {
         }
     }
 
-    /** The maximum of |rstd·w·dy|. */
+    /** The maximum of |rstd·w·dy|, the size of the larger of the two terms of dx. */
     private static double largestTerm(float[] rstd, float[] w, float[] dy) {
         double largest = 0;
         for (int i = 0; i < dy.length; i++) {

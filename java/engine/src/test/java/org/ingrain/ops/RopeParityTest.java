@@ -59,7 +59,7 @@ class RopeParityTest extends ParityTest {
         return table;
     }
 
-    /** x·cos + rotate_half(x)·sin on the first H + K heads. */
+    /** Applies x·cos + rotate_half(x)·sin to the first H + K heads. */
     private static NDArray rope(Torch torch, NDArray qkv, float[] table, int[] positions, Heads heads) {
         long t = positions.length;
         long half = heads.e() / 2;

@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 /** Reference for sampling in double precision: applies temperature, then top_k, then top_p to one row of logits. */
 final class SampleDistribution {
     /**
-     * The quantile (of the normal distribution) that defines the critical value. For a correct sampler, Pearson's
-     * statistic exceeds the critical value with a probability of about 10⁻⁶.
+     * The quantile of the normal distribution from which the critical value is computed. For a correct sampler,
+     * Pearson's statistic exceeds this value with a probability of about 10⁻⁶.
      */
     private static final double QUANTILE = 4.75;
     private static final double LEAST_EXPECTED = 5;
@@ -47,7 +47,7 @@ final class SampleDistribution {
         return p;
     }
 
-    /** Pearson's chi-square test; ids with a small expected count form one cell. */
+    /** Pearson's chi-square test. All ids with a small expected count form one cell together. */
     static void assertDrawnFrom(String what, double[] p, int[] ids) {
         long[] counts = new long[p.length];
         for (int id : ids) {

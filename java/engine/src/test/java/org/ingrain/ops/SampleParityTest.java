@@ -22,7 +22,7 @@ class SampleParityTest extends ParityTest {
     private record Drawn(int[] ids, float[] logProbabilities) {
     }
 
-    /** The part of the random number's key that differs between rows; the other two parts are constant. */
+    /** The part of the key of the random numbers that differs between the rows. The other two parts are constant. */
     private enum Key { SEED, SEQUENCE, POSITION }
 
     private static final int DRAWS = 20_000;
@@ -49,8 +49,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Samples from rows whose sizes are near the 48 KB limit and near the 227 KB limit of shared memory. The largest
-     * rows fit with the 584 bytes of static shared memory that the kernel has. With 1,024 bytes they would not fit.
+     * Samples from rows whose sizes in bytes are near the two limits of shared memory, 48 KB and 227 KB. The largest
+     * rows fit because the kernel has only 584 bytes of static shared memory. With 1,024 bytes they would not fit.
      */
     private static void limits(ParityCheck lab) {
         for (int v : new int[] {8192, 12_288, 54_000, 57_900}) {
@@ -98,7 +98,7 @@ class SampleParityTest extends ParityTest {
 
     /**
      * Tests all settings with all keys. On an emulated GPU there are fewer draws, and only one key is tested with all
-     * settings, because the key affects only the random number, and the settings affect only how this number is used.
+     * settings. This is enough: the key determines the random number, and the settings determine how it is used.
      */
     private static void usualDistribution(ParityCheck lab, Key key) {
         boolean emulated = lab.target().emulated();
@@ -211,8 +211,8 @@ class SampleParityTest extends ParityTest {
     }
 
     /**
-     * Log-softmax (m, v). libtorch computes the log-softmax only at the largest logit of each row, so that few values
-     * are recorded.
+     * Log-softmax (m, v). Only the value at the largest logit of each row is computed by libtorch, so that the record
+     * is small.
      */
     private static float[] logSoftmax(ParityCheck lab, float[] logits, int m, int v) {
         float[] best = lab.reference(torch -> Torch.floats(

@@ -29,13 +29,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every op rejects each tensor with a wrong shape or type before it calls the backend; the message names the tensor.
+ * Every op rejects each tensor of a wrong shape or type. It does so before it calls the backend, and the message names
+ * the tensor.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ShapesTest {
     /**
-     * Bytes of memory behind each tensor. This memory is large enough even if a check fails to reject a wrong shape and
-     * the op runs.
+     * Bytes that are allocated for each tensor. This is enough for every wrong shape, so a missing check cannot cause
+     * an access outside the memory.
      */
     private static final long BYTES = 1 << 18;
     private static final Heads HEADS = new Heads(2, 1, 32, 1);

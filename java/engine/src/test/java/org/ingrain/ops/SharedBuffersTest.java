@@ -21,8 +21,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Collectives in place on registered buffers give the same bits as a plain loop. Each rank has an emulated device of
- * its own.
+ * Collectives that work directly on registered buffers give the same bits as a plain loop. Each rank has an emulated
+ * device of its own.
  */
 @Timeout(120)
 class SharedBuffersTest {
@@ -32,7 +32,7 @@ class SharedBuffersTest {
         void run(Context context, int rank);
     }
 
-    /** The buffers of one rank: partials x (chunks, n), y (n), slice (n / ranks), gathered (ranks, m), sent (m). */
+    /** Buffers of one rank: partial sums x (chunks, n), y (n), slice (n / ranks), gathered (ranks, m), sent (m). */
     private record Buffers(Tensor x, Tensor y, Tensor slice, Tensor gathered, Tensor sent) {
         static Buffers of(Context context, DType dtype, int ranks, int n, int m) {
             return new Buffers(context.allocateShared(DType.F32, CHUNKS, n), context.allocateShared(dtype, n),
@@ -67,7 +67,7 @@ class SharedBuffersTest {
         }
     }
 
-    /** Tests sizes below and above the limit of one shot (256 KiB per rank), and sizes that leave a remainder. */
+    /** Tests sizes below and above the one-shot limit (256 KiB per rank), and sizes with an incomplete vector. */
     @ParameterizedTest(name = "{0} ranks, threads {1}")
     @CsvSource({"2, ascending", "8, ascending", "8, descending"})
     void haveTheBitsOfAPlainSum(int ranks, String order) {
@@ -108,7 +108,7 @@ class SharedBuffersTest {
         });
     }
 
-    /** Each rank gathers from its own part of the output buffer. The part has another offset on each rank. */
+    /** The input of each rank is its part of the output buffer. The offset of this part differs between the ranks. */
     @Test
     void aRankGathersItsOwnPartInPlace() {
         int ranks = 3;
@@ -123,7 +123,7 @@ class SharedBuffersTest {
         });
     }
 
-    /** Tests which kernel runs: staged, one shot or two shots. A freed buffer is not registered any more. */
+    /** Tests which kernel runs: staged, one shot or two shots. A buffer is no longer registered after it is freed. */
     @Test
     void theKernelDependsOnRegistrationAndSize() {
         onRanks(2, "ascending", (context, rank) -> {

@@ -14,7 +14,7 @@ import org.ingrain.tensor.Weight;
 /**
  * A backend, instruction set and thread count on which the parity tests run.
  *
- * @param name    name in the display names of tests
+ * @param name    name of the target in the display names of tests
  * @param library library with the ops to test
  * @param trusted library whose ops prepare inputs such as packed weights or a filled cache; usually {@code library}
  * @param options options of the context
@@ -28,7 +28,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return AVAILABLE;
     }
 
-    /** The library in which every op is slightly wrong; the CPU backend prepares the inputs of these ops. */
+    /** The library in which every op is slightly wrong. The CPU backend prepares the inputs for these ops. */
     static TestTarget spoiled() {
         return new TestTarget("wrong", NativeLibraries.find("wrong"), NativeLibraries.find("cpu"),
                 new ContextOptions(0, 1, "avx2"));
@@ -40,7 +40,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
                 new ContextOptions(options.device(), threads, options.isa()));
     }
 
-    /** Whether this is the CUDA backend, on a GPU or emulated. */
+    /** Whether this is the CUDA backend, on a real or an emulated GPU. */
     boolean gpu() {
         return name.startsWith("simt") || name.startsWith("cuda");
     }
@@ -58,7 +58,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
         return gpu() ? List.of(Weight.Layout.ROW_MAJOR) : List.of(Weight.Layout.values());
     }
 
-    /** Whether products round activations of dtype x to bf16 for weights of dtype w. */
+    /** Whether a product of activations of dtype x and weights of dtype w rounds the activations to bf16. */
     boolean rounds(DType x, DType w) {
         return (options.isa().equals("avx512_bf16") || amx()) && x == DType.F32 && w == DType.BF16;
     }

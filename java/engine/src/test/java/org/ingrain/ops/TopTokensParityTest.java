@@ -56,8 +56,8 @@ class TopTokensParityTest extends ParityTest {
     }
 
     /**
-     * Tokens with equal logits are in ascending order of ids, even if the tokens are at the two ends of a row or the
-     * logits are -inf.
+     * Tokens with equal logits are sorted by ascending id. This is also true for ids at the two ends of a row, and for
+     * logits of -inf.
      */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")

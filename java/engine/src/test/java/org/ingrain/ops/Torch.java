@@ -31,7 +31,7 @@ public final class Torch implements AutoCloseable {
         return manager;
     }
 
-    /** An F32 array of this shape, row-major; without a shape, a vector. */
+    /** A row-major F32 array of this shape. Without a shape, the array is a vector. */
     public NDArray array(float[] values, long... shape) {
         return manager.create(values, shapeOf(values.length, shape));
     }
@@ -79,7 +79,7 @@ public final class Torch implements AutoCloseable {
     }
 
     /**
-     * Gradients of sum(forward() · dy) by libtorch's autograd, one for each leaf, in the shape of the leaf.
+     * The gradients of sum(forward() · dy), computed by libtorch's autograd: one for each leaf, in the leaf's shape.
      *
      * @param forward computes y from the leaves; called once, with autograd recording
      * @param dy      gradient of y, in y's row-major order; a single 1 if y is a scalar loss

@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every check must fail, for each output that it compares, on a library whose ops are slightly wrong. */
+/** On a library whose ops are slightly wrong, every check must detect the error in each output that it compares. */
 class WrongLibraryTest {
     static Stream<Check> checks() {
         return ParityTests.all().stream().flatMap(test -> test.checks().stream());

@@ -26,9 +26,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * One of three ranks fails at a collective. The other ranks must end, with a message of one line that names rank,
- * device and cause. Then two new ranks must compute the collective. Prints the figures of {@code
- * benchmarks/results/rank-faults.md}: the seconds from the failure until all ranks have ended, and the message.
+ * One of three ranks fails at a collective. The other ranks must end with a one-line message that names the failed
+ * rank, its device and the cause. After that, the collective must succeed on two new ranks. Prints the figures of
+ * {@code benchmarks/results/rank-faults.md}: the seconds from the failure until all ranks have ended, and the message.
  */
 @Timeout(60)
 class FailingCollectivesTest {
@@ -90,7 +90,7 @@ class FailingCollectivesTest {
     }
 
     /**
-     * Records when the other ranks have reached the call, when they have ended, and the time at which the rank failed.
+     * Signals that the other ranks have reached the call and that they have ended, and records when the rank failed.
      */
     private record Latches(CountDownLatch begun, CountDownLatch ended, AtomicLong failed) {
     }
@@ -170,7 +170,7 @@ class FailingCollectivesTest {
         }
     }
 
-    /** Buffers of a collective: all (ranks, 16), own (16). */
+    /** The buffers of a collective: all (ranks, 16) and own (16). */
     private record Buffers(Tensor all, Tensor own) {
         static Buffers of(Case at, Context context, int ranks) {
             Tensor all = at.shared ? context.allocateShared(DType.F32, ranks, 16)
@@ -228,7 +228,7 @@ class FailingCollectivesTest {
         }
     }
 
-    /** Closes a context. The failed device may report its error again, which this test accepts. */
+    /** Closes a context. The failed device may report its error again. The test accepts this error. */
     private static void closeAfterFailure(Context context) {
         try {
             context.close();

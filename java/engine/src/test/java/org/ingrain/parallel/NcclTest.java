@@ -28,8 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Tests which collectives use NCCL, with the emulated NCCL. The emulated NCCL adds from the last rank to the first, and
- * our kernels from the first to the last. So the bits of a sum show whether NCCL or our kernel computed the sum.
+ * Tests which collectives use NCCL. The emulated NCCL adds from the last rank to the first, and Ingrain's kernels add
+ * from the first to the last. So the bits of a sum show whether NCCL or an Ingrain kernel computed it.
  */
 @Timeout(60)
 class NcclTest {
@@ -64,8 +64,8 @@ class NcclTest {
     }
 
     /**
-     * Our kernels also compute the long sums in a captured graph. NCCL does not compute them, because the ranks' hosts
-     * would not wait for each other when the graph is replayed.
+     * In a captured graph, Ingrain's kernels compute even the long sums. NCCL cannot compute them, because the hosts of
+     * the ranks do not wait for each other when the graph is replayed.
      */
     @Test
     void deterministicAndCapturedSumsAreOurs() {
@@ -140,7 +140,7 @@ class NcclTest {
     }
 
     /**
-     * NCCL has no time limit. So the hosts of the ranks wait for each other before NCCL is called, and this wait has a
+     * NCCL has no time limit. So the hosts of the ranks wait for each other before they call NCCL. This wait has a time
      * limit.
      */
     @Test

@@ -35,10 +35,10 @@ import org.junit.jupiter.api.Timeout;
 
 /**
  * Tests two ranks on one device. Joining a communicator loads all kernels, because the first launch of an unloaded
- * kernel may wait for the device. If a kernel of the other rank waited for this rank at that time, there would be a
- * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU),
- * {@code ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time
- * {@code all_reduce} and print one JSON line per size.
+ * kernel may wait for the device. If a kernel of the other rank waited for this rank at that time, the ranks would
+ * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU), {@code
+ * ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time {@code
+ * all_reduce} and print one JSON line per size.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {
@@ -93,14 +93,14 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** Loads weights in F32, for which the order of summation does not depend on the number of ranks. */
+    /** Loads the weights in F32. For F32, the order of summation does not depend on the number of ranks. */
     private static Weights weights(Context context, ModelFolder model, Rank rank) {
         return Weights.load(context, model.config(), new Precision(DType.F32, DType.F32, DType.F32), rank, model,
                 (layers, of) -> { });
     }
 
     /**
-     * Checks {@code all_reduce} of n floats and returns its time in microseconds. Nothing is allocated between the
+     * Checks {@code all_reduce} of n floats and returns its time in microseconds. No memory is allocated between the
      * first call and the last.
      */
     private static double sums(Context context, Rank rank, int n) {
@@ -160,7 +160,7 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** Decodes to empty text; only ids are compared. */
+    /** Decodes every token to empty text, because the test compares only ids. */
     private static final class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

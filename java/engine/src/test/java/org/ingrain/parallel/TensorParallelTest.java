@@ -45,8 +45,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A model that is divided among several ranks gives the same bits as on one rank, because the sums of row-parallel
- * products have a fixed order.
+ * A model that is sharded over several ranks gives the same bits as on one rank, because the partial sums of
+ * row-parallel products are added in a fixed order.
  */
 @Timeout(120)
 class TensorParallelTest {
@@ -147,8 +147,8 @@ class TensorParallelTest {
     }
 
     /**
-     * If only one rank rejects an input, the other ranks may be waiting for this rank. They stop waiting, and the group
-     * cannot be used any more.
+     * If only one rank rejects an input, the other ranks may be waiting for this rank. They stop waiting, and then the
+     * group is unusable.
      */
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
@@ -171,7 +171,7 @@ class TensorParallelTest {
         }
     }
 
-    /** Completions that ended before the failure are still delivered. Every later call throws the same failure. */
+    /** Completions that ended before the failure are still delivered. Every later call throws the same exception. */
     @Test
     void aRankThatFailsBetweenStepsEndsTheGeneration() {
         try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
@@ -257,7 +257,7 @@ class TensorParallelTest {
         }
     }
 
-    /** Decodes to empty text; only ids are compared. */
+    /** Decodes every token to empty text, because the test compares only ids. */
     private static class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

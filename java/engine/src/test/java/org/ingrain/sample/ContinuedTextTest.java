@@ -13,7 +13,7 @@ import org.ingrain.tokenizer.Tokenizers;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests when a completion has a leading space, with tokenizers that remove the leading space of a text. */
+/** Some tokenizers remove the leading space of a text. Tests when a completion keeps its leading space with them. */
 class ContinuedTextTest {
     private static final int SPACE_AB = 264;
     private static final int BOS = 1;
@@ -46,8 +46,8 @@ class ContinuedTextTest {
     }
 
     /**
-     * Returns the text of a completion. If the request continues the text, the result is the part of decode(prompt +
-     * ids) after decode(prompt).
+     * Returns the text of a completion. If the request continues the text of the prompt, this is the part of
+     * decode(prompt + ids) that follows decode(prompt).
      */
     private static String text(Tokenizer tokenizer, int[] prompt, boolean continuesText, int... ids) {
         StreamingDecoder decoder = decoder(tokenizer, prompt, continuesText);

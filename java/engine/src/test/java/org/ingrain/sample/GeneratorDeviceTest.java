@@ -21,22 +21,22 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests the generation loop on an asynchronous backend that replays graphs. A value that is read or overwritten too
- * early, or wrongly captured in a graph, leads to another token.
+ * Tests the generation loop on an asynchronous backend that replays graphs. If a value is read or overwritten too
+ * early, or is wrongly fixed in a graph, another token is generated.
  */
 class GeneratorDeviceTest {
-    /** The backend; the system property {@code ingrain.device.backend} selects another one. */
+    /** The backend. The system property {@code ingrain.device.backend} selects another one. */
     private static final String BACKEND = System.getProperty("ingrain.device.backend", "simt");
     private static final int[] PROMPT = TinyModel.prompt(21, 3);
     /**
-     * Tolerance for a different order of summation. Both results are F32, and the logits have magnitudes of a few
-     * units.
+     * Tolerance for results that differ in the order of summation. The results are F32, and the magnitude of a logit is
+     * at most a few units.
      */
     private static final float SUMS = 1e-4f;
     private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
     private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 5, 24).withCacheTokens(64).withBlockSize(16);
 
-    /** The orders in which the emulated GPU runs the threads of a block; a real GPU has one entry, "auto". */
+    /** The orders in which the emulated GPU runs the threads of a block. A real GPU has only the entry "auto". */
     static Stream<String> orders() {
         return BACKEND.equals("simt") ? Stream.of("ascending", "descending") : Stream.of("auto");
     }
@@ -110,7 +110,7 @@ class GeneratorDeviceTest {
         }
     }
 
-    /** The results do not depend on how many tokens a step may have, that is, on how prompts are divided into steps. */
+    /** The limit of tokens per step, which determines how prompts are split into steps, does not affect the results. */
     @ParameterizedTest
     @MethodSource("orders")
     void theTokensOfAStepDoNotMatter(String order) {

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Samples are the same if the host reads drawn tokens one or several steps late. */
+/** The samples are the same even if the host reads drawn tokens one or several steps late. */
 class GeneratorLagTest {
     private static final int[] PROMPT = TinyModel.prompt(53, 3);
     private static final SamplingParams OPEN = SamplingParams.sampled(0.9f, 0.95f, 40, 11);
@@ -80,8 +80,8 @@ class GeneratorLagTest {
 
     /**
      * Returns requests whose samples end with a stop token, with a stop string, at the maximum length, or at the end of
-     * the context. One request has many samples that draw from the same row of logits, and there are more samples than
-     * fit in a batch.
+     * the context. One request has many samples that draw from the same row of logits. There are more samples than fit
+     * into a batch.
      */
     private static List<Request> requests() {
         SamplingParams strings = SamplingParams.sampled(0.9, 1, 60, 5).withTopK(20)

@@ -190,7 +190,7 @@ class GeneratorTest {
 
     /**
      * Returns an adapter of one module: a projection of layer 1, the embedding or the output head. The elements of B
-     * are multiples of b; if b is 0, the adapter changes nothing.
+     * are multiples of b. If b is 0, the adapter does not change the model.
      */
     private static LoraModule adapter(TinyModel model, Projection projection, float b) {
         int layer = projection.ofModel() ? Group.MODEL : 1;

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** {@code minTokens} and {@code logitBias}. The expected tokens are drawn one by one by {@link ReferenceSampler}. */
+/** Tests {@code minTokens} and {@code logitBias}. {@link ReferenceSampler} draws the expected tokens one by one. */
 class LogitBiasTest {
     private static final int[] PROMPT = TinyModel.prompt(21, 3);
     private static final Set<Integer> EOS = Set.of(7, 14);
@@ -30,11 +30,11 @@ class LogitBiasTest {
     private static final List<Integer> ENDS = IntStream.range(0, 32).map(i -> 3 * i).boxed().toList();
     private static final SamplingParams WARM = SamplingParams.sampled(1, 0.95, 20, 5);
     private static final GeneratorConfig ROOMY = GeneratorConfig.of(64, 6, 64).withCacheTokens(1024).withBlockSize(16);
-    /** Small sizes, with which samples wait for their first step and are evicted. */
+    /** Sizes so small that samples must wait for their first step and are evicted. */
     private static final GeneratorConfig TIGHT = GeneratorConfig.of(64, 3, 24).withCacheTokens(96).withBlockSize(16);
     /**
-     * Tolerance for a different order of summation on an emulated GPU. The results are F32, and the logits have
-     * magnitudes of a few units.
+     * Tolerance for an emulated GPU, which adds in a different order. The results are F32, and the magnitude of a logit
+     * is at most a few units.
      */
     private static final float SUMS = 1e-4f;
 
@@ -110,8 +110,8 @@ class LogitBiasTest {
     }
 
     /**
-     * A bias of 100 forces a token. The reported log-probability of this token and the reported most probable tokens
-     * are those of the model without the bias.
+     * A bias of 100 forces a token. But the reported log-probability of this token and the reported most probable
+     * tokens ignore the bias.
      */
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "simt"})
@@ -209,7 +209,7 @@ class LogitBiasTest {
             assertRefused("minTokens: 2, expected 0, because every token of the vocabulary ends a sample",
                     () -> one(generator, WARM.withStopTokens(every).withMinTokens(2)));
             assertEquals(1, one(generator, WARM.withStopTokens(every)).ids().length);
-            // A stop token outside the vocabulary needs no ban, because it is never drawn.
+            // A stop token outside the vocabulary is never drawn, so it needs no ban.
             one(generator, WARM.withStopTokens(List.of(-5, TinyModel.VOCABULARY + 3)).withMinTokens(2));
         }
         List<Integer> ends = IntStream.range(0, StepPlan.MAX_BIASES - 1).boxed().toList();

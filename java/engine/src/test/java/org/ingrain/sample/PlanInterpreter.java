@@ -12,9 +12,10 @@ import java.util.Set;
 import org.ingrain.sample.step.StepPlan;
 
 /**
- * Runs plans without a model. A cache block contains token ids. The "logits" of a row are a hash of all tokens of its
- * sequence up to the row, read from the blocks in the plan. A draw is a hash of logits, seed, sequence and position. As
- * on a device, a wrong block, position or row leads to another token.
+ * Runs plans without a model. A cache block contains token ids instead of keys and values. The "logits" of a row are a
+ * hash of all tokens of its sequence up to this row, which are read from the blocks in the plan. A drawn token is a
+ * hash of logits, seed, sequence and position. So a wrong block, position or row leads to another token, as on a
+ * device.
  */
 final class PlanInterpreter {
     static final int VOCABULARY = 1000;
