@@ -36,9 +36,9 @@ import org.junit.jupiter.api.Timeout;
 /**
  * Tests two ranks on one device. Joining a communicator loads all kernels, because the first launch of an unloaded
  * kernel may wait for the device. If a kernel of the other rank waited for this rank at that time, the ranks would
- * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU), {@code
- * ingrain.stories} the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time {@code
- * all_reduce} and print one JSON line per size.
+ * deadlock. System properties: {@code ingrain.device.backend} is the backend (default: the emulated GPU), and
+ * {@code ingrain.stories} is the folder of stories15M. {@code ingrain.repetitions} above 0 makes the test also time
+ * {@code all_reduce} and print one JSON line per size.
  */
 @Timeout(300)
 class RanksOnOneDeviceTest {

@@ -27,7 +27,9 @@ import org.ingrain.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** One scheduler plans for all ranks of a model; each rank runs the same plan with its shard of the weights. */
+/**
+ * One scheduler makes the plans for all ranks of a model. Each rank runs the same plans with its shard of the weights.
+ */
 @Timeout(120)
 class RanksTest {
     private static final int RANKS = 2;

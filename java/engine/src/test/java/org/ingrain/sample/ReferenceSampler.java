@@ -18,8 +18,8 @@ import org.ingrain.tensor.Staging;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Draws the tokens of a sample without a scheduler, plans or batches. For each token, the whole text is computed again.
- * The logits are downloaded; then biases and bans are applied on the host.
+ * Draws the tokens of a sample without a scheduler, plans or batches. For each token, the model computes the whole text
+ * again. The logits are copied to the host, where biases and bans are applied.
  */
 final class ReferenceSampler {
     private static final int BLOCK = 16;
@@ -34,7 +34,7 @@ final class ReferenceSampler {
     private final int[] blocks;
     private final Tensor none;
 
-    /** The ids of a sample, and their log-probabilities without biases. */
+    /** The ids of a sample, and the log-probabilities that they have without biases. */
     record Sample(int[] ids, float[] logProbabilities) {
     }
 

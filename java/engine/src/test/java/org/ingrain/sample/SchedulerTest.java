@@ -177,7 +177,7 @@ class SchedulerTest {
 
     /**
      * Submits and cancels requests at random. Each sample is the same as without other requests. A cancelled sample is
-     * a prefix of the sample that is generated without the cancellation.
+     * a prefix of the complete sample.
      */
     @ParameterizedTest
     @MethodSource("loads")

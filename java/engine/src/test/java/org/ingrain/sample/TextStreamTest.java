@@ -37,7 +37,7 @@ class TextStreamTest {
         }
     }
 
-    /** A stop string is found if it begins in exempt text and ends after it, but not if it ends in exempt text. */
+    /** A stop string that ends in exempt text is ignored. One that begins in exempt text and ends after it is found. */
     @Test
     void exemptTextCompletesNoStopString() {
         TextStream stream = new TextStream(List.of("END", "aa"));

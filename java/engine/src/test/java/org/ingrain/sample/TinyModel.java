@@ -24,7 +24,7 @@ import org.ingrain.tokenizer.StreamingDecoder;
 public final class TinyModel implements AutoCloseable {
     public static final int VOCABULARY = 97;
     public static final int CONTEXT = 256;
-    /** An id outside the vocabulary, so that samples do not end before their maximum length. */
+    /** An id outside the vocabulary. It is never drawn, so samples do not end before their maximum length. */
     private static final int NO_EOS = VOCABULARY + 1;
 
     public final Context context;
@@ -76,12 +76,12 @@ public final class TinyModel implements AutoCloseable {
         return new Generator(weights, adapters, config, Spelling::new, List.of(NO_EOS));
     }
 
-    /** A generator that reads drawn tokens {@code lag} steps late, with two end-of-sequence ids. */
+    /** A generator with two end-of-sequence ids, which reads drawn tokens {@code lag} steps late. */
     Generator generator(GeneratorConfig config, AdapterBank adapters, int lag) {
         return new Generator(weights, adapters, config, Spelling::new, List.of(7, 14), lag);
     }
 
-    /** A cache that is large enough for all requests, and steps that are large enough for whole prompts. */
+    /** The cache is large enough for all requests, and a step is large enough for a whole prompt. */
     static GeneratorConfig roomy() {
         return GeneratorConfig.of(CONTEXT, 32, 512).withCacheTokens(8192).withBlockSize(16);
     }

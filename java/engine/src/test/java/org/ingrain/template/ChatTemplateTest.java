@@ -154,9 +154,7 @@ class ChatTemplateTest {
         }
     }
 
-    /**
-     * Each line has the expected text and a template. The template is rendered with QUESTION and the answer in CHAT.
-     */
+    /** Each line contains the expected text and a template, which is rendered with QUESTION and the answer in CHAT. */
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', ignoreLeadingAndTrailingWhitespace = false, textBlock = """
             2¦{% set ns = namespace(a=messages|length - 1) %}{% for m in messages %}{% set ns.a = ns.a + 1 %}{% endfor %}{{ ns.a - 1 }}

@@ -12,9 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/**
- * Tests templates that need much time, memory or stack, or that depend on the time of the call or on random numbers.
- */
+/** Tests templates that need much time, memory or stack, or whose text depends on the clock or on random numbers. */
 class HostileTemplatesTest {
     private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final String NESTED_LOOPS = "{% for a in range(9000) %}".repeat(4) + "BODY"
@@ -66,7 +64,7 @@ class HostileTemplatesTest {
                 ("{% " + open + " %}").repeat(5000) + ("{% " + close + " %}").repeat(5000), LIMIT);
     }
 
-    /** Tests expressions that are below the limits but overflow the stack of a thread with a small stack. */
+    /** The expression is within the limits, but overflows the stack of a thread with a small stack. */
     @Test
     void aStackOverflowIsRefused() throws InterruptedException {
         Throwable[] thrown = new Throwable[1];

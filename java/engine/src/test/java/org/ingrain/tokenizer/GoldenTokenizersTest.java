@@ -54,7 +54,9 @@ class GoldenTokenizersTest {
         }
     }
 
-    /** An incomplete character is decoded as U+FFFD at the end of a text, and as an empty text during streaming. */
+    /**
+     * At the end of a text, an incomplete character decodes to U+FFFD. During streaming it decodes to an empty text.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"qwen", "mistral", "mistral-v3", "tekken"})
     void everyBeginningDecodesAsInTransformersAndStreams(String name) {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Tests tokenizer.json files with which the tokenizers library aborts its process or does not return. */
+/** Tests tokenizer.json files for which the tokenizers library aborts its process or never returns. */
 class HostileTokenizersTest {
     private static final String PRE_TOKENIZER = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
             + "\"trim_offsets\":true,\"use_regex\":true}";
@@ -70,7 +70,7 @@ class HostileTokenizersTest {
         }
     }
 
-    /** The library crashes the child process. This process continues and starts another child process. */
+    /** If the library crashes the child process, the Java process continues and starts another child process. */
     @Test
     void aCrashOfTheLibraryIsOneLine() throws IOException {
         write("normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}");
@@ -102,8 +102,8 @@ class HostileTokenizersTest {
     }
 
     /**
-     * Writes the small byte-level tokenizer with a new value of a field, and replaces further texts of the file. {@code
-     * replaced} contains each of these texts, followed by its replacement.
+     * Writes the small byte-level tokenizer with a new value of one field and with further replacements.
+     * {@code replaced} contains pairs: a text of the file and its replacement.
      */
     private void write(String field, String value, String... replaced) throws IOException {
         String json = Files.readString(TinyTokenizers.byteLevel(folder));

@@ -44,8 +44,8 @@ class RealTokenizersTest {
 
     /**
      * Golden ids: transformers 5.18, LlamaTokenizer(legacy=True, add_bos_token=True). For leading and repeated spaces,
-     * this tokenizer disagrees with SentencePiece 0.2.2, with which the model was trained. For such texts the golden
-     * ids are SentencePiece's ids after BOS.
+     * this tokenizer disagrees with SentencePiece 0.2.2, which was used to train the model. For such texts, the golden
+     * ids are BOS followed by SentencePiece's ids.
      */
     @Test
     void stories15MEncodesAsLlama2() {

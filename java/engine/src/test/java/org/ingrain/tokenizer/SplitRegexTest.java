@@ -32,8 +32,8 @@ class SplitRegexTest {
     }
 
     /**
-     * Patterns that have exponential or cubic time, empty matches, lookbehind, back references or invalid syntax are
-     * not known.
+     * Tests unknown patterns: with exponential or cubic time, empty matches, lookbehind, back references or invalid
+     * syntax.
      */
     @ParameterizedTest
     @ValueSource(strings = {"(a|aa)+$|(a+)+b", "(a+)+b", "a*a*a*b", "\\w+\\w+x", "a?a?a?aaa", "a{1,9}b", "a*", "a|",

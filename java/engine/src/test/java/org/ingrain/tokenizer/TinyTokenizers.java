@@ -16,8 +16,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A tokenizer.model like Llama 2's: {@code <unk>, <s>, </s>}, 256 byte pieces from id 3, and from id 259 "▁", "a",
-     * "b", "▁a", "ab", "▁ab" and "é".
+     * A tokenizer.model like Llama 2's: {@code <unk>, <s>, </s>}, then 256 byte pieces from id 3 on, then "▁", "a",
+     * "b", "▁a", "ab", "▁ab" and "é" from id 259 on.
      */
     public static Path sentencePiece(Path folder) throws IOException {
         var model = new ByteArrayOutputStream();
@@ -31,8 +31,8 @@ public final class TinyTokenizers {
         for (String text : List.of("▁", "a", "b", "▁a", "ab", "▁ab", "é")) {
             piece(model, text, score++, 1);
         }
-        // trainer_spec: model_type BPE, byte_fallback; normalizer_spec: identity, add_dummy_prefix, white space is
-        // kept.
+        // trainer_spec: model_type BPE with byte_fallback. normalizer_spec: identity with add_dummy_prefix, keeps white
+        // space.
         message(model, 2, new byte[] {3 << 3, 2, (byte) 0x98, 2, 1});
         var normalizer = new ByteArrayOutputStream();
         message(normalizer, 1, "identity".getBytes(StandardCharsets.UTF_8));
@@ -42,8 +42,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A byte-level tokenizer.json: {@code <|begin|>, <|end|>, <|pad|>}, and from id 3 the 256 bytes, written in GPT-2's
-     * alphabet.
+     * A byte-level tokenizer.json: {@code <|begin|>, <|end|>, <|pad|>}, and from id 3 on, the 256 bytes as the
+     * characters by which GPT-2 represents them.
      */
     public static Path byteLevel(Path folder) throws IOException {
         var vocab = new StringBuilder();
@@ -73,8 +73,8 @@ public final class TinyTokenizers {
     }
 
     /**
-     * A tokenizer.json like Llama 2's, with the ids of {@link #sentencePiece}: its post-processor adds BOS, a space is
-     * prepended to every part, and characters without a piece become bytes.
+     * A tokenizer.json like Llama 2's, with the ids of {@link #sentencePiece}. Its post-processor adds BOS, a space is
+     * added before every part of a text, and characters without a piece become bytes.
      */
     public static Path llama2Json(Path folder) throws IOException {
         var vocab = new StringBuilder();

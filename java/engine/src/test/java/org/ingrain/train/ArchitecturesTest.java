@@ -71,8 +71,8 @@ class ArchitecturesTest {
     }
 
     /**
-     * Compares log-probabilities. The tolerance allows for another order of summation in 4 sums per layer and one sum
-     * in the head, each with an error of (4 + 2√F)·2⁻²⁴ times the largest value, as in ParityTolerance.
+     * Compares log-probabilities. The order of summation may differ in 4 sums per layer and in one sum in the head. The
+     * tolerance allows for an error of (4 + 2√F)·2⁻²⁴ times the largest value in each sum, as in ParityTolerance.
      */
     private static void assertClose(Golden golden, float[] expected, float[] found, String what) {
         double largest = 1;
@@ -245,8 +245,8 @@ class ArchitecturesTest {
     }
 
     /**
-     * Training that keeps the activations of one layer gives the same moments as training that keeps those of two
-     * layers. The test covers biases and the QK norm.
+     * Training gives the same moments whether it keeps the activations of one layer or of two layers. The test covers
+     * biases and the QK norm.
      */
     @ParameterizedTest
     @CsvSource({"qwen2, true", "qwen3, true", "qwen3, false"})

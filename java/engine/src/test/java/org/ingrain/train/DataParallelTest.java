@@ -42,8 +42,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Several replicas write the same bytes as a single replica: losses, gradient norms, checkpoints and adapter. The runs
- * use dropout. The number of micro-batches per step is not divisible by the number of replicas.
+ * Several replicas write the same losses, gradient norms, checkpoints and adapter as a single replica, byte for byte.
+ * The runs use dropout. The number of micro-batches per step is not divisible by the number of replicas.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(120)
@@ -80,7 +80,7 @@ class DataParallelTest {
         assertSameFiles(alone, output);
     }
 
-    /** Each replica stores the moments of one slice; a checkpoint contains all slices. */
+    /** Each replica stores the optimizer moments of one slice of the parameters. A checkpoint contains all slices. */
     @ParameterizedTest
     @ValueSource(strings = {"tied", "untied"})
     void allWeightsAreTheSame(String golden) {
@@ -97,7 +97,10 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
-    /** If the order of summation is not fixed, each replica computes only the sum of its own slice (reduce_scatter). */
+    /**
+     * On a GPU that is not in deterministic mode, each replica sums only its own slice of the gradients
+     * (reduce_scatter).
+     */
     @Test
     void allWeightsAreCloseOnEmulatedGpus() {
         TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);
@@ -152,8 +155,7 @@ class DataParallelTest {
     }
 
     /**
-     * The message names the failed rank and the error in one line, and the other replicas stop waiting for the failed
-     * rank.
+     * The message is one line that names the failed rank and the error. The other replicas stop waiting for this rank.
      */
     @Test
     void aReplicaThatFailsEndsTheOthers() {

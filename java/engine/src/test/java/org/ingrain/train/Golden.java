@@ -99,7 +99,7 @@ public final class Golden implements AutoCloseable {
         return Weights.load(context, config, new Precision(dtype, dtype, dtype), Rank.SINGLE, model, (done, of) -> { });
     }
 
-    /** The ragged batches of PyTorch's run, in the order of that run. */
+    /** The ragged batches of the PyTorch run, in the order in which it used them. */
     public List<MicroBatch> batches() {
         List<MicroBatch> batches = new ArrayList<>();
         for (JsonNode batch : expected.node("batches").values()) {
@@ -149,7 +149,7 @@ public final class Golden implements AutoCloseable {
         return LoraConfig.of(expected.object("lora").integer("rank"), expected.object("lora").number("alpha"));
     }
 
-    /** The adapter of PyTorch's run. {@code when} is "before" or "after". */
+    /** The adapter of the PyTorch run, before or after the training. {@code when} is "before" or "after". */
     public List<LoraModule> adapter(String when) {
         List<LoraModule> modules = new ArrayList<>();
         try (Safetensors file = Safetensors.open(folder.resolve("adapter_" + when + ".safetensors"))) {

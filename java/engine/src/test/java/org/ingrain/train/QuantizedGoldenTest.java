@@ -24,14 +24,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 /**
- * GPTQ and AWQ folders beside PyTorch, transformers and PEFT with the dequantized weights, in F32
- * (benchmarks/peers/quantized_golden.py). With dtype F32 the engine dequantizes too, and only the order of summation
- * differs. With the integers it also rounds x to 8 bits, with an error of at most 1/254 of the largest element of a
- * group.
+ * Compares GPTQ and AWQ models with PyTorch, transformers and PEFT, which use the dequantized weights in F32
+ * (benchmarks/peers/quantized_golden.py). With dtype F32, the engine also dequantizes the weights, and only the order
+ * of summation differs. With quantized weights, the engine also rounds x to 8 bits, with an error of at most 1/254 of
+ * the largest element of a group.
  */
 class QuantizedGoldenTest {
     private static final double ROUNDED = 1.0 / 254;
-    /** Products of the model's layer and head. */
+    /** The number of products in the model's layer and head. */
     private static final int PRODUCTS = 5;
 
     private static Weights weights(Golden golden, DType dtype) {
@@ -57,8 +57,8 @@ class QuantizedGoldenTest {
     }
 
     /**
-     * With quantised weights, x is rounded to 8 bits. With AVX-512 BF16 and AMX, dy and W are rounded to bf16 too, so
-     * the tolerance is doubled.
+     * With quantized weights, x is rounded to 8 bits. AVX-512 BF16 and AMX also round dy and W to bf16, so the
+     * tolerance is doubled for them.
      */
     @ParameterizedTest
     @CsvSource({"F32, 1e-5", ", 0.01"})

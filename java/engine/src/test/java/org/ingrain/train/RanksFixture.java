@@ -43,7 +43,9 @@ final class RanksFixture implements AutoCloseable {
     /** Two layers, 16 heads of size 8, 8 key-value heads; the vocabulary of 61 cannot be sharded. */
     static final Blueprint EIGHT_HEADS = new Blueprint(64, 96, 2, new AttentionConfig(16, 8, 8), 61, 128, 1e-5,
             RopeConfig.of(10000), false, DType.F32);
-    /** Two key-value heads, so that two of four ranks have the same head; tied embeddings with a sharded lm_head. */
+    /**
+     * Two key-value heads, so that with four ranks, two ranks hold the same head. Tied embeddings, a sharded lm_head.
+     */
     static final Blueprint TWO_HEADS = new Blueprint(48, 64, 2, new AttentionConfig(8, 2, 8), 64, 128, 1e-5,
             RopeConfig.of(10000), true, DType.F32);
     /** An adapter of every linear layer, the embedding and the output head. */
@@ -60,7 +62,7 @@ final class RanksFixture implements AutoCloseable {
     /**
      * Creates contexts and weights.
      *
-     * @param devices number of devices, which are assigned to ranks in turn
+     * @param devices number of devices, which are assigned to the ranks in turn
      */
     RanksFixture(Backend backend, int devices, int replicas, int shards, Loader loader) {
         for (int r = 0; r < replicas; r++) {

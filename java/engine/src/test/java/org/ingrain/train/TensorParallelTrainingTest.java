@@ -37,8 +37,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Training a sharded model gives the same adapter as training an unsharded one, up to the rounding of a few sums whose
- * order differs.
+ * A sharded model trains the same adapter as an unsharded model. Only a few sums are added in another order, so their
+ * rounding differs.
  */
 @Timeout(120)
 class TensorParallelTrainingTest {
@@ -146,8 +146,8 @@ class TensorParallelTrainingTest {
     }
 
     /**
-     * The message is one line that names the rank whose device has too little memory, and the device. The other ranks
-     * of both replicas end too.
+     * The message is one line that names the rank whose device has too little memory, and this device. All other ranks
+     * of all replicas end too.
      */
     @ParameterizedTest
     @CsvSource({"1, 2", "2, 1", "2, 2"})
@@ -170,7 +170,7 @@ class TensorParallelTrainingTest {
         }
     }
 
-    /** Each rank allocates the planned number of bytes. */
+    /** Each rank allocates exactly as many bytes as the memory plan states. */
     @ParameterizedTest
     @CsvSource({"1, 2", "2, 1", "1, 4", "2, 2"})
     void memoryIsAsPlanned(int replicas, int shards) {

@@ -35,7 +35,7 @@ class TrainerResumeTest {
         private static final long serialVersionUID = 1;
     }
 
-    /** Throws Killed after a step, or during the validation between this step and its checkpoint. */
+    /** Throws Killed after a step, or in the validation that comes between this step and its checkpoint. */
     private record Dies(int step, boolean inValidation) implements TrainProgress {
         @Override
         public void trained(Step done) {
@@ -103,8 +103,8 @@ class TrainerResumeTest {
     }
 
     /**
-     * Kills the process with SIGKILL at random times, which may be while files are written. The first process waits
-     * after its last step, so that it is killed even on a fast machine.
+     * Kills the process with SIGKILL at random times, even while it writes files. The first process waits after its
+     * last step, so that it is killed before it ends even on a fast machine.
      */
     @Test
     void underSigkill() throws Exception {
@@ -145,7 +145,7 @@ class TrainerResumeTest {
         }
     }
 
-    /** The process to kill. Arguments: the output folder; the step after which the process waits, or 0. */
+    /** The process to kill. Arguments: the output folder, and the step after which the process waits (0: none). */
     static final class Child {
         private Child() {
         }

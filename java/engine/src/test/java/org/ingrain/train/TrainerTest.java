@@ -87,7 +87,7 @@ class TrainerTest {
         assertTrue(kept.size() <= 3, kept.toString());
     }
 
-    /** A listener ends the run before its first checkpoint. */
+    /** The listener ends the run before the first checkpoint. */
     @Test
     void aRunWithoutAResultWritesNoWeights() {
         TrainReport report = TrainingFixture.lora(folder.resolve("run"), 1, TRAIN, new TrainProgress() {

@@ -25,8 +25,8 @@ import org.ingrain.train.run.TrainingRun;
 
 /**
  * A short run on the golden model. It has about twelve steps of two micro-batches each, with dropout and packing.
- * There is a validation every two steps and a checkpoint every five steps, so most validations and checkpoints come
- * after different steps.
+ * It validates every two steps and writes a checkpoint every five steps, so that most validations and checkpoints are
+ * at different steps.
  */
 public final class TrainingFixture {
     public static final OptimizerConfig OPTIMIZER = new OptimizerConfig(
@@ -79,7 +79,7 @@ public final class TrainingFixture {
         }
     }
 
-    /** Compares the names and bytes of all files but the lock and the log. The log contains times. */
+    /** Compares the names and bytes of all files except the lock and the log. The log contains times. */
     public static void assertSameFiles(Path expected, Path found) {
         assertEquals(names(expected), names(found));
         for (String name : names(expected)) {

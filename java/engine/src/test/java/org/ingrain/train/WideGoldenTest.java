@@ -40,8 +40,8 @@ class WideGoldenTest {
                 double[] lossAndNorm = Golden.step(training, parameters, List.of(batches.get((step - 1) % 2)),
                         golden.optimizer(), new int[] {step, 10});
                 double loss = run.node("losses").get(step - 1).doubleValue();
-                // In F32, PyTorch adds 28,672 terms in another order. In BF16, each rounded weight or activation has an
-                // error of up to 2⁻⁸; most of these errors cancel in the mean.
+                // In F32, PyTorch adds the 28,672 terms of a sum in another order. In BF16, each rounded weight or
+                // activation has a relative error of up to 2⁻⁸, but most of these errors cancel in the mean.
                 assertEquals(loss, lossAndNorm[0], (dtype == DType.F32 ? 1e-4 : 1e-2) * loss, "loss of step " + step);
                 double norm = run.node("grad_norms").get(step - 1).doubleValue();
                 assertEquals(norm, lossAndNorm[1], (dtype == DType.F32 ? 1e-3 : 1e-1) * norm,

@@ -124,7 +124,7 @@ class DrawsTest {
         assertArrayEquals(new int[] {best(0), best(1)}, Arrays.copyOf(Inspect.ints(context, draws.drawn()), 2));
     }
 
-    /** Draws 1 and 3 have biases; rows 0 and 4 are read by draws with and without a bias. */
+    /** Draws 1 and 3 have biases. For both row 0 and row 4 there are a draw with a bias and a draw without. */
     @Test
     void aBiasChangesTheDrawAndNoLogProbability() {
         int[] rows = {0, 4, 4, 0, 2};
@@ -154,7 +154,7 @@ class DrawsTest {
         assertEquals(best(0), run(biased(List.of(), 0, List.of(), 0), 1)[0]);
     }
 
-    /** The row has a NaN, or the bias bans every token. */
+    /** One biased row has a NaN. In the other one, the bias bans every token. */
     @Test
     void aBiasedRowWithoutADistributionHasNoToken() {
         int[] every = IntStream.range(0, VOCABULARY).toArray();

@@ -89,7 +89,7 @@ class DataOrderTest {
             sum += u;
             squares += u * u;
         }
-        // Standard errors of the two means are 0.0009 and 0.00094.
+        // The standard errors of the two means are 0.0009 and 0.00094.
         assertEquals(0.5, sum / 100_000, 0.004);
         assertEquals(1 / 3.0, squares / 100_000, 0.004);
         assertNotEquals(new CounterRandom(1).derive(4, 2).bits(0), new CounterRandom(1).derive(2, 4).bits(0));

@@ -128,7 +128,7 @@ class ExampleEncoderTest {
         return sequences.getFirst();
     }
 
-    /** Returns the ids as characters, with targets in square brackets and "&" for the merged token. */
+    /** Returns the ids as characters: targets in square brackets, and "&" for the token "ab". */
     private static String shown(TrainingSequence sequence) {
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < sequence.length(); i++) {
@@ -217,8 +217,8 @@ class ExampleEncoderTest {
     }
 
     /**
-     * Uses a real tokenizer and template. The ids of the prompt equal the ids from which sampling starts, and the
-     * remaining ids decode to the answer.
+     * Uses a real tokenizer and template. The sequence begins with the ids that sampling would use as its prompt, and
+     * the remaining ids decode to the answer.
      */
     @Test
     void realTokenizerAndTemplate() {

@@ -83,8 +83,8 @@ class ThinkingEncoderTest {
     }
 
     /**
-     * The sequences of a row are either all used for training or all used for validation, because later prompts of a
-     * row contain its earlier answers.
+     * All sequences of a row are used for training, or all for validation, because later prompts of a row contain its
+     * earlier answers.
      */
     @Test
     void theSequencesOfARowStayTogether() throws IOException {

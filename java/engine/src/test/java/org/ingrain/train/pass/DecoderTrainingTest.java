@@ -29,7 +29,7 @@ class DecoderTrainingTest {
     private static final int LAYERS = 2;
     private static final LoraConfig DROPPING = new LoraConfig(4, 8, 0.3, LoraConfig.ALL_LINEAR, false);
 
-    /** The sum of the losses, and the gradients, of one pass or of several accumulated passes. */
+    /** The result of one pass, or of several accumulated passes: the sum of the losses and the gradients. */
     private record Pass(double loss, float[] gradients) {
     }
 
@@ -125,7 +125,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** Compares elements. The tolerance is a fraction of the largest value and allows for another summation order. */
+    /** Compares elements whose order of summation may differ. The tolerance is a fraction of the largest value. */
     private static void assertClose(float[] expected, float[] found, float share) {
         float largest = 0;
         for (float value : expected) {
@@ -135,7 +135,9 @@ class DecoderTrainingTest {
         assertArrayEquals(expected, found, share * largest);
     }
 
-    /** The loss is computed in chunks of rows. Here there are several chunks, and the last chunk is not full. */
+    /**
+     * The loss is computed in chunks of rows. In this test there are several chunks, and the last chunk is not full.
+     */
     @Test
     void manyTargetRowsEqualFewAtATime() {
         try (Golden golden = new Golden("untied", 2)) {
@@ -175,7 +177,7 @@ class DecoderTrainingTest {
         }
     }
 
-    /** Returns the gradients in the form of an adapter. Overwrites the values of the parameters. */
+    /** Returns the gradients in the form of an adapter, and overwrites the values of the parameters with them. */
     private static List<LoraModule> gradients(Golden golden, LoraParameters parameters) {
         Tensor values = parameters.flat().state().getFirst();
         golden.context.copy(values, parameters.flat().gradients());
