@@ -97,10 +97,7 @@ class DataParallelTest {
         assertSameFiles(one, resumed);
     }
 
-    /**
-     * On a GPU that is not in deterministic mode, each replica sums only its own slice of the gradients
-     * (reduce_scatter).
-     */
+    /** On a GPU without deterministic mode, each replica sums only its own slice of the gradients (reduce_scatter). */
     @Test
     void allWeightsAreCloseOnEmulatedGpus() {
         TrainConfig few = new TrainConfig(0, 2, 1, 4, 17, 2, 2, 2, false);

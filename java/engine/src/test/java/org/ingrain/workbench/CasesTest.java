@@ -17,10 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * Tests the cases of the kernel check. There are cases for every op; the built-in ops pass them, and wrong ops fail
- * them.
- */
+/** Tests the cases of the kernel check. Every op has cases. The built-in ops pass them, and wrong ops fail them. */
 class CasesTest {
     private static final Path CPU = NativeLibraries.find("cpu");
 

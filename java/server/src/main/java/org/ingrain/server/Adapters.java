@@ -13,10 +13,10 @@ final class Adapters {
     }
 
     /**
-     * Returns the limits in the settings. The limits are raised if the adapters in the settings exceed them.
+     * Returns the limits that the settings state. If the adapters in the settings exceed a limit, it is raised.
      *
-     * @throws InputException if an adapter replaces parameters of the model ({@code modules_to_save}) and is not the
-     *                        only adapter
+     * @throws InputException if an adapter replaces parameters of the model ({@code modules_to_save}) and there can be
+     *                        other adapters
      */
     static AdapterBank.Limits limits(Engine engine, ServerConfig config) {
         List<Adapter> adapters = config.adapters().values().stream().map(engine::adapter).toList();

@@ -13,8 +13,8 @@ import org.ingrain.server.http.Exchange;
 
 /**
  * The page at {@code /}, which compares System 1, System 2 and distilled answers. The page's content security policy
- * allows only the page's own style and script, which are identified by hashes, and requests to this server. So text
- * that a model generates can neither run as a script nor load anything.
+ * allows requests to this server, and the page's own style and script, which it identifies by hashes. So text that a
+ * model generates cannot run as a script and cannot load anything.
  */
 final class Page {
     private static final Pattern STYLE = Pattern.compile("<style>(.*?)</style>", Pattern.DOTALL);
@@ -41,7 +41,7 @@ final class Page {
         exchange.send(200, "text/html; charset=utf-8", html);
     }
 
-    /** Returns the policy's hash expression for the text between these tags. */
+    /** Returns the hash of the text between these tags, as an expression of the policy. */
     private static String hash(Pattern tags, String text) {
         Matcher found = tags.matcher(text);
         if (!found.find()) {

@@ -16,7 +16,7 @@ final class Router implements HttpListener.Handler {
     private static final String PROTECTED = "/v1/";
 
     private final Map<String, Route> routes = new LinkedHashMap<>();
-    /** Required value of the header Authorization; null if no key is required. */
+    /** The required value of the Authorization header. It is null if no key is required. */
     private final byte[] authorization;
     private final AtomicInteger active = new AtomicInteger();
     private volatile boolean draining;
@@ -28,17 +28,17 @@ final class Router implements HttpListener.Handler {
         authorization = apiKey.map(key -> bytes("Bearer " + key)).orElse(null);
     }
 
-    /** Adds an endpoint for the method GET. The endpoint also answers while the server drains. */
+    /** Adds an endpoint for the method GET. The endpoint still answers after {@link #drain}. */
     void get(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("GET", endpoint, true));
     }
 
-    /** Adds an endpoint for the method POST. While the server drains, the endpoint answers with status 503. */
+    /** Adds an endpoint for the method POST. After {@link #drain}, the endpoint answers with status 503. */
     void post(String path, Consumer<Exchange> endpoint) {
         routes.put(path, new Route("POST", endpoint, false));
     }
 
-    /** From now on, answers requests to the endpoints of {@link #post} with status 503. */
+    /** Makes the router answer all later POST requests with status 503. */
     void drain() {
         draining = true;
     }
@@ -47,7 +47,7 @@ final class Router implements HttpListener.Handler {
         return draining;
     }
 
-    /** Number of requests that are being answered. */
+    /** The number of requests that are in progress. */
     int active() {
         return active.get();
     }
@@ -75,7 +75,7 @@ final class Router implements HttpListener.Handler {
         }
     }
 
-    /** Returns the route of a path. A route whose own path ends with a slash matches all paths with this prefix. */
+    /** Returns the route of a path. A route whose path ends with a slash matches all paths that begin with it. */
     private Route route(String path) {
         Route route = routes.get(path);
         if (route != null) {

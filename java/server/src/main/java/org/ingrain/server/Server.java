@@ -95,19 +95,19 @@ public final class Server implements AutoCloseable {
         return models;
     }
 
-    /** Number of samples that are submitted and not finished. */
+    /** The number of submitted samples that are not finished. */
     public int unfinishedSamples() {
         return generator.unfinishedSamples();
     }
 
-    /** Number of HTTP requests that are being answered. */
+    /** The number of HTTP requests that are in progress. */
     public int activeRequests() {
         return router.active();
     }
 
     /**
-     * Refuses new work and waits until all requests are answered or the time limit has passed. Returns whether all
-     * requests are answered. The server still answers GET requests until it is closed.
+     * Refuses new POST requests and waits until no request is in progress, at most for the given time. Returns whether
+     * no request is in progress. Until it is closed, the server still answers GET requests.
      *
      * @throws InterruptedException if the waiting thread is interrupted
      */

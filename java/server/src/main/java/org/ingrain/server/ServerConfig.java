@@ -15,10 +15,10 @@ import org.ingrain.tensor.InputException;
  *
  * @param host            address to listen on
  * @param port            port; 0 for any free port
- * @param modelNames      names of the base model in requests; empty for the model's path. Answers contain the first
- *                        name
+ * @param modelNames      names of the base model in requests; if empty, the model's path is its name. Answers contain
+ *                        the first name
  * @param apiKey          the key that requests to paths below /v1 must send; empty if no key is required
- * @param adapters        folders of the adapters that are loaded at the start, by their names in requests
+ * @param adapters        adapters that are loaded at the start: name in requests → folder
  * @param maxAdapters     number of adapters that can be loaded at the same time; raised if {@code adapters} has more
  *                        entries
  * @param maxAdapterRank  maximum rank of an adapter; raised if an adapter of {@code adapters} has a greater rank
@@ -60,9 +60,7 @@ public record ServerConfig(String host, int port, List<String> modelNames, Optio
         }
     }
 
-    /**
-     * Settings for a server that only this machine can reach, without adapters, without a time limit and without a key.
-     */
+    /** Settings for a server without adapters, time limit and key, which only this machine can reach. */
     public static ServerConfig of(GeneratorConfig batch) {
         return new ServerConfig("127.0.0.1", 8000, List.of(), Optional.empty(), Map.of(), 0, 16, QUEUE,
                 Optional.empty(), batch);

@@ -72,7 +72,7 @@ public final class Answer {
         return node;
     }
 
-    /** Waits for the first event before it sends the HTTP status, so that an early error has its own status. */
+    /** Waits for the first event before it sends the HTTP status, so that an early error can still set the status. */
     private void stream(Exchange exchange) {
         Event event = generation.next();
         EventStream out = exchange.events();

@@ -5,7 +5,7 @@ import org.ingrain.sample.Completion;
 import org.ingrain.sample.GeneratedToken;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Builds the JSON of choices for one endpoint. In a stream, a choice is a sequence of parts. */
+/** Builds the JSON of the choices in answers of one endpoint. A streamed choice consists of several parts. */
 public interface ChoiceFormat {
     /** Prefix of the answer's id. */
     String idPrefix();
@@ -16,10 +16,10 @@ public interface ChoiceFormat {
     /** Value of the field {@code object} in a chunk of a stream. */
     String chunkObject();
 
-    /** A whole choice. */
+    /** A choice that is not streamed. */
     ObjectNode whole(int choice, Completion completion);
 
-    /** The part of a choice that comes before the generated text; null if there is none. */
+    /** The part of a choice that comes before the generated text. It is null if there is no such part. */
     ObjectNode first(int choice);
 
     /** A part with generated text. */
@@ -28,6 +28,6 @@ public interface ChoiceFormat {
     /** The last part of a choice, with the text and the tokens that the earlier parts did not contain. */
     ObjectNode last(int choice, String text, List<GeneratedToken> tokens, Completion completion);
 
-    /** For a finished choice, the number of tokens that the usage counts. */
+    /** The number of tokens of a finished choice that the usage counts. */
     int counted(Completion completion);
 }

@@ -16,7 +16,9 @@ public final class CompletionFormat implements ChoiceFormat {
     private final CompletionRequest asked;
     private final List<Request> requests;
     private final Prompts prompts;
-    /** For each choice, the log-probabilities to send next; null before the choice's first tokens. */
+    /**
+     * For each choice: the log-probabilities that are not sent yet. An entry is null before the choice's first token.
+     */
     private final CompletionLogprobs[] logprobs;
 
     /** @param requests the generator's request for each prompt */

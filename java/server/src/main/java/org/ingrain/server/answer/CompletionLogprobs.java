@@ -23,7 +23,7 @@ final class CompletionLogprobs {
     /**
      * @param top    number of most probable tokens to report
      * @param ids    whether a token is named by its id instead of its text
-     * @param before the ids of the tokens before the choice's text; decoded, but not counted in the offsets
+     * @param before the ids of the tokens before the choice's text; they are decoded, but do not count in the offsets
      */
     CompletionLogprobs(Prompts prompts, int top, boolean ids, int[] before) {
         this.prompts = prompts;
@@ -41,7 +41,7 @@ final class CompletionLogprobs {
         return node;
     }
 
-    /** The values of the tokens that were added since the last call. */
+    /** The values of the tokens that were added after the previous call. */
     ObjectNode json() {
         ObjectNode added = node;
         node = empty();
@@ -64,9 +64,9 @@ final class CompletionLogprobs {
     }
 
     /**
-     * Returns the most probable tokens and the token itself. The token has the same value here as in token_logprobs,
-     * since clients compare the two values. If several tokens have the same name, the object contains only the most
-     * probable of them.
+     * Returns the most probable tokens and the token itself. The token's log-probability is the same as in
+     * token_logprobs, because clients compare the two. If several tokens have the same name, the result contains only
+     * the most probable one.
      */
     private ObjectNode top(GeneratedToken token) {
         ObjectNode values = JsonMapper.shared().createObjectNode();

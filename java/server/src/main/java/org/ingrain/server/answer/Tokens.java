@@ -8,7 +8,7 @@ import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.GeneratedToken;
 import org.ingrain.sample.TopTokens;
 
-/** Converts completions to lists of tokens with log-probabilities. Streams use such lists too. */
+/** Converts completions to lists of tokens with log-probabilities. Parts of a stream contain such lists, too. */
 final class Tokens {
     /** Replaces a log-probability of -inf, which JSON cannot represent. */
     private static final float LEAST = -9999;
@@ -41,7 +41,7 @@ final class Tokens {
         return tokens;
     }
 
-    /** A log-probability that JSON can represent. */
+    /** Returns a log-probability that JSON can represent. */
     static float finite(float logProbability) {
         return Math.max(LEAST, logProbability);
     }

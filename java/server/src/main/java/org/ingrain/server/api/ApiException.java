@@ -4,7 +4,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.ingrain.tensor.InputException;
 
-/** A request that is answered with an error in OpenAI's form. */
+/** Ends a request with an error in OpenAI's format. */
 public final class ApiException extends RuntimeException {
     private static final int BAD_REQUEST = 400;
 
@@ -16,7 +16,7 @@ public final class ApiException extends RuntimeException {
     /**
      * @param status HTTP status
      * @param type   OpenAI's name of the kind of error, such as invalid_request_error
-     * @param param  name of the request's field that the error is about, or null
+     * @param param  name of the request field that caused the error, or null
      * @param code   OpenAI's code of the error, or null
      */
     private ApiException(int status, String type, String param, String code, String message) {
@@ -32,7 +32,7 @@ public final class ApiException extends RuntimeException {
         return new ApiException(BAD_REQUEST, "invalid_request_error", param, null, message);
     }
 
-    /** The request has a form that the server does not accept. */
+    /** The server does not accept such a request, for example because of its path, method or size. */
     public static ApiException refused(int status, String message) {
         return new ApiException(status, "invalid_request_error", null, null, message);
     }
@@ -75,10 +75,11 @@ public final class ApiException extends RuntimeException {
     }
 
     /**
-     * Converts an error in the user's input that the engine has found. In the message, the name of the engine's setting
-     * is replaced by the name of the request's field.
+     * Converts an error that the engine has found in the user's input. In the message, this method replaces the name of
+     * the engine's setting by the name of the request field.
      *
-     * @param names request fields by the names of the engine's settings; other names are converted to snake case
+     * @param names the request field for each name of a setting; names that are not in this map are converted to snake
+     *              case
      */
     public static ApiException of(InputException refused, Map<String, String> names) {
         String field = refused.field();

@@ -23,7 +23,7 @@ public record ChatRequest(SamplingFields sampling, Chat chat, Optional<Integer> 
      * A conversation to render with the chat template.
      *
      * @param messages            the messages
-     * @param addGenerationPrompt whether the start of the assistant's turn is appended
+     * @param addGenerationPrompt whether the beginning of the assistant's turn is appended
      * @param enableThinking      value of the template's variable {@code enable_thinking}; empty for the server's
      *                            setting
      */

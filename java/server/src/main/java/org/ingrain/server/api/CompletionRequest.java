@@ -11,7 +11,7 @@ import tools.jackson.databind.JsonNode;
  * @param prompts          the prompts
  * @param addSpecial       whether BOS is added to prompts that are texts
  * @param echo             whether the text of a choice starts with the prompt
- * @param maxTokens        maximum number of generated tokens; 0 computes the prompt only
+ * @param maxTokens        maximum number of generated tokens; with 0, only the prompt is computed
  * @param logprobs         number of most probable tokens to report for each token; -1 for no log-probabilities
  * @param promptLogprobs   number of most probable tokens to report in prompt_logprobs; -1 for no prompt_logprobs
  */
@@ -22,7 +22,7 @@ public record CompletionRequest(SamplingFields sampling, List<Prompt> prompts, b
     private static final int DEFAULT_TOKENS = 16;
 
     /**
-     * A prompt as it was sent.
+     * A prompt in the form in which it was sent.
      *
      * @param text the text, or null
      * @param ids  the token ids; null if the prompt is a text
@@ -30,7 +30,7 @@ public record CompletionRequest(SamplingFields sampling, List<Prompt> prompts, b
     public record Prompt(String text, int[] ids) {
     }
 
-    /** @param maxTop largest number of most probable tokens that a request may ask for */
+    /** @param maxTop largest allowed value of logprobs and prompt_logprobs */
     public static CompletionRequest read(Fields fields, int maxTop) {
         SamplingFields sampling = SamplingFields.read(fields);
         List<Prompt> prompts = prompts(fields);

@@ -15,9 +15,9 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The fields of a request's JSON object. Every field that is read becomes a known field; {@link #finish} refuses all
- * fields that are not known. A field with the value null counts as absent. Every error is an ApiException with status
- * 400 that names the field.
+ * The fields of a request's JSON object. Every field that a call reads becomes a known field, and {@link #finish}
+ * refuses the request if it has other fields. A field with the value null counts as absent. Every error is an
+ * ApiException with status 400 that names the field.
  */
 public final class Fields {
     private static final Pattern ID = Pattern.compile("\\d{1,9}");
@@ -42,7 +42,7 @@ public final class Fields {
         return json.has(name);
     }
 
-    /** The value of a field without conversion; null if the field is absent. */
+    /** The unconverted value of a field, or null if the field is absent. */
     public JsonNode node(String name) {
         return has(name) ? json.node(name) : null;
     }
@@ -86,12 +86,12 @@ public final class Fields {
         return node.longValue();
     }
 
-    /** Reads a list of integers; an absent list is empty. */
+    /** Reads a list of integers. If the field is absent, the result is empty. */
     public List<Integer> integers(String name) {
         return has(name) ? read(name, () -> json.integers(name)) : List.of();
     }
 
-    /** Reads an object whose keys are token ids and whose values are numbers; an absent object is empty. */
+    /** Reads an object that maps token ids to numbers. If the field is absent, the result is empty. */
     public Map<Integer, Float> numbersById(String name) {
         JsonNode node = node(name);
         Map<Integer, Float> values = new HashMap<>();
@@ -110,7 +110,7 @@ public final class Fields {
         return values;
     }
 
-    /** Reads a text or a list of texts; an absent field is an empty list. */
+    /** Reads a text or a list of texts. If the field is absent, the result is empty. */
     public List<String> texts(String name) {
         JsonNode node = node(name);
         if (node == null) {
@@ -119,7 +119,7 @@ public final class Fields {
         return node.isString() ? List.of(node.stringValue()) : read(name, () -> json.texts(name));
     }
 
-    /** Reads an object; null if the field is absent. */
+    /** Reads an object. The result is null if the field is absent. */
     public Fields object(String name) {
         return has(name) ? new Fields(read(name, () -> json.object(name)), path + name + ".") : null;
     }
@@ -144,8 +144,8 @@ public final class Fields {
     }
 
     /**
-     * Checks a field that is not supported. The field is accepted only if its value is neutral, that is, has no effect
-     * on the answer.
+     * Checks a field that is not supported. It is accepted only if its value is neutral, which means that the value
+     * would have no effect on the answer.
      *
      * @param neutral  returns whether a value is neutral
      * @param expected the neutral values, for the error message

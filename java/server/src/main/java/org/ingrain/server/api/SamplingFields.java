@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
  * @param n      number of samples for each prompt
  * @param params sampling parameters, without the maximum number of tokens
  * @param stream whether the answer is streamed
- * @param usage  whether the last chunk of a stream has the usage of the whole request
- * @param usages whether each chunk of a stream has the usage up to this chunk
+ * @param usage  whether the last chunk of a stream reports the usage of the whole request
+ * @param usages whether each chunk of a stream reports the usage up to this chunk
  * @param ids    whether a token is named by its id ({@code token_id:7}) instead of its text
  */
 public record SamplingFields(String model, int n, SamplingParams params, boolean stream, boolean usage, boolean usages,
@@ -32,7 +32,9 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
             "safety_identifier", "prompt_cache_key");
     private static final Map<String, String> NAMES = Map.of("stopTokens", "stop_token_ids");
 
-    /** Reads the common fields. The caller reads the other fields and then calls {@link Fields#finish}. */
+    /**
+     * Reads the common fields. After that, the caller must read the other fields and then call {@link Fields#finish}.
+     */
     public static SamplingFields read(Fields fields) {
         fields.harmless(HARMLESS);
         unsupported(fields);
@@ -88,7 +90,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         }
     }
 
-    /** A field that is not supported is accepted only if its value is neutral. */
+    /** Accepts fields that are not supported only if their values are neutral. */
     private static void unsupported(Fields fields) {
         // Sampling
         for (String name : List.of("presence_penalty", "frequency_penalty", "min_p")) {

@@ -12,8 +12,9 @@ import org.ingrain.sample.Request;
 import org.ingrain.server.api.ApiException;
 
 /**
- * The samples of one HTTP request. The generator's thread adds events, and the request's thread takes them. Closing
- * cancels the unfinished samples. The maximum numbers of tokens also limit the number of events in the queue.
+ * The samples of one HTTP request. The generator's thread adds events, and the request's thread takes them.
+ * {@link #close} cancels the unfinished samples. The queue needs no size limit, because max_tokens limits the number of
+ * events.
  */
 public final class Generation implements AutoCloseable {
     private final List<Request> requests;
@@ -33,7 +34,8 @@ public final class Generation implements AutoCloseable {
      * New text of a choice.
      *
      * @param choice index of the choice
-     * @param text   the text; empty if the tokens have no text, or only a part of a character or of a stop string
+     * @param text   the text; empty if the tokens decode to no text, or only to a part of a character or of a stop
+     *               string
      * @param tokens the tokens that this text completes
      */
     public record Text(int choice, String text, List<GeneratedToken> tokens) implements Event {
@@ -80,12 +82,12 @@ public final class Generation implements AutoCloseable {
         return requests.stream().mapToInt(Request::samples).sum();
     }
 
-    /** The request that generates a choice. */
+    /** The generator's request to which a choice belongs. */
     public Request request(int choice) {
         return requests.get(choice / requests.getFirst().samples());
     }
 
-    /** Number of tokens of all prompts. */
+    /** The total number of tokens in the prompts. */
     public int promptTokens() {
         return requests.stream().mapToInt(request -> request.prompt().length).sum();
     }
@@ -95,7 +97,7 @@ public final class Generation implements AutoCloseable {
         events.add(new Failed(cause));
     }
 
-    /** Ends the request, because its client is gone. */
+    /** Ends the request after its client has closed the connection. */
     public void abandon() {
         jobs.forEach(SharedGenerator.Job::cancel);
         fail(ApiException.unavailable("the client is gone"));
@@ -170,8 +172,8 @@ public final class Generation implements AutoCloseable {
         }
 
         /**
-         * Does not report the text of the last possible token. {@link #finished} reports this text together with the
-         * end of the choice.
+         * Does not report the text of the token that reaches the maximum length. {@link #finished} reports it together
+         * with the end of the choice.
          */
         @Override
         public void text(int sample, String piece) {

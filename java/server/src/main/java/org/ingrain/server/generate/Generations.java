@@ -13,7 +13,7 @@ import org.ingrain.server.api.ApiException;
 
 /** Starts the samples of requests, limits the number of unfinished samples, and ends requests at the time limit. */
 public final class Generations implements AutoCloseable {
-    /** Time between the time limit of a request and the closing of its connection; the error is sent in this time. */
+    /** Time between the time limit of a request and the closing of its connection. It is left to send the error. */
     private static final Duration LAST_WRITE = Duration.ofSeconds(1);
 
     private final SharedGenerator generator;
