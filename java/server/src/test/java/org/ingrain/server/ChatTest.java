@@ -86,7 +86,7 @@ class ChatTest {
         assertEquals(expected.toString(), reply.body());
     }
 
-    /** After the end of the turn the model generates tokens without text. Benchmarks expect a chunk for each token. */
+    /** The tokens after the end of the turn have no text. Still, benchmarks expect a chunk for each token. */
     @Test
     void aTokenOfNoTextHasAChunk() {
         TestServer.Reply reply = chat(MESSAGES, "'temperature': 0, 'ignore_eos': true, 'max_tokens': 30, "

@@ -118,7 +118,7 @@ class CompletionsTest {
                 reply.json().get("usage").get("completion_tokens").intValue());
     }
 
-    /** The request of lm-eval: token ids, echo, one generated token. */
+    /** The kind of request that lm-eval sends: token ids, echo, and one generated token. */
     @Test
     void echoScoresThePrompt() {
         int[] ids = ids(PROMPT);
@@ -143,7 +143,7 @@ class CompletionsTest {
         assertEquals(completion.logProbabilities()[0], logprobs.get("token_logprobs").get(ids.length).floatValue());
     }
 
-    /** Checks that top_logprobs contains the most probable tokens, and the generated token with its own value. */
+    /** Checks that top_logprobs contains the most probable tokens and the generated token with its log-probability. */
     private void checkTop(TopTokens top, int position, int id, float own, JsonNode found, int n) {
         boolean among = false;
         for (int rank = 0; rank < n; rank++) {
@@ -240,7 +240,7 @@ class CompletionsTest {
         assertEquals(expected.toString(), reply.body());
     }
 
-    /** The concatenated parts of each choice equal the choice of the answer that is not streamed. */
+    /** The concatenated parts of each streamed choice equal the choice in an answer that is not streamed. */
     @Test
     void aStreamHasTheContentOfTheWholeAnswer() {
         String fields = "'max_tokens': 15, 'temperature': 1, 'seed': 11, 'n': 3, 'logprobs': 2, "

@@ -30,7 +30,7 @@ class IndependenceTest {
                 + (i % 2 == 0) + "}";
     }
 
-    /** The choices of an answer; if it is streamed, the concatenated text of each choice. */
+    /** The choices of an answer. For a streamed answer: the concatenated texts and log-probabilities of each choice. */
     private static String content(TestServer.Reply reply, boolean stream) {
         assertEquals(200, reply.status(), reply.body());
         if (!stream) {

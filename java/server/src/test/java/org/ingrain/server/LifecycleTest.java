@@ -22,8 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(60)
 class LifecycleTest {
     /**
-     * Requests 64 samples of 200 tokens. Eight of the samples run at a time. No test waits until all samples are
-     * finished.
+     * Requests 64 samples of 200 tokens, of which eight run at a time. No test waits until all of them are finished.
      */
     private static final String LONG = "{\"prompt\": \"The\", \"max_tokens\": 200, \"ignore_eos\": true, \"n\": 64, "
             + "\"stream\": ";
@@ -86,7 +85,7 @@ class LifecycleTest {
         }
     }
 
-    /** Repeats a request until the answer has this status. Cancelled samples count as unfinished for a short time. */
+    /** Repeats a request until the answer has this status. Cancelled samples count as unfinished for a moment. */
     private static void awaitStatus(TestServer server, String request, int status) throws InterruptedException {
         while (server.completion(request).status() != status) {
             Thread.sleep(5);
@@ -161,7 +160,7 @@ class LifecycleTest {
         return socket;
     }
 
-    /** If a client does not read, its samples are still computed; only the thread that writes to the client waits. */
+    /** If a client does not read, its samples are still computed. Only the thread that writes to the client waits. */
     @Test
     void aClientThatDoesNotReadStopsNobodyElse() throws Exception {
         TestServer server = new TestServer();

@@ -55,7 +55,9 @@ class PageTest {
         assertTrue(bytes < MOST_BYTES, () -> bytes + " bytes");
     }
 
-    /** The page has nothing that its policy would block: no script or style attributes, and no loads from elsewhere. */
+    /**
+     * The page contains nothing that its policy would block: no script or style attributes, and no external resources.
+     */
     @Test
     void thePageLoadsNothingAndWritesNoHtml() {
         for (String pattern : List.of("\\ssrc=", "(?i)https?:", "@import", "url\\(",

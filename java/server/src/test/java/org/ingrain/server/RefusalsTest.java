@@ -214,8 +214,7 @@ class RefusalsTest {
     }
 
     /**
-     * Without a CORS preflight request, a page of another site can make a browser send other content types, but not
-     * JSON.
+     * A page of another site can make a browser send some content types without a CORS preflight request, but not JSON.
      */
     @ParameterizedTest
     @ValueSource(strings = {"", "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"})
@@ -229,7 +228,7 @@ class RefusalsTest {
                 .POST(BodyPublishers.ofString("{\"prompt\": \"a\"}"))).status());
     }
 
-    /** Each randomly changed request is answered with 200 or a client error, and the server continues to run. */
+    /** The server answers each randomly changed request with 200 or a client error, and continues to run. */
     @Test
     void changedRequestsAreAnswered() {
         String[] seeds = {"{\"prompt\": [\"The\", \"A\"], \"max_tokens\": 2, \"logprobs\": 1, \"stop\": [\"x\"], "
@@ -252,7 +251,7 @@ class RefusalsTest {
         }
     }
 
-    /** The server closes each connection that sends bytes that are not HTTP. No file handle stays open. */
+    /** The server closes each connection on which it receives bytes that are not HTTP. No file handle stays open. */
     @Test
     void whatIsNoHttpEndsItsConnection() throws Exception {
         String[] requests = {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0000\u0001\u0002\r\n\r\n",

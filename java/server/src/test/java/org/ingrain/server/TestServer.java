@@ -97,7 +97,7 @@ final class TestServer implements AutoCloseable {
         }
     }
 
-    /** Sends JSON that is written with single quotes. The single quotes are replaced by double quotes first. */
+    /** Sends JSON that is written with single quotes, after replacing them by double quotes. */
     Reply post(String path, String json) {
         return send(request(path, json.replace('\'', '"')));
     }
@@ -127,10 +127,7 @@ final class TestServer implements AutoCloseable {
                 + json.length() + "\r\n\r\n" + json;
     }
 
-    /**
-     * Returns the value of a metric. Reads it from the first line that has this name and whose last label is
-     * {@code label}.
-     */
+    /** Returns the value of a metric, from the first line with this name whose last label is {@code label}. */
     double metric(String name, String label) {
         return get("/metrics").body().lines().filter(line -> line.startsWith(name + "{") && line.contains(label + "}"))
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ')))).findFirst()
@@ -144,14 +141,14 @@ final class TestServer implements AutoCloseable {
         }
     }
 
-    /** Waits until at least one sample has been submitted and is unfinished. */
+    /** Waits until at least one submitted sample is unfinished. */
     void awaitBusy() throws InterruptedException {
         while (server.unfinishedSamples() == 0) {
             Thread.sleep(5);
         }
     }
 
-    /** Writes an adapter for the down_proj of every layer; all elements of A and B are {@code value}. */
+    /** Writes an adapter for the down_proj of every layer. All elements of A and B are {@code value}. */
     Path adapter(Path folder, float value) {
         float[] a = new float[Math.toIntExact(engine.blueprint().intermediateSize())];
         float[] b = new float[Math.toIntExact(engine.blueprint().hiddenSize())];

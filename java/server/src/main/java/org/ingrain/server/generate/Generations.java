@@ -39,8 +39,8 @@ public final class Generations implements AutoCloseable {
     }
 
     /**
-     * Starts all samples of an HTTP request. Sample s of request i is choice i·n + s, where n is the number of samples
-     * of each request.
+     * Starts all samples of an HTTP request, which becomes one generator request per prompt. Sample s of generator
+     * request i is choice i·n + s, where n is the number of samples of each of them.
      *
      * @param abandon closes the client's connection; called if an answer cannot be written within the time limit
      * @throws org.ingrain.tensor.InputException if the generator refuses a request
@@ -73,7 +73,7 @@ public final class Generations implements AutoCloseable {
 
     private void admit(int samples) {
         if (samples > maxSamples) {
-            throw ApiException.invalid("n", "n: " + samples + " samples with all prompts, expected at most "
+            throw ApiException.invalid("n", "n: " + samples + " samples for all prompts together, expected at most "
                     + maxSamples);
         }
         if (unfinished.addAndGet(samples) > maxSamples) {
@@ -83,7 +83,7 @@ public final class Generations implements AutoCloseable {
         }
     }
 
-    /** Number of HTTP requests that have been started and not closed. */
+    /** The number of HTTP requests that are started and not closed yet. */
     public int count() {
         return running.size();
     }

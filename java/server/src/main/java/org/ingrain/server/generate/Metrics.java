@@ -11,8 +11,8 @@ import org.ingrain.sample.GeneratorLoad;
 import org.ingrain.sample.Request;
 
 /**
- * Counts requests, tokens and times, and writes them in Prometheus' text format. If vLLM has the same metric, the
- * metric has vLLM's name. A metric that vLLM measures for each request is measured for each sample here. Thread-safe.
+ * Counts requests, tokens and times, and writes them in Prometheus' text format. A metric that vLLM also has gets
+ * vLLM's name. Where vLLM measures requests, this class measures samples. Thread-safe.
  */
 public final class Metrics {
     private static final double[] SECONDS = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5,
@@ -41,7 +41,7 @@ public final class Metrics {
         }
     }
 
-    /** The times of one sample. Used by one thread at a time. */
+    /** Measures the times of one sample. Only one thread at a time may use it. */
     final class Sample {
         private final Request request;
         private final long start;
@@ -90,29 +90,29 @@ public final class Metrics {
         return new Sample(request, start);
     }
 
-    /** The text of all metrics. */
+    /** Returns all metrics in Prometheus' text format. */
     public String text(SharedGenerator generator, Models models) {
         StringBuilder out = new StringBuilder();
         GeneratorLoad load = generator.load();
         value(out, "vllm:num_requests_running", "gauge", "Samples in the running batches.", load.running());
         value(out, "vllm:num_requests_waiting", "gauge", "Samples that wait for a batch.",
                 Math.max(0, generator.unfinishedSamples() - load.running()));
-        value(out, "vllm:kv_cache_usage_perc", "gauge", "Used share of the cache, 0 to 1.",
+        value(out, "vllm:kv_cache_usage_perc", "gauge", "Used fraction of the KV cache, 0 to 1.",
                 load.blocks() == 0 ? 0 : (double) load.usedBlocks() / load.blocks());
-        value(out, "vllm:num_preemptions_total", "counter", "Samples that lost their cache.", load.preemptions());
+        value(out, "vllm:num_preemptions_total", "counter", "Samples evicted from the KV cache.", load.preemptions());
         value(out, "vllm:prefix_cache_queries_total", "counter", "Prompt tokens looked up in the prefix cache.",
                 load.prefixTokens());
         value(out, "vllm:prefix_cache_hits_total", "counter", "Prompt tokens found in the prefix cache.",
                 load.prefixHits());
-        value(out, "vllm:prompt_tokens_total", "counter", "Prompt tokens, for each sample.", promptTokens.sum());
+        value(out, "vllm:prompt_tokens_total", "counter", "Prompt tokens, per sample.", promptTokens.sum());
         value(out, "vllm:generation_tokens_total", "counter", "Generated tokens.", generatedTokens.sum());
-        head(out, "vllm:request_success_total", "counter", "Finished samples by the reason of their end.");
+        head(out, "vllm:request_success_total", "counter", "Finished samples by finish reason.");
         finished.forEach((reason, count) -> line(out, "vllm:request_success_total", "finished_reason=\""
                 + reason(reason) + "\"", count.sum()));
         value(out, "ingrain:request_failures_total", "counter", "Samples that failed.", failed.sum());
         firstToken.write(out, "vllm:time_to_first_token_seconds", "Time until the first token.");
         betweenTokens.write(out, "vllm:inter_token_latency_seconds", "Time between two tokens of a sample.");
-        tokenTime.write(out, "vllm:request_time_per_output_token_seconds", "Mean time of a sample's tokens.");
+        tokenTime.write(out, "vllm:request_time_per_output_token_seconds", "Mean time between the tokens of a sample.");
         requestTime.write(out, "vllm:e2e_request_latency_seconds", "Time until the end of a sample.");
         requestPrompt.write(out, "vllm:request_prompt_tokens", "Tokens of a sample's prompt.");
         requestGenerated.write(out, "vllm:request_generation_tokens", "Generated tokens of a sample.");

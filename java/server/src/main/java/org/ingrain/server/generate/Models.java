@@ -17,8 +17,8 @@ public final class Models {
     private final List<Model> bases;
     private final Map<String, Model> adapters = new LinkedHashMap<>();
     /**
-     * Protects {@code adapters}. Requests are submitted under the read lock, so no adapter is unloaded while a request
-     * is submitted.
+     * Protects {@code adapters}. A thread holds the read lock while it submits a request, so that the request's adapter
+     * is not unloaded meanwhile.
      */
     private final ReentrantReadWriteLock lock = new ReentrantReadWriteLock();
     /** Held while an adapter is loaded or unloaded. */
@@ -62,14 +62,14 @@ public final class Models {
         }
     }
 
-    /** Returns the model with this name; the base model if the name is null. */
+    /** Returns the model with this name, or the base model if the name is null. */
     public Model require(String name) {
         return submit(name, model -> model);
     }
 
     /**
-     * Runs an action with the model of this name, or with the base model if the name is null. The model's adapter is
-     * not unloaded before the action ends.
+     * Runs an action with the model of this name, or with the base model if the name is null. If the model is an
+     * adapter, it stays loaded until the action ends.
      */
     public <T> T submit(String name, Function<Model, T> action) {
         lock.readLock().lock();
@@ -106,7 +106,7 @@ public final class Models {
         }
     }
 
-    /** Unloads an adapter. Unfinished requests with the adapter are completed; new requests with it are refused. */
+    /** Unloads an adapter. Running requests with the adapter are completed, and new ones are refused. */
     public void unload(String name) {
         changing.lock();
         try {

@@ -17,18 +17,18 @@ import org.ingrain.tokenizer.Tokenizer;
 /** Converts prompts to token ids, and token ids to text. Thread-safe. */
 public final class Prompts {
     /**
-     * Assumed maximum number of characters of a token. A text that exceeds the context even with such long tokens is
-     * refused before it is encoded.
+     * A token is assumed to have at most this number of characters. So a text that is certainly longer than the context
+     * is refused without being encoded.
      */
     private static final int CHARACTERS_PER_TOKEN = 256;
 
     private final Engine engine;
     private final Tokenizer tokenizer;
     private final int contextLength;
-    /** Templates by the value of enable_thinking. */
+    /** The chat template for each value of enable_thinking. */
     private final Map<Optional<Boolean>, ChatTemplate> templates = new ConcurrentHashMap<>();
 
-    /** @param contextLength maximum number of tokens of a prompt with its completion */
+    /** @param contextLength maximum number of tokens of a prompt and its completion together */
     public Prompts(Engine engine, int contextLength) {
         this.engine = engine;
         this.contextLength = contextLength;
@@ -36,7 +36,7 @@ public final class Prompts {
         templates.put(Optional.empty(), engine.template());
     }
 
-    /** Maximum number of tokens of a prompt with its completion. */
+    /** The maximum number of tokens of a prompt and its completion together. */
     public int contextLength() {
         return contextLength;
     }
@@ -76,7 +76,7 @@ public final class Prompts {
     }
 
     /**
-     * Returns the parameters with the maximum number of tokens for a prompt of {@code length} tokens.
+     * Returns the parameters with the maximum number of generated tokens set, for a prompt of {@code length} tokens.
      *
      * @param asked requested maximum number of generated tokens; empty for the rest of the context
      * @param param name of the field with the prompt
@@ -118,7 +118,7 @@ public final class Prompts {
         return tokenizer.streamingDecoder(true);
     }
 
-    /** The bytes of one token in UTF-8; a token may be a part of a character. */
+    /** The UTF-8 bytes of one token, which may be only a part of a character. */
     public byte[] tokenBytes(int id) {
         return tokenizer.tokenBytes(id);
     }

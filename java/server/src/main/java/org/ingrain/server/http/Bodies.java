@@ -11,16 +11,16 @@ import java.util.function.Function;
 import org.ingrain.server.api.ApiException;
 
 /**
- * Reads the bodies of requests. The size of a body is limited. The total size of the large bodies in memory is also
- * limited, so that many clients together cannot use up the memory. A request with a large body waits until the total
- * allows it.
+ * Reads the bodies of requests. The size of a body is limited. The total size of all large bodies in memory is also
+ * limited, so that many clients together cannot exhaust the memory. A request with a large body waits until its body
+ * fits into this total.
  */
 final class Bodies {
     /** Maximum size of a body, in bytes. */
     static final int MAX = 16 << 20;
     /**
-     * Maximum size of a refused body that is nevertheless read to its end, in bytes. Such a body is read because a
-     * client reads the error only after the client has sent the whole body.
+     * Maximum size in bytes of a too large body that is still read to its end. It is read because a client reads the
+     * error only after it has sent the whole body.
      */
     static final int MAX_SKIPPED = 64 << 20;
     static final String TOO_LARGE = String.format(Locale.ROOT, "request body: expected at most %d bytes", MAX);

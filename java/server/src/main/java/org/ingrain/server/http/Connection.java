@@ -15,10 +15,10 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One connection of a client. A separate thread reads the socket, also while a request of the connection is computed.
- * So the server notices the end of the connection when the client closes it, not only when the answer is written.
+ * One connection of a client. A separate thread reads the socket, even while the server computes the answer to a
+ * request. So the server notices at once that the client closes the connection, and not only when it writes the answer.
  *
- * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends more data than that after its request,
+ * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends more data than this after its request,
  * the server notices the end of the connection only when it writes the answer.
  */
 public final class Connection implements ConnectionContext {
@@ -35,8 +35,7 @@ public final class Connection implements ConnectionContext {
     private final ArrayBlockingQueue<byte[]> read = new ArrayBlockingQueue<>(BUFFERS);
     private final DataReader reader = DataReader.create(this::take);
     /**
-     * Value of {@code System.nanoTime()} at which the time for reading the request ends; has no meaning between
-     * requests.
+     * The value of {@code System.nanoTime()} until which the request must be read. It has no meaning between requests.
      */
     private long deadline;
     private boolean reading;
@@ -45,7 +44,7 @@ public final class Connection implements ConnectionContext {
     private boolean closed;
     private volatile boolean ended;
     private volatile boolean finished;
-    /** Action to run when the client closes the connection; null if there is none. */
+    /** The action to run when the client closes the connection, or null. */
     private volatile Runnable onEnd;
 
     Connection(ConnectionContext delegate) {
@@ -58,7 +57,7 @@ public final class Connection implements ConnectionContext {
         return CURRENT.get();
     }
 
-    /** Sets the action that another thread runs when the client closes the connection; null for none. */
+    /** Sets the action that another thread runs when the client closes the connection. Null means no action. */
     public void onEnd(Runnable action) {
         onEnd = action;
         if (ended && action != null) {
@@ -77,19 +76,19 @@ public final class Connection implements ConnectionContext {
         headRead = false;
     }
 
-    /** Lets the server close the connection after the answer to the current request. */
+    /** Makes the server close the connection after it has answered the current request. */
     void closeAfterRequest() {
         last = true;
     }
 
-    /** Ends the use of this object. The owner of the socket closes the socket afterwards. */
+    /** Ends the use of this object. After that, the owner of the socket closes it. */
     void finish() {
         finished = true;
         onEnd = null;
         read.clear();   // the reading thread may wait until the queue has space
     }
 
-    /** Closes the socket. A write that waits for the client fails. */
+    /** Closes the socket. If a write is waiting for the client, it fails. */
     public void close() {
         try {
             delegate.serverSocket().close();
@@ -126,9 +125,9 @@ public final class Connection implements ConnectionContext {
     }
 
     /**
-     * Returns the next bytes from the client; null if the connection has ended or a time limit has passed. If either
-     * happens within the head of a request, throws a CloseConnectionException, and the connection is closed without an
-     * answer.
+     * Returns the next bytes from the client, or null if the connection has ended or a time limit has passed. If this
+     * happens within the head of a request, it throws a CloseConnectionException instead, which closes the connection
+     * without an answer.
      */
     private byte[] take() {
         if (closed || last && !reading) {

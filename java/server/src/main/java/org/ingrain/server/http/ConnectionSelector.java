@@ -39,7 +39,7 @@ final class ConnectionSelector implements ServerConnectionSelector {
         return new Bound(connection, http.connection(connection));
     }
 
-    /** Handles the requests of a connection while {@link Connection#CURRENT} is bound to this connection. */
+    /** Handles the requests of a connection with {@link Connection#CURRENT} bound to this connection. */
     private record Bound(Connection connection, ServerConnection delegate) implements ServerConnection {
         @Override
         public void handle(Limit limit) throws InterruptedException {

@@ -11,7 +11,7 @@ import org.ingrain.server.api.ApiException;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The bodies of error answers, in OpenAI's form. */
+/** The bodies of error answers, in OpenAI's format. */
 final class Errors {
     private Errors() {
     }

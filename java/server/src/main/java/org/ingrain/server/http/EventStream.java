@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 import org.ingrain.server.api.ApiException;
 
 /**
- * An answer that consists of server-sent events. Each event is one line of JSON. A write waits while the send buffer is
- * full, and throws a CloseConnectionException if the client has closed the connection.
+ * An answer that consists of server-sent events. Each event is one line of JSON. All methods wait while the send buffer
+ * is full, and throw a CloseConnectionException if the client has closed the connection.
  */
 public final class EventStream {
     private final OutputStream out;
@@ -18,7 +18,7 @@ public final class EventStream {
         this.out = out;
     }
 
-    /** Adds an event. It is sent by the next {@link #flush}, or earlier. */
+    /** Adds an event, which is sent at the next {@link #flush} at the latest. */
     public void event(Object tree) {
         write("data: " + tree + "\n\n");
     }

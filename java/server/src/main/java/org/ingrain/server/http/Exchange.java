@@ -27,19 +27,19 @@ public final class Exchange {
         return request.path().path().substring(prefix.length());
     }
 
-    /** The first value of a header; empty if the request does not have this header. */
+    /** The first value of a header, or empty if the request does not have this header. */
     public Optional<String> header(String name) {
         return request.headers().first(HeaderNames.create(name));
     }
 
-    /** The connection on which the request came. */
+    /** The connection on which the request arrived. */
     public Connection connection() {
         return Connection.current();
     }
 
     /**
-     * Reads the fields of the body, which must be a JSON object. Other content types are refused, because for some of
-     * these types a page of another site can make a browser send a request without a CORS preflight request.
+     * Reads the fields of the body, which must be a JSON object. Other content types are refused: with some of them, a
+     * page of another site could make a browser send a request without a CORS preflight request.
      */
     public Fields fields() {
         String type = header("Content-Type").orElse("none");
@@ -87,7 +87,7 @@ public final class Exchange {
         response.send(Errors.body(error).getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Starts to answer with server-sent events. The headers are sent with the first event. */
+    /** Starts an answer with server-sent events. The headers are sent together with the first event. */
     public EventStream events() {
         connection().requestRead();
         started = true;

@@ -22,7 +22,8 @@ import org.ingrain.tensor.InputException;
 public final class HttpListener implements AutoCloseable {
     private static final Duration GRACE = Duration.ofMillis(500);
     /**
-     * Size of a socket's send buffer in bytes. The buffer holds the part of an answer that the client has not read yet.
+     * Size of a socket's send buffer in bytes. This buffer contains the part of an answer that the client has not read
+     * yet.
      */
     private static final int SEND_BUFFER = 128 << 10;
     private static final int MAX_CONNECTIONS = 16384;
@@ -80,8 +81,8 @@ public final class HttpListener implements AutoCloseable {
 
     /**
      * Maximum number of open connections: three quarters of the number of files that this process may open, at most
-     * {@link #MAX_CONNECTIONS}. If the process had no free file descriptor, the system call {@code accept} would fail,
-     * and Helidon's listener stops permanently when {@code accept} fails.
+     * {@link #MAX_CONNECTIONS}. Without this limit, the process could run out of file descriptors. Then the system call
+     * {@code accept} would fail, after which Helidon's listener stops permanently.
      */
     private static int connections() {
         try {
