@@ -39,9 +39,9 @@ typedef struct ingrain_communicator ingrain_communicator;
 
 // A weight W (rows, columns) of y = x·Wᵀ. Rows are output features N, columns are input features C.
 // In an INT8 or INT4 weight, `group` adjacent columns of a row (the last group may have fewer) share a scale. INT8: w =
-// q·scale, q in [-127, 127]. INT4: w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0. All parts are in data.
-// ROW_MAJOR layout, each part from a multiple of 64 bytes on, n = ceil(C / group): values (N, C) int8, or for INT4 (N,
-// ceil(C / 2)) bytes with column 2i in the low half of byte i; scales (N, n) f16; zero points (N, n) uint8.
+// q·scale, q in [-127, 127]. INT4: w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0. data contains all parts.
+// In the ROW_MAJOR layout, each part begins at a multiple of 64 bytes, with n = ceil(C / group): values (N, C) int8, or
+// for INT4 (N, ceil(C / 2)) bytes with column 2i in the low half of byte i; scales (N, n) f16; zero points (N, n) uint8.
 typedef struct ingrain_weight {
   void* data;  // written by pack or pack_quantized; ingrain_weight_bytes long, 64-byte aligned
   float* scales;  // F8E4M3: (rows) f32, written by pack; an element is data times the scale of its row. Else null
@@ -49,7 +49,7 @@ typedef struct ingrain_weight {
   int32_t layout;  // INGRAIN_ROW_MAJOR, or INGRAIN_PACKED: the backend's own layout, known only to its ops
   int64_t rows;
   int64_t columns;
-  // Columns of one partial sum: an eighth of the undivided weight's columns if the weight is row-parallel. 0: one sum
+  // Columns per partial sum: for a row-parallel weight, an eighth of the unsharded weight's columns. 0: one sum
   int64_t chunk;
   int32_t group;  // INT8, INT4: columns per scale, 32, 64 or 128; divides chunk. Else 0
   int32_t zeros;  // INT4: 1 if each group has a zero point, else 0
@@ -73,17 +73,16 @@ typedef struct ingrain_batch {
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------
-// isa (host): "auto" or, for the CPU, "avx2", "avx512", "avx512_bf16" or "amx". The simt library takes "ascending" (the
-// meaning of "auto") or "descending", the order in which it runs the threads of a block. threads: 0 uses all cores;
-// GPUs ignore threads. error (host, error_bytes long): receives one line if the call fails; a call that fails creates
-// no context.
+// isa (host): "auto" or, for the CPU, "avx2", "avx512", "avx512_bf16" or "amx". For the simt library, isa is the order
+// in which it runs the threads of a block: "ascending" (also if "auto") or "descending". threads: 0 uses all cores;
+// GPUs ignore threads. If the call fails, it creates no context and writes one line to error (host, error_bytes long).
 INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int32_t device, int32_t threads,
                                                   const char* isa, char* error, int64_t error_bytes);
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
 INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, valid until the next failing call
 // Writes one JSON object (host): backend, name, isa, threads, memory_bytes and graphs (true if the device supports
-// capture). If a slower kernel has replaced the intended one, the object also has fallbacks: the number of such calls
-// by op, sizes and reason. 16 KiB are enough.
+// capture). If slower fallback kernels have run, the object also has fallbacks: the number of such calls by op, sizes
+// and reason. A buffer of 16 KiB is enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 // *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. A device can
@@ -91,8 +90,8 @@ INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 INGRAIN_API ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device, int32_t peer);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
-// With deterministic = 1, the result of a row does not depend on the other rows, because algorithm and tile are then
-// fixed for each weight. On the CPU this is always true, so the CPU ignores the value.
+// With deterministic = 1, algorithm and tile are fixed for each weight, so the result of a row does not depend on the
+// other rows. On the CPU, it never depends on them, so the CPU ignores the value.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
 // The next two functions are for kernels of other libraries. set_error sets the text (host) that ingrain_last_error
 // returns. parallel_for divides [0, n) into pieces of at least grain items and calls body once per piece, on the
@@ -103,16 +102,16 @@ INGRAIN_API ingrain_status ingrain_parallel_for(ingrain_context* ctx, int64_t n,
 
 // While the trace is on, a context records a line for each kernel launch (name, grid, block, shared memory) and for
 // each library product (name and sizes). The CPU records a line for each op, with the op's instruction set.
-// ingrain_trace with on = 1 clears the trace. trace_read writes the lines recorded so far to text (host), each with a
-// line end, and returns INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line; launch() calls trace_add,
-// also for kernels of other libraries.
+// ingrain_trace with on = 1 clears the trace. trace_read writes all recorded lines to text (host), each with a line
+// end, and returns INVALID_ARGUMENT if text_bytes is too small. trace_add adds a line. launch() calls trace_add for
+// every kernel that it starts, including kernels of other libraries.
 INGRAIN_API ingrain_status ingrain_trace(ingrain_context* ctx, int32_t on);
 INGRAIN_API int32_t ingrain_tracing(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_trace_add(ingrain_context* ctx, const char* line);
 INGRAIN_API ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, int64_t text_bytes);
 
 // ---- memory ---------------------------------------------------------------------------------------------------------
-// 64-byte aligned, not initialised
+// The memory is 64-byte aligned and not initialised.
 INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
 // pinned host memory
@@ -123,9 +122,9 @@ INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* de
 INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host, const void* device, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
-// The workspace is scratch memory, 256-byte aligned, that the ops of a context use one after another. On a GPU the
-// workspace of a new context is large enough for every op except fp8 products. On the CPU it is null and has 0 bytes;
-// the ops run without one too, but slower. reserve waits for the stream and then enlarges the workspace to at least
+// The workspace is 256-byte aligned scratch memory, which the ops of a context use one after another. On a GPU, the
+// workspace of a new context is large enough for every op except fp8 products. On the CPU, it is null and has 0 bytes;
+// ops run more slowly without a workspace. reserve waits for the stream and then enlarges the workspace to at least
 // `bytes`.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
@@ -141,8 +140,8 @@ INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_even
 INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                                  ingrain_event* end);
 // Ops between begin and end are recorded in the graph and not run. A backend without graphs (the CPU) runs these ops
-// and sets *graph to null. To repeat them, the caller then calls the ops again instead of launching a graph. The member
-// "graphs" of ingrain_context_describe is true if the device supports graphs.
+// and sets *graph to null. Then the caller cannot launch a graph, and must call the ops again to repeat them. The
+// member "graphs" of ingrain_context_describe is true if the device supports graphs.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph);
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
@@ -151,22 +150,22 @@ INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_g
 // ---- collectives: a rank is a thread with its own context. All ranks of a communicator make the same calls in the
 // same order. A context may join several communicators, with the same rank each time; its calls use the communicator
 // that it joined last. If one rank does not arrive in time, makes a different call or fails, the calls of the other
-// ranks return DEVICE_ERROR; the text names op, bytes, rank, device and cause. On a GPU the next call that waits
-// returns the error.
+// ranks return DEVICE_ERROR. The error text names op, bytes, rank, device and cause. On a GPU, the next call that waits
+// for the device returns the error.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 // Sets how long a rank waits for another rank. The default is 60 s on a GPU and one hour on the CPU.
 INGRAIN_API ingrain_status ingrain_communicator_set_limit(ingrain_communicator* communicator, float seconds);
 INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingrain_communicator* communicator,
                                                      int32_t rank);
-// A collective. Makes a buffer from ingrain_malloc accessible to the other ranks of the communicator that this context
-// joined last. Later collectives read and write the buffer in place, without staging; every rank must then pass the
-// same part of its buffer. The registration ends when the buffer is freed with ingrain_free. On the CPU and without a
-// communicator the function does nothing.
+// A collective call. It makes a buffer from ingrain_malloc accessible to the other ranks of the communicator that this
+// context joined last. Later collectives access the buffer directly, without a staging copy; every rank must then pass
+// the same part of its buffer. The registration ends when the buffer is freed with ingrain_free. On the CPU, and
+// without a communicator, the function does nothing.
 INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
 // y (n) = the sum of the partials (chunks, n) of all ranks. The order of summation is fixed: the ranks are added in
-// ascending order, and the chunks of a rank in ascending order. If NCCL computes the sum, NCCL chooses the order; this
-// does not happen in deterministic contexts.
+// ascending order, and the chunks of a rank in ascending order. Only if NCCL computes the sum, it chooses the order;
+// deterministic contexts do not use NCCL for sums.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
@@ -186,10 +185,10 @@ INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t 
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
 // Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
-// w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16. INT8 and INT4: scale is rounded to
-// f16, at most 65504; then q = round(w / scale) + zero within the range of q, or the zero point if scale is 0.
+// w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16. INT8 and INT4: scale (below) is
+// rounded to f16, at most 65504. Then q = round(w / scale) + zero, clamped to the range of q; if scale is 0, q = zero.
 //   INT8: scale = max |w| / 127     INT4: scale = m / -8, where m is the first element of the largest magnitude
-//   INT4, zeros: scale = (high - low) / 15, zero = round(-low / scale) in [0, 15]; low, high: extremes of w and 0
+//   INT4, zeros: scale = (high - low) / 15, zero = round(-low / scale) in [0, 15]; low, high: min, max of w and 0
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
                                         int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);
 // Writes rows [row, row + rows) of an INT8 or INT4 weight from its ROW_MAJOR parts; zeros is null if w->zeros is 0.
@@ -219,13 +218,12 @@ INGRAIN_API ingrain_status ingrain_rms_norm_forward(ingrain_context* ctx, void* 
 INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, void* y, void* h, float* rstd,
                                                         const void* x, const void* residual, const void* w,
                                                         int32_t dtype, int64_t T, int64_t D, float eps);
-// dx = dresidual + the gradient of x for dy. dresidual (T, D) or null; dresidual may alias dx. dw (D) f32, accumulated,
-// or null.
+// dx = dresidual + the gradient of x. dresidual (T, D) is null or may alias dx. dw (D) f32 is accumulated, or is null.
 INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
                                                      const void* dresidual, const void* x, const void* w,
                                                      const float* rstd, int32_t dtype, int64_t T, int64_t D);
-// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. dtype is the type of x (backward: dy), y_dtype that of y; dx_dtype
-// that of dx. With beta 0 the op does not read y.
+// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. x (backward: dy) has type dtype, y has y_dtype, and dx has
+// dx_dtype. With beta 0 the op does not read y.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
                                                   int32_t dtype, int32_t y_dtype, int64_t T, float beta);
 // partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. The sum of the partials in chunk
@@ -241,7 +239,7 @@ INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, 
                                                           const void* x, int32_t dtype, int64_t T, int64_t N,
                                                           int64_t C);
 // ---- matmul_silu_mul.cc: y (T, F) = silu(gate)·up with gate_up = x (T, C) · Wᵀ and W (2F, C). y, gate_up and x have
-// type dtype. gate_up (T, 2F) is scratch; its contents are undefined afterwards, because a fused op does not write it.
+// type dtype. gate_up (T, 2F) is scratch memory. Its contents are undefined afterwards: a fused op does not write it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
 // ---- add_bias.cc: adds b (N) to each row of y (T, N), both of dtype. backward adds the rows of dy (T, N) to db (N)
@@ -250,13 +248,13 @@ INGRAIN_API ingrain_status ingrain_add_bias_forward(ingrain_context* ctx, void* 
                                                     int64_t T, int64_t N);
 INGRAIN_API ingrain_status ingrain_add_bias_backward(ingrain_context* ctx, float* db, const void* dy, int32_t dtype,
                                                      int64_t T, int64_t N);
-// ---- qk_norm.cc: y = x (T, (H + 2K)·E) with rms_norm applied to each query head with q_norm (E) and to each key head
-// with k_norm (E), all of dtype; value heads are copied. y may be x. rstd (T, H + K) f32 or null.
+// ---- qk_norm.cc: y = x (T, (H + 2K)·E), all of dtype. rms_norm is applied to each query head with weight q_norm (E)
+// and to each key head with weight k_norm (E); value heads are copied. y may be x. rstd (T, H + K) f32 or null.
 INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y, float* rstd, const void* x,
                                                    const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
                                                    int64_t H, int64_t K, int64_t E, float eps);
 // dx (T, (H + 2K)·E): on entry the gradient of y, on return the gradient of x. dq_norm and dk_norm (E) f32 are
-// accumulated; both may be null, but not one alone.
+// accumulated. Either both are null or none.
 INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
                                                     const void* x, const void* q_norm, const void* k_norm,
                                                     const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,

@@ -11,8 +11,9 @@ import org.apache.spark.api.plugin.SparkPlugin;
 import org.apache.spark.resource.ResourceInformation;
 
 /**
- * Passes the GPUs and cores of an executor to its engine, which all tasks of the executor share. A task knows only the
- * GPUs that it requested, and these may be fewer than the executor's GPUs. The engine is closed when the executor ends.
+ * Passes the GPUs and cores of an executor to its engine, which all tasks of the executor share. A task could not do
+ * this, because it knows only the GPUs that it requested, and the executor may have more. The engine is closed when the
+ * executor ends.
  */
 public final class EnginePlugin implements SparkPlugin {
     @Override
@@ -21,7 +22,8 @@ public final class EnginePlugin implements SparkPlugin {
     }
 
     /**
-     * The name of this machine. {@code PluginContext.hostname} fails in an executor, which has no server (Spark 4.2.0).
+     * The name of this machine. {@code PluginContext.hostname} fails in executors, because they run no server (Spark
+     * 4.2.0).
      */
     private static String host() {
         try {

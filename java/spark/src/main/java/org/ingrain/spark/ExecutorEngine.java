@@ -7,11 +7,11 @@ import org.ingrain.files.Json;
 import org.ingrain.tensor.InputException;
 
 /**
- * The engine of an executor, which all tasks of the executor share. The first task opens it. If the engine has failed,
- * or if a task needs another setup, the task closes the engine and opens a new one.
+ * The engine of an executor, which all tasks of the executor share. The first task opens the engine. If the engine has
+ * failed or a task needs another setup, this task closes the engine and opens a new one.
  */
 final class ExecutorEngine {
-    /** Static, because the tasks of an executor share only the process. */
+    /** This is static, because the tasks of an executor share no other object than their process. */
     static final ExecutorEngine EXECUTOR = new ExecutorEngine();
 
     private Place place = new Place("?", "?", List.of(), 0);
@@ -32,11 +32,11 @@ final class ExecutorEngine {
     }
 
     /**
-     * Answers a partition. Its requests share a batch with the requests of other tasks. If there is an error in the
-     * user's input, the result is a refusal with the error's message.
+     * Answers a partition. Its requests share a batch with the requests of other tasks. If the user's input has an
+     * error, the result is a refusal with the error message.
      *
      * @param wanted the {@link EngineSetup} as JSON
-     * @param killed whether Spark has killed the task
+     * @param killed returns whether Spark has killed the task
      */
     Partition.Result answer(String wanted, Partition partition, BooleanSupplier killed) {
         try {

@@ -14,10 +14,10 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * The requests of one Spark task, sent as JSON. For consecutive samples of one prompt, the prompt is sent only once.
- * All requests use the same weights.
+ * The requests of one Spark task, sent as JSON. A prompt with several consecutive samples is sent only once. All
+ * requests use the same weights.
  *
- * @param prompts the prompts, each with the numbers of its samples
+ * @param prompts the prompts, each with the range of its sample numbers
  * @param adapter absolute path of the adapter's folder, null for the base model
  * @param files   map from the names of the adapter's files to their hashes; empty for the base model
  */
@@ -35,9 +35,8 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
      * The answer to a partition.
      *
      * @param texts     the texts in the order of the requests; empty if the partition was refused
-     * @param refusal   error in the user's input that prevents the executor from answering; null if the executor has
-     *                  answered
-     * @param engine    identifies the engine that answered; no two engines of a cluster have the same value
+     * @param refusal   error in the user's input, because of which the executor did not answer; null if it answered
+     * @param engine    name of the engine that answered, unique in the cluster
      * @param fallbacks number of calls of each fallback kernel since the engine was opened
      */
     record Result(List<Text> texts, String refusal, String engine, SortedMap<String, Long> fallbacks) {
@@ -54,7 +53,7 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * Makes a partition of these requests, which must have the same weights.
+     * Makes a partition from these requests, which must use the same weights.
      *
      * @param digests returns the hashes of the files in an adapter's folder, by name
      */
@@ -68,9 +67,9 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
     }
 
     /**
-     * Divides requests into partitions. All requests of a partition have the same weights. A partition has at most
-     * {@code most} requests. It has fewer requests if there are too few requests to give a full partition to each task
-     * that the cluster can run at once.
+     * Divides requests into partitions. All requests of a partition use the same weights. A partition has at most
+     * {@code most} requests. Partitions are smaller if the cluster could otherwise run more tasks at once than there
+     * are partitions.
      *
      * @param slots number of tasks that the cluster can run at once
      */

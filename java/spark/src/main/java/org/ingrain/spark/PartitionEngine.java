@@ -30,9 +30,9 @@ final class PartitionEngine implements AutoCloseable {
 
     private final Engine engine;
     private final SharedGenerator generator;
-    /** Hashes of the files of each adapter at its first use, by the adapter's folder. */
+    /** For each adapter's folder: the hashes of its files at the first use. */
     private final Map<String, SortedMap<String, String>> adapters = new HashMap<>();
-    /** Folder of the loaded adapter; null if none is loaded. The next fields are its slot and its number of users. */
+    /** Folder of the loaded adapter, or null. {@code slot} is its slot, and {@code users} the number of its tasks. */
     private String adapter;
     private int slot;
     private int users;
@@ -52,7 +52,7 @@ final class PartitionEngine implements AutoCloseable {
         }
     }
 
-    /** Whether the generator has failed, so that this engine cannot answer any more. */
+    /** Whether the generator has failed. Then this engine cannot answer any more. */
     boolean hasFailed() {
         return generator.failure().isPresent();
     }
@@ -87,8 +87,8 @@ final class PartitionEngine implements AutoCloseable {
     }
 
     /**
-     * Returns the slot of a partition's adapter. If another adapter is loaded, waits until no task uses the other
-     * adapter, and then replaces it.
+     * Returns the slot of a partition's adapter. If another adapter is loaded, waits until no task uses that adapter,
+     * and then replaces it.
      */
     private synchronized int acquire(Partition partition, BooleanSupplier killed) {
         requireAdapter(partition);
@@ -120,7 +120,7 @@ final class PartitionEngine implements AutoCloseable {
         notifyAll();
     }
 
-    /** Requires that the adapter's files equal the driver's and have not changed since the adapter's first use. */
+    /** Requires that the adapter's files at its first use equal the driver's files. */
     private void requireAdapter(Partition partition) {
         Path folder = Path.of(partition.adapter());
         if (!adapters.containsKey(partition.adapter())) {
@@ -133,7 +133,7 @@ final class PartitionEngine implements AutoCloseable {
         requireSame(folder + ": ", partition.files(), adapters.get(partition.adapter()));
     }
 
-    /** Requires that the values that a result depends on equal the driver's values. */
+    /** Requires that all values on which a result depends equal the driver's values. */
     private static void requireSame(String prefix, SortedMap<String, String> driver, SortedMap<String, String> here) {
         TreeSet<String> names = new TreeSet<>(driver.keySet());
         names.addAll(here.keySet());
@@ -189,7 +189,9 @@ final class PartitionEngine implements AutoCloseable {
             }
         }
 
-        /** @param offset the index in {@link #texts} of each sample of a prompt, minus the number of this sample */
+        /**
+         * @param offset index of a sample in {@link #texts} minus its number; the same for all samples of a prompt
+         */
         private GenerationListener listener(int offset, CountDownLatch left) {
             return new GenerationListener() {
                 @Override

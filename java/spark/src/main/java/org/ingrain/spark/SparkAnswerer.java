@@ -29,10 +29,10 @@ import scala.jdk.javaapi.CollectionConverters;
 import scala.runtime.BoxedUnit;
 
 /**
- * An {@link Answerer} that sends its requests to Spark's executors. Requests are divided into partitions; a Spark task
- * answers one partition. The driver reports the texts of a partition as soon as the partition's task has finished. So
- * these texts are in the run folder even if the driver or an executor is killed afterwards. Follow-up requests become
- * new partitions at once, without waiting for the other partitions. Only the driver writes files.
+ * An {@link Answerer} that sends its requests to Spark's executors. Requests are divided into partitions, and a Spark
+ * task answers one partition. The driver reports the texts of a partition as soon as its task has finished. So these
+ * texts are in the run folder even if the driver or an executor is killed later. Follow-up requests become new
+ * partitions at once and do not wait for the other partitions. Only the driver writes files.
  */
 final class SparkAnswerer implements Answerer {
     /** Maximum number of tasks per job, because Spark limits the total size of a job's results. */
@@ -42,11 +42,11 @@ final class SparkAnswerer implements Answerer {
     private final JavaSparkContext spark;
     private final String setup;
     private final int most;
-    /** Number of calls of each fallback kernel so far, for each engine. */
+    /** For each engine: the number of calls of each fallback kernel so far. */
     private final Map<String, SortedMap<String, Long>> fallbacks = new HashMap<>();
     /**
-     * Hashes of the files of each adapter, by folder. The hashes are cached, because the files of a finished adapter do
-     * not change.
+     * For each adapter's folder: the hashes of its files. They can be cached, because the files of a finished adapter
+     * do not change.
      */
     private final Map<Path, SortedMap<String, String>> adapters = new HashMap<>();
 
@@ -58,8 +58,8 @@ final class SparkAnswerer implements Answerer {
     }
 
     /**
-     * Returns a copy of the settings with the plugin that the executors need. The copy also has a log level and a
-     * setting of the progress bar for use in a command, unless {@code given} contains them.
+     * Returns a copy of the settings with the plugin that the executors need. The copy also sets the log level and
+     * turns the progress bar off, unless {@code given} contains these settings.
      *
      * @throws InputException if the settings name no master
      */
@@ -181,7 +181,9 @@ final class SparkAnswerer implements Answerer {
                     }, ExecutionContext.fromExecutor(Runnable::run));
         }
 
-        /** Returns an exception with the first line of Spark's message; the other lines are stack traces. */
+        /**
+         * Returns an exception with only the first line of Spark's message, because the other lines are stack traces.
+         */
         private static IllegalStateException failed(Throwable failure) {
             String message = failure instanceof SparkException && failure.getMessage() != null
                     ? failure.getMessage().lines().findFirst().orElse("") : failure.toString();

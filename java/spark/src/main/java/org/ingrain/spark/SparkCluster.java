@@ -7,7 +7,7 @@ import org.ingrain.distill.engine.EngineSetup;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.tensor.InputException;
 
-/** Spark 4. The program does not contain Spark's classes; spark-submit provides them. */
+/** Connects to Spark 4. The program does not contain Spark's classes, because spark-submit provides them. */
 public final class SparkCluster implements Cluster {
     @Override
     public String name() {

@@ -66,7 +66,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs all stages on the lab model with Spark in this process. benchmarks/spark_kill.sh uses worker processes. */
+/** Runs all stages on the lab model, with Spark in this process. benchmarks/spark_kill.sh tests worker processes. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class SparkRunTest {
     private static final Path MODEL = Path.of(System.getProperty("ingrain.root"), "models/lab");
