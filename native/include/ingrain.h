@@ -39,9 +39,9 @@ typedef struct ingrain_communicator ingrain_communicator;
 
 // A weight W (rows, columns) of y = x·Wᵀ. Rows are output features N, columns are input features C.
 // In an INT8 or INT4 weight, `group` adjacent columns of a row (the last group may have fewer) share a scale. INT8: w =
-// q·scale, q in [-127, 127]. INT4: w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0. data contains all parts.
-// In the ROW_MAJOR layout, each part begins at a multiple of 64 bytes, with n = ceil(C / group): values (N, C) int8, or
-// for INT4 (N, ceil(C / 2)) bytes with column 2i in the low half of byte i; scales (N, n) f16; zero points (N, n) uint8.
+// q·scale, q in [-127, 127]. INT4: w = (q - zero)·scale, q in [0, 15]; zero is 8 if zeros is 0. All parts are in data.
+// In the ROW_MAJOR layout, each part begins at a multiple of 64 bytes; n = ceil(C / group): values (N, C) int8, or for
+// INT4 (N, ceil(C / 2)) bytes with column 2i in the low half of byte i; scales (N, n) f16; zero points (N, n) uint8.
 typedef struct ingrain_weight {
   void* data;  // written by pack or pack_quantized; ingrain_weight_bytes long, 64-byte aligned
   float* scales;  // F8E4M3: (rows) f32, written by pack; an element is data times the scale of its row. Else null
@@ -271,8 +271,8 @@ INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqk
 // ---- kv_cache.cc: the paged cache of one layer is an array of blocks of ingrain_kv_cache_block_bytes each. The layout
 // of a block depends on the backend.
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
-// Stores the key and value heads of every row of qkv (after rope) at the row's position. The block is the one that the
-// block table of the row's sequence holds for this position.
+// Stores the key and value heads of every row of qkv (after rope) at the row's position, in the block that the block
+// table of the row's sequence contains for this position.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
                                                   const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
                                                   int64_t H, int64_t K, int64_t E);
@@ -281,9 +281,9 @@ INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* ca
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
                                                  int64_t block_bytes, int64_t layer_bytes, int64_t L);
 // ---- attention.cc
-// Attention over the paged cache, to which this step's keys and values have already been written. y (T, H·E); row t
-// attends to positions 0 to positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt
-// was split or on prefix groups.
+// Attention over the paged cache, which must already contain this step's keys and values. y (T, H·E); row t attends to
+// positions 0 to positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt was split or
+// on prefix groups.
 INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
                                                            const void* cache, const ingrain_batch* batch, int32_t dtype,
                                                            int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
@@ -298,17 +298,17 @@ INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void
                                                       const void* qkv, const void* y, const float* lse,
                                                       const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
                                                       int64_t K, int64_t E, float scale);
-// ---- silu_mul.cc: y (T, F) = silu(gate)·up of gate_up (T, 2F), gate in the first F columns
+// ---- silu_mul.cc: y (T, F) = silu(gate)·up. gate is the first F columns of gate_up (T, 2F), up the other F columns.
 INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype,
                                                     int64_t T, int64_t F);
 INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void* dgate_up, const void* dy,
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops. A (G, R, C), B (G, N, R) and
 // u = dropout(x)·Aᵀ (T, R) are f32. slots (T): adapter of each row, or -1 for none (u is then 0); null: adapter 0 for
-// all rows. x is a rank's share of a matrix with `columns` columns, namely columns [column, column + C); without ranks,
+// all rows. x is a rank's share of a matrix with `columns` columns: its columns [column, column + C). With one rank,
 // column is 0 and columns is C. column and columns must be multiples of 4 if C is a multiple of 8. Element x[t, c] has
-// the number e = t·columns + column + c. dropout keeps it if word e mod 4 of Philox (key seed, counter e div 4) is at
-// least dropout·2^32, and multiplies a kept element by 1 / (1 - dropout).
+// the number e = t·columns + column + c. dropout keeps an element if word e mod 4 of Philox (key seed, counter e div 4)
+// is at least dropout·2^32, and multiplies it by 1 / (1 - dropout).
 INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float* u, const void* x, const float* A,
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,
@@ -322,7 +322,7 @@ INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
-// dx (T, C) or null: the gradient, multiplied by the dropout mask of forward, is added. dA (R, C) is accumulated.
+// dx (T, C) is null, or gets the gradient times the dropout mask of forward added to it. dA (R, C) is accumulated.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
                                                       int64_t C, int64_t R, float dropout, int64_t seed,
@@ -342,12 +342,12 @@ INGRAIN_API ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* no
 INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,
                                                  float max_norm);
 // p, m, v, g (n): parameters, first and second moments, gradients. The first step has step = 1. The op subtracts
-// lr·weight_decay·p from p and then makes the bias-corrected Adam step.
+// lr·weight_decay·p from p and then applies the bias-corrected Adam step.
 INGRAIN_API ingrain_status ingrain_adamw(ingrain_context* ctx, float* p, float* m, float* v, const float* g, int64_t n,
                                          int64_t step, float lr, float beta1, float beta2, float eps,
                                          float weight_decay);
-// ---- bias_logits.cc: adds values (n) f32 to logits (M, V) f32: values[i] to element (rows[i], ids[i]). The value -inf
-// bans a token. rows (n) in [0, M), ids (n) in [0, V), both i32; no pair (rows[i], ids[i]) may occur twice.
+// ---- bias_logits.cc: adds values[i] to element (rows[i], ids[i]) of logits (M, V), for values (n), all f32. The value
+// -inf bans a token. rows (n) in [0, M), ids (n) in [0, V), both i32; no pair (rows[i], ids[i]) may occur twice.
 INGRAIN_API ingrain_status ingrain_bias_logits(ingrain_context* ctx, float* logits, const int32_t* rows,
                                                const int32_t* ids, const float* values, int64_t n, int64_t V);
 // ---- sample.cc: draws one token from each row of logits (M, V) f32 and writes it to ids (M). It applies temperature
@@ -378,7 +378,7 @@ INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, 
 #ifdef __cplusplus
 }  // extern "C"
 
-// A symbol does not carry its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) also exports
+// A symbol does not contain its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) also exports
 // ingrain_signature_rms_norm_forward, a string with one letter for the result and one per parameter. The engine checks
 // this string before the first call of a kernel from another library.
 //   i int32_t, l int64_t, f float, p pointer, w const ingrain_weight*, b const ingrain_batch*

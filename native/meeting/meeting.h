@@ -1,5 +1,5 @@
-// A barrier for ranks that are threads of one process. Each rank also publishes an address, which the other ranks can
-// read. A Meeting also keeps the first cause that ended it, so that every rank can report this cause.
+// A barrier for ranks that are threads of one process. At the barrier, each rank publishes an address that the other
+// ranks can read. A Meeting also keeps the first cause of its end, so that every rank can report this cause.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -24,7 +24,7 @@ class Meeting {
   int32_t ranks() const { return static_cast<int32_t>(published_.size()); }
   double limit();
   void set_limit(double seconds);
-  // Sets the name of a rank's device, which messages contain: "cpu", "cuda:1".
+  // Sets the name of a rank's device for messages, for example "cpu" or "cuda:1".
   void set_device(int32_t rank, const std::string& device);
   // Returns, for example, "rank 1 on cuda:1".
   std::string name(int32_t rank);
@@ -33,9 +33,10 @@ class Meeting {
   // different call.
   bool publish(int32_t rank, const void* address, Call call);
   const void* of(int32_t rank) const { return published_[static_cast<size_t>(rank)]; }
-  // Waits until no rank reads the published memory any more. Returns false if the meeting has ended; see publish.
+  // Waits until no rank reads the published memory any more. Returns false if the meeting has ended, for the same
+  // reasons as publish.
   bool release(int32_t rank);
-  // Ends the meeting: all present and later waits return false at once. Only the first cause is kept. An empty cause
+  // Ends the meeting: all current and later waits return false at once. Only the first cause is kept. An empty cause
   // means that the communicator was destroyed.
   void end(const std::string& cause);
   // Returns one line that explains why this rank's last wait returned false.
@@ -64,7 +65,7 @@ class Meeting {
   std::string cause_;
 };
 
-// Returns a limit in seconds as the text of a message: "0.5", "60".
+// Returns a number of seconds as text for a message, for example "0.5" or "60".
 std::string seconds_text(double seconds);
 // Returns, for example, "all_reduce of 4096 bytes".
 std::string text_of(Call call);

@@ -1,10 +1,10 @@
-// adamw: Adam with decoupled weight decay; the gradient's norm and its clipping.
+// adamw: Adam with decoupled weight decay, gradient norm and gradient clipping.
 //   Loshchilov & Hutter 2019, arXiv:1711.05101
 //   m = β₁m + (1 − β₁)g    v = β₂v + (1 − β₂)g²    p −= lr·λ·p    p −= lr/(1 − β₁ᵗ)·m / (√v/√(1 − β₂ᵗ) + ε)
 //   norm = √Σ x²           x *= min(1, max_norm/(norm + 10⁻⁶))
 // Shapes   p, m, v, g, x (n) · norm (1)                    Types  f32, Σ x² in f64
 // Needs    step >= 1, scratch 0   Mapping  elements over threads; Σ: fixed chunks, added in order
-// Bound    memory: 7·n elements per step, n and 2·n        Oracle libtorch AdamW  Test AdamwParityTest
+// Bound    memory: 7·n elements per step; norm n, clip 2·n Oracle libtorch AdamW  Test AdamwParityTest
 #include "strips.h"
 
 #include <cmath>

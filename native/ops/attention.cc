@@ -19,8 +19,8 @@ struct Forward {
   int64_t H, K, E;
   float scale;
 
-  // Computes query heads [head, head + heads), which share key-value head kv, for the tile's tokens. The result is
-  // bitwise equal to that of attention_paged.
+  // Computes query heads [head, head + heads), which share key-value head kv, for the tile's tokens. The result has the
+  // same bits as that of attention_paged.
   void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     const int64_t ld = (H + 2 * K) * E;
     const X* sequence = qkv + tile.first * ld;

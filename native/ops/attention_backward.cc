@@ -14,9 +14,9 @@ namespace {
 constexpr int64_t backward_rows = 84;  // for E <= 128; half as many for larger E
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// Scratch for the products of a block of rows with tiles of 16 columns: scores a·c and their gradients b·d. a and b
-// have one vector per row, c and d one per column. For dq, a = q, b = dy, c = k and d = v, and the columns are keys.
-// For dk and dv, a = k, b = v, c = q and d = dy, and the columns are queries.
+// Scratch for the products of a block of rows with tiles of 16 columns. a·c are the scores, and b·d are their
+// gradients. a and b have one vector per row; c and d have one vector per column. For dq, a = q, b = dy, c = k and d =
+// v, and the columns are keys. For dk and dv, a = k, b = v, c = q and d = dy, and the columns are queries.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
   alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
@@ -72,7 +72,7 @@ struct Backward {
       pack_transposed(x.ct, k, ld(), n, E);
       pack_transposed(x.dt, k + K * E, ld(), n, E);
       pack_rows(x.c, k, ld(), n, E, width());
-      // Number of query rows at positions before the position of the first of these keys. They see none of these keys.
+      // The first `skipped` query rows have positions before these keys, so they see none of them.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {
@@ -85,7 +85,7 @@ struct Backward {
                 E);
   }
 
-  // visible(row) returns how many of the tile's 16 keys a row sees; a larger value means all of them.
+  // visible(row) returns how many of the tile's 16 keys a row sees. A value above 16 means all of them.
   template <int R, class Visible>
   void query_rows(Scratch& x, int64_t r, int64_t n, const Visible& visible) const {
     alignas(64) float ds[R * lanes];
@@ -102,7 +102,7 @@ struct Backward {
   }
 
   // Computes dk and dv of key-value head kv for the tile's tokens. Sums run over the query heads of the group in
-  // ascending order, and within a head over ascending queries.
+  // ascending order, and within a head over its queries in ascending order.
   void keys(const SequenceTile& tile, int64_t kv) const {
     Scratch x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
@@ -145,7 +145,7 @@ struct Backward {
     }
   }
 
-  // first is the column of the query at the position of key r. The queries of earlier columns do not see this key.
+  // `first` is the column of the query with the same position as key r. Queries in earlier columns do not see this key.
   template <int R>
   void key_rows(Scratch& x, int64_t r, int64_t n, int64_t first) const {
     alignas(64) float p[R * lanes], ds[R * lanes];

@@ -59,7 +59,8 @@ template <class C> constexpr bool by_amx = false;
 struct Tiles {};
 #endif
 
-// Scratch for one tile of a bf16 cache: converted to f32 if many rows share it, or as operands of AMX.
+// Scratch for one tile of a bf16 cache. The tile is either converted to f32, if many rows use it, or to operands of
+// AMX.
 template <class C>
 struct TileScratch {
 #if defined(__AMX_TILE__)
@@ -155,8 +156,9 @@ INGRAIN_OP(attention_paged_forward,
             int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K, int64_t E, float scale),
            (ctx, y, qkv, cache, batch, dtype, cache_dtype, H, K, E, scale)) {
   if (const ingrain_status bad = check_cache(ctx, "attention_paged_forward", batch, H, K, E)) return bad;
-  // The rows of an item share the loads of keys. So an item has as many rows as possible, but every thread must get an
-  // item. If the batch has too few rows for this, the query heads of a group are divided among several items.
+  // All rows of a work item share the loads of keys. So an item has as many rows as possible, as long as every thread
+  // gets an item. If the batch has too few rows for this, the query heads of a key-value head are divided among several
+  // items.
   const int64_t group = H / K, share = (batch->tokens * H + ctx->pool.threads() - 1) / ctx->pool.threads();
   const int64_t item_rows = std::clamp<int64_t>(share, 1, attention_rows);
   const int64_t heads = std::min(group, item_rows), splits = (group + heads - 1) / heads,

@@ -20,8 +20,8 @@ ingrain_status ended(ingrain_context* ctx) {
   return ctx->fail(INGRAIN_DEVICE_ERROR, "%s", ctx->meeting->failure(ctx->rank).c_str());
 }
 
-// Publishes `own`, waits until every rank has published its address, and runs `body`, which reads these addresses.
-// Returns when the bodies of all ranks have run.
+// Publishes the address `own`, waits until every rank has published its address, and runs `body`, which reads from
+// these addresses. Returns after the bodies of all ranks have run.
 template <class Body>
 ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const Body& body) {
   if (ctx->meeting && !ctx->meeting->publish(ctx->rank, own, call)) return ended(ctx);
@@ -30,7 +30,7 @@ ingrain_status exchange(ingrain_context* ctx, Call call, const void* own, const 
   return INGRAIN_OK;
 }
 
-// y (n) = elements [first, first + n) of the sum over all ranks and chunks of the partials (chunks, ld).
+// y (n) = elements [first, first + n) of the sum of the partials (chunks, ld) over all ranks and chunks.
 template <class E>
 ingrain_status sum(ingrain_context* ctx, const char* op, E* y, const float* partials, int64_t chunks, int64_t n,
                    int64_t ld, int64_t first) {

@@ -1,12 +1,12 @@
 // Products of bf16 tiles by AMX. A tile of W has 16 output features and 32 columns; in a packed panel (weight.h) it is
-// 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. The memory of x and of the sums has a multiple of 16
-// rows. The rows after the last row of x are computed too, but their sums are not used.
+// 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. The buffers of x and of the sums have a multiple of
+// 16 rows. The rows after the last row of x are computed, too, but their sums are not used.
 //
-// Order of summation: for each tile of 32 columns, a lane adds up the products of the even columns and, separately,
-// those of the odd columns, each in ascending order. It then adds the total of these two sums to its element of the
-// result (tdpbf16ps: Intel's Software Developer's Manual, volume 2). Denormals count as zero. Blocks of columns begin
-// at multiples of 32 from the first column of a chunk (gemm.h). So the blocks do not change the tiles, and only the
-// last tile of a chunk may have fewer than 32 columns.
+// Order of summation: for each tile of 32 columns, an element of the result gets two sums, one of the products of the
+// even columns and one of the odd columns, each in ascending order. Then the total of these two sums is added to the
+// element (tdpbf16ps: Intel's Software Developer's Manual, volume 2). Denormals count as zero. Blocks of columns begin
+// at multiples of 32 from the first column of a chunk (gemm.h). So the division into blocks does not change the tiles.
+// Only the last tile of a chunk may have fewer than 32 columns.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -44,7 +44,7 @@ class AmxTiles {
   }
 };
 
-// Stores a and b rounded to bf16. Denormals become zeros; in products, denormals count as zeros anyway.
+// Stores a and b rounded to bf16. Denormals become zeros, which has no effect, because products treat them as zeros.
 inline void store_rounded(bf16* p, vec a, vec b) {
   _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b.v, a.v));
 }
@@ -69,8 +69,8 @@ inline void read_tiles(bf16* out, int64_t ld, const matrix& x, int64_t row, int6
   else read_tiles(out, ld, static_cast<const bf16*>(x.data) + from, x.ld, rows, columns);
 }
 
-// A part of the next block of W. The block consists of two panels, which are `ld` elements apart. Each time a tile
-// multiplies 32 columns, it prefetches `lines` cache lines of each of the two panels.
+// The part of the next block of W that a tile prefetches. The block consists of two panels, which are `ld` elements
+// apart. Each time a tile multiplies 32 columns, it prefetches `lines` cache lines of each panel.
 struct AmxAhead {
   const bf16* w = nullptr;
   int64_t ld = 0, lines = 0;

@@ -1,9 +1,9 @@
 // Attention by tiles of 16 keys, shared by attention_paged, attention and attention_backward.
 //
-// The order of every sum depends only on the output element. A score is summed over ascending e by FMAs. An output
-// element is summed over ascending keys and rescaled between tiles by the running maximum (online softmax, Dao et al.
-// 2022, arXiv:2205.14135). The assignment of rows to register tiles, threads or steps does not change any bit of the
-// result.
+// The order of summation for an output element depends only on this element. A score is summed over ascending e by
+// FMAs. An output element is summed over ascending keys and rescaled between tiles by the running maximum (online
+// softmax, Dao et al. 2022, arXiv:2205.14135). So the assignment of rows to register tiles, threads and steps does not
+// change any bit of the result.
 #pragma once
 #include "kv_cache.h"
 #include "packed_tiles.h"
@@ -17,8 +17,8 @@ constexpr int64_t register_rows = 12;  // 12 of 32 registers are accumulators
 #else
 constexpr int64_t register_rows = 6;  // 12 of 16 registers are accumulators
 #endif
-// Number of rows of one task; a row is a (token, query head) pair. All rows use a key and its value while these are in
-// the CPU's cache.
+// The number of rows of one task. A row is a (token, query head) pair. All rows of a task use a key and its value while
+// these are in the CPU's cache.
 constexpr int64_t attention_rows = 96;
 
 // Runs body.operator()<R>() with R = n, 1 <= n <= register_rows.
@@ -30,8 +30,8 @@ void with_rows(int64_t n, const Body& body) {
   body.template operator()<R>();
 }
 
-// Divides [begin, end) into nearly equal pieces of at most register_rows rows: if register_rows is 6, 8 rows become
-// 4 + 4, not 6 + 2.
+// Divides [begin, end) into nearly equal pieces of at most register_rows rows. For example, if register_rows is 6, 8
+// rows become 4 + 4, not 6 + 2.
 template <class Body>
 void for_register_rows(int64_t begin, int64_t end, const Body& body) {
   while (begin < end) {
@@ -136,7 +136,7 @@ struct AttentionRows {
 };
 
 // Adds a tile of keys to rows [r, r + R), each of which sees at least one key of the tile. The tile's first key is at
-// position `start`. A key that a row does not see is left out of the row's sums, since its bits in the cache may be
+// position `start`. A key that a row does not see is left out of the row's sums, because its bits in the cache may be
 // arbitrary.
 template <int R, bool prefetch, class C>
 void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {

@@ -17,8 +17,9 @@ class AttentionTiles : AmxTiles {
   AttentionTiles() : AmxTiles(amx_columns, lanes) {}
 };
 
-// The keys and values of a tile of 16 keys, as operands of AMX. The elements of a key are in pairs. The values are in
-// pairs of keys. The values of the keys from `count` on are set to zero.
+// The keys and values of a tile of 16 keys, as operands of AMX. In k, a pair has two adjacent elements of one key. In
+// v, a pair has the same element of the values of two adjacent keys. The values of keys from `count` on are set to
+// zero.
 struct AmxKeys {
   alignas(64) bf16 k[max_head_dim * lanes];  // (E / 2, 16, 2), padded with zeros to a multiple of 32 elements
   alignas(64) bf16 v[lanes * max_head_dim];  // (width / 16, 8, 16, 2)
@@ -53,8 +54,8 @@ struct AmxKeys {
   }
 };
 
-// The queries of the rows, as bf16 (count, amx_padded(E)). They take at most half of the memory of a.q. So a tile of 16
-// rows can be loaded from any row on: it ends within a.q, even if fewer rows are left.
+// The queries of the rows, stored in a.q as bf16 (count, amx_padded(E)). They fill at most half of a.q. So a load of a
+// tile of 16 rows, beginning at any row, stays within a.q even if fewer than 16 rows are left.
 inline bf16* amx_queries(AttentionRows& a) { return reinterpret_cast<bf16*>(a.q); }
 
 template <class X>
@@ -65,8 +66,8 @@ void add_amx(AttentionRows& a, const X* query, int64_t keys) {
   a.open(keys);
 }
 
-// Adds a tile of keys to the rows of up to six groups. Data that pass through memory from a tile to a vector register,
-// or from a vector register to a tile, have a long latency. So each step is done for all groups before the next step.
+// Adds a tile of keys to the rows of up to six groups. Data move between tiles and vector registers through memory,
+// which has a long latency. So each step is done for all groups before the next step begins.
 class AmxGroups {
  public:
   AmxGroups(AttentionRows& rows, const AmxKeys& keys, int64_t start) : rows_(rows), keys_(keys), start_(start) {}
@@ -136,8 +137,8 @@ class AmxGroups {
     }
   }
 
-  // products (4, 16, 16) = weights · elements [first, first + 64) of the values. Elements from `width` on do not exist
-  // and are left out.
+  // products (4, 16, 16) = weights · elements [first, first + 64) of the values. Elements from `width` on are left out,
+  // because they do not exist.
   void multiply_values(const bf16* p, int64_t first, float* products) const {
     const bf16* v = keys_.v + first * lanes;
     __asm__ volatile("" ::: "memory");
@@ -177,8 +178,8 @@ class AmxGroups {
 
 // Adds a tile of keys to rows [begin, end). `start` is the position of the tile's first key. k and v are the tile's
 // keys and values in the cache. `keys` is scratch. A key that a row does not see has the weight 0, but 0 times a value
-// that is not finite is NaN. So if the tile has such values, each row is a group of its own, for which the values of
-// the keys that the row does not see are set to zero.
+// that is not finite is NaN. So if the tile has such values, each row forms its own group, for which the values of all
+// keys that the row does not see are set to zero.
 inline void attend_amx(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,
                        AmxKeys& keys) {
   int64_t most = 0;

@@ -61,8 +61,8 @@ inline void write_block(const matrix& y, int64_t row, int64_t rows, int64_t colu
   else write_rows(static_cast<bf16*>(y.data) + to, y.ld, rows, columns, sums, ld, beta);
 }
 
-// `pairs` has sixteen pairs of bf16 in 32-bit lanes. `even` returns the lower element of each pair as f32, and `odd`
-// returns the upper element.
+// `pairs` contains sixteen pairs of bf16, each in a 32-bit lane. `even` returns the lower element of each pair as f32,
+// and `odd` returns the upper element.
 #if defined(__AVX512F__)
 inline vec even(vec pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(pairs.v), 16))}; }
 inline vec odd(vec pairs) {

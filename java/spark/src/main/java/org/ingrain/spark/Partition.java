@@ -68,8 +68,7 @@ record Partition(List<Prompt> prompts, String adapter, SortedMap<String, String>
 
     /**
      * Divides requests into partitions. All requests of a partition use the same weights. A partition has at most
-     * {@code most} requests. Partitions are smaller if the cluster could otherwise run more tasks at once than there
-     * are partitions.
+     * {@code most} requests. If there are few requests, partitions are smaller, so that more tasks can run at once.
      *
      * @param slots number of tasks that the cluster can run at once
      */

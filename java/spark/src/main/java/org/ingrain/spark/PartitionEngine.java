@@ -189,9 +189,7 @@ final class PartitionEngine implements AutoCloseable {
             }
         }
 
-        /**
-         * @param offset index of a sample in {@link #texts} minus its number; the same for all samples of a prompt
-         */
+        /** @param offset the index in {@link #texts} of the prompt's sample number 0 */
         private GenerationListener listener(int offset, CountDownLatch left) {
             return new GenerationListener() {
                 @Override

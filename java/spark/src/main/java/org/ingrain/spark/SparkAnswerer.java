@@ -181,9 +181,7 @@ final class SparkAnswerer implements Answerer {
                     }, ExecutionContext.fromExecutor(Runnable::run));
         }
 
-        /**
-         * Returns an exception with only the first line of Spark's message, because the other lines are stack traces.
-         */
+        /** Returns an exception with the first line of Spark's message. The other lines are stack traces. */
         private static IllegalStateException failed(Throwable failure) {
             String message = failure instanceof SparkException && failure.getMessage() != null
                     ? failure.getMessage().lines().findFirst().orElse("") : failure.toString();
