@@ -14,7 +14,7 @@ void row_backward(E* dx, const float* x, float lse, int32_t target, int64_t V, f
   // lse − lse is 0 if lse is finite. If lse is infinite or NaN, the difference is NaN, and so the whole row is NaN.
   const vec s = splat(scale + (lse - lse)), shift = splat(lse);
   float at_target[lanes];
-  // Computed before the row of dx is written, since dx may alias x.
+  // This is computed before the row of dx is written, because dx may alias x.
   store(at_target, s * (exp(splat(x[target]) - shift) - splat(1.0f)));
   strips(V, [&](int64_t i, auto n) { store(dx + i, s * exp(load(x + i, n) - shift), n); });
   dx[target] = from_float<E>(at_target[0]);

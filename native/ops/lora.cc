@@ -3,7 +3,7 @@
 // Shapes   x, dx (T, C) · A, dA (G, R, C) · u, du (T, R) · B, dB (G, N, R) · y, dy (T, N), row-major
 // Types    x, y, dx, dy f32|bf16, all others and sums f32      Needs  scratch on the stack
 // Mapping  common/gemm.h: one sum in ascending order per output element, for any T, slots and number of threads
-// Bound    many rows: 2·T·R·C flops; few: memory, the bytes of A and B      Oracle libtorch  Test LoraParityTest
+// Bound    many rows: 2·T·R·C flops; few rows: memory, bytes of A and B     Oracle libtorch  Test LoraParityTest
 #include "dropout.h"
 #include "gemm.h"
 
@@ -23,7 +23,7 @@ Product(Read, Panels, Write) -> Product<Read, Panels, Write>;
 
 matrix f32(const float* data, int64_t ld) { return {const_cast<float*>(data), INGRAIN_F32, ld}; }
 
-// The rows that use one adapter: rows index[0 .. count - 1], or rows 0 .. count - 1 if index is null.
+// The rows that use one adapter: the rows whose numbers are in index (count), or rows 0 to count - 1 if index is null.
 struct Rows {
   const int32_t* index;
   int64_t count;

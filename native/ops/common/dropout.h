@@ -1,7 +1,7 @@
-// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept if
-// this word is at least dropout·2³², and is then scaled by 1 / (1 − dropout). Forward and backward derive the same mask
-// from the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger (whole) matrix. The mask
-// of a band consists of these columns of the whole matrix's mask.
+// The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept,
+// and scaled by 1 / (1 − dropout), if this word is at least dropout·2³². Forward and backward derive the same mask from
+// the same seed. A matrix may be a band, which is a range of adjacent columns of a larger matrix (the whole matrix).
+// The mask of a band consists of the same columns of the whole matrix's mask.
 #pragma once
 #include "simd.h"
 
@@ -11,8 +11,7 @@ namespace ingrain::INGRAIN_ISA {
 
 class Dropout {
  public:
-  // The place of a band: its rows have ld elements, and it contains columns [column, column + ld) of a whole matrix
-  // that has `columns` columns.
+  // The position of a band: it consists of columns [column, column + ld) of a whole matrix with `columns` columns.
   struct Band { int64_t ld, column, columns; };
 
   Dropout(float dropout, int64_t seed, Band band = Band{0, 0, 0})
@@ -22,7 +21,7 @@ class Dropout {
 
   bool off() const { return !on_; }
 
-  // Multiplies x[i] by the mask's factor for element `first + i` of the matrix. The n elements are in one row.
+  // Multiplies x[i] by the mask's factor for element `first + i` of the matrix. All n elements must be in one row.
   void apply(float* x, int64_t first, int64_t n) const {
     if (off()) return;
     if (band_.ld != band_.columns) first += first / band_.ld * (band_.columns - band_.ld) + band_.column;

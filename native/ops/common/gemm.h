@@ -1,19 +1,18 @@
-// Computes all matrix products of the CPU: y (rows, 16·panels) = x · Wᵀ. W is read as panels of sixteen output
+// Computes all matrix products on the CPU: y (rows, 16·panels) = x · Wᵀ. W is read in panels of sixteen output
 // features, column after column.
 //
 // Order of summation: one lane sums y[t][n] over ascending columns by fused multiply-adds. The order is the same for
-// every number of rows, tiling and number of threads. Some products sum several columns per instruction: see columns_of
-// for AVX-512 BF16, amx.h for AMX, and quantized_tile.h for quantised weights. A tile keeps the sums of R rows and P
-// panels in registers. Between blocks of columns the sums are kept in memory as f32, so they are not rounded. If the
-// weight has chunks, each chunk has a sum of its own that starts at 0, and the sums of the chunks are added in
-// ascending order.
+// every number of rows, tiling and number of threads. Some products instead sum several columns per instruction: see
+// columns_of for AVX-512 BF16, amx.h for AMX, and quantized_tile.h for quantised weights. A tile keeps the sums of R
+// rows and P panels in registers. Between two blocks of columns, the sums are stored in memory as f32, so they are not
+// rounded. If the weight has chunks, each chunk has its own sum that starts at 0, and the sums of the chunks are added
+// in ascending order.
 //
 // Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// workspace of the context, in the order in which the tasks read its blocks. If the workspace has no room for all rows,
-// the product is computed in several passes. If the workspace has no room for block_rows rows, each task converts its
-// blocks of x to its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows
-// use it. With x in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block
-// of W.
+// workspace of the context, in the order in which the tasks read its blocks. If not all rows fit into the workspace,
+// the product is computed in several passes. If not even block_rows rows fit, each task converts its blocks of x into
+// its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows use it. If x is
+// in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
 #pragma once
 #include "gemm_tile.h"
 
@@ -26,9 +25,10 @@ struct gemm_plan {
   int64_t together;  // panels per tile
   int64_t columns;  // columns per block
 };
-// For few rows (`small`), the product streams W once: it reads panels in place, several at a time. With several tiles
-// of rows, a block has so few columns that all tiles except the first read W from the cache; with AMX, a block has
-// twice as many columns. With one tile of rows, a block has as many columns as gemm_scratch can hold of x.
+// A product of few rows (`small`) streams W from memory once: it reads panels in place, several at a time. If there are
+// several tiles of rows, a block has so few columns that only the first tile reads W from memory and the others from
+// the cache; with AMX, a block has twice as many columns. If there is only one tile of rows, a block has as many
+// columns of x as fit into gemm_scratch.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {quantized_element<W> ? 1 : wide, block_columns};
@@ -44,13 +44,13 @@ struct gemm_shape {
 };
 
 // The members of a Problem:
-//   Element                                          type of the panels as tiles read them: float, bf16 or quantised
+//   Element                                          element type of the panels for tiles: float, bf16 or quantised
 //   read(x, ld, row, rows, column, columns)          copies a block of x, padded with zeros; see read_x
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
-//   in_place(panel, column, &ld)                     optional: returns a block in place, or null; used to prefetch
+//   in_place(panel, column, &ld)                     optional, for prefetches: returns a block in place, or null
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
 //   small                                            few rows, see plan(); panels must then return a block in place
-//   partial                                          write is called for each chunk instead of for the total
+//   partial                                          whether write is called for each chunk, not for the total
 
 // Copies a block of a matrix, padded with zeros, in the order in which tiles read it: row after row, for AMX tile after
 // tile (ceil(rows / 16), ld / 32, 16, 32).
@@ -60,12 +60,13 @@ void read_x(x_of<W>* out, int64_t ld, const matrix& x, int64_t row, int64_t rows
   else read_block(out, ld, x, row, rows, column, columns);
 }
 
-// Rows [row, row + m) of x. Their blocks of columns are adjacent, in ascending order, if x has been converted.
+// Rows [row, row + m) of x. If x has been converted, the blocks of columns of these rows are adjacent, in ascending
+// order.
 template <class W>
 struct gemm_rows {
   int64_t row, m;
   unsigned char* x;  // null: each task converts x
-  // The block of columns from `column` on.
+  // The block of columns that begins at `column`.
   x_of<W>* block(int64_t column, int64_t chunk) const {
     const int64_t bytes = column / chunk * x_bytes<W>(chunk) + x_bytes<W>(column % chunk);
     return reinterpret_cast<x_of<W>*>(x + tall<W>(m) * bytes);
@@ -75,7 +76,7 @@ template <class W> int64_t x_bytes(const gemm_shape& shape) {
   return shape.columns / shape.chunk * x_bytes<W>(shape.chunk);
 }
 
-// Converts one block of columns of the rows; `index` is the number of the block.
+// Converts block number `index` of the columns of these rows.
 template <class Problem, class W = typename Problem::Element>
 void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t index) {
   const int64_t longest = plan<W>(rows.m, problem.small).columns, blocks = up(shape.chunk, longest);
@@ -85,9 +86,9 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
 }
 
 #if defined(__AMX_TILE__)
-// Returns the part of the next block of W that a tile prefetches. The tile begins at row r of m rows; the next block of
-// W begins at this panel and column. Each tile of rows prefetches an equal part of the block. Nothing is prefetched if
-// the rows need only one tile, or if the block is not read in place.
+// Returns the part of the next block of W that a tile prefetches. The tile begins at row r of m rows. `panel` and
+// `column` are the start of the next block of W. Each tile of rows prefetches an equal part of the block. Nothing is
+// prefetched if the rows need only one tile, or if the block is not read in place.
 template <class Problem>
 AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t columns, int64_t m, int64_t r) {
   if constexpr (requires(int64_t* ld) { problem.in_place(panel, column, ld); }) {
@@ -100,8 +101,8 @@ AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t
 }
 #endif
 
-// Returns the height of the next tile, if `rows` rows are left for `tiles` tiles. The tiles have nearly equal heights.
-// With AMX, a tile of a quantised product has 16 rows while at least 16 rows are left.
+// Returns the number of rows of the next tile, if `rows` rows are left for `tiles` tiles. The tiles have nearly equal
+// heights. But with AMX, a tile of a quantised product has 16 rows as long as at least 16 rows are left.
 template <class W> int64_t tile_height(int64_t rows, int64_t tiles) {
 #if defined(__AMX_TILE__)
   if (quantized_element<W>) return rows >= amx_rows ? amx_rows : up(rows, up(rows, quantized_rows));
@@ -109,7 +110,7 @@ template <class W> int64_t tile_height(int64_t rows, int64_t tiles) {
   return std::min(rows, tall<W>(up(rows, tiles)));
 }
 
-// One task: computes the rows for panels [first, first + count).
+// Runs one task: computes these rows for panels [first, first + count).
 template <class Problem, class W = typename Problem::Element>
 void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<W>& rows, int64_t first, int64_t count,
                gemm_scratch<W>& scratch) {
@@ -154,8 +155,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   if (!problem.partial && chunks > 1) problem.write(0, row, m, first, count, scratch.totals, ld);
 }
 
-// Rows [row, row + count) of a product in blocks of m rows and groups of `group` panels. x is the memory to which these
-// rows of the input are converted first; null: each task converts them.
+// One pass over a product: rows [row, row + count), in blocks of m rows and groups of `group` panels. x is the memory
+// to which these rows of the input are converted before the tasks start. If x is null, each task converts its rows.
 struct gemm_pass {
   int64_t row, count, m, group;
   unsigned char* x;
@@ -205,11 +206,11 @@ void gemm(ingrain_context* ctx, const Problem& problem, const gemm_shape& shape)
   if (shape.rows <= 0 || shape.panels <= 0) return;
   const int64_t pieces = (by_amx<W> ? 4L : 8L) * ctx->pool.threads();
   const int64_t fewest = plan<W>(std::min(shape.rows, block_rows), problem.small).together;
-  // Rows of x that fit in the workspace.
+  // The number of rows of x that fit into the workspace.
   const int64_t room = ctx->workspace_bytes / x_bytes<W>(shape) / rows_together<W> * rows_together<W>;
   const bool shared = room >= std::min(tall<W>(shape.rows), block_rows) && shape.panels > fewest;
   const int64_t count = shared ? up(shape.rows, up(shape.rows, room)) : shape.rows;  // passes of nearly equal length
-  // Long blocks of rows, unless there would be too few tasks for the threads.
+  // Blocks of rows are as long as possible, unless there would then be too few tasks for the threads.
   const int64_t least_blocks = up(count, shared ? long_rows<W> : block_rows);
   const int64_t row_blocks = std::clamp(up(pieces * fewest, shape.panels), least_blocks, up(count, block_rows));
   gemm_pass pass{0, count, tall<W>(up(count, row_blocks)), 0, shared ? ctx->workspace : nullptr};

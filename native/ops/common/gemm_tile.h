@@ -1,5 +1,5 @@
-// The register tiles of the product in gemm.h: for each type of weight, how columns are read and multiplied, how many
-// rows and panels a tile has, how the rows of x are stored for it, and the sizes of the scratch.
+// The register tiles of the product in gemm.h. For each type of weight, this header defines how columns are read and
+// multiplied, how many rows and panels a tile has, how the rows of x are stored for it, and the sizes of the scratch.
 #pragma once
 #include "amx.h"
 #include "blocks.h"
@@ -20,7 +20,7 @@ constexpr int64_t x_elements = block_rows * block_columns;
 inline int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // Reads `step` adjacent columns of a panel of type W in `passes` passes. Each pass returns one operand of a
-// multiply-add. The other operand is from a row of x; the elements of x are converted to type X beforehand.
+// multiply-add. The other operand comes from a row of x, whose elements have been converted to type X.
 template <class W> struct columns_of;
 template <> struct columns_of<float> {
   using X = float;
@@ -35,7 +35,7 @@ template <> struct columns_of<bf16> {
   static constexpr int64_t step = 2, most_rows = 2 * amx_rows;
 };
 #elif defined(__AVX512BF16__)
-// Uses vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum; denormals count as zero.
+// Uses vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum. Denormals count as zero.
 template <> struct columns_of<bf16> {
   using X = bf16;
   static constexpr int64_t step = 2, passes = 1, most_rows = tile_rows;
@@ -62,7 +62,7 @@ template <quantized_element W> struct columns_of<W> {
   static constexpr int64_t step = x_block_size, most_rows = quantized_rows;
 };
 template <class W> using x_of = typename columns_of<W>::X;
-// Maximum number of f32 sums of a tile. A quantised tile has the same number of integer sums in addition.
+// The maximum number of f32 sums in a tile. A quantised tile also has the same number of integer sums.
 template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
 template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // per element of x
 #if defined(__AMX_TILE__)
@@ -74,16 +74,17 @@ template <class W> constexpr int64_t rows_together = 1;
 #endif
 // The maximum number of rows of a product that streams W once; see plan().
 template <class W> constexpr int64_t max_small_rows = by_amx<W> ? 48 : wide == 2 ? 24 : 16;
-// The number of rows that the memory of x and of the sums has for `rows` rows: a multiple of rows_together.
+// For `rows` rows, the buffers of x and of the sums have this number of rows: the next multiple of rows_together.
 template <class W> constexpr int64_t tall(int64_t rows) { return up(rows, rows_together<W>) * rows_together<W>; }
-// A block of x is padded to a multiple of x_columns_together columns. x_bytes(n): bytes of n columns of a row, padded.
+// A block of x is padded to a multiple of x_columns_together columns. x_bytes(n) is the size of n columns of a row,
+// with this padding.
 template <class W> constexpr int64_t x_columns_together = by_amx<W> ? 32 : columns_of<W>::step;
 template <class W> int64_t x_padded(int64_t n) { return up(n, x_columns_together<W>) * x_columns_together<W>; }
 template <class W> int64_t x_bytes(int64_t n) {
   return x_padded<W>(n) / x_columns_of<W> * static_cast<int64_t>(sizeof(x_of<W>));
 }
-// Maximum number of rows of a task if x is in the workspace. A block of x with this number of rows and block_columns
-// columns has 192 KiB; with AMX it has 256 KiB.
+// Maximum number of rows of a task if x is in the workspace. A block of x with this many rows and block_columns columns
+// has 192 KiB, or 256 KiB with AMX.
 template <class W> constexpr int64_t long_rows = by_amx<W> ? 512 : 768 * x_columns_of<W> / sizeof(x_of<W>);
 
 template <class W> constexpr int64_t sum_elements = (by_amx<W> ? long_rows<W> : block_rows) * block_panels * panel_rows;
@@ -144,8 +145,8 @@ tile_function<W> tile_for(int64_t rows, int64_t panels) {
   else return nullptr;
 }
 
-// Returns the number of panels of a tile of r rows. With this number of panels, the tile has enough independent sums to
-// hide the latency of an FMA.
+// Returns the number of panels in a tile of r rows. It is large enough that independent sums hide the latency of an
+// FMA.
 template <class W> constexpr int64_t tile_panels(int64_t r) {
   if (by_amx<W>) return r > rows_together<W> ? 2 : 4;
   const int64_t fit = sums_of<W> / r;

@@ -1,7 +1,7 @@
 // The layout of a cache block. Only kv_cache.cc and attention_paged.cc depend on it.
 //   block = K heads × block_size/16 tiles of 16 keys; tile = keys transposed (E, 16), then values (16, Ep)
-// Ep is E rounded up to a multiple of 16. With this layout, each element of q is broadcast and multiplied by a vector
-// of 16 keys, and the tiles of a head are contiguous in memory.
+// Ep is E rounded up to a multiple of 16. This layout allows attention to broadcast each element of q and multiply it
+// by a vector of 16 keys. The tiles of a head are contiguous in memory.
 #pragma once
 #include "simd.h"
 

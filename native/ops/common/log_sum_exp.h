@@ -14,8 +14,8 @@ inline float max_of(const float* x, int64_t V) {
   return maximum(m);
 }
 
-// Returns Σ exp(x − shift) over a row, or NaN if an element is NaN. Blocks of 4096 terms are summed in f32; the sums of
-// the blocks are added in f64.
+// Returns Σ exp(x − shift) over a row, or NaN if an element is NaN. Blocks of 4096 terms are summed in f32, and the
+// sums of the blocks are added in f64.
 inline double sum_exp(const float* x, int64_t V, float shift) {
   constexpr int64_t block = 4096;
   double total = 0.0;

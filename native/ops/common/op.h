@@ -1,14 +1,14 @@
-// Compiles an op, written once, for every instruction set.
+// Compiles the single source of an op for every instruction set.
 //
 //   INGRAIN_OP(silu_mul_forward, (ingrain_context* ctx, void* y, ...), (ctx, y, ...)) {
 //     ... body ...
 //   }
 //
-// The macro defines ingrain::<isa>::silu_mul_forward in each pass. In the AVX2 pass the macro defines two more symbols:
-// the exported function ingrain_silu_mul_forward, which calls the version for the instruction set of the context, and
-// the signature tag of this function. Everything in an op file or in a header of this folder must be in namespace
-// ingrain::INGRAIN_ISA. Otherwise the linker would merge inline functions of different passes, because they have the
-// same name.
+// Each op file is compiled in one pass per instruction set. In each pass, the macro defines
+// ingrain::<isa>::silu_mul_forward. In the AVX2 pass, it defines two more symbols: the exported function
+// ingrain_silu_mul_forward, which calls the version for the instruction set of the context, and the signature tag of
+// this function. Everything in an op file or in a header of this folder must be in namespace ingrain::INGRAIN_ISA.
+// Otherwise the linker would merge inline functions of different passes, because they have the same name.
 #pragma once
 #include "context.h"
 #include "ingrain.h"

@@ -52,7 +52,7 @@ void for_sequence_tiles(ingrain_context* ctx, const SequenceTiles& tiles, int64_
   });
 }
 
-// Column j of packed (E, 16) = row j of x (n, E), n <= 16, row distance `ld`. Columns from n on are zero.
+// Column j of packed (E, 16) = row j of x (n, E) with row distance `ld`, n <= 16. Columns from n on are zero.
 template <class X>
 void pack_transposed(float* packed, const X* x, int64_t ld, int64_t n, int64_t E) {
   int64_t e = 0;

@@ -1,5 +1,5 @@
-// Philox4x32-10 is a counter-based generator: 128 random bits are a function of (key, counter) alone, so a draw depends
-// on no other draw. Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers are in the
+// Philox4x32-10 is a counter-based generator: 128 random bits are a function of (key, counter) only, so no draw depends
+// on another draw. Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Known answers are in the
 // file kat_vectors of Random123.
 #pragma once
 #include <cmath>

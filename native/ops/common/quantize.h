@@ -1,4 +1,4 @@
-// The rules by which ingrain_pack quantises a group of a row to INT8 or INT4; ingrain.h states them.
+// Quantises a group of a row to INT8 or INT4 by the rules that ingrain.h states for ingrain_pack.
 #pragma once
 #include "quantized.h"
 
@@ -6,7 +6,7 @@
 
 namespace ingrain::INGRAIN_ISA {
 
-// round(x) within [low, high]; low for a NaN.
+// Returns round(x), clamped to [low, high], or low if x is NaN.
 inline int32_t rounded_within(float x, float low, float high) {
   const float r = __builtin_rintf(x);
   return static_cast<int32_t>(r > low ? (r < high ? r : high) : low);
@@ -16,7 +16,7 @@ inline f16 to_scale(float x) {
   return from_float<f16>(x < most ? (x > -most ? x : -most) : most);
 }
 
-// Sets `to` to the n elements of w, quantised; n <= group.
+// Quantises the n elements of w and writes them to `to`. n <= group.
 inline void quantize_group(row_group& to, const quantized_format& format, const float* w, int64_t n) {
   float low = 0, high = 0;
   for (int64_t i = 0; i < n; ++i) low = w[i] < low ? w[i] : low;

@@ -1,12 +1,13 @@
-// The layouts of INT8 and INT4 weights on the CPU. ROW_MAJOR is described in ingrain.h. PACKED, like weight.h, consists
-// of panels of sixteen rows. A panel is an array of groups, so that a product reads one stream:
+// The layouts of INT8 and INT4 weights on the CPU. ROW_MAJOR is described in ingrain.h. PACKED consists of panels of
+// sixteen rows, as in weight.h. A panel is an array of groups, each with all its parts, so that a product reads one
+// stream:
 //   scales (16) f16      zero points (16) uint8, if the weight has any      values of the group's columns
 // The values are stored in blocks of 32 columns. A block consists of steps, and a step has a lane of 4 bytes per row:
 //   INT8   (8 steps, 16 rows, 4): byte (s, r, i) is q + 128 of column 4·s + i
-//   INT4   (4 steps, 16 rows, 4): byte (s, r, i) has q of column 4·s + i in its low and of column 16 + 4·s + i in its
-//          high four bits
-// So 64 bytes of values are an operand of vpdpbusd: unsigned bytes, four columns of sixteen rows. With q + 128 as the
-// stored value, an element is (stored - zero)·scale in every format: zero is 128 for INT8, 8 for INT4 without zeros.
+//   INT4   (4 steps, 16 rows, 4): the low half of byte (s, r, i) is q of column 4·s + i, and the high half is q of
+//          column 16 + 4·s + i
+// So 64 bytes of values are an operand of vpdpbusd: unsigned bytes of four columns of sixteen rows. INT8 stores q +
+// 128, so that an element is (stored - zero)·scale in every format. zero is 128 for INT8, and 8 for INT4 without zeros.
 // The padding of the last group and of the last panel has the value 0 and the scale 0.
 #pragma once
 #include "weight.h"
@@ -48,7 +49,7 @@ struct quantized_format {
   }
 };
 
-// One group of one row: the stored values (the unused ones are 0), scale and zero point.
+// One group of one row: the stored values (unused values are 0), the scale and the zero point.
 struct row_group {
   uint8_t values[largest_group] = {};
   f16 scale{0};
@@ -63,7 +64,7 @@ inline uint8_t* packed_group(const ingrain_weight* w, int64_t p, int64_t g) {
   return static_cast<uint8_t*>(w->data) + p * format.panel_bytes(w->columns) + g * format.group_bytes();
 }
 
-// Writes row `lane` of a packed group; every column of the group is written.
+// Writes row `lane` of a packed group, for all columns of the group.
 inline void write_lane(uint8_t* to, const quantized_format& format, int64_t lane, const row_group& from) {
   memcpy(to + 2 * lane, &from.scale, 2);
   if (format.zeros) to[32 + lane] = from.zero;

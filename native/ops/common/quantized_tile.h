@@ -1,15 +1,15 @@
-// The tile of a product with an INT8 or INT4 weight. x is rounded to 8 bits in blocks of 32 columns, one scale each:
+// The tile of a product with an INT8 or INT4 weight. x is rounded to 8 bits in blocks of 32 columns, each with a scale:
 //   scale = max |x| / 127    q = round(x / scale), computed as x·(127 / max |x|)
-// The products of a block are added exactly, in int32. Then a lane adds the blocks' sums to y in f32, in ascending
-// order of the blocks, with one multiplication and one fused multiply-add for each block:
+// The products of a block are added exactly, in int32. Then a lane adds the sums of the blocks to y in f32, in
+// ascending order, with one multiplication and one fused multiply-add for each block:
 //   y += (Σ q_x·(stored - zero)·scale_x)·scale_w
 // So the bits of y are the same for every instruction set, tile and number of threads. If a block of x contains a NaN
-// or an infinity, its scale is not finite, and no result of this row is finite. A block whose magnitudes are all below
-// 2⁻¹²⁰ counts as zeros.
+// or an infinity, its scale is not finite, and no result of this row is finite. If all magnitudes in a block are below
+// 2⁻¹²⁰, its elements count as zeros.
 //
 // vpdpbusd multiplies unsigned bytes (the stored values) by signed bytes (x). To subtract the zero point, an integer
-// sum starts at -zero·Σ q_x. Without this instruction, pairs of 16-bit integers are multiplied; bytes 0 and 2 of a lane
-// form one pair, bytes 1 and 3 the other.
+// sum starts at -zero·Σ q_x. Without this instruction, pairs of 16-bit integers are multiplied: bytes 0 and 2 of a lane
+// form one pair, and bytes 1 and 3 the other pair.
 #pragma once
 #include "amx.h"
 #include "quantized.h"
@@ -70,8 +70,8 @@ inline int32_t sum(ivec a) {
   return _mm_cvtsi128_si32(_mm_add_epi32(d, _mm_shuffle_epi32(d, 1)));
 }
 
-// The step of an integer product. stored_columns has four columns of sixteen rows of W, x_columns has four columns of a
-// row of x, and add_products adds their products to the sums of the sixteen rows.
+// One step of an integer product. stored_columns contains four columns of sixteen rows of W, and x_columns four columns
+// of a row of x. add_products adds their products to the sums of the sixteen rows.
 #if defined(__AVX512VNNI__)
 using stored_columns = ivec;
 inline stored_columns columns_from(ivec bytes) { return bytes; }
@@ -106,14 +106,14 @@ struct x_block {  // 32 columns of a row of x
   int32_t start;  // initial value of the integer sum; if W has zero points, to be multiplied by the zero point
 };
 
-// The element types of a packed quantised panel. W::start is minus the zero point, or -1 if W has zero points. W::loads
-// is the number of 64-byte loads for a block of 32 columns.
+// The element types of a packed quantised panel. W::start is the negative zero point, or -1 if each group has its own
+// zero point. W::loads is the number of 64-byte loads for a block of 32 columns.
 struct int8 { uint8_t bits; static constexpr int32_t start = -128, loads = 8; static constexpr bool zeros = false; };
 struct int4 { uint8_t bits; static constexpr int32_t start = -8, loads = 4; static constexpr bool zeros = false; };
 struct int4_zeros { uint8_t bits; static constexpr int32_t start = -1, loads = 4; static constexpr bool zeros = true; };
 template <class W> concept quantized_element = requires { W::loads; };
 
-// out (⌈n / 32⌉) = the n values of x, rounded to 8 bits. x is float or bf16. `start` is W::start.
+// out (⌈n / 32⌉ blocks) = the n values of x, rounded to 8 bits. x is float or bf16. `start` is W::start.
 template <class E>
 void round_row(x_block* out, const E* x, int64_t n, int32_t start) {
   for (int64_t c = 0; c < n; c += x_block_size, ++out) {
@@ -195,9 +195,8 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
 #if defined(__AMX_TILE__)
 // Computes the same as quantized_tile<16, 1, W>, but one instruction (tdpbsud) computes all integer products of a
 // block. The thread must have an AmxTiles(quantized_amx_columns). The integer sums are the same, so the bits of the
-// result are the same. Data that pass through memory from a tile to a vector register, or from a vector register to a
-// tile, have a long latency. So INT4 values are unpacked for up to 16 blocks in advance, and the integer sums of a
-// block are used three blocks later.
+// result are the same. Data move between tiles and vector registers through memory, which has a long latency. So INT4
+// values are unpacked for up to 16 blocks in advance, and the integer sums of a block are used three blocks later.
 constexpr int64_t quantized_amx_columns = x_block_size / 2;
 template <class W>
 void quantized_amx_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t, int64_t n,

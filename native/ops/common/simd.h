@@ -1,6 +1,6 @@
 // A vec has sixteen f32 lanes on every instruction set, so that sums have the same order. With AVX-512 a vec is one zmm
-// register, and with AVX2 two ymm registers. The tail of a row uses load_some and store_some and the same arithmetic as
-// the main loop, so that the tail is rounded in the same way.
+// register, and with AVX2 two ymm registers. The tail of a row is loaded with load_some and stored with store_some. It
+// uses the same arithmetic as the main loop, so that it is rounded in the same way.
 #pragma once
 #include "dtype.h"
 
@@ -96,7 +96,7 @@ void store_some(T* p, vec a, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = from_float<T>(buffer[i]);
 }
 
-// Sums and maxima combine the lanes as a tree of depth four: first lanes i and i + 8, then i and i + 4, then i and i +
+// Sums and maxima combine the lanes in a tree of depth four: first lanes i and i + 8, then i and i + 4, then i and i +
 // 2, then i and i + 1.
 inline __m256 low_half(vec a) {
 #if defined(__AVX512F__)
@@ -125,9 +125,9 @@ inline float maximum(vec a) {
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 
-// eˣ to about 1 ulp, and 0 below -87.3. With x = n·ln 2 + r and |r| <= ln 2 / 2, a polynomial of degree 6 (coefficients
-// of Cephes expf) computes eʳ. If an operand is NaN, `min` and `max` return their second operand. Here x is the second
-// operand, so that a NaN in x stays NaN.
+// Computes eˣ with an error of about 1 ulp; the result is 0 below -87.3. With x = n·ln 2 + r and |r| <= ln 2 / 2, a
+// polynomial of degree 6 (coefficients of Cephes expf) computes eʳ. If an operand is NaN, `min` and `max` return their
+// second operand. Here x is the second operand, so that a NaN in x stays NaN.
 inline vec exp(vec x) {
   x = min(splat(88.3762626647949f), x);
   const vec clamped = max(splat(-87.33654475f), x);

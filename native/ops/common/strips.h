@@ -1,6 +1,6 @@
-// Processes a row in strips of sixteen lanes. The body is a generic lambda (i, n). For the full strips n has type Full,
-// and the body compiles to branch-free code. For the tail, the body runs once, and n is the number of remaining
-// elements. The body passes n to the load and store functions below.
+// Processes a row in strips of sixteen lanes. The body is a generic lambda (i, n). For full strips, n has type Full,
+// and the body compiles to code without branches. For the tail, the body runs once, and n is the number of remaining
+// elements. The body must pass n to the load and store functions below.
 #pragma once
 #include "simd.h"
 
@@ -21,9 +21,9 @@ inline __attribute__((always_inline)) void strips(int64_t n, const Body& body) {
   if (i < n) body(i, n - i);
 }
 
-// Sums a row: term(i, n, a) returns `a` plus the terms of the strip at index i. Strips are added to four accumulators
-// in turn. The accumulators are added as (0 + 1) + (2 + 3); then the lanes are added as a tree. So the order of
-// summation depends only on the length of the row.
+// Sums a row: term(i, n, a) returns `a` plus the terms of the strip at index i. The strips are added to four
+// accumulators in turn. Then the accumulators are added as (0 + 1) + (2 + 3), and then the lanes as a tree. So the
+// order of summation depends only on the length of the row.
 template <class Term>
 inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& term) {
   vec a = splat(0.0f), b = a, c = a, d = a;
@@ -39,7 +39,7 @@ inline __attribute__((always_inline)) float sum_strips(int64_t n, const Term& te
   return sum((a + b) + (c + d));
 }
 
-// Returns the argument `grain` of `parallel_for` for rows of n elements: the smallest number of rows for which a second
+// Returns the argument `grain` of `parallel_for` for rows of n elements: the smallest number of rows for which another
 // thread saves time.
 inline int64_t row_grain(int64_t n) { return 1 + 16384 / (n + 1); }
 

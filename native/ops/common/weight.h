@@ -1,6 +1,6 @@
 // The packed layout of a weight W (rows, columns) on the CPU. A panel has sixteen rows and is stored column after
-// column, so that one load reads sixteen adjacent output features. In bf16, two adjacent columns are interleaved; this
-// is the operand layout of vdpbf16ps.
+// column, so that one load reads sixteen adjacent output features. In bf16, two adjacent columns are interleaved, as
+// the operand of vdpbf16ps requires.
 //   f32   (rows/16, columns, 16)   bf16   (rows/16, columns/2, 16, 2)   zeros pad the rows and an odd last column
 // INT8 and INT4: quantized.h.
 #pragma once
