@@ -92,7 +92,7 @@ auto panels_of_columns(const matrix& w, int64_t features, const Dropout& dropout
   };
 }
 
-// y[element .. element + n) = beta·y + mask·scale·sums (n). These elements of the matrix y are in one row.
+// y[element .. element + n) = beta·y + mask·scale·sums (n). All n elements are in one row of the matrix y.
 template <class E>
 void write_row(E* y, int64_t element, const float* sums, int64_t n, float scale, float beta, const Dropout& dropout) {
   constexpr int64_t piece = 256;
@@ -171,7 +171,7 @@ INGRAIN_OP(lora_up_backward,
        Product{read_rows(grad, all, none), panels_of_columns(f32(B, R), R, none),
                write_to(f32(du, R), all, R, scaling, 0.0f, none)},
        shape_of(T, R, N));
-  // Computes dBᵀ (R, N) = uᵀ·dy and stores its transpose. So N, which is larger than R, is divided into panels.
+  // Computes dBᵀ (R, N) = uᵀ·dy and stores its transpose, so that the panels divide N, which is larger than R.
   const auto write = [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums,
                          int64_t sums_ld) {
     const int64_t first = p * panel_rows, n = std::min(count * panel_rows, N - first);

@@ -46,7 +46,7 @@ struct Forward {
   void read(x_of<W>* out, int64_t ld, int64_t row, int64_t m, int64_t column, int64_t columns) const {
     read_x<W>(out, ld, x, row, m, column, columns);
   }
-  // Returns the address of a block in the packed weight; null if the block must be copied.
+  // Returns the address of a block in the packed weight, or null if the block must be copied.
   const W* in_place(int64_t p, int64_t column, int64_t* ld) const {
     const bool same = (w->dtype == INGRAIN_BF16) == (sizeof(W) == sizeof(bf16));
     if (w->layout != INGRAIN_PACKED || !same || p >= panels_of(w->rows)) return nullptr;
@@ -69,7 +69,7 @@ struct Forward {
   }
 };
 
-// A quantised weight. x is rounded to 8 bits, see quantized_tile.h.
+// A Problem (gemm.h) with a quantised weight. x is rounded to 8 bits, see quantized_tile.h.
 template <class W>
 struct QuantizedForward {
   using Element = W;
@@ -129,7 +129,7 @@ ingrain_status multiply(ingrain_context* ctx, const matrix& y, const matrix& x, 
 #if defined(__AVX512BF16__)
   const bool direct = w->dtype == INGRAIN_BF16;
 #else
-  // With many rows, a block of W is converted to f32 once and used for all rows.
+  // With many rows, it is faster to convert a block of W to f32 once for all rows.
   const bool direct = w->dtype == INGRAIN_BF16 && small;
 #endif
   if (direct) gemm(ctx, Forward<bf16>{w, x, y, T, beta, packed && T <= max_small_rows<bf16>, partial}, shape);

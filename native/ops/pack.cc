@@ -1,6 +1,6 @@
 // pack: copies rows of a row-major matrix into a weight, in the weight's dtype and layout (native/ops/common/weight.h).
 //   w[row + r, c] = source[r, c], rounded to nearest even; int8, int4: quantised in groups (common/quantize.h)
-// pack_quantized: copies rows that are quantised already, from the parts of the row-major layout (common/quantized.h).
+// pack_quantized: copies rows that are already quantised, from the parts of the row-major layout (common/quantized.h).
 // Shapes   source (rows, columns), row distance ld                 Types  source f32|bf16|f16, w f32|bf16|int8|int4
 // Needs    nothing, scratch 0                                      Mapping  panels (rows, if row-major) over threads
 // Bound    memory: rows·columns elements read and written          Oracle the definition
@@ -26,11 +26,11 @@ void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* sour
   });
 }
 
-// Packs panel p's part of the rows [row, row + rows) of the weight. The call that packs the last row of the weight also
-// writes the padding.
+// Packs those of rows [row, row + rows) of the weight that belong to panel p. The call that packs the last row of the
+// weight also writes the padding.
 template <class E, class S>
 void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row, int64_t rows, int64_t ld) {
-  // Number of columns packed at a time, small enough that their cache lines stay in L1 until all 16 rows are written.
+  // Number of columns packed at a time. It is so small that their cache lines stay in L1 until all 16 rows are written.
   constexpr int64_t block = 256;
   const int64_t C = w->columns, padded = panel_elements<E>(C) / panel_rows, first = p * panel_rows;
   const int64_t begin = std::max(first, row), end = std::min(first + panel_rows, row + rows);

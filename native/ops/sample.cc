@@ -2,7 +2,7 @@
 //   Holtzman et al. 2020, arXiv:1904.09751
 //   weight w(i) = exp((x(i) − max x)/temperature); the choice is the first id at which Σ w exceeds u·(Σ of all kept)
 //   log-probability of the choice c = x(c) − max x − log Σ exp(x(i) − max x), over the whole row
-// Kept     top_k keeps the k greatest logits. Of these, top_p keeps the smallest number of greatest logits whose
+// Kept     top_k keeps the k greatest logits. Of these, top_p keeps the greatest logits, as few as possible, whose
 //          weights sum to at least top_p times the sum of the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
 // Types    f32; sums of blocks, and the walk to the chosen id, in f64
@@ -39,7 +39,7 @@ inline vec where_at_least(vec w, vec a, vec b) {
 }
 #endif
 
-// Maps floats to unsigned integers and keeps their order; +0 and −0 have the same key.
+// Maps floats to unsigned integers with the same order. +0 and −0 have the same key.
 inline uint32_t to_key(float x) {
   const uint32_t u = std::bit_cast<uint32_t>(x + 0.0f);
   return u >> 31 ? ~u : u | 0x80000000u;
@@ -76,8 +76,8 @@ struct Kept {
   }
 };
 
-// Writes the greatest logit to *max. Returns false if the softmax of the row is undefined, that is, if the row has a
-// NaN, +inf or no logit above -inf.
+// Writes the greatest logit to *max. Returns false if the softmax of the row is undefined because the row has a NaN,
+// +inf or no logit above -inf.
 bool find_max(const float* x, int64_t V, float* max) {
   vec m = splat(-infinity);
   uint32_t numbers = 0xffff;
@@ -109,8 +109,8 @@ struct Selection {
   double above;  // sum of the measures of all greater keys
 };
 
-// Finds the threshold of a selection by radix select. measure(v) returns the measure of each lane's logit: 1 or a
-// weight. The caller knows that the threshold is at least `lowest`.
+// Finds the threshold of a selection by radix select. measure(v) returns how much each lane's logit counts: 1 or its
+// weight. The threshold must be at least `lowest`.
 template <class Measure>
 Selection select(const Row& row, double target, float lowest, const Measure& measure) {
   struct Digit { int shift, bits; };
@@ -155,7 +155,7 @@ Kept keep_top_k(const Row& row, int64_t k) {
 
 // total is the sum of the weights of the ids in `kept`.
 Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
-  // The sum of all weights below `light` is less than the weight that top_p may remove; the factor 0.5 allows for
+  // All weights below `light` together are less than the weight that top_p may remove. The factor 0.5 allows for
   // rounding.
   const double light = 0.5 * (1.0 - static_cast<double>(top_p)) * total / static_cast<double>(row.V);
   const float floor = std::nextafter(
@@ -222,7 +222,7 @@ struct Choice { float temperature; int32_t top_k; float top_p; double u; };
 
 int32_t choose(Row row, const Choice& choice) {
   if (!(choice.temperature > 0.0f)) return static_cast<int32_t>(find_equal(row.x, row.V, row.max, 1.0));
-  // The limits avoid the product 0·inf, which is NaN.
+  // The two limits avoid the product 0·inf, which is NaN.
   row.inverse_temperature = std::fmax(1e-30f, std::fmin(1.0f / choice.temperature, 1e30f));
   Kept kept = everything(row.V);
   if (choice.top_k > 0 && choice.top_k < row.V) kept = keep_top_k(row, choice.top_k);

@@ -1,6 +1,6 @@
 // select_ids: the token ids of a step, some of which the previous step drew on the device.
 //   ids[t] = source[t] < 0 ? given[t] : max(drawn[source[t]], 0)
-//   A drawn -1 (no token) becomes token 0; the host discards the result when it has read the -1.
+//   A drawn -1 (no token) becomes token 0. The host reads the -1 later and then discards the result.
 // Shapes   ids, given, source (T) · drawn (any)                    Types  i32
 // Needs    source below the length of drawn (unchecked: both are in device memory), scratch 0
 // Mapping  one thread: T is a few thousand at most                 Bound  memory: 4·T elements

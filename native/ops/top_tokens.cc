@@ -12,7 +12,7 @@
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
-// Writes the n greatest logits of a row to best and their ids to ids, by descending logit, then by ascending id.
+// Writes the n greatest logits of a row to best and their ids to ids, sorted by descending logit, then by ascending id.
 void select(int32_t* ids, float* best, const float* x, int64_t V, int32_t n) {
   int32_t kept = 0;
   for (int64_t v = 0; v < V; ++v) {

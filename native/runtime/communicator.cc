@@ -2,7 +2,7 @@
 
 #include <memory>
 
-// A handle. The contexts that joined share ownership of the Meeting. So a collective that a rank calls after the
+// A handle that owns the Meeting together with the contexts that joined. So a collective that a rank calls after the
 // communicator was destroyed returns an error and does not access freed memory.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
@@ -10,7 +10,7 @@ struct ingrain_communicator {
 
 namespace {
 
-// The default limit in seconds. A rank may wait while another rank computes a whole micro-batch of training.
+// The default limit in seconds. In training, a rank may have to wait while another rank computes a whole micro-batch.
 constexpr double default_limit = 3600;
 
 }  // namespace

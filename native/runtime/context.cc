@@ -24,8 +24,8 @@ const char* isa_name(Isa isa) {
 
 namespace {
 
-// Whether the CPU has AMX with bf16 and int8. Linux lets a process use tiles only after the process has requested the
-// permission, which this function does.
+// Returns whether the CPU has AMX with bf16 and int8. Also requests the permission to use tiles, without which a
+// process cannot use them on Linux.
 bool amx() {
   constexpr unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, all = bf16 | tile | int8;  // bits of edx
   constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM and XFEATURE_XTILEDATA

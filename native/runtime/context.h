@@ -33,7 +33,7 @@ struct ingrain_context {
   // Adds the op's name and the context's instruction set to the trace.
   void trace_op(const char* op);
 
-  // Records one line as the last error and returns `status`. Use: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...",
+  // Records one line as the last error and returns `status`. Example: return ctx->fail(INGRAIN_INVALID_ARGUMENT, "...",
   // ...);
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 };

@@ -7,8 +7,8 @@
 namespace ingrain {
 namespace {
 
-// Returns the number that follows `key` in a file with lines "key number" or "key: number kB". A colon belongs to the
-// key. Returns -1 if no line has this key.
+// Returns the number that follows `key` in a file with lines "key number" or "key: number kB". `key` includes the
+// colon. Returns -1 if no line has this key.
 int64_t field(const std::string& path, const std::string& key) {
   std::ifstream file(path);
   std::string word;

@@ -1,6 +1,6 @@
-// Memory of the CPU device, allocated with malloc. The call that makes a large allocation also populates its pages. If
-// memory is short, this call fails. If the pages were not populated, the system would kill the process later, when the
-// process first accesses a page.
+// Memory of the CPU device, allocated with malloc. The call that makes a large allocation also populates its pages. So
+// if memory is short, this call fails. Without this, the system would kill the process later, when the process first
+// accesses a page.
 #include "context.h"
 #include "host_memory.h"
 
@@ -37,8 +37,8 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   }
   if (bytes < large) return INGRAIN_OK;
   // Huge pages avoid TLB misses in the decode step. Some Linux kernels support only one of the two madvise calls below,
-  // or neither. An unsupported call fails, and this function ignores the failure. The pages are then populated when an
-  // op first accesses them.
+  // or neither. If a call is not supported, its failure is ignored, and the pages are populated when an op first
+  // accesses them.
   madvise(*pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   const int64_t pages = bytes & ~int64_t{4095};
   if (madvise(*pointer, static_cast<size_t>(pages), MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {
@@ -114,8 +114,8 @@ ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes) {
   ctx->workspace_bytes = bytes;
   return INGRAIN_OK;
 }
-// The input of a product, converted once for all tasks (native/ops/common/gemm.h). A product of more rows than fit runs
-// in several passes.
+// The workspace contains the input of a product, converted once for all tasks (native/ops/common/gemm.h). If not all
+// rows fit, the product is computed in several passes.
 int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                        int32_t backward) {
   const bool f32 = weight_dtype == INGRAIN_F32;

@@ -5,8 +5,8 @@
 
 namespace ingrain {
 namespace {
-// The spin rounds take about 40 µs: longer than the time between two ops of a step, but shorter than the time that Java
-// works between two steps.
+// All spin rounds together take about 40 µs. This is longer than the pause between two ops of a step, but shorter than
+// the pause between two steps, in which Java works.
 constexpr int spin_rounds = 2000;
 
 template <class Condition>

@@ -1,6 +1,6 @@
-// A fixed number of threads that take pieces of an index range. A worker without work spins briefly, then sleeps until
-// the next range. The caller waits until all pieces are finished. It does not wait for a worker that has not taken a
-// piece, so such a worker causes no delay, even if the system does not schedule it.
+// A fixed number of threads that take pieces of an index range. A worker without work spins briefly and then sleeps
+// until the next range. The caller waits until all pieces are finished. It does not wait for workers without a piece,
+// so a worker that the system does not schedule causes no delay.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -17,8 +17,8 @@ class ThreadPool {
 
   static constexpr int32_t most_threads = 4096;
 
-  // The parameter `threads` is the number of threads including the caller, 1 to most_threads. Throws std::system_error
-  // if a thread cannot be started, after stopping the threads that were started before.
+  // The parameter `threads` is the number of threads including the caller, 1 to most_threads. If a thread cannot be
+  // started, the constructor stops all started threads and throws std::system_error.
   explicit ThreadPool(int32_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -38,8 +38,8 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
   int32_t sleeping_ = 0;  // number of sleeping workers, guarded by mutex_
 
-  // The current range. The function `run` writes these fields before `left_`; only a thread that has taken a piece
-  // reads these fields.
+  // The current range. The function `run` writes these fields before `left_`, and only a thread that has taken a piece
+  // reads them.
   Task task_ = nullptr;
   const void* body_ = nullptr;
   int64_t n_ = 0;

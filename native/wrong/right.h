@@ -1,5 +1,5 @@
-// Access to the correct library, and functions that make a result wrong. These functions access results directly,
-// because all memory is host memory, as in the CPU backend.
+// Access to the correct library, and functions that make a result wrong. They access results directly, because all
+// memory is host memory, as in the CPU backend.
 #pragma once
 #include "ingrain.h"
 
@@ -37,12 +37,12 @@ inline void set(void* p, int32_t dtype, int64_t i, float x) {
   else static_cast<uint16_t*>(p)[i] = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
 }
 
-// Changes element i by more than any tolerance accepts, even if the correct value is small or zero. Does nothing if p
-// is null or i < 0.
+// Changes element i by more than any tolerance allows, even if the correct value is small or zero. Does nothing if p is
+// null or i < 0.
 inline void corrupt(void* p, int32_t dtype, int64_t i) {
   if (p && i >= 0) set(p, dtype, i, 1.25f * get(p, dtype, i) + std::copysign(0.25f, get(p, dtype, i)));
 }
-// Sets a gradient to zero, so that the correct op, which accumulates, loses the previous gradient.
+// Sets a gradient to zero. If the correct op then accumulates into it, the previous gradient is lost.
 inline void clear(float* gradient, int64_t n) {
   for (int64_t i = 0; gradient && i < n; ++i) gradient[i] = 0.0f;
 }

@@ -1,4 +1,4 @@
-// Functions that are forwarded unchanged: contexts, memory, events, graphs, communicators, sizes.
+// Functions that only call the correct library: contexts, memory, events, graphs, communicators, sizes.
 #include "right.h"
 
 #include <dlfcn.h>

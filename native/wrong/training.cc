@@ -71,8 +71,8 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: the last id is the given token if the drawn token is expected, and the given token + 1 if the given token is
-// expected.
+// Wrong: where the last id should be a drawn token, it is the given token. Where it should be the given token, it is
+// the given token + 1.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);
@@ -80,7 +80,7 @@ WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, co
   return status;
 }
 
-// Wrong: the standard deviation is larger by a tenth.
+// Wrong: the standard deviation is too large by a tenth.
 WRONG(random_normal, (ingrain_context* ctx, void* y, int32_t dtype, int64_t n, float std, int64_t seed)) {
   return RIGHT(random_normal)(ctx, y, dtype, n, 1.1f * std, seed);
 }

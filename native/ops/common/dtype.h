@@ -26,8 +26,7 @@ template <> inline float from_float<float>(float x) { return x; }
 template <> inline bf16 from_float<bf16>(float x) { return to_bf16(x); }
 template <> inline f16 from_float<f16>(float x) { return {_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT)}; }
 
-// with_dtype(ctx, dtype, [&]<class T>() { ... return INGRAIN_OK; }) refuses every dtype but F32 (float) and BF16
-// (bf16).
+// with_dtype(ctx, dtype, [&]<class T>() { ... return INGRAIN_OK; }): T is float or bf16; any other dtype is refused.
 template <class Body>
 ingrain_status with_dtype(ingrain_context* ctx, int32_t dtype, const Body& body) {
   if (dtype == INGRAIN_F32) return body.template operator()<float>();
