@@ -164,8 +164,8 @@ INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingra
 // without a communicator, the function does nothing.
 INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
 // y (n) = the sum of the partials (chunks, n) of all ranks. The order of summation is fixed: the ranks are added in
-// ascending order, and the chunks of a rank in ascending order. Only if NCCL computes the sum, it chooses the order;
-// deterministic contexts do not use NCCL for sums.
+// ascending order, and the chunks of a rank in ascending order. NCCL chooses its own order, but deterministic contexts
+// do not use NCCL for sums.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.

@@ -15,8 +15,8 @@ constexpr int64_t backward_rows = 84;  // for E <= 128; half as many for larger 
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 // Scratch for the products of a block of rows with tiles of 16 columns. a·c are the scores, and b·d are their
-// gradients. a and b have one vector per row; c and d have one vector per column. For dq, a = q, b = dy, c = k and d =
-// v, and the columns are keys. For dk and dv, a = k, b = v, c = q and d = dy, and the columns are queries.
+// gradients. a and b have one vector per row; c and d have one vector per column. For dq, the columns are keys: a = q,
+// b = dy, c = k, d = v. For dk and dv, the columns are queries: a = k, b = v, c = q, d = dy.
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
   alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)

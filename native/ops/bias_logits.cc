@@ -1,5 +1,5 @@
-// bias_logits: adds values to single logits, for logit biases and banned tokens. logits[rows[i]][ids[i]] += values[i]
-//   The value -inf bans a token.
+// bias_logits: adds values to single logits, for logit biases and banned tokens.
+//   logits[rows[i]][ids[i]] += values[i]    The value -inf bans a token.
 // Shapes   logits (M, V), row-major · rows, ids, values (n)        Types  logits, values f32; rows, ids i32
 // Needs    rows in [0, M), ids in [0, V) (unchecked: they are in device memory), no pair (row, id) twice, scratch 0
 // Mapping  one thread: n is at most a few hundred per row          Bound  latency: n random accesses

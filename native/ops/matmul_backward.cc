@@ -48,9 +48,9 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
 }
 
 #if defined(__AVX512BF16__)
-// Transposes sixteen columns of a packed panel of W. At (i, j), in (8, 16, 2) contains columns 2i and 2i + 1 of row j,
-// and out (8, 16, 2) contains rows 2i and 2i + 1 of column j. Only the first `pairs` pairs of columns are read. The
-// others count as zeros.
+// Transposes sixteen columns of a packed panel of W. At (i, j), `in` (8, 16, 2) contains columns 2i and 2i + 1 of
+// row j, and `out` (8, 16, 2) contains rows 2i and 2i + 1 of column j. Only the first `pairs` pairs of columns are
+// read. The others count as zeros.
 void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
   // The first permutations transpose blocks of two by two elements. The other two steps transpose groups of 128 bits.
   alignas(64) static constexpr struct Indices {
