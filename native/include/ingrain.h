@@ -254,7 +254,7 @@ INGRAIN_API ingrain_status ingrain_qk_norm_forward(ingrain_context* ctx, void* y
                                                    const void* q_norm, const void* k_norm, int32_t dtype, int64_t T,
                                                    int64_t H, int64_t K, int64_t E, float eps);
 // dx (T, (H + 2K)·E): on entry the gradient of y, on return the gradient of x. dq_norm and dk_norm (E) f32 are
-// accumulated. Either both are null or none.
+// accumulated; both are null or both are not null.
 INGRAIN_API ingrain_status ingrain_qk_norm_backward(ingrain_context* ctx, void* dx, float* dq_norm, float* dk_norm,
                                                     const void* x, const void* q_norm, const void* k_norm,
                                                     const float* rstd, int32_t dtype, int64_t T, int64_t H, int64_t K,
@@ -378,9 +378,9 @@ INGRAIN_API ingrain_status ingrain_random_normal(ingrain_context* ctx, void* y, 
 #ifdef __cplusplus
 }  // extern "C"
 
-// A symbol does not contain its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) also exports
+// A symbol does not contain its signature. So INGRAIN_EXPORT_OP(rms_norm_forward) exports the signature tag of the op:
 // ingrain_signature_rms_norm_forward, a string with one letter for the result and one per parameter. The engine checks
-// this string before the first call of a kernel from another library.
+// the tag before the first call of a kernel from another library.
 //   i int32_t, l int64_t, f float, p pointer, w const ingrain_weight*, b const ingrain_batch*
 namespace ingrain_abi {
 template <class T> constexpr char letter = 'p';

@@ -23,7 +23,7 @@ auto right(const char* symbol, R (*)(A...)) {
 }
 #define RIGHT(name) wrong::right("ingrain_" #name, &ingrain_##name)
 
-// Defines an op and its signature tag.
+// Defines an op and exports its signature tag (see INGRAIN_EXPORT_OP in ingrain.h).
 #define WRONG(op, parameters) \
   INGRAIN_EXPORT_OP(op)       \
   ingrain_status ingrain_##op parameters

@@ -41,7 +41,7 @@ class LayersTest {
     private static final String ROOT = "org.ingrain.";
     private static final Path PAGE = Path.of(System.getProperty("ingrain.root"), "ARCHITECTURE.md");
 
-    /** For each room (package or folder) of ARCHITECTURE.md, the rooms that it may use. */
+    /** Maps each room to the rooms that it may use. A room is a package that ARCHITECTURE.md lists. */
     private final Map<String, Set<String>> rooms = table();
 
     private JavaClasses product;
@@ -177,8 +177,8 @@ class LayersTest {
     }
 
     /**
-     * The ops and the rooms below them may have longer parameter lists, because the functions of the header have such
-     * lists.
+     * The packages {@code ops}, {@code ffi} and {@code tensor} may have longer parameter lists, because the functions
+     * of ingrain.h have such lists.
      */
     @Test
     void aboveTheOpsNoMethodTakesMoreThanSixParameters() {

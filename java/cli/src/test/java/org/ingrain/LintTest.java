@@ -130,8 +130,8 @@ class LintTest {
     }
 
     /**
-     * Only the room {@code ffi} may catch {@code Throwable}, because method handles throw it. Code in this room wraps
-     * the caught {@code Throwable} in another exception.
+     * Only the package {@code ffi} may catch {@code Throwable}, because method handles throw it. Code in this package
+     * wraps the caught {@code Throwable} in another exception.
      */
     @Test
     void nothingCatchesEverything() {
@@ -174,7 +174,7 @@ class LintTest {
                 ? firstLine(lines, LOCALE) : null);
     }
 
-    /** Only the code of the room {@code files} writes files, because its writes are atomic. */
+    /** Only the package {@code files} may write files, because its writes are atomic. */
     @Test
     void filesAreWrittenByTheRoomFilesAlone() {
         assertNone((path, lines) -> !path.contains("/src/main/java/") || path.contains("/org/ingrain/files/")

@@ -151,7 +151,7 @@ class SourcesLintTest {
         assertEquals(List.of(), wrong);
     }
 
-    /** Returns the innermost room that contains a file. */
+    /** Returns the innermost room that contains a file. A room is a folder with its own rule for includes. */
     private static String room(Map<String, Set<String>> rooms, String path) {
         return rooms.keySet().stream().filter(room -> path.startsWith(room + "/")).max(comparingInt(String::length))
                 .orElse(null);

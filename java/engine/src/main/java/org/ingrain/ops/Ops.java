@@ -234,7 +234,7 @@ public final class Ops {
 
     /**
      * On entry, dx (T, (H + 2K)·E) is the gradient of y; the op replaces it by the gradient of x. Adds the gradients of
-     * the weights to the two vectors (E) f32 of dw. Either both vectors are null or neither is.
+     * the weights to the two vectors (E) f32 of dw. Both vectors are null or both are not null.
      */
     public void qkNormBackward(Tensor dx, QkNorm dw, Tensor x, QkNorm w, Tensor rstd, Heads heads) {
         Shapes.like("dx", dx, x);

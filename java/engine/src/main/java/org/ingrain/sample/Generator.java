@@ -34,7 +34,7 @@ public final class Generator implements AutoCloseable {
     private final Supplier<StreamingDecoder> decoders;
     private final Set<Integer> eosIds;
     private final List<Replica> replicas;
-    /** Null if a single replica runs on the caller's thread. */
+    /** Null if a single replica runs on the thread that calls the generator. */
     private final ReplicaPool pool;
     /**
      * Whether the adapter that was loaded last replaces parameters of the model. A generator with such an adapter has

@@ -10,7 +10,7 @@ import java.util.concurrent.LinkedBlockingQueue;
  * Replicas that run on their own threads and take requests from a common queue. The replica with the fewest unfinished
  * samples takes the next request, so that no replica is idle while a request waits. If there are more idle replicas
  * than waiting requests, the idle replicas share the samples of a request. A second queue, {@code news}, passes the
- * output to the thread of the caller.
+ * output to the thread that calls {@link #step}.
  * <pre>
  *   caller         submit ──► waiting            step ◄── news: text, finished, "a step is done"
  *                                │ take                       ▲
@@ -30,7 +30,7 @@ final class ReplicaPool {
     private boolean stopped;
     private final LinkedBlockingQueue<Runnable> news = new LinkedBlockingQueue<>();
     private volatile RuntimeException failure;
-    // Only the caller's thread uses the following fields.
+    // Only the thread that calls step uses the following fields.
     private final GeneratorStats[] stats;
     private final GeneratorLoad[] loads;
     private boolean stepped;
@@ -50,8 +50,8 @@ final class ReplicaPool {
     }
 
     /**
-     * Wraps a listener, so that replicas can call it on their own threads. {@link #step} forwards the calls to the
-     * listener on the caller's thread.
+     * Wraps a listener, so that replicas can call the wrapper on their own threads. {@link #step} forwards the calls to
+     * the listener, on the thread that calls {@link #step}.
      */
     GenerationListener relay(GenerationListener listener) {
         return new GenerationListener() {

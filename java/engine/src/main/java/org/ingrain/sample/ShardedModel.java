@@ -24,7 +24,7 @@ public record ShardedModel(String name, RankGroup ranks, List<Weights> weights, 
         this("the model", ranks, weights, adapters);
     }
 
-    /** A model that is not sharded, on one rank that runs on the caller's thread. {@code adapters} may be null. */
+    /** A model that is not sharded, on one rank that runs on the calling thread. {@code adapters} may be null. */
     static ShardedModel whole(Weights weights, AdapterBank adapters) {
         return new ShardedModel(RankGroup.onCallersThread(), List.of(weights),
                 adapters == null ? List.of() : List.of(adapters));

@@ -282,7 +282,7 @@ class ParallelTest {
         return context.allocate(DType.I32, (context.memoryInfo().free() - rest) / Integer.BYTES - 64);
     }
 
-    /** Callbacks run on the caller's thread, and a sample can be cancelled on any replica. */
+    /** Listeners are called on the thread that calls the generator, and a sample can be cancelled on any replica. */
     @Test
     void aSampleIsCancelledOnItsReplica() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withParallel(new ParallelConfig(1, 2)))) {

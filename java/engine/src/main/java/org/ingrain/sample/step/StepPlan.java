@@ -8,8 +8,9 @@ import org.ingrain.model.Step;
  * their logits. A plan contains only numbers and is immutable, so that the runners of all ranks can run the same plan.
  * Steps run in the order in which their plans are created, and a step may read ids that the previous step draws.
  *
- * <p>Example with blocks of 4 tokens. Sequence 0 computes a prompt of 6 tokens in blocks 0 and 1. Sequence 1 computes
- * one token at position 9 in blocks 4, 5 and 6; the id of this token is draw 2 of the previous step:
+ * <p>Example with blocks of 4 tokens. The first part is a prompt of 6 tokens in blocks 0 and 1, for a request of two
+ * samples. The second part is one token at position 9 of a sample of another request, in blocks 4, 5 and 6; the id of
+ * this token is draw 2 of the previous step. A draw names a sample by its number within the request ({@code sequence}):
  * <pre>
  *   parts      {ids 11 12 13 14 15 16, from 0, drawnRow -1, blocks 0 1}    rows 0 to 5 of the step
  *              {ids 0,                 from 9, drawnRow  2, blocks 4 5 6}  row 6

@@ -21,7 +21,7 @@ import org.ingrain.train.data.MicroBatch;
 
 /**
  * The ranks of a training run. The run has replicas of a model, and each replica is sharded over its ranks. Each rank
- * has its own thread, parameters and activations. A single rank uses the caller's thread.
+ * has its own thread, parameters and activations. A single rank uses the calling thread.
  *
  * <p>An optimizer step is divided into turns. In each turn, every replica computes at most one micro-batch. In
  * deterministic mode, the gradients of all replicas are added after each turn, so that the order of summation is fixed
