@@ -7,8 +7,9 @@
 #   mvn -q package -Dmaven.test.skip=true -pl java/spark,java/cli -am
 #   benchmarks/spark_kill.sh WORK distill --model models/lab ... --isa avx2 (without --output and --cluster)
 #
-# Master and two workers with one core each listen on 127.0.0.1 and 127.0.0.2 only (Spark starts a speculative task
-# only on another host). If SPARK_HOME is not set, Maven makes a folder with Spark's jars (131 MB) in target/spark.
+# The processes of Spark listen on local addresses only. The two workers, with one core each, have the addresses
+# 127.0.0.1 and 127.0.0.2, because Spark starts a speculative task only on a host other than that of the first attempt.
+# If SPARK_HOME is not set, Maven makes a folder with Spark's jars (131 MB) in target/spark.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mkdir -p "$1" && cd "$1" && pwd)

@@ -26,8 +26,9 @@ MODELS = {
 }
 # clock: GHz under load. read and copy: TB/s of kernels that only read, and of elementwise kernels. mma: FLOP of
 # mma.sync per clock and multiprocessor. shared: KiB per multiprocessor. latency: µs from a load to its data. gap: µs
-# between two kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. read, copy, mma, gap, bf16 and fp8 of the
-# H200 are measured (results/h200.md); for the A100 they are assumed: 0.93 of 2.04 TB/s, 0.8 of 312 TFLOP/s.
+# between two kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. For the H200, read, copy, mma, gap, bf16
+# and fp8 are measured (results/h200.md). For the A100, they are assumed from the data sheet: read is 0.93 and copy 0.78
+# of 2.04 TB/s, mma is the peak of 312 TFLOP/s, and bf16 is 0.8 of it. gap = 1.3 was first assumed for the H200 as well.
 DEVICES = {
     "H200": dict(sms=132, clock=1.755, read=4.57, copy=3.63, mma=2730, shared=228, latency=0.40, gap=0.73,
                  bf16=0.715, fp8=1.30),

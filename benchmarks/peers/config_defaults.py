@@ -4,9 +4,10 @@
     python benchmarks/peers/config_defaults.py > \\
         java/engine/src/test/resources/org/ingrain/checkpoint/config-defaults.txt
 
-A line starts with the model type and the fields of the config other than the five sizes. Then it has either "refused"
-or num_key_value_heads, head_dim, max_position_embeddings, the window in tokens (0: none), rms_norm_eps, rope_theta,
-rope_type, original_max_position_embeddings, tie_word_embeddings and hidden_act. Needs transformers.
+Each config has the five sizes in SIZES. A line starts with the model type and the other fields of the config. Then it
+has either "refused" or num_key_value_heads, head_dim, max_position_embeddings, the window in tokens (0: none),
+rms_norm_eps, rope_theta, rope_type, original_max_position_embeddings, tie_word_embeddings and hidden_act. Needs
+transformers.
 """
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 

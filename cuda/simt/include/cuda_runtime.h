@@ -168,7 +168,7 @@ void sync_warp(unsigned mask);
 using Combine = void (*)(char* slots, unsigned lanes);
 constexpr size_t combined = 64 * 32;
 const char* exchange(unsigned mask, const void* value, size_t bytes, Combine combine = nullptr);
-// copy_wait copies the bytes. Bytes >= `valid` become 0.
+// copy_async only records a copy; copy_wait executes it. In `shared`, bytes from `valid` on become 0.
 void copy_async(void* shared, const void* global, size_t bytes, size_t valid);
 void copy_commit();
 void copy_wait(int groups);                       // copies until at most `groups` groups are outstanding

@@ -135,9 +135,9 @@ struct AttentionRows {
   float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
 };
 
-// Adds a tile of keys to rows [r, r + R), each of which sees at least one key of the tile. The tile's first key is at
-// position `start`. A key that a row does not see is left out of the row's sums, because its bits in the cache may be
-// arbitrary.
+// Adds a tile of keys and their values to the attention of rows [r, r + R), each of which sees at least one key of the
+// tile. The tile's first key is at position `start`. A row's sums do not contain keys that the row does not see,
+// because the bits of these keys in the cache may be arbitrary.
 template <int R, bool prefetch, class C>
 void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {
   alignas(64) float p[R * lanes], rescale[lanes] = {};

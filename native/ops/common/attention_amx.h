@@ -66,8 +66,8 @@ void add_amx(AttentionRows& a, const X* query, int64_t keys) {
   a.open(keys);
 }
 
-// Adds a tile of keys to the rows of up to six groups. Data move between tiles and vector registers through memory,
-// which has a long latency. So each step is done for all groups before the next step begins.
+// Adds a tile of keys and values to the attention of the rows of up to six groups. Data move between AMX and vector
+// registers through memory, which has a long latency. So each step is done for all groups before the next step begins.
 class AmxGroups {
  public:
   AmxGroups(AttentionRows& rows, const AmxKeys& keys, int64_t start) : rows_(rows), keys_(keys), start_(start) {}
@@ -176,10 +176,10 @@ class AmxGroups {
   alignas(64) bf16 p_[most][tile];
 };
 
-// Adds a tile of keys to rows [begin, end). `start` is the position of the tile's first key. k and v are the tile's
-// keys and values in the cache. `keys` is scratch. A key that a row does not see has the weight 0, but 0 times a value
-// that is not finite is NaN. So if the tile has such values, each row forms its own group, for which the values of all
-// keys that the row does not see are set to zero.
+// Adds a tile of 16 keys and their values to the attention of rows [begin, end). `start` is the position of the tile's
+// first key. k and v are the tile's keys and values in the cache. `keys` is scratch. A key that a row does not see has
+// the weight 0, but 0 times a value that is not finite is NaN. So if the tile has such values, each row forms its own
+// group, for which the values of all keys that the row does not see are set to zero.
 inline void attend_amx(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,
                        AmxKeys& keys) {
   int64_t most = 0;
