@@ -161,8 +161,8 @@ public final class Main implements Callable<Integer> {
     }
 
     /**
-     * Runs the command. The exception handler receives only exceptions that a command throws. This method also handles
-     * errors, and write failures of standard output while a help text is printed.
+     * Runs the command. Picocli's exception handler receives only exceptions that a command throws. This method also
+     * handles every {@link Error}, and write failures of standard output while a help text is printed.
      */
     private int run(ParseResult parsed) {
         try {

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A distillation over several ranks fails or is killed while it samples or trains. It is resumed with another number of
- * ranks. Finished rows do not change, and the files up to the training examples equal those of an uninterrupted run on
- * one rank. All runs use an RMSNorm kernel that fails, or kills its process, if a marker file exists.
+ * ranks. Finished rows do not change. Questions, samples, ledger and training rows equal those of an uninterrupted run
+ * on one rank. All runs use an RMSNorm kernel that fails, or kills its process, if a marker file exists.
  */
 @Timeout(600)
 class RankFaultTest {

@@ -14,9 +14,9 @@ import org.ingrain.files.Digest;
 import org.ingrain.files.JsonLines;
 
 /**
- * Questions for lab models: pool questions for distillation and held-out test questions. The corpus has rows that
- * answer a question about several words or people directly, without steps. These rows contain no words of the pool
- * questions or the test questions.
+ * Questions for lab models: pool questions for distillation and held-out test questions. The training data of a lab
+ * model ({@link Corpus}) has rows that answer a question about several words or people directly, without steps. These
+ * rows contain no words of the pool questions or the test questions.
  */
 public final class LabQuestions {
     /**

@@ -135,8 +135,9 @@ class BranchingPipelineTest {
     }
 
     /**
-     * Returns a different context for each sample. If the prompt asks for a selection, selects response 1 for question
-     * 1, none for question 3, and the last one for the others. For question 4 this prompt is too long.
+     * Answers the prompts of S2A. For the step {@code context}, the text differs between the samples. If the prompt
+     * asks for a selection among responses, the text selects response 1 for question 1, none for question 3, and the
+     * last response for the others. For question 4, the result is null, because this prompt is longer than the context.
      */
     private static String answer(TextRequest request) {
         String prompt = request.messages().getLast().content();

@@ -21,7 +21,7 @@ import java.util.function.Function;
  * <tr><th>input</th><th>output</th><th>streaming</th></tr>
  * <tr><td>String</td><td>String: the text after the prompt</td><td>no</td></tr>
  * <tr><td>String</td><td>{@link BytesSupplier}: the same text in UTF-8</td><td>IteratorBytesSupplier, or
- * PublisherBytesSupplier if asynchronous; both read to the end of the text</td></tr>
+ * PublisherBytesSupplier if asynchronous; neither of them can cancel the sample</td></tr>
  * <tr><td>{@link GenerationInput}: text or chat, with samples and adapter</td><td>{@link GenerationOutput}</td>
  * <td>iterative; closing the output cancels its samples</td></tr>
  * </table>

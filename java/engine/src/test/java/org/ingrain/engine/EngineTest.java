@@ -184,7 +184,7 @@ class EngineTest {
         }
     }
 
-    /** A step on a GPU has more tokens, because matrix products on a GPU are efficient only with many rows. */
+    /** The default limit is higher than on a CPU, because a GPU computes matrix products fast only with many rows. */
     @Test
     void aStepOnAGpuHasMoreTokens() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withDevice("simt"))) {

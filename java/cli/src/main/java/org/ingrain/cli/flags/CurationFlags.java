@@ -17,7 +17,7 @@ public final class CurationFlags {
                 "plurality: the answer with the most votes, if at least 2 samples, and at least a quarter "
                 + "of all samples, gave this answer",
                 "universal: the response that the model itself selects",
-                "judge: the answer that the model itself prefers in pairs, with --judge",
+                "judge: the answer that wins the most pairs when the model itself compares its answers (see --judge)",
                 "best: the accepted answer with the highest score of --verifier",
                 "first: the first answer, unfiltered",
                 "all: every answer, unfiltered"})

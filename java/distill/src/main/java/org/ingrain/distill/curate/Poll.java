@@ -123,8 +123,8 @@ final class Poll implements Stopping.Count {
         }
 
         /**
-         * Adds an answer. Then counts the known answers in ascending order, until the verdict is decided or the next
-         * answer is still missing.
+         * Adds an answer. Then counts the known answers in ascending order of their indices, until the verdict is
+         * decided or the answer with the next index is still missing.
          *
          * @param number index of the answer within this stage, from 0
          * @param answer key of the answer; null if the sample has no answer

@@ -12,13 +12,13 @@ public interface Tuner {
      */
     Tuned tune(Job job, Progress progress);
 
-    /** Number of tokens of a row after the chat template is applied. A row may be longer than {@link #longest}. */
+    /** Number of tokens of a row after the chat template is applied. A row may be too long for training. */
     int tokens(TrainingRow row);
 
     /** Number of tokens of a text without the chat template, plus one for the end token. */
     int tokens(String text);
 
-    /** Maximum number of tokens of a training row. */
+    /** Maximum number of tokens of a row that can be used for training. */
     int longest();
 
     /** Whether a row is short enough for training. */

@@ -48,9 +48,10 @@ public record CoinFlip(String suffix, int size) implements Task {
     }
 
     /**
-     * Finds the yes or no that the text states. If the text states neither, the side of the coin in the last sentence
-     * gives the answer: yes for heads, no for tails. If the last sentence is a question or names no side, the answer is
-     * the last yes or no in the text. {@code not heads} means tails; {@code whether heads} names no side.
+     * Finds the yes or no that follows a phrase such as {@code answer is} or begins the text. If there is none, the
+     * side of the coin in the last sentence gives the answer: yes for heads, no for tails. If the last sentence is a
+     * question or names no side, the answer is the last yes or no anywhere in the text. {@code not heads} means tails;
+     * {@code whether heads} names no side.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

@@ -31,7 +31,7 @@ public final class FakeServer implements AutoCloseable {
     private final AtomicInteger running = new AtomicInteger();
     public final AtomicInteger most = new AtomicInteger();
 
-    /** A reply with a header; the header's name may be null. */
+    /** A reply, with one header unless {@code header}, the name of the header, is null. */
     public record Answer(int status, String body, String header, String value) {
         public static Answer of(int status, String body) {
             return new Answer(status, body, null, null);

@@ -56,8 +56,8 @@ class JudgingTest {
     }
 
     /**
-     * Uses GPT-4's verdicts as the texts of a judge. Compares the result with an independent computation from the same
-     * file.
+     * Uses GPT-4's verdicts from a file as the texts of a judge. Compares the evaluation's agreement and inconsistency
+     * with values that the test computes from this file without the evaluation.
      */
     @Test
     void agreementAndInconsistencyOfGpt4() throws IOException {

@@ -13,7 +13,7 @@ import org.ingrain.server.api.ApiException;
 
 /** Starts the samples of requests, limits the number of unfinished samples, and ends requests at the time limit. */
 public final class Generations implements AutoCloseable {
-    /** Time between the time limit of a request and the closing of its connection. It is left to send the error. */
+    /** Time for sending the error after the time limit of a request. After this time, the connection is closed. */
     private static final Duration LAST_WRITE = Duration.ofSeconds(1);
 
     private final SharedGenerator generator;
