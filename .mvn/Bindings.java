@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 
 /**
  * Writes the Java bindings of {@code ingrain.h}, with one method per function. {@code OpBindings} contains the ops and
- * checks the signature tag ({@code INGRAIN_EXPORT_OP}) of each op when it binds the op. {@code RuntimeBindings} contains
- * all other functions. The arguments are the header and the folder for generated sources.
+ * checks the signature tag ({@code INGRAIN_EXPORT_OP}) of each op when it binds the op. {@code RuntimeBindings}
+ * contains all other functions. The arguments are the header and the folder for generated sources.
  */
 class Bindings {
     private static final Pattern FUNCTION =

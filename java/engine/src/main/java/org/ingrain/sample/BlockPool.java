@@ -9,9 +9,9 @@ import java.util.Map;
 /**
  * Reference counts of the cache blocks, and an index that finds full blocks by their content. The key of a block
  * consists of the block's own tokens, the adapter and a number that stands for all preceding blocks. The index compares
- * whole keys, not only hashes, so different contents never match. An indexed block with reference count 0 stays in the
- * index until its memory is needed for other content. If there is no free block, the indexed block that has had
- * reference count 0 for the longest time is evicted.
+ * whole keys, not only hashes, so different contents never match. With {@code keepIdle}, an indexed block with
+ * reference count 0 stays in the index until its memory is needed for other content. If there is no free block, the
+ * indexed block that has had reference count 0 for the longest time is evicted.
  */
 final class BlockPool {
     /** The {@code previous} argument for the first block of a sequence. */

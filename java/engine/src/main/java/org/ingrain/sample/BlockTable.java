@@ -98,8 +98,8 @@ final class BlockTable {
     }
 
     /**
-     * Publishes every block that is full of computed tokens and lies within the first n ids. The host has not read
-     * later ids yet.
+     * Publishes every block that is full of computed tokens with known ids. The host knows the first n ids; it has not
+     * read later ids yet.
      */
     void publish(int[] ids, int n) {
         int size = pool.blockSize();

@@ -24,7 +24,7 @@ public record Completion(int sample, int[] ids, float[] logProbabilities, String
         STOP,
         /** The maximum number of tokens was reached, or the context is full. */
         LENGTH,
-        /** The caller cancelled the sample. */
+        /** The sample was cancelled by {@link Ticket#cancel}. */
         CANCELLED
     }
 }

@@ -21,11 +21,11 @@ public interface GenerationListener {
     void finished(Completion completion);
 
     /**
-     * Reports that a sample ended without a completion. The default implementation throws {@code cause}, which ends
-     * {@link Generator#step}.
+     * Reports that a sample ended without a completion. The default implementation throws {@code cause}. Then {@link
+     * Generator#step} throws it, too.
      *
-     * @param cause if the softmax of the sample's logits is undefined, for example because a logit is NaN: an
-     *              InputException that names the model. Otherwise the exception that made the generator fail
+     * @param cause an InputException that names the model, if the softmax of the sample's logits is undefined, for
+     *              example because a logit is NaN; otherwise the exception with which the generator failed
      */
     default void failed(int sample, RuntimeException cause) {
         throw cause;

@@ -174,8 +174,7 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Replaces the adapter in a slot by an adapter that has these low-rank updates and replaces no parameters of the
-     * model.
+     * Replaces the adapter in a slot by an adapter that consists only of these low-rank updates.
      */
     public void loadAdapter(int slot, List<LoraModule> adapter) {
         loadAdapter(slot, Adapter.of(adapter));

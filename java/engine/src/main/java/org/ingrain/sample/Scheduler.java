@@ -12,7 +12,7 @@ import java.util.List;
  * in this order:
  * <ol>
  * <li>Each running sequence gets the blocks for its next token, oldest sequence first. If no block is available, the
- * newest sequence is evicted: it releases all of its blocks and waits again at the head of the queue. Its tokens are
+ * newest sequence is preempted: it releases all of its blocks and waits again at the head of the queue. Its tokens are
  * recomputed later. On the CPU, and on a GPU in deterministic mode, the recomputation gives bitwise equal results.
  * <li>Each running sequence with exactly one uncomputed token computes this token.
  * <li>The rest of the step's token budget is assigned to prompts: first to prompts of running sequences, then to
@@ -107,7 +107,7 @@ final class Scheduler {
 
     /**
      * Allocates the blocks for all tokens of every running sequence, oldest sequence first. If no block is available,
-     * the newest running sequence is evicted; this may be the sequence that needs the block.
+     * the newest running sequence is preempted; this may be the sequence that needs the block.
      */
     private void reserve() {
         for (int i = 0; i < running.size(); i++) {

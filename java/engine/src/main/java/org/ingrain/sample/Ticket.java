@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
- * A submitted request. The caller can cancel unfinished samples of the request. If the samples are divided among
- * replicas, each of these replicas has a separate ticket for its part of the samples.
+ * A submitted request. Its unfinished samples can be cancelled. If the samples are divided among replicas, each of
+ * these replicas has a separate ticket for its part of the samples.
  */
 public final class Ticket {
     final Request request;
@@ -20,8 +20,8 @@ public final class Ticket {
     final TokenBias bias;
     private final Supplier<StreamingDecoder> decoders;
     /**
-     * The sample numbers of the cancelled samples. All tickets of the request share this set. The caller adds numbers
-     * to the set, and the replicas read the set.
+     * The sample numbers of the cancelled samples. All tickets of the request share this set. {@link #cancel} adds
+     * numbers to the set, and the replicas read the set.
      */
     private final Set<Integer> cancelled;
     private boolean forked;

@@ -13,8 +13,8 @@ import org.ingrain.server.http.Exchange;
 
 /**
  * The page at {@code /}, which compares System 1, System 2 and distilled answers. The page's content security policy
- * allows requests to this server, and the page's own style and script, which it identifies by hashes. So text that a
- * model generates cannot run as a script and cannot load anything.
+ * allows only requests to this server, images in data URLs, and the page's own style and script, which the policy
+ * identifies by hashes. So text that a model generates cannot run as a script and cannot load anything.
  */
 final class Page {
     private static final Pattern STYLE = Pattern.compile("<style>(.*?)</style>", Pattern.DOTALL);

@@ -166,8 +166,8 @@ public final class StepRunner implements AutoCloseable {
     }
 
     /**
-     * Waits for the steps in flight, then frees graphs, events and pinned memory. Model, cache and buffers belong to
-     * the caller and are not freed.
+     * Waits for the steps in flight, then frees graphs, events and pinned memory. The runner does not own the model,
+     * the cache and the buffers, so they are not freed.
      */
     @Override
     public void close() {

@@ -58,7 +58,7 @@ public record ChatRequest(SamplingFields sampling, Chat chat, Optional<Integer> 
                         + "' is not supported, expected system, user or assistant");
             }
             String content = content(fields);
-            fields.harmless(List.of("name"));   // aiperf sends it; chat templates get the role and the content
+            fields.harmless(List.of("name"));   // the load generator aiperf sends it; it is not rendered
             for (String name : List.of("tool_calls", "annotations")) {
                 fields.unsupported(name, SamplingFields::isEmpty, "no value");
             }

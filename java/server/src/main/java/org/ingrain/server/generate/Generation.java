@@ -137,7 +137,7 @@ public final class Generation implements AutoCloseable {
         closing.forEach(Runnable::run);
     }
 
-    /** Receives the output of one request, on the generator's thread. */
+    /** Receives the output of one of the generator's requests, on the generator's thread. */
     private final class Choices implements GenerationListener {
         private final Request request;
         private final int first;

@@ -19,8 +19,8 @@ final class Bodies {
     /** Maximum size of a body, in bytes. */
     static final int MAX = 16 << 20;
     /**
-     * Maximum size in bytes of a too large body that is still read to its end. It is read because a client reads the
-     * error only after it has sent the whole body.
+     * Maximum size in bytes of a refused body that is still read to its end. Such a body is read because a client reads
+     * the error only after it has sent the whole body.
      */
     static final int MAX_SKIPPED = 64 << 20;
     static final String TOO_LARGE = String.format(Locale.ROOT, "request body: expected at most %d bytes", MAX);

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * One connection of a client. A separate thread reads the socket, even while the server computes the answer to a
- * request. So the server notices at once that the client closes the connection, and not only when it writes the answer.
+ * request. So the server notices at once if the client closes the connection.
  *
  * <p>The thread reads at most {@value #BUFFERS} buffers ahead. If a client sends more data than this after its request,
  * the server notices the end of the connection only when it writes the answer.
@@ -81,14 +81,14 @@ public final class Connection implements ConnectionContext {
         last = true;
     }
 
-    /** Ends the use of this object. After that, the owner of the socket closes it. */
+    /** Ends the use of this object. After that, the owner of the socket closes the socket. */
     void finish() {
         finished = true;
         onEnd = null;
         read.clear();   // the reading thread may wait until the queue has space
     }
 
-    /** Closes the socket. If a write is waiting for the client, it fails. */
+    /** Closes the socket. A write that is waiting for the client then fails. */
     public void close() {
         try {
             delegate.serverSocket().close();
@@ -126,8 +126,8 @@ public final class Connection implements ConnectionContext {
 
     /**
      * Returns the next bytes from the client, or null if the connection has ended or a time limit has passed. If this
-     * happens within the head of a request, it throws a CloseConnectionException instead, which closes the connection
-     * without an answer.
+     * happens within the head of a request, the method throws a CloseConnectionException instead, which closes the
+     * connection without an answer.
      */
     private byte[] take() {
         if (closed || last && !reading) {
