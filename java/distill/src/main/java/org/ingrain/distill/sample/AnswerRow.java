@@ -70,10 +70,10 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
 
     private static AnswerRow own(JsonFields row) {
         if (row.has("id") == row.has("question")) {
-            throw new InputException(row.where() + ": id and question: both or none, expected exactly one");
+            throw new InputException(row.where() + ": id and question: both or neither, expected exactly one");
         }
         if (row.has("text") == row.has("texts")) {
-            throw new InputException(row.where() + ": text and texts: both or none, expected exactly one");
+            throw new InputException(row.where() + ": text and texts: both or neither, expected exactly one");
         }
         boolean byText = row.has("question");
         List<String> texts = row.has("text") ? List.of(row.text("text")) : row.texts("texts");
