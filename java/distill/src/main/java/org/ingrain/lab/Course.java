@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The tasks in the corpus of a lab model. models/lab was trained on {@link #LETTERS_AND_COINS}. The trials of training
- * in stages in benchmarks/LOG.md use {@link #SUMS}.
+ * The tasks in the training data of a lab model ({@link Corpus}). models/lab was trained on {@link #LETTERS_AND_COINS}.
+ * The trials of training in stages in benchmarks/LOG.md use {@link #SUMS}.
  */
 public enum Course {
     @JsonProperty("letters-and-coins") LETTERS_AND_COINS(25_600, 2.5e-3),

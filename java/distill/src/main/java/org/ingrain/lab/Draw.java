@@ -7,7 +7,7 @@ import java.util.stream.IntStream;
 import org.ingrain.files.Digest;
 import org.ingrain.template.Message;
 
-/** Makes random words, numbers and coins for a row of the corpus or for a question. */
+/** Makes random words, numbers and coins for a row of the {@link Corpus} or for a question. */
 record Draw(Lexicon lexicon, Random random, Skill skill) {
     /** A random word of the corpus. */
     String word() {

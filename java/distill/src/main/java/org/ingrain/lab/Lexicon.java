@@ -19,7 +19,7 @@ import java.util.Set;
  * Words for lab questions. Some words come from the project's own list of names; the others are generated from
  * syllables. Each word is in only one of the four parts. All words are in the public domain (CC0 1.0).
  *
- * @param train words of the corpus, for all kinds of rows
+ * @param train words of the training data ({@link Corpus}), for all kinds of rows
  * @param pool  words of the pool questions; they are in the corpus, but not in a row that answers a question about
  *              several words or people directly
  * @param dev   words of the development questions, which decide when the training ends; these words are not in the
