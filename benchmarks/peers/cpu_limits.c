@@ -51,12 +51,16 @@ static void reads(void* buffer) {
 #define PEAK(NAME, VECTOR, STEP)                                     \
   static void NAME(void* unused) {                                   \
     VECTOR a[CHAINS], x, y;                                          \
-    memset(a, 0, sizeof a), memset(&x, 0, sizeof x), memset(&y, 0, sizeof y); \
-    __asm__ volatile("" : "+x"(x), "+x"(y));                         \
+    memset(&x, 0, sizeof x), memset(&y, 0, sizeof y);                \
+    __asm__ volatile("" : "+v"(x), "+v"(y));                         \
+    _Pragma("GCC unroll 24") for (int k = 0; k < CHAINS; ++k) {      \
+      a[k] = x; /* memset would keep a in memory */                  \
+      __asm__ volatile("" : "+v"(a[k])); /* makes the chains differ */ \
+    }                                                                \
     for (int i = 0; i < ROUNDS / CHAINS; ++i) {                      \
       _Pragma("GCC unroll 24") for (int k = 0; k < CHAINS; ++k) a[k] = STEP; \
     }                                                                \
-    for (int k = 0; k < CHAINS; ++k) __asm__ volatile("" ::"x"(a[k])); \
+    _Pragma("GCC unroll 24") for (int k = 0; k < CHAINS; ++k) __asm__ volatile("" ::"v"(a[k])); \
     (void)unused;                                                    \
   }
 
