@@ -53,6 +53,7 @@ struct Forward {
     *ld = panel_elements<W>(w->columns);
     return panel<W>(w, p) + column * panel_rows;
   }
+  static int64_t bytes(int64_t columns) { return columns * panel_rows * static_cast<int64_t>(sizeof(W)); }
   const W* panels(int64_t p, int64_t count, int64_t column, int64_t columns, W* scratch, int64_t* ld) const {
     if (const W* here = in_place(p, column, ld)) return here;
     *ld = columns * panel_rows;
@@ -86,13 +87,17 @@ struct QuantizedForward {
       else round_row(out, static_cast<const bf16*>(x.data) + from, columns, W::start);
     }
   }
+  // As in Forward.
+  const W* in_place(int64_t p, int64_t column, int64_t* ld) const {
+    if (w->layout != INGRAIN_PACKED || p >= panels_of(w->rows)) return nullptr;
+    *ld = quantized_format(w).panel_bytes(w->columns);
+    return reinterpret_cast<const W*>(packed_group(w, p, column / w->group));
+  }
+  int64_t bytes(int64_t columns) const { return quantized_format(w).panel_bytes(columns); }
   const W* panels(int64_t p, int64_t count, int64_t column, int64_t columns, W* scratch, int64_t* ld) const {
+    if (const W* here = in_place(p, column, ld)) return here;
     const quantized_format format(w);
     const int64_t first = column / format.group;
-    if (w->layout == INGRAIN_PACKED) {
-      *ld = format.panel_bytes(w->columns);
-      return reinterpret_cast<const W*>(packed_group(w, p, first));
-    }
     *ld = format.panel_bytes(columns);
     uint8_t* out = reinterpret_cast<uint8_t*>(scratch);
     for (int64_t i = 0; i < count; ++i)

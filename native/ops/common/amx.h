@@ -69,18 +69,11 @@ inline void read_tiles(bf16* out, int64_t ld, const matrix& x, int64_t row, int6
   else read_tiles(out, ld, static_cast<const bf16*>(x.data) + from, x.ld, rows, columns);
 }
 
-// The part of the next block of W that a tile prefetches. The block consists of two panels, which are `ld` elements
-// apart. Each time a tile multiplies 32 columns, it prefetches `lines` cache lines of each panel.
-struct AmxAhead {
-  const bf16* w = nullptr;
-  int64_t ld = 0, lines = 0;
-};
-
 // sums (16·R, 16·P) += x (16·R, n) · W (16·P, n)ᵀ for R = 1 and P = 1, 2 or 4, or R = 2 and P = 1 or 2. n is even. x is
 // in the order of read_tiles, x_ld columns wide. Consecutive panels of W are w_ld elements apart. Prefetches `ahead`.
 template <int R, int P>
 void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const bf16* w, int64_t w_ld, int64_t n,
-              AmxAhead ahead) {
+              WeightAhead ahead) {
   static_assert(R * P <= 4 && R <= 2);
   const auto stride = static_cast<size_t>(sums_ld) * sizeof(float);
   const auto multiply = [&](int64_t begin, int64_t end) {
@@ -92,10 +85,7 @@ void amx_tile(float* sums, int64_t sums_ld, const bf16* x, int64_t x_ld, const b
     if constexpr (R * P == 4) _tile_loadd(3, second + panel_rows, stride);
     for (int64_t c = begin; c < end; c += amx_columns) {
       const bf16* columns = w + c * panel_rows;
-      for (int64_t i = 0; i < ahead.lines; ++i, ahead.w += 64 / sizeof(bf16)) {
-        _mm_prefetch(reinterpret_cast<const char*>(ahead.w), _MM_HINT_T1);
-        _mm_prefetch(reinterpret_cast<const char*>(ahead.w + ahead.ld), _MM_HINT_T1);
-      }
+      ahead.prefetch();
       _tile_loadd(4, x + c * amx_rows, 64);
       _tile_loadd(6, columns, 64);
       _tile_dpbf16ps(0, 4, 6);

@@ -85,21 +85,22 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   problem.read(rows.block(c, shape.chunk), x_padded<W>(inside), rows.row, rows.m, c, inside);
 }
 
-#if defined(__AMX_TILE__)
-// Returns the part of the next block of W that a tile prefetches. The tile begins at row r of m rows. `panel` and
-// `column` are the start of the next block of W. Each tile of rows prefetches an equal part of the block. Nothing is
-// prefetched if the rows need only one tile, or if the block is not read in place.
-template <class Problem>
-AmxAhead ahead_of(const Problem& problem, int64_t panel, int64_t column, int64_t columns, int64_t m, int64_t r) {
+// Returns the part of the next block of W that tile number `tile` of `tiles` tiles of rows prefetches. `panel` and
+// `column` are the start of the next block, which has `panels` panels. Each tile of rows prefetches an equal part of
+// it. Nothing is prefetched if the rows need only one tile, or if the block is not read in place.
+template <class Problem, class W = typename Problem::Element>
+WeightAhead ahead_of(const Problem& problem, int64_t panel, int64_t panels, int64_t column, int64_t columns,
+                     int64_t tile, int64_t tiles) {
   if constexpr (requires(int64_t* ld) { problem.in_place(panel, column, ld); }) {
-    constexpr int64_t most_rows = columns_of<bf16>::most_rows;
-    AmxAhead ahead{nullptr, 0, up(panel_rows, up(m, most_rows))};
-    const bf16* w = m > most_rows ? problem.in_place(panel, column, &ahead.ld) : nullptr;
-    if (w) return {w + r / most_rows * columns * ahead.lines, ahead.ld, ahead.lines};
+    int64_t ld = 0;
+    const int64_t lines = up(problem.bytes(prefetch_columns), 64 * tiles);
+    const int64_t first = tile * up(columns, prefetch_columns) * lines * 64;
+    const W* w = tiles > 1 && first < problem.bytes(columns) ? problem.in_place(panel, column, &ld) : nullptr;
+    if (w)
+      return {reinterpret_cast<const char*>(w) + first, ld * static_cast<int64_t>(sizeof(W)), lines, panels};
   }
   return {};
 }
-#endif
 
 // Returns the number of rows of the next tile, if `rows` rows are left for `tiles` tiles. The tiles have nearly equal
 // heights. But with AMX, a tile of a quantised product has 16 rows as long as at least 16 rows are left.
@@ -130,18 +131,20 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
         const W* w = problem.panels(first + p, now, c, n, reinterpret_cast<W*>(scratch.w), &w_ld);
-        for (int64_t r = 0, tiles = up(m, columns_of<W>::most_rows), high; r < m; r += high, --tiles) {
-          high = tile_height<W>(m - r, tiles);
+        const bool same_columns = p + now < count, same_task = same_columns || c + longest < end;
+        const int64_t next = first + (same_columns ? p + now : same_task ? 0 : count);
+        const int64_t next_column = same_columns ? c : same_task ? c + longest : 0;
+        const int64_t tiles = up(m, columns_of<W>::most_rows);
+        for (int64_t r = 0, t = 0, high; r < m; r += high, ++t) {
+          high = tile_height<W>(m - r, tiles - t);
           float* sums = scratch.sums + r * ld + p * panel_rows;
+          const WeightAhead ahead = ahead_of(problem, next, now, next_column, n, t, tiles);
 #if defined(__AMX_TILE__)
           if constexpr (by_amx<W>) {
-            const bool same_columns = p + now < count, same_task = same_columns || c + longest < end;
-            const AmxAhead ahead = ahead_of(problem, first + (same_columns ? p + now : same_task ? 0 : count),
-                                            same_columns ? c : same_task ? c + longest : 0, n, m, r);
             amx_tile_for(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, ahead);
           } else
 #endif
-            tile_for<W>(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, shape.group);
+            tile_for<W>(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, shape.group, ahead);
         }
       }
     }

@@ -98,8 +98,10 @@ struct alignas(64) gemm_scratch {  // of a task: 304 KiB (320 KiB with AVX-512);
 };
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. n is a multiple of the step. Consecutive panels are w_ld elements apart.
+// Prefetches `ahead`.
 template <int R, int P, class W>
-void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n, int64_t) {
+void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n, int64_t,
+          WeightAhead ahead) {
   constexpr int64_t step = columns_of<W>::step;
   vec s[R][P];
 #pragma GCC unroll 16
@@ -107,6 +109,7 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) s[r][p] = load(sums + r * sums_ld + p * panel_rows);
   for (int64_t c = 0; c < n; c += step) {
+    if (c % prefetch_columns == 0) ahead.prefetch();
     // One panel is a single stream of loads, which would not saturate DRAM without this prefetch.
     if constexpr (P == 1) _mm_prefetch(reinterpret_cast<const char*>(w + c * panel_rows) + 1024, _MM_HINT_T0);
 #pragma GCC unroll 2
@@ -127,7 +130,8 @@ void tile(float* sums, int64_t sums_ld, const x_of<W>* x, int64_t x_ld, const W*
 }
 
 template <class W>
-using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t, int64_t);
+using tile_function = void (*)(float*, int64_t, const x_of<W>*, int64_t, const W*, int64_t, int64_t, int64_t,
+                               WeightAhead);
 
 template <class W, int R = columns_of<W>::most_rows, int P = 4>
 tile_function<W> tile_for(int64_t rows, int64_t panels) {

@@ -136,7 +136,7 @@ void round_row(x_block* out, const E* x, int64_t n, int32_t start) {
 // a group. Consecutive panels are w_ld bytes apart.
 template <int R, int P, class W>
 void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n,
-                    int64_t group) {
+                    int64_t group, WeightAhead ahead) {
   constexpr int64_t header = W::zeros ? 48 : 32;
   vec s[R][P];
 #pragma GCC unroll 16
@@ -154,6 +154,7 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
     }
     at += header;
     for (int64_t b = c; b < std::min(c + group, n); b += x_block_size, at += W::loads * 64, ++x) {
+      ahead.prefetch();
       // One panel is a single stream of loads, which would not saturate DRAM without this prefetch.
       if constexpr (P == 1)
         for (int i = 0; i < W::loads; ++i)
@@ -200,7 +201,7 @@ void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld
 constexpr int64_t quantized_amx_columns = x_block_size / 2;
 template <class W>
 void quantized_amx_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t, int64_t n,
-                        int64_t group) {
+                        int64_t group, WeightAhead) {
   constexpr int R = amx_rows;
   constexpr int64_t header = W::zeros ? 48 : 32, delay = 3, most = 16;  // blocks
   constexpr int64_t stored = W::loads * 64, block_bytes = x_block_size * panel_rows;

@@ -23,6 +23,19 @@ int64_t panel_elements(int64_t columns) {
 template <class E>
 E* panel(const ingrain_weight* w, int64_t p) { return static_cast<E*>(w->data) + p * panel_elements<E>(w->columns); }
 
+// The part of the next block of W that a tile prefetches. The block has one or two panels, which start `ld` bytes
+// apart. Each time the tile has multiplied prefetch_columns columns, it prefetches `lines` cache lines of each panel.
+constexpr int64_t prefetch_columns = 32;
+struct WeightAhead {
+  const char* at = nullptr;
+  int64_t ld = 0, lines = 0, panels = 0;
+
+  void prefetch() {
+    for (int64_t i = 0; i < lines; ++i, at += 64)
+      for (int64_t p = 0; p < panels; ++p) _mm_prefetch(at + p * ld, _MM_HINT_T1);
+  }
+};
+
 // Index of element (lane, c) in a panel.
 template <class E>
 int64_t panel_index(int64_t lane, int64_t c) {
