@@ -1,12 +1,13 @@
 // attention_paged: causal attention of a ragged batch over the paged cache; a shared prefix is read once for its group.
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]   Kwon et al. 2023, arXiv:2309.06180
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
-// Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32; amx with a bf16 cache: queries and weights rounded to bf16
+// Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32
+//          avx512_bf16, amx with a bf16 cache: queries and weights rounded to bf16
 // Needs    E % 2 == 0, E <= 256, H % K == 0; stack 280 KiB per thread   Mapping  (tile of rows, kv head) over threads
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   libtorch sdpa
 // Test     AttentionPagedParityTest
-#include "attention_amx.h"
+#include "attention_bf16.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
@@ -51,22 +52,19 @@ class TokenTiles {
 
 struct Heads { int64_t kv, first, count; };  // query heads [first, first + count) of key-value head kv
 
-#if defined(__AMX_TILE__)
-template <class C> constexpr bool by_amx = std::is_same_v<C, bf16>;
-using Tiles = AttentionTiles;
+#if defined(__AVX512BF16__)
+template <class C> constexpr bool by_pairs = std::is_same_v<C, bf16>;  // see attention_bf16.h
 #else
-template <class C> constexpr bool by_amx = false;
-struct Tiles {};
+template <class C> constexpr bool by_pairs = false;
+struct KeyPairs {};
+struct AttentionTiles {};
 #endif
 
-// Scratch for one tile of a bf16 cache. The tile is either converted to f32, if many rows use it, or to operands of
-// AMX.
+// Scratch for one tile of a bf16 cache. The tile is converted to pairs or, if many rows use it, to f32.
 template <class C>
 struct TileScratch {
-#if defined(__AMX_TILE__)
-  AmxKeys keys;
-#endif
-  alignas(64) float wide[2 * lanes * max_head_dim];
+  std::conditional_t<by_pairs<C>, KeyPairs, char> keys;
+  alignas(64) float wide[by_pairs<C> ? 1 : 2 * lanes * max_head_dim];
 };
 
 template <class X, class C>
@@ -102,13 +100,10 @@ struct PagedAttention {
 
   void attend_tile(const C* k, int64_t begin, int64_t end, int64_t start, PrefetchRange ahead) const {
     const C* v = k + lanes * shape.E;
-#if defined(__AMX_TILE__)
-    if constexpr (by_amx<C>) {
-      for (int64_t i = 0; i < ahead.bytes; i += 64) _mm_prefetch(ahead.first + i, _MM_HINT_T1);
-      return attend_amx(rows, begin, end, k, v, start, scratch.keys);
-    }
-#endif
-    if constexpr (sizeof(C) < sizeof(float)) {
+    if constexpr (by_pairs<C>) {
+      attend_bf16(rows, begin, end, k, v, start, scratch.keys, ahead);
+      return;
+    } else if constexpr (sizeof(C) < sizeof(float)) {
       if (end - begin > register_rows) {
         float* wide = scratch.wide;
         for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
@@ -119,10 +114,8 @@ struct PagedAttention {
   }
 
   void add(const X* query, int64_t keys) const {
-#if defined(__AMX_TILE__)
-    if constexpr (by_amx<C>) return add_amx(rows, query, keys);
-#endif
-    rows.add(query, keys);
+    if constexpr (by_pairs<C>) add_bf16(rows, query, keys);
+    else rows.add(query, keys);
   }
 
   void run(const TokenTile& tile, const Heads& heads) const {
@@ -171,7 +164,7 @@ INGRAIN_OP(attention_paged_forward,
       parallel_for(ctx, tiles * K * splits, 1, [&](int64_t begin, int64_t end) {
         AttentionRows rows;
         TileScratch<C> scratch;
-        [[maybe_unused]] const std::conditional_t<by_amx<C>, Tiles, int> tiles{};
+        [[maybe_unused]] const std::conditional_t<by_pairs<C>, AttentionTiles, int> tiles{};
         const PagedAttention<X, C> attention{static_cast<X*>(y),
                                              static_cast<const X*>(qkv),
                                              static_cast<const C*>(cache),

@@ -135,22 +135,22 @@ struct AttentionRows {
   float denominator(int64_t r) const { return sum(load(l + r * lanes)); }
 };
 
-// Adds a tile of keys and their values to the attention of rows [r, r + R), each of which sees at least one key of the
-// tile. The tile's first key is at position `start`. A row's sums do not contain keys that the row does not see,
-// because the bits of these keys in the cache may be arbitrary.
-template <int R, bool prefetch, class C>
-void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {
-  alignas(64) float p[R * lanes], rescale[lanes] = {};
-  vec s[R];
-  dot_tile<R, prefetch>(s, a.q + r * a.E, a.E, k, a.E, ahead.part(0, 2));
+// Turns the dot products s of rows [r, r + R) with a tile of keys into softmax weights. The tile's first key is at
+// position `start`; each row sees at least one key. The weight of a key that a row does not see is 0. Updates m and l;
+// rescale (16) receives the factors of the rows' sums over the earlier keys. Returns the number of leading keys that
+// all these rows see.
+template <int R>
+int64_t softmax_tile(AttentionRows& a, int64_t r, int64_t start, vec (&s)[R], float* rescale) {
+  alignas(64) float scores[lanes];
   int64_t common = lanes;
+  store(rescale, splat(0.0f));
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i) {
     s[i] = s[i] * splat(a.scale);
     const int64_t n = a.visible[r + i] - start;
     if (n < lanes) {
-      store(p, s[i]);
-      s[i] = load_some(p, n, -std::numeric_limits<float>::infinity());
+      store(scores, s[i]);
+      s[i] = load_some(scores, n, -std::numeric_limits<float>::infinity());
       common = std::min(common, n);
     }
     const float m = std::max(a.m[r + i], maximum(s[i]));
@@ -160,11 +160,24 @@ void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, i
   store(rescale, exp(load(rescale)));
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i) {
-    const vec weights = exp(s[i] - splat(a.m[r + i]));
+    s[i] = exp(s[i] - splat(a.m[r + i]));
     float* l = a.l + (r + i) * lanes;
-    store(l, fma(load(l), splat(rescale[i]), weights));
-    store(p + i * lanes, weights);
+    store(l, fma(load(l), splat(rescale[i]), s[i]));
   }
+  return common;
+}
+
+// Adds a tile of keys and their values to the attention of rows [r, r + R), each of which sees at least one key of the
+// tile. The tile's first key is at position `start`. A row's sums do not contain keys that the row does not see,
+// because the bits of these keys in the cache may be arbitrary.
+template <int R, bool prefetch, class C>
+void attend_register_rows(AttentionRows& a, int64_t r, const C* k, const C* v, int64_t start, PrefetchRange ahead) {
+  alignas(64) float p[R * lanes], rescale[lanes];
+  vec s[R];
+  dot_tile<R, prefetch>(s, a.q + r * a.E, a.E, k, a.E, ahead.part(0, 2));
+  const int64_t common = softmax_tile(a, r, start, s, rescale);
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i) store(p + i * lanes, s[i]);
   float* o = a.o + r * a.width;
   accumulate_tile<R, prefetch>(o, p, rescale, v, 0, common, a.width, ahead.part(1, 2));
   if (common == lanes) return;

@@ -85,6 +85,17 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   problem.read(rows.block(c, shape.chunk), x_padded<W>(inside), rows.row, rows.m, c, inside);
 }
 
+// The next block of x, if x may be larger than L2. Each tile prefetches an equal part.
+constexpr int64_t largest_resident_x = 512 * 1024;
+struct InputAhead {
+  const char* at = nullptr;
+  int64_t bytes = 0;
+
+  void prefetch(int64_t n) {
+    for (; n > 0; n -= 64, at += 64) _mm_prefetch(at, _MM_HINT_T1);
+  }
+};
+
 // Returns the part of the next block of W that tile number `tile` of `tiles` tiles of rows prefetches. `panel` and
 // `column` are the start of the next block, which has `panels` panels. Each tile of rows prefetches an equal part of
 // it. Nothing is prefetched if the rows need only one tile, or if the block is not read in place.
@@ -127,6 +138,10 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
       const int64_t padded = x_padded<W>(inside), x_ld = padded / x_columns_of<W>;
       x_of<W>* x = rows.x ? rows.block(c, shape.chunk) : reinterpret_cast<x_of<W>*>(scratch.x);
       if (!rows.x) problem.read(x, padded, row, m, c, inside);
+      InputAhead x_ahead;
+      if (rows.x && c + longest < end && m * x_bytes<W>(shape) > largest_resident_x)
+        x_ahead = {reinterpret_cast<const char*>(rows.block(c + longest, shape.chunk)),
+                   tall<W>(m) * x_bytes<W>(std::min(longest, end - c - longest))};
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
@@ -134,8 +149,9 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         const bool same_columns = p + now < count, same_task = same_columns || c + longest < end;
         const int64_t next = first + (same_columns ? p + now : same_task ? 0 : count);
         const int64_t next_column = same_columns ? c : same_task ? c + longest : 0;
-        const int64_t tiles = up(m, columns_of<W>::most_rows);
+        const int64_t tiles = up(m, columns_of<W>::most_rows), step_of_x = up(x_ahead.bytes, up(count, together) * tiles);
         for (int64_t r = 0, t = 0, high; r < m; r += high, ++t) {
+          x_ahead.prefetch(step_of_x);
           high = tile_height<W>(m - r, tiles - t);
           float* sums = scratch.sums + r * ld + p * panel_rows;
           const WeightAhead ahead = ahead_of(problem, next, now, next_column, n, t, tiles);

@@ -60,12 +60,12 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
 
     /** Whether a product of activations of dtype x and weights of dtype w rounds the activations to bf16. */
     boolean rounds(DType x, DType w) {
-        return (options.isa().equals("avx512_bf16") || amx()) && x == DType.F32 && w == DType.BF16;
+        return bf16Products() && x == DType.F32 && w == DType.BF16;
     }
 
-    /** Whether this is the CPU backend with AMX. */
-    boolean amx() {
-        return options.isa().equals("amx");
+    /** Whether this is the CPU backend with an instruction set that multiplies bf16 values. */
+    boolean bf16Products() {
+        return List.of("avx512_bf16", "amx").contains(options.isa());
     }
 
     boolean wrong() {
