@@ -140,7 +140,8 @@ struct AttentionRows {
 // rescale (16) receives the factors of the rows' sums over the earlier keys. Returns the number of leading keys that
 // all these rows see.
 template <int R>
-[[gnu::always_inline]] inline int64_t softmax_tile(AttentionRows& a, int64_t r, int64_t start, vec (&s)[R], float* rescale) {
+[[gnu::always_inline]] inline int64_t softmax_tile(AttentionRows& a, int64_t r, int64_t start, vec (&s)[R],
+                                                   float* rescale) {
   alignas(64) float scores[lanes];
   int64_t common = lanes;
   store(rescale, splat(0.0f));

@@ -12,7 +12,8 @@
 // workspace of the context, in the order in which the tasks read its blocks. If not all rows fit into the workspace,
 // the product is computed in several passes. If not even block_rows rows fit, each task converts its blocks of x into
 // its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows use it. If x is
-// in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
+// in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W. If a
+// task has several tiles of rows, they prefetch the next block of W and, if x is larger than L2, the next block of x.
 #pragma once
 #include "gemm_tile.h"
 
@@ -85,16 +86,23 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   problem.read(rows.block(c, shape.chunk), x_padded<W>(inside), rows.row, rows.m, c, inside);
 }
 
-// The next block of x, if x may be larger than L2. Each tile prefetches an equal part.
+// The next block of x, if x may be larger than L2. Each tile prefetches an equal part of it.
 constexpr int64_t largest_resident_x = 512 * 1024;
 struct InputAhead {
   const char* at = nullptr;
-  int64_t bytes = 0;
+  int64_t part = 0;  // bytes
 
-  void prefetch(int64_t n) {
-    for (; n > 0; n -= 64, at += 64) _mm_prefetch(at, _MM_HINT_T1);
+  void prefetch() {
+    for (int64_t i = 0; i < part; i += 64, at += 64) _mm_prefetch(at, _MM_HINT_T1);
   }
 };
+// `column` is the start of the next block, which has `columns` columns. The task has `tiles` tiles for each block.
+template <class W>
+InputAhead ahead_of(const gemm_rows<W>& rows, const gemm_shape& shape, int64_t column, int64_t columns, int64_t tiles) {
+  if (!rows.x || columns <= 0 || rows.m * x_bytes<W>(shape) <= largest_resident_x) return {};
+  return {reinterpret_cast<const char*>(rows.block(column, shape.chunk)),
+          up(tall<W>(rows.m) * x_bytes<W>(columns), tiles)};
+}
 
 // Returns the part of the next block of W that tile number `tile` of `tiles` tiles of rows prefetches. `panel` and
 // `column` are the start of the next block, which has `panels` panels. Each tile of rows prefetches an equal part of
@@ -130,6 +138,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   const int64_t row = rows.row, m = rows.m;
   const auto [together, longest] = plan<W>(m, problem.small);
   const int64_t ld = count * panel_rows, chunks = shape.columns / shape.chunk;
+  const int64_t tiles = up(m, columns_of<W>::most_rows);
   for (int64_t k = 0; k < chunks; ++k) {
     const int64_t end = (k + 1) * shape.chunk;
     memset(scratch.sums, 0, static_cast<size_t>(m * ld) * sizeof(float));
@@ -138,10 +147,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
       const int64_t padded = x_padded<W>(inside), x_ld = padded / x_columns_of<W>;
       x_of<W>* x = rows.x ? rows.block(c, shape.chunk) : reinterpret_cast<x_of<W>*>(scratch.x);
       if (!rows.x) problem.read(x, padded, row, m, c, inside);
-      InputAhead x_ahead;
-      if (rows.x && c + longest < end && m * x_bytes<W>(shape) > largest_resident_x)
-        x_ahead = {reinterpret_cast<const char*>(rows.block(c + longest, shape.chunk)),
-                   tall<W>(m) * x_bytes<W>(std::min(longest, end - c - longest))};
+      InputAhead x_ahead = ahead_of<W>(rows, shape, c + longest, std::min(longest, end - c - longest),
+                                       up(count, together) * tiles);
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
@@ -149,9 +156,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
         const bool same_columns = p + now < count, same_task = same_columns || c + longest < end;
         const int64_t next = first + (same_columns ? p + now : same_task ? 0 : count);
         const int64_t next_column = same_columns ? c : same_task ? c + longest : 0;
-        const int64_t tiles = up(m, columns_of<W>::most_rows), step_of_x = up(x_ahead.bytes, up(count, together) * tiles);
         for (int64_t r = 0, t = 0, high; r < m; r += high, ++t) {
-          x_ahead.prefetch(step_of_x);
+          x_ahead.prefetch();
           high = tile_height<W>(m - r, tiles - t);
           float* sums = scratch.sums + r * ld + p * panel_rows;
           const WeightAhead ahead = ahead_of(problem, next, now, next_column, n, t, tiles);
