@@ -204,8 +204,9 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.EVALUATION)
     @Option(names = "--control-n", paramLabel = "N",
-            description = "Direct answers per question for the control distilled-system-1 (default: the number of "
-            + "answers that vote on a label: the product of --n, or with --per-stage its first number).")
+            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
+            + "the answers that vote on a label, which is the product of the numbers of --n, or the first number of "
+            + "--n with --per-stage).")
     private int controlSamples;
 
     @Under(Heading.EVALUATION)

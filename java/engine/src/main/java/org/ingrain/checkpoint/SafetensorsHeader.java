@@ -56,7 +56,7 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
         JsonFields fields = new JsonFields(where, node);
         String type = fields.text("dtype");
         if (!BITS.containsKey(type)) {
-            throw new InputException(where + ": dtype is " + type + ", expected one of the format's: "
+            throw new InputException(where + ": dtype is " + type + ", expected one of the format's dtypes: "
                     + String.join(", ", new TreeSet<>(BITS.keySet())));
         }
         long[] shape = fields.longs("shape");
@@ -81,7 +81,7 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
             }
             return Math.ceilDiv(bits, Byte.SIZE);
         } catch (ArithmeticException overflow) {
-            throw new InputException(where + ": its shape is larger than any file");
+            throw new InputException(where + ": a tensor of its shape would be larger than any file can be");
         }
     }
 

@@ -99,8 +99,8 @@ class SafetensorsTest {
         "tensor 'a': data_offsets is [-8,0], expected a list of integers, none negative|8|{'a':{'dtype':'F32',"
                 + "'shape':[2],'data_offsets':[-8,0]}}",
         "tensor 'a': shape is missing|8|{'a':{'dtype':'F32','data_offsets':[0,8]}}",
-        "tensor 'a': its shape is larger than any file|8|{'a':{'dtype':'F32','shape':[4611686018427387904,4],"
-                + "'data_offsets':[0,8]}}",
+        "tensor 'a': a tensor of its shape would be larger than any file can be|8|{'a':{'dtype':'F32',"
+                + "'shape':[4611686018427387904,4],'data_offsets':[0,8]}}",
         "header: malformed JSON at byte|8|{'a':{'dtype':'F32'",
         "the header is not a JSON object|8|[]",
         "expected an object with dtype, shape and data_offsets|8|{'a':3}",

@@ -23,8 +23,8 @@ final class Adapters {
         int slots = Math.max(config.maxAdapters(), adapters.size());
         boolean replacing = adapters.stream().anyMatch(adapter -> !adapter.saved().isEmpty());
         if (replacing && slots > 1) {
-            throw InputException.field("adapters", "an adapter with modules_to_save and " + slots
-                    + " slots, expected it to be the only adapter");
+            throw InputException.field("adapters", "an adapter has modules_to_save, but the server can load " + slots
+                    + " adapters, expected no other adapter, and maxAdapters of at most 1");
         }
         AdapterBank.Limits given = AdapterBank.Limits.of(adapters);
         if (replacing || slots == 0) {

@@ -100,7 +100,8 @@ public final class BenchCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         if (repetitions < 1 || least(promptTokens) < 0 || generateTokens < 0 || least(n) < 0 || requests < 0
                 || trainTokens < 0 || maxBatchTokens != null && maxBatchTokens < 1) {
-            throw new InputException("--repetitions: expected 1 or more, and no negative number of tokens or samples");
+            throw new InputException("expected --repetitions of 1 or more, --max-batch-tokens of 1 or more, and no "
+                    + "negative number in --prompt-tokens, --generate-tokens, --n, --requests or --train-tokens");
         }
         ModelOptions options = modelFlags.options();
         if (!randomWeights && !Files.isDirectory(options.model())) {

@@ -15,8 +15,9 @@ import picocli.CommandLine.Option;
 @Heading.Under(Heading.DEVICE)
 public final class ClusterFlags {
     @Option(names = "--cluster", paramLabel = "NAME",
-            description = "Cluster that samples and evaluates: spark, under spark-submit with ingrain-spark.jar; "
-            + "training stays on this machine (default: none).")
+            description = "Cluster that samples and evaluates. The only value is spark, which requires that "
+            + "spark-submit starts the command with ingrain-spark.jar. Training stays on this machine (default: "
+            + "none).")
     String cluster;
 
     /** Throws the error that {@link #answerer} would throw for an unknown cluster. */

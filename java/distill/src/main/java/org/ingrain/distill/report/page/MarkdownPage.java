@@ -42,7 +42,7 @@ public record MarkdownPage(Report report, Prompts prompts) {
         page.append("\n## Settings\n\n");
         page.append("Questions: ").append(report.sizes().pool()).append(" to distil on, ").append(report.sizes().test())
                 .append(" held out, ").append(report.sizes().dropped())
-                .append(" left out because they are also held out.\n\n");
+                .append(" more not used, because the same questions or variants of them are held out.\n\n");
         prompts(page);
         SettingsList.of(report.manifest()).forEach((name, value) -> page.append("- ").append(name).append(": `")
                 .append(quotable(value)).append("`\n"));
