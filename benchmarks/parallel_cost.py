@@ -24,8 +24,8 @@ MODELS = {
 # Bandwidth and bf16 rate of the H200: PyTorch's copy (bytes read + written) and its product of random data
 # (results/h200.md). fp8: published rates of row-scaled products on an H100 are 1.13 to 1.22 PFLOP/s. Memory of the
 # H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and
-# 312 TFLOP/s bf16), each multiplied by the share of its data-sheet value (4.8 TB/s, 989 TFLOP/s) that the H200 reached.
-# fp8 weights need sm_89 or newer.
+# 312 TFLOP/s bf16), each multiplied by the share that the H200 reached of its own data-sheet value (4.8 TB/s, 989
+# TFLOP/s). fp8 weights need sm_89 or newer.
 # NVLink of Hopper and Ampere: 900 and 600 GB/s, the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and
 # 32 GB/s per direction.
 LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches

@@ -1,15 +1,17 @@
 // collectives: communication between the ranks of a tensor-parallel model. A rank is a thread of this process with its
 // own context.
-//   all_reduce: y = Σ of partials over ranks, then chunks       all_gather: y = every rank's x, concatenated
-//   reduce_scatter: y = this rank's slice of all_reduce's y     broadcast: y = the root's x
-// Shapes   partials (chunks, n or ranks·n) f32 · y (n), or (ranks, n)
-// Types    y f32|bf16, sums f32; all_gather and broadcast: bytes
+//   all_reduce: y = Σ of the partials of all ranks: ranks in ascending order, chunks of a rank in ascending order
+//   reduce_scatter: y = elements [rank·n, (rank + 1)·n) of all_reduce's y
+//   all_gather: y = x of every rank, in ascending order of the ranks     broadcast: y = x of the root
+// Shapes   all_reduce: partials (chunks, n), y (n) · reduce_scatter: partials (chunks, ranks·n), y (n) · all_gather:
+//          x (n), y (ranks, n) · broadcast: x (n), y (n)
+// Types    partials f32, y f32|bf16, sums f32; all_gather and broadcast: bytes
 // Needs    every rank makes the same calls and allocates nothing between these calls. An allocation may wait until all
 //          kernels of the device have ended, and one of these kernels may wait for another rank
 // Mapping  registered buffers: in place (in_place.h). all_reduce of at most 256 KiB per rank: each rank computes all
 //          sums (one shot). Larger all_reduce: each rank computes a share of the sums and writes it to all ranks (two
 //          shots). Both variants add in the same order. Other buffers: staged (staged.h). NCCL computes the
-//          collectives for which Peers::route chooses it.
+//          collectives for which Peers::route chooses it, and adds in its own order.
 //          Round counters are in device memory, so that graphs can be replayed
 // Bound    latency, then NVLink: (ranks − 1)·chunks·n elements per rank with one shot, (chunks + 1)·n with two
 // Oracle   native/ops/collectives.cc      Test CollectivesTest

@@ -141,8 +141,8 @@ struct One {
   __device__ __forceinline__ unsigned operator()(float) const { return 1; }
 };
 
-// The kept ids and their total weight. An id is kept if the key of its logit is above `lowest`, or if the key equals
-// `lowest` and the id is below `tie_end`.
+// The rule for the kept ids. An id is kept if the key of its logit is above `lowest`, or if the key equals `lowest` and
+// the id is below `tie_end`.
 struct Kept {
   uint32_t lowest;
   int tie_end;

@@ -41,9 +41,9 @@ struct Stream {
   bool descending = false;
   Watch watch;
 
-  // Waits until no other thread runs an item of this stream, and locks `running`. A thread that runs an item may itself
-  // wait for another thread. If the kernel of that thread still polls after a timeout, this function assumes that the
-  // kernel waits for the caller, and lets the device fail.
+  // Waits until no other thread runs an item of this stream, and locks `running`. The thread that runs the item may
+  // itself wait for another thread. If the item is a kernel that still polls after a timeout, this function assumes
+  // that the kernel waits for the caller, and lets the device fail.
   std::unique_lock<std::recursive_timed_mutex> enter() {
     std::unique_lock lock(running, std::defer_lock);
     for (uint64_t naps = watch.naps; !lock.try_lock_for(patience()); naps = watch.naps)

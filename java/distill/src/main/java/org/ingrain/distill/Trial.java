@@ -31,7 +31,8 @@ import org.ingrain.files.JsonLines;
  * @param sequences number of sequences that the answerer computes at once
  * @param seconds   time limit for all trials together. Each stage has a share of this time. Its trials become larger
  *                  until the share is used; the first and smallest trial is always run
- * @param progress  receives the name of each stage and the number of finished stages before the trials of the stage
+ * @param progress  called before the trials of each stage, with the name of the stage and the number of stages already
+ *                  finished
  */
 public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, int sequences, double seconds,
         Progress progress) {

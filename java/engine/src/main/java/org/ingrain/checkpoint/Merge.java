@@ -24,8 +24,8 @@ import org.ingrain.tensor.InputException;
  * the type of W. The result is a new Hugging Face folder, which is written atomically. Modules that the adapter stores
  * in full (PEFT's modules_to_save) replace the modules of the base model. If embedding and output head are tied in the
  * base model and the adapter makes them differ, the result has a separate output head. A bias of lora_B, times the
- * scaling, is added to the bias of the base module. As in PEFT, such an adapter cannot be merged if the base module has
- * no bias.
+ * scaling, is added to the bias of the base module. As in PEFT, an adapter with a bias of lora_B cannot be merged if
+ * the base module has no bias.
  */
 public final class Merge {
     private static final String EMBEDDING = "model.embed_tokens.weight";

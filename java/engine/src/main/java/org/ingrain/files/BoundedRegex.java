@@ -48,7 +48,7 @@ public final class BoundedRegex {
      * The text of a group in the first match that contains this group, or in the last one if {@code last} is true;
      * empty if there is no such match.
      *
-     * @throws InputException if the search needs too many steps or nests too deep
+     * @throws InputException if the search needs too many steps or recurses too deeply
      */
     public Optional<String> find(String text, int group, boolean last) {
         return bounded(text, STEPS, matcher -> {
@@ -63,7 +63,7 @@ public final class BoundedRegex {
     /**
      * Whether the expression matches a whole name, such as the path of a module.
      *
-     * @throws InputException if the search needs too many steps or nests too deep
+     * @throws InputException if the search needs too many steps or recurses too deeply
      */
     public boolean matches(String name) {
         return bounded(name, STEPS_OF_NAME, Matcher::matches);

@@ -71,7 +71,7 @@ public final class InputFile {
     static Path copy(Path path, InputStream in, long most) throws IOException {
         Path folder = TemporaryFolder.make("ingrain-input-").path();
         Path copy = folder.resolve(path.getFileName());
-        folder.toFile().deleteOnExit();   // Java deletes such files in reverse order
+        folder.toFile().deleteOnExit();   // Java deletes in the reverse order of these calls
         copy.toFile().deleteOnExit();
         try (OutputStream out = Files.newOutputStream(copy)) {
             byte[] part = new byte[1 << 16];

@@ -59,7 +59,7 @@ public final class RunLock implements AutoCloseable {
      * folder.
      *
      * @throws InputException if the folder has another format version, has other settings, or is not a run folder; if
-     *         settings differ, the message names the first such setting
+     *         settings differ, the message names the first setting that differs
      */
     public static void check(Path folder, Manifest manifest) {
         if (!Files.exists(folder)) {

@@ -39,8 +39,8 @@ class EightDevicesTest {
     private static final int PROMPT = 132;
     private static final GeneratorConfig SIZES = GeneratorConfig.of(160, 4, 160).withBlockSize(16).withCacheTokens(480);
     /**
-     * A weight that is sharded by rows and a weight that is sharded by columns. {@link ParallelTest} adapts all
-     * modules.
+     * A weight that is sharded by rows and a weight that is sharded by columns. One of each kind is enough here,
+     * because {@link ParallelTest} adapts all modules.
      */
     private static final Set<Projection> ADAPTED = Set.of(Projection.Q_PROJ, Projection.DOWN_PROJ);
 

@@ -109,7 +109,7 @@ class QuantizedTest {
                 answer(options(dtype).withThreads(3)).promptLogProbabilities());
     }
 
-    /** The plan has the size of the integers and scales: 1 + 1/16 or 1/2 + 1/16 bytes per element. */
+    /** The plan has the size of the integers and scales: 1 + 1/16 bytes per element for int8, 1/2 + 1/16 for int4. */
     @Test
     void thePlanCountsIntegersAndScales() {
         try (Engine bf16 = Engine.open(options("bf16")); Engine int8 = Engine.open(options("int8"));

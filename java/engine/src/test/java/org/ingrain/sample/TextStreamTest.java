@@ -37,7 +37,7 @@ class TextStreamTest {
         }
     }
 
-    /** A stop string that ends in exempt text is ignored. One that begins in exempt text and ends after it is found. */
+    /** A stop string that ends in exempt text is ignored. A stop string that begins there and ends later is found. */
     @Test
     void exemptTextCompletesNoStopString() {
         TextStream stream = new TextStream(List.of("END", "aa"));

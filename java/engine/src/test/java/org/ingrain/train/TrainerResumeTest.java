@@ -104,7 +104,7 @@ class TrainerResumeTest {
 
     /**
      * Kills the process with SIGKILL at random times, even while it writes files. The first process waits after its
-     * last step, so that it is killed before it ends even on a fast machine.
+     * last step, so that even on a fast machine it is killed before it ends.
      */
     @Test
     void underSigkill() throws Exception {

@@ -59,8 +59,8 @@ public final class TeacherFlags {
      * A teacher that is ready to answer.
      *
      * @param server  answerer that asks a server; null if the teacher is a model on this machine
-     * @param weights the model state that requests to the teacher name
-     * @param limits  limits of the teacher's adapter; if the teacher has no adapter, these limits have no slot
+     * @param weights the model state that is named in requests to the teacher
+     * @param limits  limits of the teacher's adapter; limits with 0 slots if the teacher has no adapter
      */
     public record OpenTeacher(Provenance.Teacher provenance, RemoteAnswerer server, ModelState weights,
             AdapterBank.Limits limits) {

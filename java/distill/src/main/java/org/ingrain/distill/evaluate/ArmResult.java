@@ -97,9 +97,9 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     /**
      * Computes the result of an arm.
      *
-     * @param scores scores of all questions; the presentation orders of a question are consecutive
-     * @param commonest returns the result of the commonest gold answer on the questions of a test file, or on all
-     *               questions if the name of the file is null
+     * @param scores scores of all questions; the scores of a question in its presentation orders are adjacent
+     * @param commonest returns the result that always giving the commonest gold answer would have on the questions of a
+     *               test file, or on all questions if the name of the file is null
      * @param wider  returns the wider category that contains a category, if there is one
      */
     static ArmResult of(Arm arm, List<Score> scores, Function<String, Commonest> commonest,

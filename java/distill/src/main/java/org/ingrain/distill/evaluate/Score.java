@@ -43,7 +43,7 @@ public record Score(String id, String given, String question, String gold, Strin
         Require.present("votes", votes);
     }
 
-    /** The id of the question in the given order, which is the same for all its presentation orders. */
+    /** The id that the question has in the order in the data. It is the same for all presentation orders. */
     String asked() {
         return given == null ? id : given;
     }

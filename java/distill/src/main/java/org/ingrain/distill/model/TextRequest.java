@@ -7,8 +7,8 @@ import org.ingrain.sample.SamplingParams;
 import org.ingrain.template.Message;
 
 /**
- * A request for one text. Requests that differ only in {@code key} and {@code sample} have the same prompt. In a list
- * of requests they are consecutive, so that the prompt is computed only once.
+ * A request for one text. Requests that differ only in {@code key} and {@code sample} have the same prompt. They are
+ * adjacent in a list of requests, so that the prompt is computed only once.
  *
  * @param key      identifies the completion; the text does not depend on the key
  * @param messages the conversation before the chat template is applied
@@ -19,7 +19,7 @@ import org.ingrain.template.Message;
  */
 public record TextRequest(SampleKey key, List<Message> messages, SamplingParams params, int sample,
         ModelState weights) {
-    /** Groups consecutive requests that are consecutive samples of the same prompt. */
+    /** Groups adjacent requests for samples of the same prompt whose indices {@code sample} are consecutive. */
     public static List<List<TextRequest>> groups(List<TextRequest> requests) {
         List<List<TextRequest>> groups = new ArrayList<>();
         TextRequest before = null;

@@ -111,7 +111,7 @@ public record Answers(List<SampleRecord> samples) {
                     own.add(next);
                     next = lines.next();
                 }
-                // A presentation order has no lines if an earlier order disagreed and it was therefore not asked.
+                // A presentation order has no lines if it is not needed, because an earlier order already disagreed.
                 if (own.isEmpty() && example.isAsGiven()) {
                     throw new InputException(file + ": no line of example " + example.id());
                 }

@@ -29,7 +29,7 @@ public final class Sampling {
     private final List<Example> examples;
     private final Answerer answerer;
 
-    /** @param examples all questions; the presentation orders of a question are consecutive, the given order first */
+    /** @param examples all questions; the examples of a question in its orders are adjacent, the given order first */
     public Sampling(Plan plan, Stopping stopping, List<Example> examples, Answerer answerer) {
         this.plan = plan;
         this.stopping = stopping;

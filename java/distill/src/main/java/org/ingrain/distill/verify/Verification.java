@@ -39,7 +39,8 @@ public record Verification(VerifierConfig config, Task task, Method method) {
      * Verifies all answers and writes {@code target}. If an earlier call was interrupted, its verdicts are reused. If
      * {@code target} exists, it is not changed.
      *
-     * @throws org.ingrain.tensor.InputException if the program fails; the next call reuses the verdicts until then
+     * @throws org.ingrain.tensor.InputException if the program fails; the next call reuses the verdicts that were given
+     *         before the failure
      */
     public void run(Path samples, List<Example> examples, Path target, Stopwatch watch) {
         Path logFile = target.resolveSibling(target.getFileName() + ".log");

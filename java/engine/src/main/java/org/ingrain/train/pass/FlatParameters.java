@@ -247,7 +247,10 @@ public final class FlatParameters {
         return gradients.slice(layout.begin(region), layout.size(region));
     }
 
-    /** This rank's part of the squared gradient norm. The caller sums the parts of all ranks or replicas. */
+    /**
+     * This rank's part of the squared gradient norm. The caller sums the parts of all replicas if {@link #scatters},
+     * else those of all ranks of one replica.
+     */
     double squares() {
         if (scatters()) {
             return square(sum);
@@ -281,9 +284,7 @@ public final class FlatParameters {
         return context.readFloats(norm)[0];
     }
 
-    /**
-     * Clips the gradients and executes one AdamW step. {@code ofAll} is the gradient norm over all ranks or slices.
-     */
+    /** Clips the gradients and executes one AdamW step. {@code ofAll} is the norm over all ranks or slices. */
     void step(OptimizerConfig config, int step, int steps, float ofAll) {
         context.write(norm, ofAll);
         clipAndStep(config, step, steps);

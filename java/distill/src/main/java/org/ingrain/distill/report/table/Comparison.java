@@ -21,7 +21,7 @@ import org.ingrain.tensor.InputException;
  * Several finished runs side by side.
  *
  * @param runs     names of the runs
- * @param rows     results of the arms; the rows of one arm are consecutive, in the order of the runs
+ * @param rows     results of the arms; the rows of one arm are adjacent, in the order of the runs
  * @param tests    paired tests of the students of each pair of runs, for each seed that both runs have
  * @param costs    seconds and generated tokens of each run, by the kind of stage
  * @param settings the settings that differ, each with its value in each run; null if a run has no such setting

@@ -62,7 +62,7 @@ public record Report(String task, String rule, String method, Manifest manifest,
      *
      * @param pool    questions to distil on
      * @param test    questions to evaluate on
-     * @param dropped questions that were removed from the pool because they are also test questions
+     * @param dropped questions that were removed from the pool because they or variants of them are test questions
      */
     public record Sizes(int pool, int test, int dropped) {
         public static Sizes of(Dataset data) {
