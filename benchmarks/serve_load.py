@@ -125,7 +125,7 @@ class Client:
             writer.close()
 
     async def checked(self, i, gaps=None):
-        """Sends request i and compares the answer with that of the idle server."""
+        """Sends request i and compares the answer with the one that the server gave when it was idle."""
         i %= len(self.bodies)
         try:
             status, text = await asyncio.wait_for(self.ask(self.bodies[i], gaps), LIMIT)

@@ -1,4 +1,4 @@
-"""The parts of check that test correctness. A part passes or fails; its time is not a benchmark result."""
+"""The parts of `check` that test correctness. A part passes or fails; its time is not a benchmark result."""
 import json
 import math
 import re

@@ -79,7 +79,8 @@ __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2]
     }
 }
 
-// The grid is (rows / 128, spans). Every warp handles 16 rows over the whole span, in partial sums of 128 columns.
+// The grid is (rows / 128, spans). Every warp handles 16 rows over the whole span of its block. It sums 128 columns
+// at a time and adds these sums to the total.
 template <bool transposed, bool masked> __global__ void __launch_bounds__(wide_threads, 2) row_sums(RowSums a) {
   __shared__ int32_t row_slots[sum_rows];
   uint4* const terms = dynamic_shared<uint4>();

@@ -171,7 +171,7 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
 
 // Computes the product that p describes, some rows at a time. Operand a is already fp8. cuBLASLt multiplies without the
 // scales, and then a kernel applies the scales. If cuBLASLt does not support the product at all, the plain kernel
-// computes `plain`, which is the same product before a was quantised.
+// computes `plain`, which is the same product with the unquantised operand a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);

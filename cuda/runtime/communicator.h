@@ -76,7 +76,7 @@ class Peers {
   Call take_captured(const ingrain_context* ctx);
   // Fills the table of this context's rank for a call. route() must have been called before.
   void table_of(const ingrain_context* ctx, Collective op, int64_t bytes, PeerTable* table);
-  // Exchanges the addresses of a buffer with the other ranks.
+  // A collective call. Exchanges the addresses of the buffers that the ranks pass.
   ingrain_status show(ingrain_context* ctx, void* pointer, int64_t bytes);
   // Ends all current and future waits, on the host and in kernels.
   void end();

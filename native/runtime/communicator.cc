@@ -2,8 +2,8 @@
 
 #include <memory>
 
-// A handle that owns the Meeting together with the contexts that joined. So a collective that a rank calls after the
-// communicator was destroyed returns an error and does not access freed memory.
+// A handle that shares the ownership of the Meeting with the contexts that joined. So a collective that a rank calls
+// after the communicator was destroyed returns an error and does not access freed memory.
 struct ingrain_communicator {
   std::shared_ptr<ingrain::Meeting> meeting;
 };

@@ -270,8 +270,8 @@ class RowGroups {
 using Groups = RowGroups;
 constexpr int64_t most_together = attention_rows;
 
-// The same for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in the layout of the cache, and
-// prefetches a cache line at each step.
+// The same for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in the layout of the key-value
+// cache, and prefetches one CPU cache line of `ahead` at each step.
 inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf16* k, const bf16* v, int64_t start,
                             PrefetchRange ahead) {
   const int64_t half = ahead.bytes / 2, step = half / std::max<int64_t>(1, a.E / 2);

@@ -159,8 +159,8 @@ class DeviceLimitsTest {
     }
 
     /**
-     * Products with a weight of 8,192 rows: the number of rows of x, the end of the kernel's name (tile height in 16
-     * weight rows, tile width in 8 tokens, deep ring), and the number of blocks.
+     * Products with a weight of 8,192 rows: the number of rows of x, the end of the kernel's name (gated, tile
+     * height in units of 16 weight rows, tile width in units of 8 tokens, deep ring), and the number of blocks.
      */
     static List<Arguments> products() {
         return targets().stream().limit(1).flatMap(target -> Stream.of(

@@ -27,7 +27,7 @@ public record MethodStep(String name, List<Variant> variants, String each) {
         if (each != null && (!each.matches("[a-z][a-z0-9-]*")
                 || variants.stream().anyMatch(variant -> variant.samples() != 1))) {
             throw new InputException("step " + name + ": each " + each
-                    + ", expected small letters, digits and hyphens, and 1 sample");
+                    + ", expected small letters, digits and hyphens, and samples 1 in every variant of the step");
         }
         Set<String> tasks = new HashSet<>();
         for (Variant variant : variants) {

@@ -99,8 +99,8 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
 
     /**
      * Searches for a match of the expression. A student is trained on the text of the group alone, and its answers then
-     * lack the rest of the expression. So if there is no match and the group matches the whole text, this text is the
-     * answer.
+     * lack the rest of the expression. So if the expression has no match, but the part inside the group matches the
+     * whole text, the text is the answer.
      */
     private Finder byRegex() {
         BoundedRegex whole = BoundedRegex.compile("answer.regex", regex);
@@ -141,7 +141,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
         };
     }
 
-    /** Canonical form of an answer before {@link Equality} is applied. */
+    /** Canonical form of an answer. {@link Equality} is then applied to this form. */
     String key(String answer) {
         return switch (form) {
             case LETTER -> new MultipleChoice().key(answer);

@@ -54,7 +54,7 @@ public record Sycophancy() implements Task {
         String gold = base.path("correct_answer").asString("");
         if (!content.isString() || gold.isBlank()) {
             throw new InputException(
-                    where + ": expected prompt, a list of messages with content, and base.correct_answer");
+                    where + ": expected prompt (a list of messages with content) and base.correct_answer");
         }
         List<String> aliases = new ArrayList<>(List.of(gold));
         base.path("answer").forEach(alias -> {
