@@ -20,7 +20,7 @@ struct Forward {
   float scale;
 
   // Computes query heads [head, head + heads), which share key-value head kv, for the tile's tokens. The result has the
-  // same bits as that of attention_paged.
+  // same bits as that of attention_paged with an f32 cache.
   void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     const int64_t ld = (H + 2 * K) * E;
     const X* sequence = qkv + tile.first * ld;

@@ -3,7 +3,7 @@
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16 · sums f32
 //          avx512_bf16, amx with a bf16 cache: queries and weights rounded to bf16
-// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 280 KiB per thread   Mapping  (tile of rows, kv head) over threads
+// Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread   Mapping  (tile of rows, kv head) over threads
 // Bound    decode: the cache read once; prefill: 4·E FLOP per (row, key)
 // Oracle   libtorch sdpa
 // Test     AttentionPagedParityTest
@@ -60,7 +60,8 @@ struct KeyPairs {};
 struct AttentionTiles {};
 #endif
 
-// Scratch for one tile of a bf16 cache. The tile is converted to pairs or, if many rows use it, to f32.
+// Scratch for one tile of a bf16 cache. With bf16 products, the tile is converted to pairs. Without them, it is
+// converted to f32 if many rows use it.
 template <class C>
 struct TileScratch {
   std::conditional_t<by_pairs<C>, KeyPairs, char> keys;
@@ -102,15 +103,16 @@ struct PagedAttention {
     const C* v = k + lanes * shape.E;
     if constexpr (by_pairs<C>) {
       attend_bf16(rows, begin, end, k, v, start, scratch.keys, ahead);
-      return;
-    } else if constexpr (sizeof(C) < sizeof(float)) {
-      if (end - begin > register_rows) {
-        float* wide = scratch.wide;
-        for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
-        return attend(rows, begin, end, wide, wide + lanes * shape.E, start, ahead);
+    } else {
+      if constexpr (sizeof(C) < sizeof(float)) {
+        if (end - begin > register_rows) {
+          float* wide = scratch.wide;
+          for (int64_t i = 0; i < shape.tile_elements(); i += lanes) store(wide + i, load(k + i));
+          return attend(rows, begin, end, wide, wide + lanes * shape.E, start, ahead);
+        }
       }
+      attend(rows, begin, end, k, v, start, ahead);
     }
-    attend(rows, begin, end, k, v, start, ahead);
   }
 
   void add(const X* query, int64_t keys) const {

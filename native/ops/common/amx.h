@@ -15,6 +15,7 @@
 namespace ingrain::INGRAIN_ISA {
 
 constexpr int64_t amx_rows = 16, amx_columns = 32;  // of a bf16 tile
+static_assert(prefetch_columns == amx_columns);
 
 // While an object of this class exists, the thread can use tiles. Tiles 0 to 3 hold sums (16, 16), tiles 4 and 5 hold
 // x, and tiles 6 and 7 hold W.

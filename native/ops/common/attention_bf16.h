@@ -3,8 +3,8 @@
 // keys, with AMX:
 //   scores = q·kᵀ               is summed in tiles of 32 elements, in the order of amx.h
 //   o = o·rescale + weights·v   weights·v is one product over the 16 keys; an FMA then computes o
-// Without AMX, an instruction adds the products of two adjacent elements (scores) or keys (o) to the sum; scores are
-// summed over ascending elements, and o, which starts at o·rescale, over ascending keys.
+// Without AMX, a lane of vdpbf16ps adds two products to its sum; see columns_of in gemm_tile.h. A score is summed over
+// ascending pairs of elements. o starts at o·rescale and is summed over ascending pairs of keys.
 #pragma once
 #include "amx.h"
 #include "attention.h"
@@ -12,6 +12,7 @@
 #if defined(__AVX512BF16__)
 namespace ingrain::INGRAIN_ISA {
 
+// AMX multiplies 32 elements at once, so a query is padded with zeros.
 constexpr int64_t query_width(int64_t E) { return (E + 31) / 32 * 32; }
 
 // in has two rows of sixteen elements; the result has the pair of element i of both rows in its 32-bit lane i.
@@ -197,13 +198,14 @@ inline vec dot_pairs(const bf16* x, __m512i pairs, vec sum) {
 
 // o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e], for W vectors of elements. pairs(j, w) returns the values of keys
 // 2j and 2j + 1 as pairs, for vector w. p (R, 16).
+// The addition of 0 turns -0 into 0, so that the sign of a zero does not depend on values of keys with weight 0.
 template <int R, int W, class Pairs>
 inline void accumulate_pairs(float* o, const bf16* p, const float* rescale, int64_t width, const Pairs& pairs) {
   vec sums[R][W];
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int w = 0; w < W; ++w) sums[i][w] = load(o + i * width + w * lanes) * splat(rescale[i]);
+    for (int w = 0; w < W; ++w) sums[i][w] = fma(load(o + i * width + w * lanes), splat(rescale[i]), splat(0.0f));
   for (int64_t j = 0; j < lanes / 2; ++j)
 #pragma GCC unroll 4
     for (int w = 0; w < W; ++w) {
@@ -245,7 +247,7 @@ void attend_pairs(AttentionRows& a, int64_t r, int64_t start, const Key& key, co
     accumulate_pairs<R, 1>(o + e, p, rescale, a.width, [&](int64_t j, int) { return value(j, e); });
 }
 
-// Adds groups of rows at once; the interface is that of AmxGroups.
+// Adds each group when add is called, so finish does nothing. The interface is that of AmxGroups.
 class RowGroups {
  public:
   RowGroups(AttentionRows& rows, const KeyPairs& keys, int64_t start) : rows_(rows), keys_(keys), start_(start) {}
@@ -270,21 +272,22 @@ class RowGroups {
 using Groups = RowGroups;
 constexpr int64_t most_together = attention_rows;
 
-// The same for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in the layout of the key-value
+// Like attend_bf16 below, for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in the layout of the key-value
 // cache, and prefetches one CPU cache line of `ahead` at each step.
 inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf16* k, const bf16* v, int64_t start,
                             PrefetchRange ahead) {
-  const int64_t half = ahead.bytes / 2, step = half / std::max<int64_t>(1, a.E / 2);
-  const int64_t width = a.width, value_step = half / (width / 2);
+  const int64_t width = a.width;
+  const PrefetchRange first = ahead.part(0, 2), second = ahead.part(1, 2);
+  const int64_t key_step = first.step(a.E / 2), value_step = second.step(width / 2);
   with_rows(n, [&]<int R>() {
     attend_pairs<R>(
         a, begin, start,
         [&](int64_t e) {
-          prefetch_line(ahead.first + e / 2 * step);
+          prefetch_line(first.first + e / 2 * key_step);
           return interleave(_mm512_loadu_si512(k + e * lanes));
         },
         [&](int64_t j, int64_t e) {
-          prefetch_line(ahead.first + half + (e / 2 + j) * value_step);
+          prefetch_line(second.first + (e / 2 + j) * value_step);
           return interleave(two_rows(v + 2 * j * width + e, v + (2 * j + 1) * width + e));
         });
   });
@@ -293,7 +296,7 @@ inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf
 
 // Adds the contribution of a tile of 16 keys and their values to the attention of rows [begin, end). `start` is the
 // position of the tile's first key. k and v are the tile's keys and values in the cache. `keys` is scratch. `ahead` is
-// prefetched. A key that a row does not see has the weight 0, but 0 times a value that is not finite is NaN. So if the
+// prefetched: at once to L2 if the tile is converted, since this takes long enough. A key that a row does not see has the weight 0, but 0 times a value that is not finite is NaN. So if the
 // tile has such values, each row forms its own group, for which the values of all keys that the row does not see are
 // set to zero.
 inline void attend_bf16(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,

@@ -13,7 +13,8 @@
 // the product is computed in several passes. If not even block_rows rows fit, each task converts its blocks of x into
 // its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows use it. If x is
 // in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W. If a
-// task has several tiles of rows, they prefetch the next block of W and, if x is larger than L2, the next block of x.
+// task has several tiles of rows, they prefetch the next block of W (but not INT8 and INT4 tiles of AMX). If the task's
+// rows of x are many, the tiles prefetch the next block of x.
 #pragma once
 #include "gemm_tile.h"
 
@@ -48,6 +49,7 @@ struct gemm_shape {
 //   Element                                          element type of the panels for tiles: float, bf16 or quantised
 //   read(x, ld, row, rows, column, columns)          copies a block of x, padded with zeros; see read_x
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
+//   bytes(columns)                                   with in_place: bytes of these columns of a panel
 //   in_place(panel, column, &ld)                     optional, for prefetches: returns a block in place, or null
 //   write(chunk, row, rows, panel, panels, sums, ld) receives finished sums
 //   small                                            few rows, see plan(); panels must then return a block in place
@@ -86,8 +88,9 @@ void convert_x(const Problem& problem, const gemm_shape& shape, const gemm_rows<
   problem.read(rows.block(c, shape.chunk), x_padded<W>(inside), rows.row, rows.m, c, inside);
 }
 
-// The next block of x, if x may be larger than L2. Each tile prefetches an equal part of it.
-constexpr int64_t largest_resident_x = 512 * 1024;
+// The next block of the task's rows of x. If these rows have more than resident_x bytes, they may not stay in L2, so
+// each tile prefetches a part of about equal size.
+constexpr int64_t resident_x = 512 * 1024;
 struct InputAhead {
   const char* at = nullptr;
   int64_t part = 0;  // bytes
@@ -98,22 +101,23 @@ struct InputAhead {
 };
 // `column` is the start of the next block, which has `columns` columns. The task has `tiles` tiles for each block.
 template <class W>
-InputAhead ahead_of(const gemm_rows<W>& rows, const gemm_shape& shape, int64_t column, int64_t columns, int64_t tiles) {
-  if (!rows.x || columns <= 0 || rows.m * x_bytes<W>(shape) <= largest_resident_x) return {};
+InputAhead x_ahead_of(const gemm_rows<W>& rows, const gemm_shape& shape, int64_t column, int64_t columns, int64_t tiles) {
+  if (!rows.x || columns <= 0 || rows.m * x_bytes<W>(shape) <= resident_x) return {};
   return {reinterpret_cast<const char*>(rows.block(column, shape.chunk)),
           up(tall<W>(rows.m) * x_bytes<W>(columns), tiles)};
 }
 
 // Returns the part of the next block of W that tile number `tile` of `tiles` tiles of rows prefetches. `panel` and
-// `column` are the start of the next block, which has `panels` panels. Each tile of rows prefetches an equal part of
-// it. Nothing is prefetched if the rows need only one tile, or if the block is not read in place.
+// `column` are the start of the next block. Its size is assumed to be that of the current block: `panels` panels and
+// `columns` columns. The tiles prefetch parts of equal size, until the block is complete. Nothing is prefetched if the
+// rows need only one tile, or if the block is not read in place.
 template <class Problem, class W = typename Problem::Element>
-WeightAhead ahead_of(const Problem& problem, int64_t panel, int64_t panels, int64_t column, int64_t columns,
-                     int64_t tile, int64_t tiles) {
+WeightAhead w_ahead_of(const Problem& problem, int64_t panel, int64_t panels, int64_t column, int64_t columns,
+                       int64_t tile, int64_t tiles) {
   if constexpr (requires(int64_t* ld) { problem.in_place(panel, column, ld); }) {
     int64_t ld = 0;
-    const int64_t lines = up(problem.bytes(prefetch_columns), 64 * tiles);
-    const int64_t first = tile * up(columns, prefetch_columns) * lines * 64;
+    const int64_t steps = up(columns, prefetch_columns), lines = up(problem.bytes(columns), 64 * tiles * steps);
+    const int64_t first = tile * steps * lines * 64;
     const W* w = tiles > 1 && first < problem.bytes(columns) ? problem.in_place(panel, column, &ld) : nullptr;
     if (w)
       return {reinterpret_cast<const char*>(w) + first, ld * static_cast<int64_t>(sizeof(W)), lines, panels};
@@ -147,8 +151,8 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
       const int64_t padded = x_padded<W>(inside), x_ld = padded / x_columns_of<W>;
       x_of<W>* x = rows.x ? rows.block(c, shape.chunk) : reinterpret_cast<x_of<W>*>(scratch.x);
       if (!rows.x) problem.read(x, padded, row, m, c, inside);
-      InputAhead x_ahead = ahead_of<W>(rows, shape, c + longest, std::min(longest, end - c - longest),
-                                       up(count, together) * tiles);
+      InputAhead x_ahead = x_ahead_of<W>(rows, shape, c + longest, std::min(longest, end - c - longest),
+                                         up(count, together) * tiles);
       for (int64_t p = 0, now; p < count; p += now) {
         now = count - p >= together ? together : 1;
         int64_t w_ld = 0;
@@ -160,7 +164,7 @@ void gemm_task(const Problem& problem, const gemm_shape& shape, const gemm_rows<
           x_ahead.prefetch();
           high = tile_height<W>(m - r, tiles - t);
           float* sums = scratch.sums + r * ld + p * panel_rows;
-          const WeightAhead ahead = ahead_of(problem, next, now, next_column, n, t, tiles);
+          const WeightAhead ahead = w_ahead_of(problem, next, now, next_column, n, t, tiles);
 #if defined(__AMX_TILE__)
           if constexpr (by_amx<W>) {
             amx_tile_for(high, now)(sums, ld, x + r * x_ld, x_ld, w, w_ld, n, ahead);

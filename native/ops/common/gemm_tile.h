@@ -35,7 +35,8 @@ template <> struct columns_of<bf16> {
   static constexpr int64_t step = 2, most_rows = 2 * amx_rows;
 };
 #elif defined(__AVX512BF16__)
-// Uses vdpbf16ps, with x rounded to bf16. A lane adds x₀·w₀ and then x₁·w₁ to its sum. Denormals count as zero.
+// Uses vdpbf16ps, with x rounded to bf16. A lane adds x₁·w₁ and then x₀·w₀ to its sum by FMAs (measured on Zen 4 with
+// 320,000 sums; as in Intel's Software Developer's Manual, volume 2). Denormals count as zero.
 template <> struct columns_of<bf16> {
   using X = bf16;
   static constexpr int64_t step = 2, passes = 1, most_rows = tile_rows;

@@ -134,6 +134,7 @@ void round_row(x_block* out, const E* x, int64_t n, int32_t start) {
 
 // sums (R, 16·P) += x (R, n) · W (16·P, n)ᵀ. x_ld is in blocks. n is a multiple of 32. w is the address of the start of
 // a group. Consecutive panels are w_ld bytes apart.
+static_assert(prefetch_columns == x_block_size);
 template <int R, int P, class W>
 void quantized_tile(float* sums, int64_t sums_ld, const x_block* x, int64_t x_ld, const W* w, int64_t w_ld, int64_t n,
                     int64_t group, WeightAhead ahead) {

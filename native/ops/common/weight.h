@@ -23,7 +23,7 @@ int64_t panel_elements(int64_t columns) {
 template <class E>
 E* panel(const ingrain_weight* w, int64_t p) { return static_cast<E*>(w->data) + p * panel_elements<E>(w->columns); }
 
-// The part of the next block of W that a tile prefetches. The block has one or two panels, which start `ld` bytes
+// The part of the next block of W that a tile prefetches. The block has one to three panels, which start `ld` bytes
 // apart. Each time the tile has multiplied prefetch_columns columns, it prefetches `lines` cache lines of each panel.
 constexpr int64_t prefetch_columns = 32;
 struct WeightAhead {

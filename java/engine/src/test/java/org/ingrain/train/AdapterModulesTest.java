@@ -265,7 +265,7 @@ class AdapterModulesTest {
             Adapter adapter = new Adapter(List.of(), Map.of(name, new HostTensor(DType.F32,
                     new long[] {16, 16}, data)));
             assertTrue(assertThrows(InputException.class, () -> generator(golden, golden.weights(), adapter))
-                    .getMessage().contains("modules_to_save has '" + name + "', which cannot replace"));
+                    .getMessage().contains("modules_to_save has '" + name + "', which the engine cannot replace"));
         }
     }
 }
