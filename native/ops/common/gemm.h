@@ -101,7 +101,8 @@ struct InputAhead {
 };
 // `column` is the start of the next block, which has `columns` columns. The task has `tiles` tiles for each block.
 template <class W>
-InputAhead x_ahead_of(const gemm_rows<W>& rows, const gemm_shape& shape, int64_t column, int64_t columns, int64_t tiles) {
+InputAhead x_ahead_of(const gemm_rows<W>& rows, const gemm_shape& shape, int64_t column, int64_t columns,
+                      int64_t tiles) {
   if (!rows.x || columns <= 0 || rows.m * x_bytes<W>(shape) <= resident_x) return {};
   return {reinterpret_cast<const char*>(rows.block(column, shape.chunk)),
           up(tall<W>(rows.m) * x_bytes<W>(columns), tiles)};
