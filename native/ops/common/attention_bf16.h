@@ -21,8 +21,8 @@ inline vec dot_pairs(const bf16* x, __m512i pairs, vec sum) {
 }
 
 // o[i][e] = o[i][e]·rescale[i] + Σ_j p[i][j]·v[j][e], for W vectors of elements. pairs(j, w) returns the values of keys
-// 2j and 2j + 1 as pairs, for vector w. p (R, 16).
-// The addition of 0 turns -0 into 0, so that the sign of a zero does not depend on values of keys with weight 0.
+// 2j and 2j + 1 as pairs, for vector w. p (R, 16). The addition of 0 turns -0 into 0, so that the sign of a zero does
+// not depend on the values of keys with weight 0.
 template <int R, int W, class Pairs>
 inline void accumulate_pairs(float* o, const bf16* p, const float* rescale, int64_t width, const Pairs& pairs) {
   vec sums[R][W];
