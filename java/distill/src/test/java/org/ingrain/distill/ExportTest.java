@@ -128,7 +128,7 @@ class ExportTest {
                 "\"completion\":[{\"role\":\"assistant\",\"content\":\"changed\""));
         String message = assertThrows(InputException.class,
                 () -> new RunExport(run).write(ExportFormat.DPO, false, base.resolve("pairs"))).getMessage();
-        assertTrue(message.startsWith(run.resolve("train.jsonl") + ": no row for "), message);
+        assertTrue(message.startsWith(run.resolve("train.jsonl") + ": the next row does not belong to "), message);
         assertFalse(Files.exists(base.resolve("pairs")));
     }
 }
