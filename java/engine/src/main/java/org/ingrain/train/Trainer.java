@@ -75,7 +75,7 @@ public final class Trainer implements AutoCloseable {
      * @param from      modules of the adapter with which training starts; empty for a new adapter. If {@code from} is
      *                  not empty, the caller must identify this adapter in the provenance of {@code run}
      * @param run       data, settings and output folder
-     * @throws InputException if {@code from} and {@code lora} differ in rank, scaling or projections
+     * @throws InputException if {@code from} and {@code lora} differ in rank, scaling, biases or modules
      */
     public static Trainer lora(Weights weights, LoraConfig lora, String baseModel, List<LoraModule> from,
                                TrainingRun run) {
@@ -211,8 +211,8 @@ public final class Trainer implements AutoCloseable {
             TrainingState state = checkpoints.latest().orElse(TrainingState.START);
             folder.metrics().cut(state.metricsBytes());
             folder.log("step " + state.step() + " of " + order.steps()
-                    + ": training starts; keeps the activations of the last " + memory.keptLayers()
-                    + " layers and recomputes those of the others");
+                    + ": training starts; the activations of the last " + memory.keptLayers()
+                    + " layers are kept and those of the others are recomputed");
             if (state.step() > 0) {
                 checkpoints.prune(run.train().keepCheckpoints(), state.bestStep());
                 checkpoints.load(state.step());
@@ -255,8 +255,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Whether a validation or a checkpoint is due after a step: after the last step and after each multiple of
-     * {@code every}. If {@code every} is 0, after the last step of each epoch.
+     * Whether a validation or a checkpoint is due after a step. It is due after the last step of the run, and after
+     * each multiple of {@code every}, or after the last step of each epoch if {@code every} is 0.
      */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;

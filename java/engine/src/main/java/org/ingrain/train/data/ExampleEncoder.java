@@ -57,8 +57,7 @@ public final class ExampleEncoder {
      *
      * <p>If truncation removes all target tokens of a sequence, the sequence is dropped.
      *
-     * @throws InputException if the row has no target token or is too long; the message starts with the row's file and
-     * line
+     * @throws InputException if the row has no target token or is too long; the message names the row's file and line
      */
     public List<TrainingSequence> encode(ExampleReader.Row row) {
         List<Draft> drafts = switch (row.example()) {

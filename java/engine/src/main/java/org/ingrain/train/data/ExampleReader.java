@@ -10,9 +10,9 @@ import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Reads training rows from a file that contains JSON lines or one JSON array; the file may be gzipped. A row has the
- * first of the following formats whose columns it contains. A column with the value null counts as absent. Columns that
- * do not belong to the format are ignored. The formats:
+ * Reads training rows from a file that contains JSON lines or one JSON array; the file may be gzipped. The formats
+ * below are tried in order. A row is read in the first format whose columns are present. A column with the value null
+ * counts as absent. Columns that do not belong to the format are ignored. The formats:
  * <ul>
  * <li>{@code prompt}, {@code completion}: texts, or lists of messages, as in TRL. If the prompt is a list, the
  * completion may be a text, which is then the message of the assistant.

@@ -10,9 +10,9 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Reads the messages of a training row: {"role", "content"}, or {"from", "value"} as in ShareGPT. The content is a text
- * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. Parts of another
- * type, the content null and tool calls cause an InputException that names the value. TRL would pass such values to the
- * chat template, which would print None or fail.
+ * or a list of parts {"type": "text", "text"}; the texts of the parts are joined without a separator. A part of
+ * another type, a null content, or a tool call causes an InputException that names the value. TRL would pass such
+ * values to the chat template, which would print None or fail.
  */
 final class MessageReader {
     /** Maps ShareGPT's names of roles to roles in the same way as axolotl. */
@@ -65,7 +65,7 @@ final class MessageReader {
             return content.stringValue();
         }
         if (!content.isArray()) {
-            throw new InputException(where + " is " + (content.isNull() ? "null" : "no text")
+            throw new InputException(where + " is " + (content.isNull() ? "null" : "not a text")
                     + ", expected a text or a list of parts {\"type\": \"text\", \"text\": text}");
         }
         StringBuilder text = new StringBuilder();

@@ -184,8 +184,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Executes the backward pass of the feed-forward half of layer i. Returns false if all parameters that the forward
-     * pass uses earlier are frozen; the backward pass then ends.
+     * Executes the backward pass of the feed-forward half of layer i. Stops at a matmul and returns false if all
+     * parameters that the forward pass uses before this matmul are frozen. The whole backward pass then ends.
      */
     private boolean feedForwardBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);
@@ -207,8 +207,8 @@ public final class DecoderTraining implements AutoCloseable {
     }
 
     /**
-     * Executes the backward pass of the attention half of layer i. Returns false if all parameters that the forward
-     * pass uses earlier are frozen; the backward pass then ends.
+     * Executes the backward pass of the attention half of layer i. Stops at a matmul and returns false if all
+     * parameters that the forward pass uses before this matmul are frozen. The whole backward pass then ends.
      */
     private boolean attentionBackward(int i, int t) {
         TrainingActivations.Rows rows = activations.rows(t);

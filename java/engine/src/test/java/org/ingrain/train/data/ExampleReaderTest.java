@@ -123,7 +123,7 @@ class ExampleReaderTest {
             {"conversations": [{"from": "gpt", "content": "c"}]} | message 1 is not
             {"messages": [{"role": "user", "content": "u"}, {"role": "assistant", "content": null}]} | messages: message 2: content is null, expected a text
             {"messages": [{"role": "assistant", "content": "c", "tool_calls": [{"id": 1}]}]} | message 1: tool_calls is set, which is not supported
-            {"messages": [{"role": "user", "content": {"text": "u"}}]} | message 1: content is no text, expected a text
+            {"messages": [{"role": "user", "content": {"text": "u"}}]} | message 1: content is not a text, expected a text
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]} | message 1: content: a part has type 'image_url', expected text: other parts are not supported
             {"messages": [{"role": "user", "content": ["u"]}]} | message 1: content: a part is not
             {"messages": [{"role": "user", "content": [{"type": "text", "text": null}]}]} | message 1: content: a part is not
