@@ -16,7 +16,8 @@ import org.ingrain.tensor.Tensor;
  * @param attention (T, H·E)
  * @param gateUp    (T, 2F)
  * @param gated     (T, F) silu(gate)·up
- * @param partials  (chunks, T, D) f32 partial sums of a row-parallel product; null if there is only one rank
+ * @param partials  (chunks, T, D) f32 partial sums of a product with a column-sharded weight; null if there is only one
+ *                  rank
  * @param selected  buffers of selected rows: (2, M, D) if there is only one rank, otherwise (3, M, D)
  * @param logits    (M, V) f32
  * @param shared    (M, V / ranks) f32 logits of this rank's share of the vocabulary; null if each rank computes all

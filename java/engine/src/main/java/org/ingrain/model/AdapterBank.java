@@ -192,7 +192,8 @@ public final class AdapterBank {
     public void load(int slot, Adapter adapter) {
         if (!adapter.saved().isEmpty() && !adapter.saved().keySet().equals(limits.saved)) {
             throw new InputException("adapter: modules_to_save " + new TreeSet<>(adapter.saved().keySet())
-                    + ", expected " + (limits.saved.isEmpty() ? "none together with other adapters; merge it first"
+                    + ", expected " + (limits.saved.isEmpty()
+                            ? "none together with other adapters; merge the adapter first"
                             : "those of the first adapter, " + new TreeSet<>(limits.saved)));
         }
         adapter.modules().forEach(this::requireRoom);

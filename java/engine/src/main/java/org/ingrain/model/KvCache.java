@@ -30,7 +30,7 @@ public final class KvCache {
         return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
     }
 
-    /** Copies blocks in all layers. {@code pairs} (n, 2) I32 holds the source and destination block of each copy. */
+    /** Copies blocks in all layers. {@code pairs} (2n) I32 alternates between source and destination blocks. */
     public void copyBlocks(Tensor pairs) {
         ops.kvCacheCopy(memory, pairs);
     }

@@ -84,7 +84,7 @@ public record Parameter(String name, Group group, long rows, long columns, Shard
     }
 
     /**
-     * The number of columns in one partial sum of a row-parallel product; 0 for a single sum over all columns.
+     * The number of columns per partial sum, if the columns are sharded; 0 for a single sum over all columns.
      *
      * @param group number of adjacent columns that share a scale; 0 if no columns share one
      */

@@ -38,8 +38,8 @@ public record Precision(Weight.Format weights, Weight.Format tables, DType activ
      * @param cpu     whether the backend is a CPU, which computes in F32; a GPU computes in F32 if the weights are F32,
      *                otherwise in BF16
      * @param stored  types of the stored weights
-     * @param weights requested type of the weights; null selects the stored format if the weights are quantized, F32
-     *                if they are F32, otherwise BF16. Quantized weights can be used as stored, or as F32 or BF16
+     * @param weights requested type of the weights; null selects the stored format if the stored weights are quantized,
+     *                F32 if they are F32, otherwise BF16. Quantized weights can be used as stored, or as F32 or BF16
      * @param cache   requested type of the cache; null selects F32 if the weights are F32, otherwise BF16
      */
     public static Precision of(boolean cpu, Stored stored, DType weights, DType cache) {

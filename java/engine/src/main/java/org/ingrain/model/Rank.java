@@ -12,9 +12,9 @@ import org.ingrain.tensor.InputException;
  */
 public record Rank(int index, int count) {
     /**
-     * The number of chunks into which the input features of a row-parallel product are divided. Each chunk yields one
-     * partial sum. On the CPU, and on GPUs in deterministic mode, the number of chunks does not depend on the number of
-     * ranks, so results are bit-identical for every number of ranks.
+     * The number of chunks into which the columns of a column-sharded weight are divided. Each chunk yields one partial
+     * sum. On the CPU, and on GPUs in deterministic mode, the number of chunks does not depend on the number of ranks,
+     * so results are bit-identical for every number of ranks.
      */
     public static final int CHUNKS = 8;
     public static final Rank SINGLE = new Rank(0, 1);
@@ -61,7 +61,7 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * The number of columns per chunk of a row-parallel weight that has {@code columns} columns; 0 if {@code columns}
+     * The number of columns per chunk of a column-sharded weight that has {@code columns} columns; 0 if {@code columns}
      * is not a multiple of 2·CHUNKS, or if a chunk would not consist of whole groups of {@code group} columns.
      */
     static long chunk(long columns, int group) {

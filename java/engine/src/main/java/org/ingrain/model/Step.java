@@ -125,8 +125,8 @@ public final class Step {
     }
 
     /**
-     * Fills the row indices into the result of an all_gather that has n rows of each rank. The parts of row i are the
-     * rows i, n + i, 2n + i, ...
+     * Fills {@code order} with row indices into the result of an all_gather with n rows per rank. The parts of row i
+     * are the rows i, n + i, 2n + i, ...
      */
     private void order(Tensor order, int n) {
         int ranks = n == 0 ? 0 : (int) order.elements() / n;
@@ -247,7 +247,7 @@ public final class Step {
         return arrays.logitSlots;
     }
 
-    /** (T) the index slot·T + t for row t, into a table with T rows for each slot; only for a step with adapters. */
+    /** (T) the index of row t in a table with T rows per slot, which is slot·T + t; only for a step with adapters. */
     Tensor slotRows() {
         return arrays.slotRows;
     }

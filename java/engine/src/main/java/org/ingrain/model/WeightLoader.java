@@ -16,14 +16,15 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Copies parameters of a file or of host memory into packed weights, one slab of rows at a time, so that no full
+ * Copies parameters from a file or from host memory into packed weights, one slab of rows at a time, so that no full
  * second copy of a matrix is needed. Two lanes, each with pinned host memory and a device slab, are used alternately:
  * the host fills one lane while the device copies and packs the rows in the other. A device that computes in host
  * memory needs no separate device slab. A rank's part of a column-sharded matrix is gathered row by row during the
  * copy.
  *
  * <p>The file is read and not mapped, because the pages of a mapping count as memory of the process. Also, if the file
- * is truncated during the load, a read throws an exception, but native code that reads a mapping ends with SIGBUS.
+ * is truncated during the load, a read throws an exception, whereas access to a mapping in native code would end the
+ * process with SIGBUS.
  */
 final class WeightLoader implements AutoCloseable {
     private static final long SLAB_BYTES = 16L << 20;

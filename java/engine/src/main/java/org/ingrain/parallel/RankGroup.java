@@ -32,8 +32,8 @@ public final class RankGroup implements AutoCloseable {
     /** Maximum wait for a rank, in seconds, after another rank has failed or when the group is closed. */
     private static final long GRACE_SECONDS = 10;
     /**
-     * Maximum time, in seconds, that a rank that threw an InputException waits for the other ranks to end their work.
-     * The limit is needed because another rank may be waiting in a collective for the rank with the exception.
+     * A rank that throws an InputException waits at most this many seconds for the other ranks to end their work. The
+     * limit is needed because another rank may be waiting in a collective for the rank with the exception.
      */
     private static final long REFUSAL_SECONDS = 2;
 
@@ -274,9 +274,9 @@ public final class RankGroup implements AutoCloseable {
     /**
      * Runs {@code last}(rank) on every rank, even after a failure, and ends the threads. Waits at most {@link
      * #GRACE_SECONDS} for each rank. A rank fails if {@code last} throws on this rank or does not end within this time.
-     * If these are the first failures of the group, the method throws an exception with the first of them as cause.
-     * Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling thread is
-     * interrupted, the method returns false.
+     * If a rank fails and none had failed before this call, the method throws an exception with the first failure as
+     * cause. Otherwise the method returns whether {@code last} ended within this time on every rank. If the calling
+     * thread is interrupted, the method returns false.
      */
     public boolean close(IntConsumer last) {
         if (threads.isEmpty()) {

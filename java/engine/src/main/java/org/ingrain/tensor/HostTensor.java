@@ -17,7 +17,7 @@ public record HostTensor(DType dtype, long[] shape, MemorySegment data, Reader r
         void read(long offset, MemorySegment target);
     }
 
-    /** A tensor whose data is copied from {@code data}. */
+    /** Creates a tensor whose reader copies from {@code data}. */
     public HostTensor(DType dtype, long[] shape, MemorySegment data) {
         this(dtype, shape, data, (offset, target) -> MemorySegment.copy(data, offset, target, 0, target.byteSize()));
     }
