@@ -15,7 +15,7 @@ import org.ingrain.tensor.InputException;
 public final class BoundedRegex {
     /** A search may read this number of characters plus {@link #STEPS_PER_CHARACTER} for each character of the text. */
     private static final long STEPS = 50_000_000;
-    /** Used for names instead of STEPS. It is smaller, because an expression is matched with every module's name. */
+    /** Replaces STEPS for names. This limit is smaller, because an expression is matched with every module's name. */
     private static final long STEPS_OF_NAME = 500_000;
     private static final long STEPS_PER_CHARACTER = 1000;
 

@@ -51,8 +51,8 @@ public final class DurableMapping {
     /**
      * Creates or replaces a file. The mapping of the content remains valid until the arena is closed.
      *
-     * @param fill fills the content, which is zero at first; its result is returned. If {@code fill} throws, no file is
-     *             written
+     * @param fill fills the content, which is zero at first. The method returns the result of {@code fill}. If {@code
+     *             fill} throws, no file is written
      * @throws org.ingrain.tensor.InputException if the file cannot be written, for example because the disk is full
      */
     public static <R> R write(Path target, byte[] header, long bytes, Arena arena, Function<MemorySegment, R> fill) {
@@ -65,7 +65,8 @@ public final class DurableMapping {
                     FileChannel channel = FileChannel.open(fresh.path(), StandardOpenOption.CREATE_NEW,
                             StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
                 write(channel, ByteBuffer.wrap(first));
-                // Writes zeros first: in a file with holes, writing to the mapping on a full disk ends the process.
+                // Zeros are written first. If the file had holes, a write to the mapping would end the process when
+                // the disk is full.
                 ByteBuffer zeros = ByteBuffer.allocateDirect(PIECE);
                 for (long done = 0; done < bytes; done += PIECE) {
                     write(channel, zeros.clear().limit((int) Math.min(PIECE, bytes - done)));

@@ -117,7 +117,7 @@ public final class JsonLog implements AutoCloseable {
     public void cut(long bytes) {
         if (end < bytes) {
             throw new InputException(file + ": has " + end + " bytes, expected at least " + bytes
-                    + " by the latest checkpoint");
+                    + ", as recorded in the latest checkpoint");
         }
         try {
             channel.truncate(bytes);

@@ -79,7 +79,7 @@ public final class LineReader {
         return where + " line " + number;
     }
 
-    /** The current line without its line end. A byte order mark is removed from the first line. */
+    /** The current line without the final {@code \n}. A byte order mark is removed from the first line. */
     public String text() {
         ByteBuffer in = ByteBuffer.wrap(bytes);
         try {

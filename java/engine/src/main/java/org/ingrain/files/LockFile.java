@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * A lock file, which at most one process holds. The file contains the process id of its holder; it is empty while no
- * process holds it.
+ * A lock file, which at most one process holds. The file contains the process id of the holder. The holder empties the
+ * file when it releases the lock. If the holder is killed, its process id remains in the file.
  */
 final class LockFile implements AutoCloseable {
     private final FileChannel channel;

@@ -35,7 +35,7 @@ public record Manifest(int format, JsonNode notes, JsonNode settings) {
         JsonNode format = node.path("format");
         if (!format.isInt() || format.intValue() != FORMAT) {
             throw new InputException(file + ": format is " + text(format) + ", expected " + FORMAT
-                    + ": the run folder was made by another version; take another folder");
+                    + ": the run folder was made by another version; use another folder");
         }
         return Json.parse(Json.line(node), Manifest.class, file.toString());
     }

@@ -12,12 +12,14 @@ import java.util.stream.Stream;
 
 /**
  * An unpredictable temporary name for an unfinished file or folder: {@code .ingrain-0123456789abcdef.unfinished}. For a
- * folder, a lock file with the same number N shows whether the process that writes the folder is still running:
+ * folder, and for the file of a {@link DurableMapping}, a lock file with the same number N shows whether the process
+ * that writes the file or folder is still running:
  *
  * <pre>
- *   .ingrain-N.lock held         the folder is being written
- *   .ingrain-N.lock free         the process has ended; folder and lock can be removed
- *   .ingrain-N.unfinished alone  a file, or a folder that is being removed; RunLock.take removes it from a run folder
+ *   .ingrain-N.lock held         the file or folder is being written
+ *   .ingrain-N.lock free         the process has ended; the file or folder and the lock can be removed
+ *   .ingrain-N.unfinished alone  another file, or a folder that is being removed; RunLock.take removes it from a run
+ *                                folder
  * </pre>
  */
 final class Unfinished implements AutoCloseable {

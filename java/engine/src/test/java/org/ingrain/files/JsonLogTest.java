@@ -84,8 +84,8 @@ class JsonLogTest {
             log.append(new Row("c", 3));
             long end = log.force();
             String message = assertThrows(InputException.class, () -> log.cut(end + 1)).getMessage();
-            assertEquals(file + ": has " + end + " bytes, expected at least " + (end + 1) + " by the latest checkpoint",
-                    message);
+            assertEquals(file + ": has " + end + " bytes, expected at least " + (end + 1)
+                    + ", as recorded in the latest checkpoint", message);
         }
         assertEquals(List.of(new Row("a", 1), new Row("c", 3)), JsonLines.read(file, Row.class));
     }

@@ -67,7 +67,7 @@ class RunLockTest {
             Files.writeString(file, older);
             Map<String, String> before = Trees.files(folder);
             assertEquals(
-                    file + ": format is 1, expected 2: the run folder was made by another version; take another folder",
+                    file + ": format is 1, expected 2: the run folder was made by another version; use another folder",
                     refusal(folder, manifest(0)));
             assertEquals(before, Trees.files(folder));
         }
