@@ -142,7 +142,7 @@ public final class Backend implements AutoCloseable {
      * Whether kernels on a device can access the memory of the device {@code peer} directly. A device can access its
      * own memory.
      *
-     * @throws BackendException if the backend has no device with one of these numbers
+     * @throws BackendException if the backend does not have both devices
      */
     public boolean canAccessPeer(int device, int peer) {
         return number("can_access_peer", "no devices " + device + " and " + peer,

@@ -5,7 +5,7 @@ import org.ingrain.tensor.InputException;
 /**
  * Options for opening a context.
  *
- * @param device  device number of the backend, from 0
+ * @param device  number of the device in the backend, from 0
  * @param threads CPU threads, 0 for all cores; at most 4096
  * @param isa     CPU instruction set: auto, avx2, avx512, avx512_bf16 or amx
  */

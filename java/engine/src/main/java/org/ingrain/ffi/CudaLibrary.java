@@ -18,7 +18,7 @@ import org.ingrain.tensor.InputException;
 public enum CudaLibrary {
     /** The library for matrix products. If it is not found, the first matrix product that needs it fails. */
     CUBLASLT("cublasLt", "libcublasLt.so.13", "libcublasLt.so.12"),
-    /** The library for collectives of long messages, and of devices that cannot access each other's memory. */
+    /** The library for collectives with long messages, or between devices that cannot access each other's memory. */
     NCCL("nccl", "libnccl.so.2");
 
     private static final String WHEELS = "nvidia/*/lib";

@@ -25,7 +25,7 @@ public record Device(String backend, String name, String isa, int threads, long 
                 fields.path("graphs").asBoolean(false), fields.path("driver_bytes").asLong(0));
     }
 
-    /** Whether a call of an op or a copy only enqueues it. If false, it is complete when the call returns. */
+    /** Whether a call only enqueues its op or copy. If false, the op or copy is complete when the call returns. */
     public boolean asynchronous() {
         return graphs;   // a device has graphs only if its stream is asynchronous
     }

@@ -25,7 +25,7 @@ final class Native {
         }
     }
 
-    /** Throws an unchecked exception or an error. A downcall throws no others. */
+    /** Rethrows an unchecked exception or an error. For a checked exception, which is unexpected, returns an error. */
     static AssertionError thrown(Throwable e) {
         if (e instanceof RuntimeException unchecked) {
             throw unchecked;

@@ -7,7 +7,7 @@ import org.ingrain.tensor.Tensor;
  *
  * @param qkv     input (T, (H + 2K)·E), after rope
  * @param y       output (T, H·E)
- * @param lse     output (T, H) f32, the logarithms of the softmax sums
+ * @param lse     output (T, H) f32, the log-sum-exp of the attention scores
  * @param offsets input (S + 1) I32, the first row of each sequence, then T
  */
 public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets) {

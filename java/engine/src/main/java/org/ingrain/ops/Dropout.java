@@ -7,7 +7,7 @@ import org.ingrain.tensor.Tensor;
  *
  * @param probability probability of dropping an element; 0 for none
  * @param seed        seed of the mask; forward and backward with the same seed use the same mask
- * @param column      first column of the whole input that this rank's input contains; 0 if the rank has all columns
+ * @param column      index, in the whole input, of this rank's first column; 0 if the rank has all columns
  * @param columns     number of columns of the whole input; 0 if the rank has all columns
  */
 public record Dropout(float probability, long seed, long column, long columns) {

@@ -29,7 +29,7 @@ public final class Ops {
         this(context, context.backend());
     }
 
-    /** Binds the ops of {@code kernels}. This is the context's backend, or the same backend with other overlays. */
+    /** Binds the ops of {@code kernels}, which is the context's backend or the same backend with other overlays. */
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
@@ -293,7 +293,7 @@ public final class Ops {
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
     }
 
-    /** Sets y (T, H·E) to causal attention within each packed sequence, and lse (T, H) f32 to the log softmax sums. */
+    /** Sets y (T, H·E) to causal attention within each packed sequence, and lse (T, H) f32 to the log-sum-exp. */
     public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
         Shapes.packed(y, lse, qkv, offsets, heads);
         bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
@@ -374,7 +374,7 @@ public final class Ops {
         Shapes.matrix("u", u, DType.F32, y.size(0), ANY);
         Shapes.matrices("B", b, DType.F32, ANY, ANY, u.size(1));
         if (b.size(1) > y.size(1)) {
-            throw Shapes.refused("B", b, "at most " + y.size(1) + " output features, as " + name + " has columns");
+            throw Shapes.refused("B", b, "at most " + y.size(1) + " output features, the columns of " + name);
         }
     }
 
