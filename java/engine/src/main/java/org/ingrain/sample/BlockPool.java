@@ -31,8 +31,8 @@ final class BlockPool {
     }
 
     /**
-     * A block in the index, which other sequences can share. Each entry of the index has its own serial number. The key
-     * of the next block of a sequence contains this serial number. If the block is reused for other content, it gets
+     * An entry of the index: a block that other sequences can share. Each entry has its own serial number. The key of
+     * the next block of a sequence contains this serial number. If the block is reused for other content, it gets
      * another serial number, so the old keys of the blocks that followed it no longer match.
      */
     record Known(int block, long serial) {

@@ -25,7 +25,8 @@ public interface GenerationListener {
      * Generator#step} throws it, too.
      *
      * @param cause an InputException that names the model, if the softmax of the sample's logits is undefined, for
-     *              example because a logit is NaN; otherwise the exception with which the generator failed
+     *              example because a logit is NaN; otherwise the exception that refused the request or ended the
+     *              generator
      */
     default void failed(int sample, RuntimeException cause) {
         throw cause;

@@ -18,10 +18,10 @@ import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
  * Generates samples from a model with continuous batching. Each step computes one ragged batch of prompt tokens and
- * decode tokens. The prompt of a request is computed once for all samples of the request, and the first tokens of the
- * samples are drawn from the same row of logits. On the CPU, and on a GPU in deterministic mode, the result of a
- * request depends only on the request. The other requests in the batch, the number of steps for the prompt, shared or
- * evicted cache blocks, and the number of ranks and replicas do not change the result.
+ * decode tokens. A replica computes the prompt of a request once for all samples that it takes from the request, and
+ * draws the first tokens of these samples from the same row of logits. On the CPU, and on a GPU in deterministic mode,
+ * the result of a request depends only on the request. The other requests in the batch, the number of steps for the
+ * prompt, shared or evicted cache blocks, and the number of ranks and replicas do not change the result.
  *
  * <p>If the backend is asynchronous, the host enqueues a step before it has read the tokens of the previous step. The
  * host then detects the end of a sample one step late and discards the surplus token. A generator is used by one thread

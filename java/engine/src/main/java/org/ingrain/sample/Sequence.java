@@ -47,7 +47,7 @@ final class Sequence {
         return unread;
     }
 
-    /** Index of the draw of the last unread token in the plan that draws this token; -1 if no token is unread. */
+    /** Index of the last unread token among the draws of the plan that draws it; -1 if no token is unread. */
     int drawnRow() {
         return unread > 0 ? drawnRow : -1;
     }

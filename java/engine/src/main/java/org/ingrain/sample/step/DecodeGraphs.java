@@ -78,7 +78,7 @@ final class DecodeGraphs implements AutoCloseable {
         Graph graph = uncapturable.contains(key) ? null : capture(key, ops);
         if (graph == null) {
             context.noteFallback("decode step of " + key.rows
-                    + " rows: the device has no graph for it, its ops run one by one");
+                    + " rows: the device cannot create a graph, so the ops run one by one");
             eager++;
             ops.run();
             return;

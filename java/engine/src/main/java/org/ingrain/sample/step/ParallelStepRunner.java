@@ -26,8 +26,8 @@ public final class ParallelStepRunner implements AutoCloseable {
 
     /** Waits for the oldest step in flight and returns its results, which are valid until the next call. */
     public StepResults await() {
-        ranks.follow(rank -> runners.get(rank).await());   // frees the staging memory of the other ranks when their
-                                                           // step is complete
+        // Each other rank also waits for its step, so that it can then reuse the memory of the step.
+        ranks.follow(rank -> runners.get(rank).await());
         return runners.getFirst().await();
     }
 

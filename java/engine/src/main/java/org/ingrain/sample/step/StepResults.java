@@ -6,9 +6,10 @@ import java.util.Arrays;
 import org.ingrain.ffi.Event;
 
 /**
- * The results of one step in pinned memory: draws and scores. They are valid from the end of the step until the
- * {@link StepRing} reuses the slot. Each element has 4 bytes. The table lists the elements in order; its first column
- * is their shape, for n draws, m scored tokens, k most probable tokens of each row, and b draws that have a bias.
+ * The results of one step in pinned memory: draws and scores. This object is a slot of the {@link StepRing}. The
+ * results are valid from the end of the step until the ring reuses the slot. Each element has 4 bytes. The table lists
+ * the elements in order. Its first column is the shape of the elements, for n draws, m scored tokens, k most probable
+ * tokens of each row, and b draws that have a bias.
  * <pre>
  *   n           drawn ids
  *   n           log-probabilities of the drawn ids
@@ -34,8 +35,8 @@ public final class StepResults {
     }
 
     /**
-     * Assigns the slot to a step with n draws (padding included), m scores, and k most probable tokens per row. {@code
-     * biased} has the indices of the draws that have a bias, in ascending order.
+     * Assigns the slot to a step with n draws (padding included), m scored tokens, and k most probable tokens per row.
+     * {@code biased} has the indices of the draws that have a bias, in ascending order.
      */
     void use(int n, int m, int k, int[] biased) {
         draws = n;

@@ -80,8 +80,8 @@ class DecodeGraphsTest {
             }
             assertArrayEquals(new int[3], Inspect.ints(context, x));
             assertEquals(4, graphs.eager());
-            assertEquals(Map.of("decode step of 1 rows: the device has no graph for it, its ops run one by one", 3L),
-                    context.fallbacks());
+            assertEquals(Map.of("decode step of 1 rows: the device cannot create a graph, so the ops run one by one",
+                    3L), context.fallbacks());
             assertEquals(0, graphs.captures());
             assertEquals(5, runs[0], "the second run was captured first, and the graph could not be made");
         }
