@@ -11,7 +11,7 @@ import org.ingrain.files.JsonFields;
 import org.ingrain.tensor.InputException;
 import tools.jackson.databind.JsonNode;
 
-/** Reads adapter_config.json. Throws an InputException that names any setting that the engine does not support. */
+/** Reads adapter_config.json. If a setting is not supported, throws an InputException that names the setting. */
 final class AdapterConfigReader {
     private static final Set<String> READ = Set.of(
             "peft_type", "bias", "init_lora_weights", "layers_pattern", "base_model_name_or_path", "r", "lora_alpha",

@@ -72,8 +72,8 @@ public final class BlueprintReader {
 
         AttentionConfig attention(JsonFields fields, int hiddenSize) {
             int heads = fields.integer("num_attention_heads");
-            // transformers uses num_attention_heads for num_key_value_heads = null, even if the architecture has a
-            // number as the default for a missing field.
+            // If num_key_value_heads is null, transformers uses num_attention_heads, even if the architecture has
+            // another default for a missing field.
             int otherwise = keyValueHeads == 0 || isNull(fields, "num_key_value_heads") ? heads : keyValueHeads;
             int headDim = this == QWEN3 ? fields.integer("head_dim", QWEN3_HEAD_DIM)
                     : BlueprintReader.headDim(fields, hiddenSize, heads);

@@ -139,7 +139,7 @@ public final class Merge {
         }
     }
 
-    /** Computes tensor {@code name} of the merged model. It has the type of {@code w}, the base model's tensor. */
+    /** Computes tensor {@code name} of the merged model, in the type of {@code w}, the base model's tensor. */
     private MemorySegment changed(MemorySegment data, String name, HostTensor w, LoraModule module) {
         HostTensor saved = adapter.savedModules().get(name);
         HostTensor source = saved == null ? w : saved;

@@ -142,7 +142,7 @@ public final class ModelFolder implements WeightSource, AutoCloseable {
         boolean integers = has(module + ".qweight");
         if (integers && (quantization.isEmpty() || !layer)) {
             throw new InputException(path + ": tensor '" + module + ".qweight' is given, expected '" + matrix.name()
-                    + "'" + (layer ? " without a quantization_config" : ": embedding and head are not quantized"));
+                    + "'" + (layer ? " without a quantization_config" : ": embedding and head must not be quantized"));
         }
         if (quantization.isEmpty() || !layer) {
             return null;

@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Weight;
 
 /**
- * A linear layer (N, C) of a GPTQ or AWQ folder. The first dimension of its tensors is that of the C inputs. A 32-bit
- * word contains 8 integers of 4 bits or 4 integers of 8 bits:
+ * A linear layer (N, C) of a GPTQ or AWQ folder. The first dimension of each of its tensors runs over the C inputs. A
+ * 32-bit word contains 8 integers of 4 bits or 4 integers of 8 bits:
  * <pre>
  * scales  (C / group, N) F16
  * qzeros  (C / group, N / 8) I32     a word has the zero points of 8 consecutive outputs (8 bits: of 4 outputs)
@@ -135,7 +135,10 @@ final class PackedMatrix implements QuantizedMatrix {
         });
     }
 
-    /** Copies the words of GPTQ. Each has consecutive elements of a row, so only the order of the words changes. */
+    /**
+     * Copies the words of GPTQ in the order of the target. The elements within a word stay in place, because they are
+     * consecutive elements of a row. Unsigned bytes are converted to signed bytes.
+     */
     private void copy(QuantizedRows target, long row, long column, long begin, long end) {
         MemorySegment values = target.values();
         long words = target.columns() * bits / Integer.SIZE;

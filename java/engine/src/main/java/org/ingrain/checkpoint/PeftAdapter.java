@@ -102,7 +102,10 @@ public record PeftAdapter(AdapterConfig config, List<LoraModule> modules, Map<St
         return new Adapter(modules, changed);
     }
 
-    /** Runs {@code match}, which uses regular expressions of the configuration. Its errors name the file. */
+    /**
+     * Runs {@code match}, which uses regular expressions of the configuration. If {@code match} throws an
+     * InputException, the path of the configuration file is added to the message.
+     */
     private static <T> T matching(Safetensors tensors, Supplier<T> match) {
         try {
             return match.get();

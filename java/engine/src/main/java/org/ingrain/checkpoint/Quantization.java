@@ -11,8 +11,8 @@ import org.ingrain.tensor.InputException;
 import org.ingrain.tensor.Weight;
 
 /**
- * How the linear layers of a model folder are quantized. This is quantization_config of config.json or, in folders of
- * older GPTQ tools, the file quantize_config.json.
+ * How the linear layers of a model folder are quantized. The settings are in quantization_config of config.json or, in
+ * folders of older GPTQ tools, in the file quantize_config.json.
  *
  * @param method     algorithm, which determines the layout of the tensors
  * @param format     row-major format of the elements

@@ -21,9 +21,9 @@ import org.ingrain.tensor.InputException;
 
 /**
  * One safetensors file, mapped read-only. Opening reads only the header; a tensor's bytes are read on access. Opening
- * checks the header, all offsets and all byte counts, and throws an InputException that names an invalid tensor.
- * Several threads may read at the same time. After close, access to a tensor's bytes throws an IllegalStateException.
- * Format: github.com/huggingface/safetensors, README.
+ * checks the header, all offsets and all byte counts. If a check fails, opening throws an InputException that names the
+ * file and, if one tensor is invalid, this tensor. Several threads may read at the same time. After close, access to a
+ * tensor's bytes throws an IllegalStateException. Format: github.com/huggingface/safetensors, README.
  */
 public final class Safetensors implements AutoCloseable {
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -88,7 +88,7 @@ public final class Safetensors implements AutoCloseable {
                 channel.close();
             }
         } catch (IOException e) {
-            throw new UncheckedIOException(e);   // closing a file that was only read
+            throw new UncheckedIOException(e);   // not expected, because the file was only read
         }
     }
 

@@ -9,7 +9,7 @@ import org.ingrain.tensor.DType;
 /**
  * The description of a tensor in a safetensors header.
  *
- * @param type  name of the element type in the format
+ * @param type  name of the element type in the safetensors format
  * @param shape row-major; empty for a scalar
  * @param begin offset of the first byte, counted from the end of the header
  * @param end   offset of the first byte after the tensor, counted from the end of the header

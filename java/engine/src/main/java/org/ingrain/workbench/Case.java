@@ -8,8 +8,8 @@ import org.ingrain.tensor.DType;
  * An op to run at one shape.
  *
  * @param op      name of the op in the header
- * @param letters names of the sizes as in the header's comment, followed by names of options; an option has the size 0
- *                (off) or 1 (on)
+ * @param letters names of the sizes as in the header's comment, followed by names of options; the size of an option
+ *                is 0 if the option is off
  * @param sizes   the sizes, in the order of {@code letters}
  * @param dtype   dtype of the activations
  * @param maker   draws the inputs and creates the call

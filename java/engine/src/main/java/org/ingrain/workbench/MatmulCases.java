@@ -92,7 +92,7 @@ final class MatmulCases {
 
     /**
      * The header leaves the content of the scratch memory {@code gate_up} undefined, so this content is not compared.
-     * The op may round the values of gate and up to the dtype.
+     * The op may round the gate values and the up values to the dtype.
      */
     private static Call siluMul(Side side, Case at) {
         int t = at.get("T");

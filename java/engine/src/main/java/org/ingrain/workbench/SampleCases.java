@@ -74,7 +74,7 @@ final class SampleCases {
                 output("log_probabilities", logProbabilities, Tolerance.of(DType.F32, v).magnitude(8)));
     }
 
-    /** Each normal number is computed with a logarithm and a cosine, whose errors are some units in the last place. */
+    /** Each random number is computed with a logarithm and a cosine, whose errors are a few units in the last place. */
     private static Call normal(Side side, Case at) {
         Tensor y = side.output(at.dtype(), at.get("n"));
         return Call.of(() -> side.ops().randomNormal(y, 1.5f, 20240709), bytes(y), 40.0 * y.elements(),

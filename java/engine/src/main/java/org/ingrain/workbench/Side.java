@@ -91,7 +91,10 @@ final class Side implements AutoCloseable {
         return memory.view(shape);
     }
 
-    /** Creates a float tensor of this shape whose element i is value(i). */
+    /**
+     * Creates a tensor of this shape whose element i is value(i). If the tensor has more than {@link #DRAWN} elements,
+     * the first {@link #DRAWN} elements are repeated.
+     */
     Tensor values(IntToDoubleFunction value, DType dtype, long... shape) {
         Tensor tensor = output(dtype, shape);
         int drawn = (int) Math.min(DRAWN, tensor.elements());

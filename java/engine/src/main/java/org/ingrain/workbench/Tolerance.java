@@ -8,9 +8,10 @@ import org.ingrain.tensor.DType;
  *
  * <p>The first term allows one rounding to the result's dtype on each side, because the oracle rounds e to that dtype
  * too. The second term allows for the error of sums of n terms, which the two sides add in f32 in different orders. The
- * rounding errors are independent, so their sum grows with √n. It is proportional to the magnitude of the sums. This
- * magnitude is estimated by the largest result of the array, or by m if the terms cancel. {@code inner} is the relative
- * error of values that the op rounds before it sums them. For example, a kernel may pass bf16 to the tensor cores.
+ * rounding errors are independent, so their total grows with √n. Their total is also proportional to the magnitude of
+ * the sums. This magnitude is estimated by the largest result of the array, or by m if the terms cancel. {@code inner}
+ * is the relative error of values that the op rounds before it sums them. For example, a kernel may pass bf16 to the
+ * tensor cores.
  *
  * <p>{@code ParityTolerance}, which the parity tests use, differs in two points. It allows only one rounding to the
  * result's dtype, because the references of these tests are f32. It has no {@code strays}.
