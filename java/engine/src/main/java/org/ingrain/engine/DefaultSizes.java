@@ -14,7 +14,7 @@ final class DefaultSizes {
     private static final int CONTEXT = 4096;
     /** Possible numbers of samples per batch, in descending order. */
     private static final List<Integer> SEQUENCES = List.of(128, 64, 32);
-    /** With more than 32 samples, the cache has this number of tokens per sample, unless the context is shorter. */
+    /** With more than 32 samples, the cache has at least this many tokens per sample, unless the context is shorter. */
     private static final int TOKENS = 512;
     private static final int SHARE = 4;
     private static final int CPU_BATCH = 512;

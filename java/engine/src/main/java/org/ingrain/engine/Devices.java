@@ -74,7 +74,7 @@ record Devices(Backend backend, ModelOptions options) {
      * other, only NCCL can compute collectives. NCCL does not fix the order of summation, and it allows only one rank
      * per device.
      *
-     * @throws InputException if a copy needs NCCL although results must be deterministic or two of its ranks share a
+     * @throws InputException if a copy needs NCCL, but results must be deterministic or two ranks of the copy share a
      *         device
      */
     void requireCollectives(Placement placement) {

@@ -100,7 +100,7 @@ public final class Engine implements AutoCloseable {
          * Reports the op calls for which a slower kernel replaced the intended kernel (fallbacks). Called when the
          * engine is closed, if there was at least one fallback.
          *
-         * @param calls number of calls for each key; a key names an op and its sizes
+         * @param calls number of calls for each key; a key states the op, its sizes and the reason
          */
         default void fellBack(SortedMap<String, Long> calls) {
         }
@@ -278,7 +278,7 @@ public final class Engine implements AutoCloseable {
     /**
      * Creates a trainer for all weights, either of the model folder or of a new model with random weights.
      *
-     * @throws InputException if there is not enough memory, or for the reasons of {@link #requireFullTraining}
+     * @throws InputException if there is not enough memory, or if {@link #requireFullTraining} throws one
      */
     public Trainer trainer(TrainingRun run) {
         requireFullTraining();

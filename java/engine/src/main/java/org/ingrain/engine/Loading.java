@@ -10,7 +10,7 @@ import org.ingrain.model.Rank;
 import org.ingrain.model.Weights;
 
 /**
- * Loads the copies of a model. All ranks of all copies load in parallel; each rank loads its shard of the mapped files.
+ * Loads the copies of a model. All ranks of all copies load in parallel; each rank loads its shard of the weights.
  * If several copies are on one CPU, only the first copy loads weights, and the other copies share these weights.
  */
 final class Loading {

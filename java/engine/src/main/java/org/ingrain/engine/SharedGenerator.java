@@ -226,7 +226,7 @@ public final class SharedGenerator implements AutoCloseable {
         call(() -> loaded[slot] = false);
     }
 
-    /** Runs a task on the generator's thread and returns its result. An exception of the task is thrown. */
+    /** Runs a task on the generator's thread. Returns the result of the task, or throws the task's exception. */
     private <T> T call(Supplier<T> task) {
         CompletableFuture<T> result = new CompletableFuture<>();
         work.add(() -> {

@@ -40,7 +40,7 @@ final class WeightsCache implements AutoCloseable {
     private final ModelOptions options;
     private final Arena arena = Arena.ofShared();
 
-    /** Reads and writes nothing if the options have no cache. */
+    /** Creates a cache. If the options have no cache folder, this object neither reads nor writes files. */
     WeightsCache(ModelOptions options) {
         this.options = options;
     }

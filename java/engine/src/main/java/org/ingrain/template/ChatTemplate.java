@@ -26,9 +26,9 @@ import tools.jackson.databind.JsonNode;
 /**
  * The chat template of a model folder. Sampling, training and evaluation use the same template to create prompts from
  * messages. The prompts equal those that transformers' {@code apply_chat_template} creates without tools. The library
- * Jinjava renders the template; constructs that it renders differently from Jinja are rejected. The function {@code
- * strftime_now}, which returns the current date, is not defined, so that a prompt does not depend on the date. Without
- * this function, Llama 3's templates use a fixed date. Thread-safe.
+ * Jinjava renders the template; constructs that it renders differently from Jinja are rewritten or rejected. The
+ * function {@code strftime_now}, which returns the current date, is not defined, so that a prompt does not depend on
+ * the date. Without this function, Llama 3's templates use a fixed date. Thread-safe.
  */
 public final class ChatTemplate {
     private static final String ENABLE_THINKING = "enable_thinking";

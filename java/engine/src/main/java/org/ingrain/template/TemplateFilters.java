@@ -90,7 +90,7 @@ final class TemplateFilters {
         public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments,
                 Map<String, Object> named) {
             if (arguments.length > 2 || !named.isEmpty()) {
-                throw new InterpretException("default expects a value, and true to replace false values too");
+                throw new InterpretException("default expects a value and, to replace false values too, true");
             }
             boolean kept = value != null && (arguments.length < 2 || !ObjectTruthValue.evaluate(arguments[1])
                     || ObjectTruthValue.evaluate(value));

@@ -33,7 +33,7 @@ final class TemplateSource {
         this.template = template;
     }
 
-    /** Returns the rewritten template. The Jinjava that renders it must not remove white space. */
+    /** Returns the rewritten template. Jinjava must render it without removing white space. */
     static String rewrite(String template) {
         String unix = template.replace("\r\n", "\n").replace('\r', '\n');
         TemplateSource source = new TemplateSource(unix.endsWith("\n") ? unix.substring(0, unix.length() - 1) : unix);

@@ -28,8 +28,9 @@ final class EncoderProcess implements AutoCloseable {
     /**
      * Prepares the child process, which starts when the first text is encoded.
      *
-     * @param limit maximum time to encode a text of less than 100 000 characters. A longer text has the same time again
-     *              for each full 100 000 characters. The start of the child may take ten times {@code limit}
+     * @param limit maximum time to encode a text of less than 100 000 characters. In a longer text, each full
+     *              100 000 characters add {@code limit} to this time. The start of the child may take ten times
+     *              {@code limit}
      */
     EncoderProcess(String where, byte[] json, Duration limit) {
         this.where = where;
@@ -98,7 +99,7 @@ final class EncoderProcess implements AutoCloseable {
         } catch (IOException ended) {
             close();
             throw new InputException(where + ": the tokenizers library "
-                    + (late.isCompletedExceptionally() ? "needs over " + time.toSeconds() + " s" : "crashed")
+                    + (late.isCompletedExceptionally() ? "took more than " + time.toSeconds() + " s" : "crashed")
                     + " while it " + work + "; the cause can be a regular expression or an invalid normalizer of the "
                     + "file", ended);
         } finally {

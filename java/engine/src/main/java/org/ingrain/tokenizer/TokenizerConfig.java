@@ -15,9 +15,9 @@ import org.ingrain.tensor.InputException;
  *
  * @param tokenizerClass class name in transformers, such as LlamaTokenizer; empty if the folder names no class
  * @param bosToken       the text of BOS
- * @param withoutBos     true if there is no BOS; an id of BOS in config.json is then ignored. This is the case if no
- *                       file has the text of a bos_token, and either bos_token in tokenizer_config.json is null or the
- *                       class is Qwen2Tokenizer
+ * @param withoutBos     whether the tokenizer has no BOS, so that an id of BOS in config.json is ignored. This is
+ *                       possible only if no file has a text for bos_token. In addition, bos_token must be null in
+ *                       tokenizer_config.json, or the class must be Qwen2Tokenizer
  * @param addBosToken    whether BOS is prepended
  * @param legacy         for LlamaTokenizer: if true, a space is prepended to every part between special tokens; if
  *                       false, a space is prepended only to the first part
