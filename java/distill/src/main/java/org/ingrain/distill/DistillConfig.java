@@ -32,8 +32,8 @@ public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method
                     + "largest number of answers to a question");
         }
         if (imported != null && curation.orders() != 1) {
-            throw InputException.field("orders", curation.orders() + " with importedSamples, expected 1: the file has "
-                    + "answers to the questions as given");
+            throw InputException.field("orders", curation.orders() + " with importedSamples, expected 1: the imported "
+                    + "answers are for the given order only");
         }
         for (Method baseline : evaluate.baselines()) {
             if (baseline.name().equals(method.name()) || baseline.equals(Methods.direct())) {

@@ -55,7 +55,10 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
     }
 
-    /** An estimate from trials on this machine: samples each method on some questions, then trains on some answers. */
+    /**
+     * An estimate from trials on this machine. The trials sample each method on some questions and then train on some
+     * answers.
+     */
     public static Forecast of(DistillConfig<?> config, Dataset data, Trial trial) {
         Plans plans = new Plans(config, config.data().makeTask());
         List<List<Stage>> work = work(config, data);

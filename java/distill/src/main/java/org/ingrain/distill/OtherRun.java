@@ -55,9 +55,10 @@ record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     }
 
     /**
-     * Returns the first of the given inputs that differs in the other run. These are the inputs on which sampled texts
-     * depend ({@link StageInputs#drawn}). The result is empty if the texts of the other run are also valid for this
-     * run.
+     * Returns the first input in {@code drawn} that differs in the other run. The result is empty if the texts of the
+     * other run are also valid for this run.
+     *
+     * @param drawn the inputs on which sampled texts depend ({@link StageInputs#drawn})
      */
     Optional<String> textsDifference(String stage, JsonNode drawn) {
         FinishedStages.Finished other = stages.get(stage);

@@ -77,7 +77,7 @@ final class StageInputs {
     }
 
     /**
-     * The inputs that a sampled text depends on, except its question and its path, which is the index of the sample. If
+     * The inputs that a sampled text depends on, except its question and its path, which consists of sample indices. If
      * these inputs are equal in two runs, then texts with equal questions and equal paths are equal.
      */
     ObjectNode drawn(Student student, ModelState teacher) {

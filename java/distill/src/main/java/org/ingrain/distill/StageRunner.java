@@ -302,8 +302,8 @@ final class StageRunner {
     }
 
     /**
-     * The weights that a training starts from: the adapter of the student's previous training. The student's first
-     * training starts from the teacher's adapter, or from a new adapter of the base model if there is no teacher.
+     * The weights that a training starts from: the result of the student's previous training. The student's first
+     * training starts from the student of the previous round, or in the first round from the base model.
      */
     private ModelState from(Student student, int part) {
         return part > 0 ? trained(student, part - 1) : weights(student.teacher());

@@ -85,9 +85,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         }
 
         /**
-         * Expected number of tokens if the trial had cut no text. Each further token of a cut text is assumed to end
-         * the text with the probability that the trial showed for this step; the step's maximum length ends every text.
-         * If no text of a step ended in the trial, its cut texts are assumed to have the maximum length.
+         * Expected number of tokens if the trial had cut no text. A cut text is assumed to end at each further token
+         * with a constant probability, and at the step's maximum length at the latest. The probability is measured in
+         * the trial for each step. If no text of a step ended in the trial, the cut texts of this step are assumed to
+         * have the maximum length.
          */
         private double tokens(List<SampleRecord> samples) {
             Map<String, List<SampleRecord>> steps = new LinkedHashMap<>();
@@ -181,7 +182,7 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
         /**
          * The measured speed of training.
          *
-         * @param seconds seconds per token of the rows of a step
+         * @param seconds duration of a step in seconds, divided by the number of tokens in the rows of the step
          * @param basis   what was measured
          */
         record Speed(double seconds, String basis) {

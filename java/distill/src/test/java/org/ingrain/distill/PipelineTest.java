@@ -269,7 +269,7 @@ class PipelineTest {
                 lines.getLast());
         String page = Files.readString(base.resolve("run/report.md"));
         for (String part : List.of("#Tokens", "95 % interval", "## Curation", "Votes, Distilled 2-step RaR",
-                "What counts as an answer: As many letters", "Answers to the held-out questions", "always ",
+                "What counts as an answer: One letter", "Answers to the held-out questions", "always ",
                 "sample.params.seed: `7`", "model.config.json",
                 "1. rephrase, 8 samples, wording quoted by a secondary source: `{question} Based on",
                 "version: `test`")) {

@@ -56,7 +56,7 @@ class ReportPageTest {
         assertTrue(page.contains("id=\"warnings\"") && page.contains("<b>" + few), few);
         assertTrue(Pattern.compile("<details>\\s*<summary>Distilled System 1</summary>").matcher(page).find(),
                 "the plots of controls are folded");
-        assertTrue(page.contains("As many letters as the question quotes words"), "what counts as an answer");
+        assertTrue(page.contains("One letter for each word that the question quotes"), "what counts as an answer");
         Map<String, List<JsonNode>> packs = Pages.packs(page);
         for (Map.Entry<String, String> student : Map.of("distilled", "", "distilled-system-1",
                 "controls/distilled-system-1/", "unfiltered", "controls/unfiltered/").entrySet()) {

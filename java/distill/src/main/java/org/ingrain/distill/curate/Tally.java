@@ -74,9 +74,9 @@ final class Tally {
             case FIRST -> 1;
             case ALL, UNIVERSAL, JUDGE, BEST -> out;
             case MORE_THAN_HALF -> needed - most();
-            // In the best case, all further votes are for the leading answer. The formula gives the smallest number of
-            // further votes after which, in this case, the second answer cannot reach the leading answer even with all
-            // remaining votes.
+            // The formula assumes the best case, in which all further votes are for the leading answer. It gives the
+            // smallest number of further votes after which the second answer cannot reach the leading answer, even with
+            // all remaining votes.
             case PLURALITY -> Math.clamp(Math.max(needed - most(), Math.floorDiv(second() + out - most(), 2) + 1), 1,
                     out);
         };

@@ -27,9 +27,9 @@ import org.ingrain.train.run.TrainingRun;
 /**
  * Trains students with the engine. Training of an adapter and sampling share one copy of the frozen weights.
  *
- * @param engine     engine with the base model; training of an adapter does not change its weights. If all weights are
- *                   trained: an engine with the model that the training starts from; the training changes the weights
- *                   of this engine, so it must not be used afterwards
+ * @param engine     engine with the base model; the training of an adapter does not change the engine's weights. If all
+ *                   weights are trained, the engine must have the model that the training starts from. The training
+ *                   changes the engine's weights, so the engine must not be used afterwards
  * @param config     training settings of all students
  * @param provenance properties that the training depends on; they are stored in the training folder and compared when
  *                   the training is resumed

@@ -25,8 +25,9 @@ import org.ingrain.distill.curate.Distribution;
  * @param low        lower end of the 95 % interval of the accuracy; the sample size is the number of questions
  * @param high       upper end of that interval
  * @param tokens     mean number of generated tokens for one question in one presentation order
- * @param unanswered number of texts without an answer, counted over all presentation orders; they count as wrong
- * @param tooLong    number of texts in {@code unanswered} that were not generated because the prompt is too long for
+ * @param unanswered number of questions to which the arm gave no answer; a question counts once for each presentation
+ *                   order without an answer. A missing answer counts as wrong
+ * @param tooLong    the part of {@code unanswered} for which nothing was generated, because the prompt is too long for
  *                   the context
  * @param judging    results of the arm as a judge of responses; null if there are no reference votes and each question
  *                   was asked in only one presentation order

@@ -44,7 +44,7 @@ public record RunExport(Path run) {
     public int write(ExportFormat format, boolean validation, Path target) {
         List<?> rows = rows(format, validation);
         if (rows.isEmpty()) {
-            throw InputException.field("format", "no such row in " + run + ", expected at least one");
+            throw InputException.field("format", "no row for this format in " + run + ", expected at least one");
         }
         if (format == ExportFormat.DATASET) {
             writeDataset(target);

@@ -58,8 +58,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
             if ((step.each() != null) != parted) {
                 throw new InputException("step " + step.name() + ": each " + step.each() + ", expected "
                         + (parted
-                                ? "the name of a part's placeholder: the last step of a branching method asks for "
-                                + "each part"
+                                ? "the name of a part's placeholder, because the last step of a branching method has "
+                                + "one prompt for each part"
                         : "none, because this is not the last step of a branching method"));
             }
         }
@@ -120,7 +120,10 @@ public record Method(String name, String title, String source, List<MethodStep> 
         return unchecked(task, config, purpose, weights);
     }
 
-    /** The plan of {@link #plan} without its check: the examples must have values for all placeholders. */
+    /**
+     * Makes the same plan as {@link #plan}, but does not check that the task fills all placeholders. The examples must
+     * have values for all placeholders.
+     */
     Plan unchecked(Task task, SampleConfig config, String purpose, ModelState weights) {
         if (config.samples().size() > depth()) {
             throw InputException.field("samples", config.samples().size() + " numbers, but method " + name + " has "
@@ -153,8 +156,8 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Returns the text that contains the answer. If the method does not branch, it is the text of the last step. If the
-     * method branches, {@link Branching} merges the texts about the parts into it; it is empty if they cannot be
-     * merged.
+     * method branches, it is the text into which {@link Branching} merges the texts about the parts. The result is
+     * empty if these texts cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {
         return branching == null ? chain.text() : branching.merge(

@@ -7,7 +7,10 @@ import java.util.function.Function;
 
 /** A model that generates many texts. One implementation uses the engine; tests use other implementations. */
 public interface Answerer extends AutoCloseable {
-    /** Prepares this answerer, for example loads the weights. If this has not been done, {@link #answer} does it. */
+    /**
+     * Prepares this answerer, for example loads the weights. If this method is not called, {@link #answer} prepares the
+     * answerer.
+     */
     default void open() {
     }
 

@@ -7,8 +7,8 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
- * An answerer that is created when it is first used. A stage that finds its texts or only reads files therefore loads
- * no weights. Not thread-safe.
+ * An answerer that is created when it is first used. A stage whose texts already exist, or that only reads files,
+ * therefore loads no weights. Not thread-safe.
  */
 public final class LazyAnswerer implements Answerer {
     private final Supplier<Answerer> opener;

@@ -6,12 +6,12 @@ import java.util.Arrays;
  * Identifies a completion in the tree of an example's completions.
  *
  * @param id   id of the example
- * @param path sample indices of all steps, from 0, separated by dots; {@code 2.5} is the sixth sample of the second
- *             step that follows the third sample of the first step. In the last step of a branching method, the index
- *             is that of the part
+ * @param path sample indices of all steps, from 0, separated by dots. For example, {@code 2.5} is the sixth of the
+ *             samples of the second step that are based on the third sample of the first step. In the last step of a
+ *             branching method, the index is that of the part
  */
 public record SampleKey(String id, String path) {
-    /** The key of the completion with index {@code sample} in the next step, among those that follow this one. */
+    /** The key of a completion of the next step that is based on this completion; {@code sample} is its index. */
     public SampleKey child(int sample) {
         return new SampleKey(id, path.isEmpty() ? Integer.toString(sample) : path + "." + sample);
     }

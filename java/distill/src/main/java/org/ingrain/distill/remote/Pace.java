@@ -44,7 +44,7 @@ final class Pace {
         sleep.nanos(time.toNanos());
     }
 
-    /** Delays all requests that have not started until this time has passed. */
+    /** Lets no further request start before this time has passed. */
     synchronized void hold(Duration time) {
         next = Math.max(next, clock.getAsLong() + time.toNanos());
     }

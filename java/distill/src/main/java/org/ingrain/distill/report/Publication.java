@@ -31,8 +31,8 @@ import org.ingrain.files.Json;
  */
 public record Publication(Path folder, Report report, Prompts prompts, List<StudentFiles> students) {
     /**
-     * Approximate maximum number of compressed characters in a page, once for all indexes together and once for all
-     * texts together. So a page can have twice this size, and such a page still opens quickly.
+     * Approximate maximum number of compressed characters of all indexes in a page, and also of all texts in a page. So
+     * a page can have twice this size. A page of that size still opens quickly.
      */
     private static final int ROOM = 12 << 20;
 

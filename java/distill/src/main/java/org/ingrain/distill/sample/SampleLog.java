@@ -16,8 +16,8 @@ import org.ingrain.files.JsonLog;
  */
 final class SampleLog implements AutoCloseable {
     /**
-     * Interval between forced writes to disk, in nanoseconds. Only after a power failure or a crash of the operating
-     * system, lines that were appended since the last forced write may be missing.
+     * Interval between forced writes to disk, in nanoseconds. Lines that were appended since the last forced write can
+     * be lost only in a power failure or a crash of the operating system.
      */
     private static final long FORCE_EVERY = TimeUnit.SECONDS.toNanos(5);
 

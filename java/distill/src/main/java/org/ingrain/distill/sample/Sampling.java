@@ -60,7 +60,7 @@ public final class Sampling {
 
     /**
      * Fills the log of a sampling with texts that another run has drawn for equal requests. Does nothing if the
-     * sampling has begun before. The sampling writes only the texts that it needs to {@code target}.
+     * sampling has already begun. Later, {@link #run} copies only the needed texts to {@code target}.
      *
      * @param source file with the other run's texts
      * @param ids    ids of the examples whose texts are copied to the log

@@ -80,7 +80,7 @@ record AnswerRule(Form form, String regex, Integer group, Match match, String fi
         return new AnswerRule(Form.TEXT, null, null, null, null, null);
     }
 
-    /** Makes an object that finds answers by this rule. Reuse this object for all texts, because it is expensive. */
+    /** Makes an object that finds answers by this rule. This takes long, so use the same object for all texts. */
     Finder finder() {
         return switch (form) {
             case REGEX -> byRegex();

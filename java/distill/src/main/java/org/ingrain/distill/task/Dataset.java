@@ -23,8 +23,8 @@ import org.ingrain.files.DurableFile;
 import org.ingrain.tensor.InputException;
 
 /**
- * The questions of a run. No question is in both {@code pool} and {@code test}. All variants of a question are in the
- * same one of the two.
+ * The questions of a run. No question is in both {@code pool} and {@code test}. If a variant of a question is in one of
+ * the two lists, no variant of this question is in the other list.
  *
  * @param pool    questions to distil on; their gold answers, if known, are used only for reports and forecasts
  * @param test    held-out questions for the evaluation, each with a gold answer; may be empty

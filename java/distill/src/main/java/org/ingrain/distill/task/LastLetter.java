@@ -71,7 +71,7 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String answerShape() {
-        return "letters, one for each quoted word of the question, or size letters if it quotes none";
+        return "letters, one for each quoted word of the question; if it quotes none, as many as the setting size";
     }
 
     /**
@@ -92,9 +92,9 @@ public record LastLetter(int size) implements Task {
 
     @Override
     public String rule() {
-        return "As many letters as the question quotes words: the letters after the last \"answer is\" or a similar "
-                + "phrase, else the last quoted or emphasised letters, else the whole text if it is only such letters "
-                + "(our rule).";
+        return "One letter for each word that the question quotes: the letters after the last \"answer is\" or a "
+                + "similar phrase, else the last quoted or emphasised letters, else the whole text if it is only such "
+                + "letters (our rule).";
     }
 
     @Override

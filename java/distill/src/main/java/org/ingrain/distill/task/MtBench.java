@@ -106,8 +106,8 @@ final class MtBench {
     }
 
     /**
-     * Adds the votes of a judgment. A pair can be judged several times, with its models in either order. A always means
-     * the first model of the first of these judgments, and B the second.
+     * Adds the votes of a judgment. A pair can be judged several times, with its models in either order. The first
+     * judgment of the pair determines the letters: A is the model that comes first in it, and B is the other model.
      */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         boolean model = row.has("g1_winner");

@@ -40,7 +40,7 @@ final class YesNo {
     private YesNo() {
     }
 
-    /** Returns the part of the text before a word that {@link #denied} and {@link #open} need. */
+    /** Returns the text before a word, shortened to the length that {@link #denied} and {@link #open} search. */
     static String before(String text, int start) {
         return text.substring(Math.max(0, start - LONGEST_CLAUSE), start);
     }

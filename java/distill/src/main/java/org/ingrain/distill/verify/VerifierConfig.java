@@ -14,8 +14,8 @@ import org.ingrain.tensor.InputException;
 /**
  * A user's program that accepts or rejects answers.
  *
- * @param program program and arguments, in the form that the settings of a run record; in place of a word that names a
- *                file, it has the file's name and the SHA-256 of the content
+ * @param program program and arguments, in the form that the settings of a run record; a word that names a file is
+ *                replaced by the file's name and the SHA-256 of its content
  * @param timeout time limit for one answer, in seconds
  * @param memory  limit of the address space of each process, in MiB; 0: none
  * @param command program and arguments, with absolute paths of files; they are not interpreted by a shell

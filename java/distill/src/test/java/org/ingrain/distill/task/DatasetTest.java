@@ -123,8 +123,8 @@ class DatasetTest {
         String said = assertThrows(InputException.class, () -> Dataset.loadTest(QuestionConfig.of("last-letter", file)))
                 .getMessage();
         assertEquals(
-                file + " line 1: answer rbn, expected letters, one for each quoted word of the question, or size "
-                + "letters if it quotes none", said);
+                file + " line 1: answer rbn, expected letters, one for each quoted word of the question; if it quotes "
+                + "none, as many as the setting size", said);
         assertEquals(
                 "rbn", Dataset.loadTest(new QuestionConfig(
                         new TaskConfig("last-letter", null, null, 3), file, null, 0, 0, 0, null, 1, null, null))

@@ -19,9 +19,8 @@ import org.ingrain.distill.model.Tuner;
 public final class Tables {
     /** A note for the text below the table of {@link #ledgers}. */
     public static final String ABOUT_SAVED =
-            "Tokens saved are an estimate: an answer that was not drawn counts as the mean of the answers to its "
-            + "example that were"
-            + " drawn.";
+            "Tokens saved are an estimate: each answer that was not drawn counts with the mean number of tokens of the "
+            + "drawn answers to the same example.";
 
     /** A note for the text below the table of {@link #arms}. */
     public static final String ABOUT_CONSTANT = " The last row is the result of always giving the commonest gold "
