@@ -72,7 +72,7 @@ public final class IngrainEngine extends Engine {
     /** Throws an exception, because each request has its own seed. */
     @Override
     public void setRandomSeed(int seed) {
-        throw new UnsupportedOperationException("a seed of the engine " + NAME + ", expected the option seed of a "
+        throw new UnsupportedOperationException("the engine " + NAME + " has no seed, expected the option seed of a "
                 + "model or SamplingParams.withSeed");
     }
 

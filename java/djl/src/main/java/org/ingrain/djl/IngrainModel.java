@@ -34,7 +34,7 @@ final class IngrainModel extends BaseModel {
     /**
      * Loads a Hugging Face folder.
      *
-     * @param prefix  not used by this engine; null
+     * @param prefix  must be null, because this engine does not use it
      * @param options the options that {@link LoadOptions} accepts; null for no options
      * @throws MalformedModelException if the folder, a device or an option is refused
      */

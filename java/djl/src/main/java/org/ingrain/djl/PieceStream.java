@@ -21,13 +21,13 @@ final class PieceStream extends StreamOutput<GenerationOutput> {
 
     @Override
     protected GenerationOutput buildAsyncOutput() {
-        throw new UnsupportedOperationException("an asynchronous output of GenerationOutput, expected "
+        throw new UnsupportedOperationException("GenerationOutput has no asynchronous output, expected "
                 + "getIterativeOutput");
     }
 
     @Override
     protected void computeAsyncOutputInternal(GenerationOutput output) {
-        throw new UnsupportedOperationException("an asynchronous output of GenerationOutput, expected "
+        throw new UnsupportedOperationException("GenerationOutput has no asynchronous output, expected "
                 + "getIterativeOutput");
     }
 }

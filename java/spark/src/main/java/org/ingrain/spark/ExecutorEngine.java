@@ -11,7 +11,7 @@ import org.ingrain.tensor.InputException;
  * failed or a task needs another setup, this task closes the engine and opens a new one.
  */
 final class ExecutorEngine {
-    /** This is static, because the tasks of an executor share no other object than their process. */
+    /** This field is static, because the tasks of an executor run in the same process but share no objects. */
     static final ExecutorEngine EXECUTOR = new ExecutorEngine();
 
     private Place place = new Place("?", "?", List.of(), 0);

@@ -120,7 +120,7 @@ final class PartitionEngine implements AutoCloseable {
         notifyAll();
     }
 
-    /** Requires that the adapter's files at its first use equal the driver's files. */
+    /** Requires that the adapter's files, as they were at the first use, equal the driver's files. */
     private void requireAdapter(Partition partition) {
         Path folder = Path.of(partition.adapter());
         if (!adapters.containsKey(partition.adapter())) {

@@ -16,8 +16,8 @@ import org.ingrain.tensor.InputException;
  */
 record Place(String executor, String host, List<String> gpus, int cores) {
     /**
-     * Returns the driver's options with the GPUs or cores of this executor. As many copies of the model are used as
-     * this executor has devices for.
+     * Returns the driver's options with the GPUs or cores of this executor. The number of copies of the model is the
+     * largest for which this executor has enough devices.
      *
      * @throws InputException if the driver's options require GPUs and the executor has none
      */
