@@ -107,7 +107,7 @@ public final class Server implements AutoCloseable {
 
     /**
      * Refuses new POST requests and waits until no request is in progress, at most for the given time. Returns whether
-     * no request is in progress. Until it is closed, the server still answers GET requests.
+     * no request is in progress. The server still answers GET requests until it is closed.
      *
      * @throws InterruptedException if the waiting thread is interrupted
      */

@@ -29,7 +29,7 @@ public final class Answer {
 
     /**
      * @param model       name of the model in the answer
-     * @param fingerprint the field system_fingerprint
+     * @param fingerprint value of the field system_fingerprint
      */
     public Answer(ChoiceFormat format, SamplingFields asked, Generation generation, String model, String fingerprint) {
         this.format = format;
@@ -45,7 +45,7 @@ public final class Answer {
         generated = new int[unfinished];
     }
 
-    /** Waits for all choices and writes the answer. */
+    /** Writes the answer. Returns when all choices have been generated and written. */
     public void write(Exchange exchange) {
         if (asked.stream()) {
             stream(exchange);

@@ -28,6 +28,6 @@ public interface ChoiceFormat {
     /** The last part of a choice, with the text and the tokens that the earlier parts did not contain. */
     ObjectNode last(int choice, String text, List<GeneratedToken> tokens, Completion completion);
 
-    /** The number of tokens of a finished choice that the usage counts. */
+    /** The number of generated tokens that the usage reports for a finished choice. */
     int counted(Completion completion);
 }

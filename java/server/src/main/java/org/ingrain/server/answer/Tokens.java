@@ -8,7 +8,7 @@ import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.GeneratedToken;
 import org.ingrain.sample.TopTokens;
 
-/** Converts completions to lists of tokens with log-probabilities. Parts of a stream contain such lists, too. */
+/** Converts completions to lists of tokens with log-probabilities. The parts of a stream already contain such lists. */
 final class Tokens {
     /** Replaces a log-probability of -inf, which JSON cannot represent. */
     private static final float LEAST = -9999;

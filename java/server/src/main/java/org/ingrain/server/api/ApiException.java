@@ -32,7 +32,7 @@ public final class ApiException extends RuntimeException {
         return new ApiException(BAD_REQUEST, "invalid_request_error", param, null, message);
     }
 
-    /** The server does not accept the request as a whole, for example because of its path, method or size. */
+    /** The server refuses the whole request, for example because of its path, method or size. */
     public static ApiException refused(int status, String message) {
         return new ApiException(status, "invalid_request_error", null, null, message);
     }

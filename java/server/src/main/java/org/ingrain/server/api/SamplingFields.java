@@ -90,7 +90,7 @@ public record SamplingFields(String model, int n, SamplingParams params, boolean
         }
     }
 
-    /** Accepts fields that are not supported only if their values are neutral. */
+    /** Checks the fields that are not supported. Such a field is accepted only if its value is neutral. */
     private static void unsupported(Fields fields) {
         // Sampling
         for (String name : List.of("presence_penalty", "frequency_penalty", "min_p")) {

@@ -40,7 +40,7 @@ public final class Generations implements AutoCloseable {
 
     /**
      * Starts all samples of an HTTP request, which becomes one generator request per prompt. Sample s of generator
-     * request i is choice i·n + s, where n is the number of samples of each of them.
+     * request i is choice i·n + s, where n is the number of samples per generator request.
      *
      * @param abandon closes the client's connection; called if an answer cannot be written within the time limit
      * @throws org.ingrain.tensor.InputException if the generator refuses a request

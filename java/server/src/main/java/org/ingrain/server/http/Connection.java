@@ -57,7 +57,10 @@ public final class Connection implements ConnectionContext {
         return CURRENT.get();
     }
 
-    /** Sets the action that another thread runs when the client closes the connection. Null means no action. */
+    /**
+     * Sets the action that another thread runs when the client closes the connection. If the client has already closed
+     * it, this method runs the action. Null means no action.
+     */
     public void onEnd(Runnable action) {
         onEnd = action;
         if (ended && action != null) {
