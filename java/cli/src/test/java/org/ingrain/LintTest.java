@@ -23,7 +23,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 
-/** Checks the rules of CONTRIBUTING.md for source files that no compiler checks. */
+/** Checks rules of CONTRIBUTING.md that no compiler checks, in source files and in pages. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class LintTest {
     private static final Pattern SOURCE = Pattern.compile(

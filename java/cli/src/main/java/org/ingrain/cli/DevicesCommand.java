@@ -62,8 +62,8 @@ public final class DevicesCommand implements Callable<Integer> {
 
     @Under(Heading.TRAINING)
     @Option(names = "--rank", defaultValue = "16", paramLabel = "R",
-            description = "Rank of the planned adapters, which adapt all projections: one for sampling, and one "
-            + "that is trained on rows as long as the context (default: ${DEFAULT-VALUE}).")
+            description = "Rank of the two adapters in the plan. One is for sampling, the other is trained on rows as "
+            + "long as the context. Both adapt all projections (default: ${DEFAULT-VALUE}).")
     private int rank;
 
     @Mixin

@@ -204,9 +204,9 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.EVALUATION)
     @Option(names = "--control-n", paramLabel = "N",
-            description = "Direct answers per question for the control distilled-system-1 (default: as many as "
-            + "the answers that vote on a label, which is the product of the numbers of --n, or the first number of "
-            + "--n with --per-stage).")
+            description = "Direct answers per question for the control distilled-system-1 (default: the number of "
+            + "answers that vote on a label, which is the product of the numbers of --n; with --per-stage, the first "
+            + "number of --n).")
     private int controlSamples;
 
     @Under(Heading.EVALUATION)
@@ -224,7 +224,7 @@ final class DistillCommand implements Callable<Integer> {
     @Under(Heading.EVALUATION)
     @Option(names = "--test-temperature", paramLabel = "T",
             description = "Temperature of the answers to held-out questions; above 0, --top-p and --top-k apply "
-            + "(default: 0.7 with several --test-votes, not stated in the paper; else 0).")
+            + "(default: 0.7, not stated in the paper, if a number of --test-votes is above 1; else 0).")
     private Double testTemperature;
 
     @Under(Heading.OUTPUT)

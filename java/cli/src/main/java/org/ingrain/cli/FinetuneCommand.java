@@ -50,7 +50,8 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Under(Heading.MODEL)
     @Option(names = "--adapter", paramLabel = "DIR",
-            description = "PEFT LoRA adapter to start from; must have the same rank, alpha and target modules.")
+            description = "PEFT LoRA adapter to start from; must have the --rank, --alpha and --target-modules of the "
+            + "training.")
     private Path adapter;
 
     @Under(Heading.MODEL)

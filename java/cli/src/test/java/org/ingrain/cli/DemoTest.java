@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Runs the whole demo on the shipped model with few questions. System 2 answers all test questions correctly, and the
- * distilled student needs less than a third of its tokens. CI also runs the demo with all questions, because it is the
- * first command of the README.
+ * distilled student needs less than a third of System 2's tokens. CI also runs the demo with all questions, because the
+ * demo is the first command of the README.
  */
 class DemoTest {
     @TempDir
@@ -38,6 +38,6 @@ class DemoTest {
             assertTrue(3 * arms.path(4).path("tokens").asDouble() < arms.path(1).path("tokens").asDouble(), task);
         }
         assertEquals(run.out(), Run.of("demo", "--output", temp, "--pool-size", 12, "--test-size", 6).out(),
-                "what is done is not done again");
+                "finished work is not repeated");
     }
 }

@@ -196,7 +196,7 @@ class DryRunTest {
         }
         trained += steps(output, "controls/distilled-system-1/");
         assertEquals(new Planned(trained, trained), plan.get("train stage 0 and 12 more"));
-        assertEquals(2 * 4 * 2, plan.get("sample and 1 more").calls(), "the first answer settles it");
+        assertEquals(2 * 4 * 2, plan.get("sample and 1 more").calls(), "the first answer decides");
     }
 
     /** For each question, the model selects one of its own responses in one call. */

@@ -62,7 +62,7 @@ class KernelFlagTest {
         Run swapped = generate("--kernel", "rms_norm=" + kernel);
         assertEquals(0, swapped.status(), swapped.err());
         assertEquals(text(own), text(swapped));
-        assertEquals(before, left(), "what was compiled is removed");
+        assertEquals(before, left(), "compiled files are removed");
         Path failing = KernelSources.write(temp, "failing.cc", KernelSources.changed(FAILS,
                 "{ ingrain_set_error(ctx, \"mine was called\"); return INGRAIN_DEVICE_ERROR; }"));
         Run called = generate("--kernel", "rms_norm_forward=" + failing);

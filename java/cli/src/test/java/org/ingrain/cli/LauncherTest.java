@@ -26,8 +26,8 @@ class LauncherTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     /**
-     * Replaces the command java. As soon as the file {@code go} exists, it creates an invalid archive, because a valid
-     * one takes seconds.
+     * A script that replaces the command java. If the script must write an archive, it waits for the file {@code go}
+     * and then writes an invalid archive, because a valid one would take seconds.
      */
     private static final String JAVA = """
             #!/bin/sh
@@ -115,7 +115,7 @@ class LauncherTest {
                 + "copy/ingrain tokenize --model 模型 你好) && JAVA=$PWD/runtime copy/ingrain tokenize --model 模型 "
                 + "--decode \"$ids\""));
         assertTrue(Files.readString(ROOT.resolve("ingrain")).contains(
-                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "no path of the tree itself in it");
+                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "the class path would name the tree");
     }
 
     @Test

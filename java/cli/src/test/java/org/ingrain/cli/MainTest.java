@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** Every failure of a command is one line. */
+/** Every failure of a command is reported in one line. */
 class MainTest {
     @Command(name = "fail")
     private record Fail(Throwable failure) implements Callable<Integer> {

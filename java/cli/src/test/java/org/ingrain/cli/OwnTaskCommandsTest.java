@@ -81,7 +81,10 @@ class OwnTaskCommandsTest {
         }
     }
 
-    /** The commands of the README's section about own tasks, with the lab model, which has no system message. */
+    /**
+     * Runs the distillation of the README's section "Your own task" with fewer questions. The lab model was not trained
+     * with system messages, so the command removes the task's system message.
+     */
     @Test
     void theShippedTaskRuns() throws IOException {
         Path tasks = SHIPPED.resolve("tasks");

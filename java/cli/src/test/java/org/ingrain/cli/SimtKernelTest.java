@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The CUDA kernel that CONTRIBUTING.md shows, on the emulated GPU and through nvcc. */
+/** Tests the CUDA kernel of CONTRIBUTING.md: runs it on the emulated GPU, and compiles it with nvcc. */
 class SimtKernelTest {
     private static final Path BUILT = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib");
 

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** {@code generate --top-tokens}. */
+/** Tests {@code generate --top-tokens}. */
 class TopTokensTest {
     @TempDir
     private Path temp;

@@ -24,8 +24,8 @@ class FuzzTest {
     Path folder;
 
     /**
-     * Passes a fixed number of inputs to every target. They are generated with a fixed seed and include the inputs that
-     * caused faults in the past. Every target must accept one of its seeds.
+     * Passes a fixed number of inputs to every target. The inputs are generated with a fixed random seed. They include
+     * the inputs that caused faults in the past. Every target must accept one of its seed files.
      */
     @Test
     void fuzzedInputsCauseNoFault() throws IOException, InterruptedException {

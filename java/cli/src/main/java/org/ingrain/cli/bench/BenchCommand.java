@@ -57,17 +57,18 @@ public final class BenchCommand implements Callable<Integer> {
 
     @Under(Heading.SAMPLING)
     @Option(names = "--generate-tokens", defaultValue = "128", paramLabel = "N",
-            description = "Tokens of the decode test; 0 skips it (default: ${DEFAULT-VALUE}).")
+            description = "Tokens of the decode test; 0 skips the test (default: ${DEFAULT-VALUE}).")
     private int generateTokens;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--n", defaultValue = "8", split = ",", paramLabel = "N",
-            description = "Samples of one prompt: one test per number; 0 skips it (default: ${DEFAULT-VALUE}).")
+            description = "Samples of one prompt: one test per number; 0 skips the test (default: ${DEFAULT-VALUE}).")
     private List<Integer> n;
 
     @Under(Heading.SAMPLING)
     @Option(names = "--requests", defaultValue = "0", paramLabel = "N",
-            description = "Different prompts in one batch, one sample each; 0 skips it (default: ${DEFAULT-VALUE}).")
+            description = "Different prompts in one batch, one sample each; 0 skips the test (default: "
+            + "${DEFAULT-VALUE}).")
     private int requests;
 
     @Under(Heading.SAMPLING)
@@ -78,7 +79,7 @@ public final class BenchCommand implements Callable<Integer> {
 
     @Under(Heading.TRAINING)
     @Option(names = "--train-tokens", defaultValue = "512", paramLabel = "N",
-            description = "Tokens of the LoRA training step; 0 skips it (default: ${DEFAULT-VALUE}).")
+            description = "Tokens of the LoRA training step; 0 skips the test (default: ${DEFAULT-VALUE}).")
     private int trainTokens;
 
     @Under(Heading.EVALUATION)

@@ -29,8 +29,8 @@ public final class CurationFlags {
     Integer minVotes;
 
     @Option(names = "--min-fraction", paramLabel = "X",
-            description = "Minimum share of votes for an answer, among all samples, also those without an answer "
-            + "(default: 0; with plurality 0.25, unless --min-votes is given).")
+            description = "Minimum number of votes for an answer, as a share of all samples, including samples without "
+            + "an answer (default: 0; with plurality 0.25, unless --min-votes is given).")
     Double minFraction;
 
     @Option(names = "--target", defaultValue = "answer", paramLabel = "WHAT",

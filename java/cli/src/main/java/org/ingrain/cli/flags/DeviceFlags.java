@@ -64,7 +64,7 @@ public final class DeviceFlags {
         }
     }
 
-    /** Model options for this device and for weights of the given dtype. Loads the library of {@code --cublaslt}. */
+    /** Model options for this device and for weights of the given dtype. Also calls {@link #loadLibraries}. */
     public ModelOptions options(Path model, String dtype) {
         loadLibraries();
         return ModelOptions.of(model).withDevice(device).withThreads(threads).withIsa(isa).withDtype(dtype)

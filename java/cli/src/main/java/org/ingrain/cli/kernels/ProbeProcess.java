@@ -128,7 +128,7 @@ final class ProbeProcess {
         lines.add(END);
     }
 
-    /** Describes how a process ended that reported neither a result nor an error. */
+    /** Describes the end of a process that reported neither a result nor an error. */
     private static String end(Process process, Path crash) {
         try {
             int status = process.waitFor();

@@ -49,7 +49,7 @@ class RecipeTest {
             assertTrue(parsed.hasMatchedOption("--" + flag), flag);
         }
         Set<String> ours = new TreeSet<>(recipe.flags().keySet());
-        // Flags that the paper states, or that select one of the paper's experiments.
+        // Flags whose values the paper states, or that select one of the paper's experiments.
         ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls",
                 "baselines", "orders", "test-votes", "seeds", "validation-fraction"));
         if (name.startsWith("s2a")) {
@@ -60,7 +60,7 @@ class RecipeTest {
         }
         Set<String> told = new TreeSet<>();
         recipe.ours().values().forEach(told::addAll);
-        told.removeAll(Set.of("names", "control-n"));   // defaults
+        told.removeAll(Set.of("names", "control-n"));   // not set in the recipe
         assertEquals(ours, told);
     }
 
