@@ -65,7 +65,7 @@ public final class QuantizedFolders {
      *
      * @param folder       folder for the model with integers
      * @param twin         folder for the model in F32; null to write none
-     * @param hidden       width of the residual stream, a multiple of 8, the number of heads
+     * @param hidden       width of the residual stream; a multiple of the number of heads, which is 8
      * @param intermediate width of gate and up
      */
     public static void write(Kind kind, Path folder, Path twin, int hidden, int intermediate) throws IOException {

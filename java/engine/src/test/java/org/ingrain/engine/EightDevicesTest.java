@@ -33,8 +33,8 @@ class EightDevicesTest {
     private static final String EIGHT = "simt:0,1,2,3,4,5,6,7";
     private static final int HIDDEN = 512;
     /**
-     * Length of the long prompt. On eight ranks, each message of the prompt's step has HIDDEN * 132 * 4 bytes. The
-     * limit of the one-shot method is 256 KiB.
+     * Length of the long prompt. On eight ranks, each message of the prompt's step has at least HIDDEN * 132 * 4
+     * bytes. The limit of the one-shot method is 256 KiB.
      */
     private static final int PROMPT = 132;
     private static final GeneratorConfig SIZES = GeneratorConfig.of(160, 4, 160).withBlockSize(16).withCacheTokens(480);

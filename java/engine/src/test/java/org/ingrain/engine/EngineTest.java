@@ -47,7 +47,7 @@ class EngineTest {
         return Arrays.toString(generator.generate(List.of(request)).getFirst().getFirst().ids());
     }
 
-    /** Trains an adapter with which the model answers with this letter. */
+    /** Trains an adapter that makes the model answer with {@code letter}. */
     private Path adapter(Engine engine, String letter) throws IOException {
         Path rows = temp.resolve(letter + ".jsonl");
         Files.writeString(rows, "{\"prompt\": \"Spell the word \\\"Ann\\\".\", \"completion\": \"" + letter + "\"}\n");
@@ -184,7 +184,7 @@ class EngineTest {
         }
     }
 
-    /** The default limit is higher than on a CPU, because a GPU computes matrix products fast only with many rows. */
+    /** The default maxBatchTokens is above the CPU's 512, because a GPU needs many rows to multiply matrices fast. */
     @Test
     void aStepOnAGpuHasMoreTokens() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withDevice("simt"))) {

@@ -42,7 +42,7 @@ class ParallelTrainingTest {
     private Path temp;
     private Path rows;
 
-    /** Log-probabilities before training, those after training with the trained adapter, and the adapter's folder. */
+    /** Log-probabilities of the base model, log-probabilities with the trained adapter, and the adapter's folder. */
     private record Result(float[] before, float[] after, Path adapter) {
     }
 
@@ -104,8 +104,8 @@ class ParallelTrainingTest {
     }
 
     /**
-     * Replicas on the CPU share their packed weights, and one replica writes them. Training of all weights gives the
-     * same result.
+     * Replicas on the CPU share their packed weights, and one replica writes them. Training all weights gives the same
+     * result on three replicas as on one.
      */
     @Test
     void allWeightsAreTheSameOnReplicasThatShareThem() throws IOException {

@@ -84,7 +84,7 @@ class QuantizedTest {
         return sum / (all.length - 1);
     }
 
-    /** The answer stays the same. The mean log-probability of a token changes by at most 0.02 or 0.2 nats. */
+    /** The answer stays the same. A token's mean log-probability changes by at most 0.02 nats (int8) or 0.2 (int4). */
     @ParameterizedTest
     @MethodSource("dtypesAndBackends")
     void answersAreThoseOfBf16(String dtype, String backend) {

@@ -17,7 +17,7 @@ class ThreadPoolTest {
     @TempDir
     Path folder;
 
-    /** A replacement of pthread_create refuses the fourth thread, like a system that has reached its thread limit. */
+    /** A replacement for pthread_create refuses the fourth thread, like a system that has reached its thread limit. */
     @Test
     void aPoolThatCannotStartAllThreadsStopsThoseItStarted() throws Exception {
         List<String> printed = NativeTools.printed(folder, """

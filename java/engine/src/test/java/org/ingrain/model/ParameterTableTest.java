@@ -145,7 +145,10 @@ class ParameterTableTest {
         assertTrue(message.contains("3 key-value heads"), message);
     }
 
-    /** A chunk consists of whole quantization groups. Otherwise the product is one sum and cannot be sharded. */
+    /**
+     * A chunk consists of whole quantization groups. If the columns cannot be divided in this way, the product is one
+     * sum and cannot be sharded.
+     */
     @Test
     void chunksHoldWholeGroups() {
         Parameter o = table.get(0, Projection.O_PROJ);

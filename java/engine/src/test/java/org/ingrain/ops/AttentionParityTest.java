@@ -12,7 +12,8 @@ class AttentionParityTest extends ParityTest {
      * A layer and its packed sequences.
      *
      * @param offsets first row of each sequence, then the number of rows
-     * @param std     standard deviation of q, k and v: 1, or 8 for a softmax that is almost one-hot
+     * @param std     standard deviation of q, k and v: 0 for a uniform softmax, 8 for an almost one-hot
+     *                softmax, otherwise 1
      */
     private record Case(long h, long k, long e, float std, int... offsets) {
         Heads heads() {

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Products with INT8 and INT4 weights on the CPU. The bits of a result do not depend on the instruction set, the number
  * of threads, the layout of the weight, or how many rows are computed together. The sum of the partial sums has the
- * same bits.
+ * same bits as the product.
  */
 class BitwiseQuantizedTest {
     private static final int T = 40;

@@ -34,7 +34,7 @@ final class Floats {
                 case F16 -> buffer.putShort(Float.floatToFloat16(value));
                 case F8E4M3 -> buffer.put(Fp8.encode(value));
                 case INT8 -> buffer.put((byte) (int) value);
-                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
+                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16, F16, F8E4M3 or INT8");
             }
         }
         return buffer.array();
@@ -51,7 +51,7 @@ final class Floats {
                 case F16 -> Float.float16ToFloat(buffer.getShort());
                 case F8E4M3 -> Fp8.decode(buffer.get());
                 case INT8 -> buffer.get();
-                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16 or F16");
+                default -> throw new IllegalArgumentException(dtype + ", expected F32, BF16, F16, F8E4M3 or INT8");
             };
         }
         return values;

@@ -23,9 +23,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Tests of cuda/ladder. Every rung is compiled for the emulated GPU and used in place of its op. Then the parity checks
- * of this op run in both thread orders. A rung may refuse the dtypes of some checks as unsupported, but must support
- * the dtypes of at least one check.
+ * Tests of cuda/ladder. A rung is one version of an op's kernel. Every rung is compiled for the emulated GPU and used
+ * in place of the built-in op. Then the parity checks of this op run in both thread orders. A rung may refuse the
+ * dtypes of some checks as unsupported, but must support the dtypes of at least one check.
  */
 @Tag("long")
 class LadderTest {

@@ -16,13 +16,13 @@ class MatmulParityTest extends ParityTest {
             1, 1, 1, 1, 127, 4099, 7, 33, 127, 127, 64, 65, 5, 4096, 7, 33, 96, 128);
     /**
      * Sizes of products whose rows have a multiple of 16 bytes, because GPUs have special kernels for such rows. The
-     * list contains few rows with narrow and with wide weights, and many rows.
+     * list contains products of few rows with narrow and with wide weights, and products of many rows.
      */
     private static final List<int[]> PIECES = sizes(
             1, 65, 1288, 8, 40, 264, 15, 72, 2056, 5, 7696, 40, 16, 7688, 24, 17, 24, 48, 65, 136, 264);
+    // T, N, C, chunk
     private static final int[][] CHUNKED = {{1, 7, 8, 2}, {7, 33, 128, 16}, {127, 16, 336, 42}, {3, 65, 64, 64},
             {2, 40, 256, 32}, {16, 24, 192, 24},
-        // T, N, C, chunk
         {24, 72, 256, 64}};
 
     private static List<int[]> sizes(int... flat) {

@@ -9,7 +9,7 @@ import org.ingrain.tensor.Weight;
 
 /**
  * pack.cc: fills a weight in several calls, reads it back and compares bits. The layout of a packed weight is
- * backend-specific, so the test reads a weight by a product with the identity matrix.
+ * backend-specific, so the test reads it with a product with the identity matrix.
  */
 class PackParityTest extends ParityTest {
     private static final List<DType> SOURCES = List.of(DType.F32, DType.BF16, DType.F16);

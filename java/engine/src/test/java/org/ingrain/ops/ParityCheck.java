@@ -181,7 +181,10 @@ final class ParityCheck implements AutoCloseable {
         return target.gpu() && dtype == DType.BF16 ? tolerance.through(DType.BF16) : tolerance;
     }
 
-    /** The same over a paged cache. bf16 products over a bf16 cache round the queries and the softmax weights. */
+    /**
+     * The same tolerance for attention over a paged cache. A CPU that multiplies in bf16 rounds the queries and the
+     * softmax weights to bf16 if the cache is bf16.
+     */
     ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType cache) {
         boolean rounds = target.bf16Products() && cache == DType.BF16;
         return rounds ? tolerance.through(DType.BF16) : weighted(tolerance, dtype);

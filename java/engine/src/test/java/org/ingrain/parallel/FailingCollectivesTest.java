@@ -27,8 +27,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * One of three ranks fails at a collective. The other ranks must end with a one-line message that names the failed
- * rank, its device and the cause. After that, the collective must succeed on two new ranks. Prints the figures of
- * {@code benchmarks/results/rank-faults.md}: the seconds from the failure until all ranks have ended, and the message.
+ * rank, its device and the cause. After that, the collective must succeed on two new ranks. The test prints
+ * the figures of {@code benchmarks/results/rank-faults.md}: the seconds from the failure until all ranks have ended,
+ * and the message.
  */
 @Timeout(60)
 class FailingCollectivesTest {
@@ -67,7 +68,7 @@ class FailingCollectivesTest {
             this.bytes = bytes;
         }
 
-        /** all (ranks, 16), own (16) */
+        /** Calls the collective. Shapes: all (ranks, 16), own (16). */
         abstract void call(Ops ops, Tensor all, Tensor own);
 
         String text() {

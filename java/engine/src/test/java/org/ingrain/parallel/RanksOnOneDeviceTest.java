@@ -151,7 +151,7 @@ class RanksOnOneDeviceTest {
     private static Backend backend() {
         try {
             if (!BACKEND.equals("simt")) {
-                KernelLoading.eagerly();   // cuBLASLt's kernels too; joining a communicator loads our own
+                KernelLoading.eagerly();   // joining a communicator loads our own kernels, but not cuBLASLt's
             }
             return Backend.open(NativeLibraries.find(BACKEND));
         } catch (InputException e) {
@@ -160,7 +160,7 @@ class RanksOnOneDeviceTest {
         }
     }
 
-    /** Decodes every token to empty text, because the test compares only ids. */
+    /** Decodes every token to empty text, because the test does not compare texts. */
     private static final class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

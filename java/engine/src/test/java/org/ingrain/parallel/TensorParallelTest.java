@@ -63,7 +63,7 @@ class TensorParallelTest {
     }
 
     /**
-     * Tests models with the qkv bias of Qwen2 or the head norm of Qwen3. A rank holds the bias of its own heads only,
+     * Tests models with the qkv bias of Qwen2 or the QK norm of Qwen3. A rank holds the bias of its own heads only,
      * and the complete weights of the norms.
      */
     @ParameterizedTest
@@ -257,7 +257,7 @@ class TensorParallelTest {
         }
     }
 
-    /** Decodes every token to empty text, because the test compares only ids. */
+    /** Decodes every token to empty text, because the tests do not compare texts. */
     private static class Silent implements StreamingDecoder {
         @Override
         public String append(int id) {

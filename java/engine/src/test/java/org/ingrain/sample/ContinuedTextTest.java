@@ -13,7 +13,7 @@ import org.ingrain.tokenizer.Tokenizers;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Some tokenizers remove the leading space of a text. Tests when a completion keeps its leading space with them. */
+/** Tests when a completion keeps its leading space. The tokenizers here remove the leading space of a whole text. */
 class ContinuedTextTest {
     private static final int SPACE_AB = 264;
     private static final int BOS = 1;

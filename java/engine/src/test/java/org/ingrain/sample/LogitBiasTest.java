@@ -89,7 +89,7 @@ class LogitBiasTest {
         }
     }
 
-    /** The results of a request have the same bits whether or not the other requests in its batch have a bias. */
+    /** The results of a request have the same bits when it runs alone and in a batch with requests that have a bias. */
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "simt"})
     void neighboursOfBiasedRowsAreUnchanged(String backend) {

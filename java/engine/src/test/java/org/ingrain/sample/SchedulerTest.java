@@ -210,7 +210,7 @@ class SchedulerTest {
             });
             recomputed |= loop.computed(part -> true) > needed;
         }
-        assertTrue(recomputed || config.maxSequences() == 1, "the load has the power to evict");
+        assertTrue(recomputed || config.maxSequences() == 1, "no sequence was evicted and computed again");
     }
 
     private static Request randomRequest(Random random) {

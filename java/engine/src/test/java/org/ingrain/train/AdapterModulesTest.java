@@ -62,8 +62,8 @@ class AdapterModulesTest {
     private static final List<String> BACKENDS =
             Stream.of(System.getProperty("ingrain.targets", "cpu,simt").split(",")).toList();
     /**
-     * Indices of the sequences whose log-probabilities are compared. The index counts the sequences of both batches,
-     * and these three are in the second batch.
+     * Indices of the sequences whose log-probabilities are compared. The sequences of both batches are numbered
+     * together, so these three are in the second batch.
      */
     private static final int[] SEQUENCES = {3, 5, 6};
     private static final JsonFields CASES = JsonFields.read(resource());

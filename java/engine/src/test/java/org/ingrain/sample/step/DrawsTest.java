@@ -124,7 +124,7 @@ class DrawsTest {
         assertArrayEquals(new int[] {best(0), best(1)}, Arrays.copyOf(Inspect.ints(context, draws.drawn()), 2));
     }
 
-    /** Draws 1 and 3 have biases. For both row 0 and row 4 there are a draw with a bias and a draw without. */
+    /** Draws 1 and 3 have biases. Rows 0 and 4 each have one draw with a bias and one draw without. */
     @Test
     void aBiasChangesTheDrawAndNoLogProbability() {
         int[] rows = {0, 4, 4, 0, 2};

@@ -159,7 +159,7 @@ class DecoderTrainingTest {
         Set<Projection> chosen = EnumSet.noneOf(Projection.class);
         Arrays.stream(targets.split(",")).map(Projection::valueOf).forEach(chosen::add);
         try (Golden golden = new Golden("tied", 2)) {
-            // While B is zero, an adapter does not change its module's output, and so not the inputs of other modules.
+            // While B is zero, an adapter changes neither its module's output nor the inputs of other modules.
             LoraConfig few = new LoraConfig(4, 8, 0, chosen, false);
             LoraParameters all = lora(golden, LoraConfig.of(4, 8), roomy(LAYERS), false);
             LoraParameters some = lora(golden, few, roomy(LAYERS), false);
