@@ -89,7 +89,7 @@ class RunStagesTest {
         return said.stream().anyMatch(each -> each.equals(line));
     }
 
-    /** Checkpoint files are not copied from another run, because a finished training does not read them. */
+    /** The files of a run in this test's base folder ({@link Runs#content}). */
     private SortedMap<String, String> content(String name) {
         return Runs.content(base.resolve(name));
     }

@@ -146,7 +146,7 @@ class PollTest {
             List<BitSet> recorded = run(curation.stopping().begin(asked, curation.plan()), answers, random);
             for (int again = 0; again < 3; again++) {
                 assertEquals(recorded, run(curation.stopping().begin(asked, curation.plan()), answers, random),
-                        "whatever the order of the ends");
+                        "the order in which answers end must not matter");
             }
             BitSet all = new BitSet();
             all.set(0, voters);
@@ -204,7 +204,7 @@ class PollTest {
             List<Example> asked = List.of(EXAMPLE);
             BitSet recorded = run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random);
             assertEquals(recorded, run(curation.stopping().begin(asked, plan).getFirst(), inner, answers, random),
-                    "whatever the order of the ends");
+                    "the order in which answers end must not matter");
             Entry early = curation.judge(List.of(new Curation.Asked(EXAMPLE, recorded(recorded, inner, answers))),
                     selected);
             String what = config + " " + outer + "," + inner + " " + answers + " " + recorded;

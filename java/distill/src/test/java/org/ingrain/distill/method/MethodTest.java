@@ -169,7 +169,10 @@ class MethodTest {
         assertEquals(Optional.empty(), own.extract(new Gsm8k(), example, "9 * 2 = 18"));
     }
 
-    /** Such a method is refused for a text task, because the student would be trained on the reasoning. */
+    /**
+     * A method whose texts include the reasoning is refused for a text task, because the student would be trained on
+     * the reasoning.
+     */
     @Test
     void wholeTextsOfMethodsThatThinkAloudAreRefused() {
         QuestionAnswer text = new QuestionAnswer(AnswerFormat.TEXT);

@@ -256,7 +256,7 @@ class ExtractionTest {
         assertEquals(AnswerFormat.NUMBER.key(one), AnswerFormat.NUMBER.key(other));
     }
 
-    /** Written without an exponent, such a number could have gigabytes of digits. */
+    /** These numbers are not written out, because a number with a large exponent could have gigabytes of digits. */
     @ParameterizedTest
     @ValueSource(strings = {"1e2147483647", "-1E-2147483647", "1e20001", "1/1e99999999", "1e99999999/3"})
     void aNumberWithVeryManyDigitsIsAText(String number) {
