@@ -392,7 +392,8 @@ class Grid {
     if (!may_access(watch_.device, p)) Device::at(watch_.device).fail(cudaErrorIllegalAddress);
   }
 
-  // A CUDA thread calls this function while it polls for other kernels. Ends the block if the device has failed.
+  // A CUDA thread calls this function while it polls for another kernel to make progress. Ends the block if the device
+  // has failed.
   void nap() {
     ++watch_.naps;
     Fiber& self = running();

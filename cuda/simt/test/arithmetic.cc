@@ -79,8 +79,8 @@ void tensor_core(bool order, const char* name) {
       right &= got[static_cast<size_t>(i * 8 + j)] == sum;
     }
   check(right, "mma m16n8k16 is the product of the ISA's fragments", name);
-  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1}, "its sums are truncated towards zero",
-        name);
+  check(run<float>(order, remainders, 1, 32, 2) == std::vector<float>{1, -1},
+        "the sums of mma are truncated towards zero", name);
 
   const auto plain = run<unsigned>(order, matrices<false>, 1, 32, 128),
              turned = run<unsigned>(order, matrices<true>, 1, 32, 128);
@@ -131,7 +131,7 @@ void conversion(const char* name, Format format, int sign_bit, const Decode& dec
     rounded &= encode(std::nextafterf(middle, 0)) == code && encode(std::nextafterf(middle, INFINITY)) == code + 1;
   }
   check(decoded, "every code has the value of its definition", name);
-  check(rounded, "every number, midpoint and its neighbours round to the nearest, ties to even", name);
+  check(rounded, "every number, every midpoint and its neighbours round to nearest, ties to even", name);
   check(std::isnan(decode(encode(NAN))), "NaN stays NaN", name);
 }
 

@@ -39,10 +39,10 @@ void block_order() {
         arrived(out.begin() + 2 + blocks, out.end()), sorted(blocks);
     for (unsigned i = 0; i < blocks; ++i) sorted[i] = descending ? blocks - 1 - i : i;
     check(begun == sorted, "blocks start in the stream's order", name);
-    check(arrived != sorted, "and switch at atomics, so that they pass them in another order", name);
+    check(arrived != sorted, "blocks switch at atomic operations, so these run in another order", name);
     std::sort(arrived.begin(), arrived.end());
     std::sort(sorted.begin(), sorted.end());
-    check(arrived == sorted, "each runs once, with its own shared memory", name);
+    check(arrived == sorted, "each block runs once, with its own shared memory", name);
   }
 }
 
@@ -94,10 +94,10 @@ void hardware_queues() {
     simt::launch(set, 1, 1, 0, streams[apart], bench.flag);
     const auto [first, second] = synchronize(bench, streams[0], streams[apart]);
     if (apart < 8)
-      check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for one in another hardware queue");
+      check(first == cudaSuccess && second == cudaSuccess, "a kernel may wait for a kernel in another hardware queue");
     else
       check(first == cudaErrorLaunchTimeout && second == first,
-            "but not for a later one in its own queue: there are eight queues");
+            "a kernel must not wait for a later kernel in its own queue; there are eight queues");
   }
 }
 
@@ -118,7 +118,8 @@ void waiting_calls() {
     else cudaMalloc(&memory, 64);
     simt::launch(set, 1, 1, 0, sets, bench.flag);
     other.join();
-    check(ended == cudaErrorLaunchTimeout, "waits for the kernels of other threads", frees ? "cudaFree" : "cudaMalloc");
+    check(ended == cudaErrorLaunchTimeout, "the call waits for the kernels of other threads",
+          frees ? "cudaFree" : "cudaMalloc");
     if (!frees) cudaFree(memory);
   }
   const Bench bench;
@@ -128,7 +129,7 @@ void waiting_calls() {
   cudaMalloc(&memory, 64);
   check(*bench.flag == 0, "cudaMalloc does not run the caller's own work");
   cudaFree(memory);
-  check(*bench.flag == 1, "cudaFree does");
+  check(*bench.flag == 1, "cudaFree runs the caller's own work");
 }
 
 }  // namespace

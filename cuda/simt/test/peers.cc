@@ -1,4 +1,4 @@
-// Access to the memory of other devices, and kernels that are loaded ahead of time.
+// Tests access to the memory of other devices, and kernels that are loaded ahead of time.
 #include "check.h"
 
 extern "C" void simt_set_peers(int32_t whether);
@@ -43,8 +43,8 @@ void access() {
   cudaDeviceCanAccessPeer(&can, 5, 5);
   check(can == 0, "a device is not its own peer");
   for (const bool order : {false, true}) {
-    check(read_other(order, own, other) == cudaErrorIllegalAddress, "a peer's memory is refused before it is enabled",
-          order ? "descending" : "ascending");
+    check(read_other(order, own, other) == cudaErrorIllegalAddress,
+          "a peer's memory cannot be read before access is enabled", order ? "descending" : "ascending");
     cudaGetLastError();
   }
   cudaSetDevice(5);
@@ -52,25 +52,28 @@ void access() {
   cudaGraph_t graph = nullptr;
   cudaStreamBeginCapture(capturing, cudaStreamCaptureModeThreadLocal);
   check(cudaDeviceEnablePeerAccess(6, 0) == cudaErrorStreamCaptureUnsupported, "access is not enabled in a capture");
-  check(cudaStreamEndCapture(capturing, &graph) == cudaErrorStreamCaptureInvalidated, "which ends the capture");
+  check(cudaStreamEndCapture(capturing, &graph) == cudaErrorStreamCaptureInvalidated,
+        "a refused call invalidates the capture");
   simt_set_peers(0);
   cudaDeviceCanAccessPeer(&can, 5, 6);
-  check(can == 0 && cudaDeviceEnablePeerAccess(6, 0) == cudaErrorPeerAccessUnsupported, "some devices are no peers");
+  check(can == 0 && cudaDeviceEnablePeerAccess(6, 0) == cudaErrorPeerAccessUnsupported,
+        "devices may be unable to access each other");
   simt_set_peers(1);
-  check(cudaDeviceEnablePeerAccess(5, 0) == cudaErrorInvalidDevice, "a device does not enable itself");
+  check(cudaDeviceEnablePeerAccess(5, 0) == cudaErrorInvalidDevice, "a device cannot enable access to itself");
   check(cudaDeviceEnablePeerAccess(6, 0) == cudaSuccess, "access is enabled");
-  check(cudaDeviceEnablePeerAccess(6, 0) == cudaErrorPeerAccessAlreadyEnabled, "a second time is an error");
+  check(cudaDeviceEnablePeerAccess(6, 0) == cudaErrorPeerAccessAlreadyEnabled,
+        "enabling access a second time is an error");
   cudaGetLastError();
-  check(read_other(false, own, other) == cudaSuccess, "then the memory can be read");
+  check(read_other(false, own, other) == cudaSuccess, "a peer's memory can be read after access is enabled");
   {
     cudaSetDevice(6);
     Stream back(false);
     simt::launch(write, 1, 1, 0, back, own, 3);
-    check(cudaStreamSynchronize(back) == cudaErrorIllegalAddress, "but not the other way");
+    check(cudaStreamSynchronize(back) == cudaErrorIllegalAddress, "access in the other direction is not enabled");
     cudaGetLastError();
   }
   release(6, other);
-  check(read_other(false, own, other) == cudaErrorIllegalAddress, "freed memory is refused");
+  check(read_other(false, own, other) == cudaErrorIllegalAddress, "freed memory cannot be read");
   cudaGetLastError();
   release(5, own);
 }
@@ -80,11 +83,11 @@ void lost() {
   {
     Stream stream(false);
     simt_lose(7);
-    check(cudaStreamSynchronize(stream) == cudaErrorECCUncorrectable, "a lost device fails every call");
+    check(cudaStreamSynchronize(stream) == cudaErrorECCUncorrectable, "every call on a lost device fails");
   }
   cudaGetLastError();
   Stream stream(false);
-  check(cudaStreamSynchronize(stream) == cudaSuccess, "until its streams are destroyed");
+  check(cudaStreamSynchronize(stream) == cudaSuccess, "a lost device works again after its streams are destroyed");
 }
 
 __global__ void wait_for(unsigned* flag) {
@@ -103,7 +106,7 @@ void loading() {
   simt::launch(wait_for, 1, 1, 0, waiting, flag);
   simt::launch(set, 1, 1, 0, setting, flag);
   check(cudaStreamSynchronize(setting) == cudaSuccess && cudaStreamSynchronize(waiting) == cudaSuccess,
-        "a first launch then does not wait for the device");
+        "the first launch of a loaded kernel does not wait for the device");
   release(4, reinterpret_cast<int*>(flag));
 }
 

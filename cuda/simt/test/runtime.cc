@@ -45,7 +45,7 @@ void barriers() {
              descending = run<int>(true, neighbour, 1, 64, 64, true);
   check(ascending == expected && descending == expected, "a barrier orders writes before reads");
   check(run<int>(false, neighbour, 1, 64, 64, false) != run<int>(true, neighbour, 1, 64, 64, false),
-        "a missing barrier shows between the two orders");
+        "if a barrier is missing, the two orders give different results");
   for (const bool order : {false, true}) {
     const char* name = order ? "descending" : "ascending";
     check(run<int>(order, leaving, 1, 64, 40) == std::vector<int>(40, 20),
@@ -62,9 +62,10 @@ void barriers() {
           "a divergent barrier is an error, not a hang", name);
     {
       Stream other(order);
-      check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure, "and stays one",
-            name);
-      check(cudaMemsetAsync(x, 0, 4, other) == cudaErrorLaunchFailure, "on every stream of the device", name);
+      check(simt::launch(divergent, 1, 64, 0, stream, static_cast<int*>(x)) == cudaErrorLaunchFailure,
+            "later launches return the same error", name);
+      check(cudaMemsetAsync(x, 0, 4, other) == cudaErrorLaunchFailure,
+            "the other streams of the device return the error, too", name);
     }
     cudaFree(x);
     cudaGetLastError();
@@ -90,9 +91,9 @@ void streams() {
   cudaMemcpyAsync(pinned, device, sizeof(int), cudaMemcpyDeviceToHost, stream);
   check(seen == -1, "a host read before the wait gets the old value");
   cudaEventSynchronize(event);
-  check(seen == 101, "waiting for an event runs the work before it and no more; host memory is read late");
+  check(seen == 101, "waiting for an event runs only the work before the event; host memory is read late");
   cudaStreamSynchronize(stream);
-  check(seen == 102, "waiting for a stream runs all of it");
+  check(seen == 102, "waiting for a stream runs all its work");
   cudaMemcpyAsync(device, pinned, sizeof(int), cudaMemcpyHostToDevice, stream);
   seen = 30;
   cudaStreamSynchronize(stream);
@@ -118,11 +119,11 @@ void graphs() {
   cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
   cudaStreamSynchronize(stream);
-  check(x == 0, "a capture records and does not run");
+  check(x == 0, "a capture records work and does not run it");
   for (int i = 0; i < 3; ++i) cudaGraphLaunch(executable, stream);
   check(x == 0, "a graph's launch is enqueued");
   cudaStreamSynchronize(stream);
-  check(x == 6, "every launch of a graph replays it");
+  check(x == 6, "every launch of a graph runs its work");
   cudaGraphExecDestroy(executable);
   cudaFree(device);
   cudaGetLastError();
@@ -145,13 +146,13 @@ void captures() {
                              : call == 1 ? "cudaFree"
                              : call == 2 ? "cudaMallocHost"
                                          : "cudaStreamSynchronize";
-    check(error == cudaErrorStreamCaptureUnsupported, "refused in a capture", name);
-    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph, "which invalidates it",
-          name);
+    check(error == cudaErrorStreamCaptureUnsupported, "the call is refused in a capture", name);
+    check(cudaStreamEndCapture(stream, &graph) == cudaErrorStreamCaptureInvalidated && !graph,
+          "a refused call invalidates the capture", name);
     check(cudaMemsetAsync(x, 0, 4, stream) == cudaSuccess && cudaStreamSynchronize(stream) == cudaSuccess,
-          "and the stream runs again", name);
+          "after the capture, the stream runs work again", name);
   }
-  check(cudaFree(x) == cudaSuccess, "memory whose release was refused is still there");
+  check(cudaFree(x) == cudaSuccess, "memory whose release was refused is still allocated");
   cudaGetLastError();
 }
 
@@ -174,12 +175,12 @@ void several_devices() {
           "a stream is refused while another device is current");
     check(cudaEventRecord(event, stream) == cudaErrorInvalidResourceHandle &&
               cudaEventQuery(event) == cudaErrorInvalidResourceHandle,
-          "and so is an event");
-    check(cudaFree(x) == cudaErrorInvalidResourceHandle, "and memory");
+          "an event is refused while another device is current");
+    check(cudaFree(x) == cudaErrorInvalidResourceHandle, "memory cannot be freed while another device is current");
     cudaSetDevice(1);
     check(cudaEventRecord(event, stream) == cudaSuccess && cudaEventSynchronize(event) == cudaSuccess &&
               cudaFree(x) == cudaSuccess,
-          "on their own they work");
+          "an event and memory can be used while their own device is current");
     cudaEventDestroy(event);
   }
   cudaSetDevice(0);
@@ -197,7 +198,7 @@ void memory() {
     check(cudaMemGetInfo(&before, &total) == cudaSuccess && total == 4 << 20 && before == total,
           "a device has the configured memory");
     check(cudaMalloc(&x, 5 << 20) == cudaErrorMemoryAllocation && cudaMalloc(&x, 2 << 20) == cudaSuccess,
-          "an allocation beyond it fails");
+          "an allocation beyond the configured memory fails");
     simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(x));
     cudaMemGetInfo(&after, &total);
     check(after == before - (3 << 20), "a kernel takes memory at its first launch");
@@ -208,9 +209,9 @@ void memory() {
     cudaStreamEndCapture(stream, &graph);
     check(cudaGraphInstantiate(&first, graph, 0) == cudaSuccess &&
               cudaGraphInstantiate(&second, graph, 0) == cudaErrorMemoryAllocation,
-          "a graph takes memory, and is not created without enough of it");
+          "a graph takes memory, and is not created if too little is free");
     check(cudaGraphExecDestroy(first) == cudaSuccess && cudaGraphInstantiate(&second, graph, 0) == cudaSuccess,
-          "and gives it back");
+          "a destroyed graph gives its memory back");
     cudaGraphExecDestroy(second);
     cudaGraphDestroy(graph);
     cudaFree(x);

@@ -28,19 +28,20 @@ void limits() {
   cudaFuncAttributes of{};
   check(start((48 << 10) - simt::static_shared) == cudaSuccess,
         "48 KB of shared memory, static part included, need no attribute");
-  check(start(48 << 10) == cudaErrorInvalidValue, "48 KB in addition to a static part do");
-  check(allow_shared(first_word, 48 << 10) == cudaSuccess && start(48 << 10) == cudaSuccess, "allow_shared sets it");
+  check(start(48 << 10) == cudaErrorInvalidValue, "48 KB in addition to a static part need the attribute");
+  check(allow_shared(first_word, 48 << 10) == cudaSuccess && start(48 << 10) == cudaSuccess,
+        "allow_shared sets the attribute");
   check(cudaFuncGetAttributes(&of, first_word) == cudaSuccess &&
             static_cast<size_t>(of.maxDynamicSharedSizeBytes) == most,
-        "and all that there is");
+        "allow_shared allows all shared memory of the device");
   check(allow_shared(first_word, 40 << 10) == cudaSuccess && start(most) == cudaSuccess,
-        "which a smaller launch does not reduce");
+        "allow_shared for a smaller launch does not reduce the limit");
   check(start(most + 1) == cudaErrorInvalidValue && allow_shared(first_word, most + 1) == cudaSuccess &&
             start(most + 1) == cudaErrorInvalidValue,
         "a launch beyond the device's limit is refused");
   check(cudaFuncSetAttribute(first_word, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most) + 1) ==
             cudaErrorInvalidValue,
-        "and so is an attribute beyond the limit");
+        "an attribute beyond the device's limit is refused");
 }
 
 void address_spaces() {
@@ -49,8 +50,8 @@ void address_spaces() {
     void* out = nullptr;
     cudaMalloc(&out, sizeof(int));
     simt::launch(store_by_name, 1, 1, 64, stream, static_cast<int*>(out), shared);
-    check((cudaStreamSynchronize(stream) == cudaSuccess) != shared, "a store to global memory",
-          shared ? "faults on shared memory" : "works there");
+    check((cudaStreamSynchronize(stream) == cudaSuccess) != shared, "an instruction for stores to global memory",
+          shared ? "faults on shared memory" : "works on global memory");
     cudaFree(out);
   }
 }

@@ -70,7 +70,7 @@ void shuffles(bool order, const char* name) {
         for (int lane = 0; lane < 32; ++lane)
           right &= got[static_cast<size_t>(lane)] == 1000 + source_lane(static_cast<Mode>(mode), lane, b, width);
       }
-  check(right, "shuffles of every width, operand and lane are the ISA's", name);
+  check(right, "shuffles of every width, operand and lane agree with the ISA", name);
 }
 
 void partial(bool order, const char* name) {
@@ -80,7 +80,7 @@ void partial(bool order, const char* name) {
     const int expected = lane < 16 ? (lane ^ 1 ^ 2 ^ 4 ^ 8 ^ 1) + 5 : 16 + 17 + 18 + 19 + 20 + 21 + 22 + 23;
     right = got[static_cast<size_t>(lane)] == expected && got[static_cast<size_t>(32 + lane)] == 0x249249;
   }
-  check(right, "parts of a warp exchange at their own pace", name);
+  check(right, "parts of a warp exchange values independently of each other", name);
 }
 
 void reduced(bool order, const char* name) {
@@ -96,7 +96,7 @@ void reduced(bool order, const char* name) {
   const auto got = run<unsigned>(order, reductions, 1, 32, 256);
   bool right = got.size() == 256;
   for (size_t i = 0; i < 256 && right; ++i) right = got[i] == expected[i % 8];
-  check(right, "votes, sums, extremes and 64-bit shuffles of a warp", name);
+  check(right, "votes, sums, extremes and 64-bit shuffles of a warp are correct", name);
 }
 
 }  // namespace
