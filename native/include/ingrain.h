@@ -81,8 +81,8 @@ INGRAIN_API ingrain_status ingrain_context_create(ingrain_context** context, int
 INGRAIN_API ingrain_status ingrain_context_destroy(ingrain_context* ctx);
 INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, valid until the next failing call
 // Writes one JSON object (host): backend, name, isa, threads, memory_bytes and graphs (true if the device supports
-// capture). If slower fallback kernels have run, the object also has fallbacks: the number of such calls by op, sizes
-// and reason. A buffer of 16 KiB is enough.
+// capture). On a GPU, the object also has driver_bytes (memory for the driver itself) and fallbacks: the number of
+// calls that slower fallback kernels computed, by op, sizes and reason. A buffer of 16 KiB is enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
 // *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. A device can
@@ -91,7 +91,7 @@ INGRAIN_API ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device,
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
 // With deterministic = 1, algorithm and tile are fixed for each weight, so the result of a row does not depend on the
-// other rows. On the CPU, it never depends on them, so the CPU ignores the value.
+// other rows. On the CPU, a row's result never depends on other rows, so the CPU ignores the value.
 INGRAIN_API ingrain_status ingrain_set_deterministic(ingrain_context* ctx, int32_t deterministic);
 // The next two functions are for kernels of other libraries. set_error sets the text (host) that ingrain_last_error
 // returns. parallel_for divides [0, n) into pieces of at least grain items and calls body once per piece, on the
@@ -123,9 +123,9 @@ INGRAIN_API ingrain_status ingrain_copy_to_host(ingrain_context* ctx, void* host
 INGRAIN_API ingrain_status ingrain_copy(ingrain_context* ctx, void* destination, const void* source, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_fill_zero(ingrain_context* ctx, void* pointer, int64_t bytes);
 // The workspace is 256-byte aligned scratch memory, which the ops of a context use one after another. On a GPU, the
-// workspace of a new context is large enough for every op except fp8 products. On the CPU, it is null and has 0 bytes;
-// ops run more slowly without a workspace. reserve waits for the stream and then enlarges the workspace to at least
-// `bytes`.
+// workspace of a new context is large enough for every op except fp8 products. On the CPU, a new context has no
+// workspace (null, 0 bytes), and products run more slowly until one is reserved. reserve waits for the stream and then
+// enlarges the workspace to at least `bytes`.
 INGRAIN_API ingrain_status ingrain_workspace(ingrain_context* ctx, void** pointer, int64_t* bytes);
 INGRAIN_API ingrain_status ingrain_workspace_reserve(ingrain_context* ctx, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_memory_info(ingrain_context* ctx, int64_t* free_bytes, int64_t* total_bytes);
@@ -180,8 +180,8 @@ INGRAIN_API ingrain_status ingrain_broadcast(ingrain_context* ctx, void* y, cons
 // ---- weights --------------------------------------------------------------------------------------------------------
 INGRAIN_API int64_t ingrain_weight_bytes(int32_t dtype, int32_t layout, int64_t rows, int64_t columns, int32_t group,
                                          int32_t zeros);
-// Returns the number of bytes of workspace that the matmul ops use for such a weight and up to T rows. With
-// backward = 1 this number includes the transposed copy of an fp8 weight.
+// Returns the number of bytes of workspace that the matmul ops use for a weight of this type and size and up to T rows
+// of x. With backward = 1 this number includes the transposed copy of an fp8 weight.
 INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t rows, int64_t columns, int64_t T,
                                                    int32_t backward);
 // Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
@@ -305,7 +305,7 @@ INGRAIN_API ingrain_status ingrain_silu_mul_backward(ingrain_context* ctx, void*
                                                      const void* gate_up, int32_t dtype, int64_t T, int64_t F);
 // ---- lora.cc (arXiv:2106.09685): y += scaling·(dropout(x)·Aᵀ)·Bᵀ in two ops. A (G, R, C), B (G, N, R) and
 // u = dropout(x)·Aᵀ (T, R) are f32. slots (T): adapter of each row, or -1 for none (u is then 0); null: adapter 0 for
-// all rows. x is a rank's share of a matrix with `columns` columns: its columns [column, column + C). With one rank,
+// all rows. x is a rank's share of a matrix with `columns` columns: columns [column, column + C). With one rank,
 // column is 0 and columns is C. column and columns must be multiples of 4 if C is a multiple of 8. Element x[t, c] has
 // the number e = t·columns + column + c. dropout keeps an element if word e mod 4 of Philox (key seed, counter e div 4)
 // is at least dropout·2^32, and multiplies it by 1 / (1 - dropout).
@@ -322,7 +322,7 @@ INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
-// dx (T, C) is null, or gets the gradient times the dropout mask of forward added to it. dA (R, C) is accumulated.
+// Adds the gradient times the dropout mask of forward to dx (T, C), unless dx is null. dA (R, C) is accumulated.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,
                                                       int64_t C, int64_t R, float dropout, int64_t seed,

@@ -1,5 +1,5 @@
 // A barrier for ranks that are threads of one process. At the barrier, each rank publishes an address that the other
-// ranks can read. A Meeting also keeps the first cause of its end, so that every rank can report this cause.
+// ranks can read. A Meeting also stores why it ended, so that every rank can report this cause.
 #pragma once
 #include <condition_variable>
 #include <cstdint>

@@ -4,7 +4,7 @@
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
 // Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
 // Mapping  (84 rows of a sequence, kv head) over threads, once with queries as rows (dq), once with keys as rows (dk,
-//          dv). Scores are computed twice, so that one thread computes each sum
+//          dv). Scores are computed twice, so that each sum is computed by one thread alone
 // Bound    FMA: 14·E FLOP per (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
 #include "attention.h"
 

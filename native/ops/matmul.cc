@@ -1,6 +1,7 @@
 // matmul: every linear layer of the model.
 //   y = beta·y + x · Wᵀ, rounded once    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
-// Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32   Types  x, W, y f32|bf16, sums f32
+// Shapes   x (T, C) · W a weight (N, C) · y (T, N) · partials (C / chunk, T, N) f32
+// Types    x, y f32|bf16, W f32|bf16|int8|int4, sums f32
 // Needs    C % chunk == 0, chunk even if W is bf16; scratch on the stack, amx: heap     Mapping  common/gemm.h
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle libtorch linear   Test MatmulParityTest
 // On avx512_bf16 and amx, x is rounded to bf16 if the weight is bf16, for any number of rows.

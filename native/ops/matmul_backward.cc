@@ -2,11 +2,11 @@
 //   dx = beta·dx + dy · W, each element summed over ascending n
 //   dw += dyᵀ · x, each element summed over ascending t
 // Shapes   dx, x (T, C) · dy (T, N) · W a weight (N, C) · dw (N, C) f32 row-major
-// Types    dx, dy, x, W f32|bf16, sums f32
+// Types    dx, dy, x f32|bf16, W f32|bf16|int8|int4, sums f32
 // Needs    scratch on the stack, amx: heap                                             Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
-// On avx512_bf16 and amx, dy is rounded to bf16 for dx unless the weight is f32. A quantised weight is also rounded.
+// On avx512_bf16 and amx, dy and quantised weights are rounded to bf16 for dx. With an f32 weight, dy is not rounded.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {

@@ -26,8 +26,8 @@ void pack_row_major(ingrain_context* ctx, const ingrain_weight* w, const S* sour
   });
 }
 
-// Packs those of rows [row, row + rows) of the weight that belong to panel p. The call that packs the last row of the
-// weight also writes the padding.
+// Packs the rows of panel p whose numbers in the weight are in [row, row + rows). The call that packs the last row of
+// the weight also writes the padding.
 template <class E, class S>
 void pack_panel(const ingrain_weight* w, int64_t p, const S* source, int64_t row, int64_t rows, int64_t ld) {
   // Number of columns packed at a time. It is so small that their cache lines stay in L1 until all 16 rows are written.
@@ -143,8 +143,10 @@ INGRAIN_OP(pack_quantized,
            (ctx, w, values, scales, zeros, row, rows)) {
   if (const ingrain_status status = check_rows(ctx, w, row, rows)) return status;
   if (!quantized(w) || (w->zeros != 0) != (zeros != nullptr))
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "pack_quantized: a weight of dtype %d %s zero points from parts %s",
-                     w->dtype, w->zeros ? "with" : "without", zeros ? "with zero points" : "without");
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT,
+                     "pack_quantized: a weight of dtype %d %s zero points, parts %s: expected INT8 (6) or INT4 (7), "
+                     "and zero points in both or in neither",
+                     w->dtype, w->zeros ? "with" : "without", zeros ? "with them" : "without them");
   const quantized_parts source{static_cast<uint8_t*>(const_cast<void*>(values)),
                                static_cast<f16*>(const_cast<void*>(scales)),
                                static_cast<uint8_t*>(const_cast<void*>(zeros)), w->columns};

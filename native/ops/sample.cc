@@ -5,7 +5,7 @@
 // Kept     top_k keeps the k greatest logits. Of these, top_p keeps the greatest logits, as few as possible, whose
 //          weights sum to at least top_p times the sum of the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
-// Types    f32; sums of blocks, and the walk to the chosen id, in f64
+// Types    f32; sums of blocks, and the search for the chosen id, in f64
 // Needs    nothing, scratch 0. Nothing is sorted: three passes of radix select over a float's bits find the thresholds
 // Mapping  rows over threads   Bound  memory and exp: 2 to 8 passes over M·V
 //                                                       Oracle the definition   Test SampleParityTest
@@ -132,7 +132,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       }
     });
     uint32_t digit = 0;
-    double last = 0.0;  // sum of the last non-empty bin; the bin's digit is used if, by rounding, the total is too low
+    double last = 0.0;  // sum of the last non-empty bin; its digit is used if rounding makes the total too low
     for (uint32_t d = 1u << bits; d-- > 0;) {
       if (bins[d] == 0.0) continue;
       s.above += last;
@@ -155,8 +155,7 @@ Kept keep_top_k(const Row& row, int64_t k) {
 
 // total is the sum of the weights of the ids in `kept`.
 Kept keep_top_p(const Row& row, const Kept& kept, float top_p, double total) {
-  // All weights below `light` together are less than the weight that top_p may remove. The factor 0.5 allows for
-  // rounding.
+  // The weights below `light` sum to less than the weight that top_p may remove. The factor 0.5 allows for rounding.
   const double light = 0.5 * (1.0 - static_cast<double>(top_p)) * total / static_cast<double>(row.V);
   const float floor = std::nextafter(
       row.max + static_cast<float>(std::log(light) / static_cast<double>(row.inverse_temperature)), -infinity);
@@ -198,7 +197,7 @@ struct Blocks {
     int64_t b = 0;
     while (b + 1 < count && before + weight[b] <= target) before += weight[b++];
     const int64_t end = (b + 1) * length < row.V ? (b + 1) * length : row.V;
-    int64_t chosen = 0;  // the last id with a weight so far; returned if, by rounding, the sum never exceeds the target
+    int64_t chosen = 0;  // the last id so far whose weight is not 0; returned if rounding keeps the sum too low
     for (int64_t i = b * length; i < end && before <= target; i += lanes) {
       float w[lanes];
       store(w, kept.weights(row, end - i < lanes ? load_some(row.x + i, end - i, -infinity) : load(row.x + i), i));

@@ -24,8 +24,8 @@ const char* isa_name(Isa isa) {
 
 namespace {
 
-// Returns whether the CPU has AMX with bf16 and int8. Also requests the permission to use tiles, without which a
-// process cannot use them on Linux.
+// Returns whether the CPU has AMX with bf16 and int8. Also requests the permission that a Linux process needs before it
+// can use tiles.
 bool amx() {
   constexpr unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, all = bf16 | tile | int8;  // bits of edx
   constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM and XFEATURE_XTILEDATA
@@ -104,7 +104,7 @@ ingrain_status ingrain_context_create(ingrain_context** context, int32_t device,
   }
   if (wanted == "auto")
     return explain(error, error_bytes, INGRAIN_UNSUPPORTED,
-                   "this CPU has no AVX2 and FMA, which the CPU backend needs");
+                   "this CPU lacks AVX2, FMA or BMI2, which the CPU backend needs");
   return explain(error, error_bytes, INGRAIN_INVALID_ARGUMENT,
                  "isa is '" + std::string(wanted) + "': expected auto, avx2, avx512, avx512_bf16 or amx");
 }

@@ -38,9 +38,9 @@ struct ingrain_context {
   ingrain_status fail(ingrain_status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
 };
 
-// Runs body(begin, end) over [0, n) in pieces of at least `grain` items, on the context's threads and on the calling
-// thread. Any thread may get any piece, so the result of `body` must not depend on the thread. If there is only one
-// piece, the calling thread runs it.
+// Runs body(begin, end) over [0, n) in pieces of about `grain` items or more, on the context's threads and on the
+// calling thread. Any thread may get any piece, so the result of `body` must not depend on the thread. If there is only
+// one piece, the calling thread runs it.
 template <class Body>
 void parallel_for(ingrain_context* ctx, int64_t n, int64_t grain, const Body& body) {
   ctx->pool.run(

@@ -2,11 +2,11 @@
 // 1 KiB of adjacent bytes. A tile of x has 16 rows and 32 columns. The buffers of x and of the sums have a multiple of
 // 16 rows. The rows after the last row of x are computed, too, but their sums are not used.
 //
-// Order of summation: for each tile of 32 columns, an element of the result gets two sums, one of the products of the
-// even columns and one of the odd columns, each in ascending order. Then the total of these two sums is added to the
-// element (tdpbf16ps: Intel's Software Developer's Manual, volume 2). Denormals count as zero. Blocks of columns begin
-// at multiples of 32 from the first column of a chunk (gemm.h). So the division into blocks does not change the tiles.
-// Only the last tile of a chunk may have fewer than 32 columns.
+// Order of summation: for each tile of 32 columns, an element of the result has two sums: one over the products of the
+// even columns, and one over the products of the odd columns, each in ascending order. Then the total of these two sums
+// is added to the element (tdpbf16ps: Intel's Software Developer's Manual, volume 2). Denormals count as zero. Blocks
+// of columns begin at multiples of 32 from the first column of a chunk (gemm.h). So the division into blocks does not
+// change the tiles. Only the last tile of a chunk may have fewer than 32 columns.
 #pragma once
 #include "blocks.h"
 #include "weight.h"
@@ -45,7 +45,7 @@ class AmxTiles {
   }
 };
 
-// Stores a and b rounded to bf16. Denormals become zeros, which has no effect, because products treat them as zeros.
+// Stores a and b rounded to bf16. Denormals become zeros; no product changes, because products read them as zeros.
 inline void store_rounded(bf16* p, vec a, vec b) {
   _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b.v, a.v));
 }

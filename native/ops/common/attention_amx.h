@@ -1,4 +1,4 @@
-// Attention over a bf16 cache by AMX: the sums of groups of 16 rows. See attention_bf16.h.
+// Attention over a bf16 cache by AMX, for groups of up to 16 rows. See attention_bf16.h.
 #pragma once
 #include "amx.h"
 #include "key_pairs.h"

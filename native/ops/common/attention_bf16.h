@@ -44,7 +44,7 @@ inline void accumulate_pairs(float* o, const bf16* p, const float* rescale, int6
 }
 
 // Adds the contribution of a tile to the attention of rows [r, r + R). key(e) returns elements e and e + 1 of the keys
-// as pairs, value(j, e) the elements from e on of the values of keys 2j and 2j + 1.
+// as pairs. value(j, e) returns 16 elements, from e on, of the values of keys 2j and 2j + 1 as pairs.
 template <int R, class Key, class Value>
 void attend_pairs(AttentionRows& a, int64_t r, int64_t start, const Key& key, const Value& value) {
   constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent sums to hide the latency
@@ -120,9 +120,10 @@ inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf
 
 // Adds the contribution of a tile of 16 keys and their values to the attention of rows [begin, end). `start` is the
 // position of the tile's first key. k and v are the tile's keys and values in the cache. `keys` is scratch. `ahead` is
-// prefetched: at once to L2 if the tile is converted, since this takes long enough. A key that a row does not see has
-// the weight 0, but 0 times a value that is not finite is NaN. So if the tile has such values, each row forms its own
-// group, for which the values of all keys that the row does not see are set to zero.
+// prefetched. If the tile is converted, all of `ahead` is prefetched to L2 before the conversion, which takes long
+// enough. A key that a row does not see has the weight 0, but 0 times a value that is not finite is NaN. So if the tile
+// has such values, each row forms its own group, for which the values of all keys that the row does not see are set to
+// zero.
 inline void attend_bf16(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,
                         KeyPairs& keys, PrefetchRange ahead) {
   const auto [least, most] = std::minmax_element(a.visible + begin, a.visible + end);

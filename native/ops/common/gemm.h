@@ -8,13 +8,13 @@
 // rounded. If the weight has chunks, each chunk has its own sum that starts at 0, and the sums of the chunks are added
 // in ascending order.
 //
-// Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once to the
-// workspace of the context, in the order in which the tasks read its blocks. If not all rows fit into the workspace,
-// the product is computed in several passes. If not even block_rows rows fit, each task converts its blocks of x into
-// its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows use it. If x is
-// in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W. If a
-// task has several tiles of rows, they prefetch the next block of W (but not INT8 and INT4 tiles of AMX). If the task's
-// rows of x are many, the tiles prefetch the next block of x.
+// Blocking: a task computes a block of rows for a group of panels. Before the tasks start, x is converted once and
+// stored in the workspace of the context, in the order in which the tasks read its blocks. If not all rows fit into the
+// workspace, the product is computed in several passes. If not even block_rows rows fit, each task converts its blocks
+// of x into its gemm_scratch. A block of x stays in L2. A tile's block of W stays in L1 while all tiles of rows use it.
+// If x is in the workspace, a task has up to long_rows rows, so that fewer tasks read and convert the same block of W.
+// If a task has several tiles of rows, they prefetch the next block of W (but not INT8 and INT4 tiles of AMX). If the
+// task has many rows of x, its tiles also prefetch the next block of x.
 #pragma once
 #include "gemm_tile.h"
 
@@ -28,9 +28,9 @@ struct gemm_plan {
   int64_t columns;  // columns per block
 };
 // A product of few rows (`small`) streams W from memory once: it reads panels in place, several at a time. If there are
-// several tiles of rows, a block has so few columns that only the first tile reads W from memory and the others from
-// the cache; with AMX, a block has twice as many columns. If there is only one tile of rows, a block has as many
-// columns of x as fit into gemm_scratch.
+// several tiles of rows, a block has so few columns that only the first tile reads W from memory and the other tiles
+// read it from the cache. With AMX, such a block has twice as many columns. If there is only one tile of rows, a block
+// has as many columns of x as fit into gemm_scratch.
 template <class W>
 gemm_plan plan(int64_t rows, bool small) {
   if (!small) return {quantized_element<W> ? 1 : wide, block_columns};

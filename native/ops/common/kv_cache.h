@@ -26,7 +26,7 @@ inline ingrain_status check_heads(ingrain_context* ctx, const char* op, int64_t 
     return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op,
                      static_cast<long>(E), static_cast<long>(max_head_dim));
   if (K < 1 || H < K || H % K)
-    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op,
+    return ctx->fail(INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are not a multiple of %ld key-value heads", op,
                      static_cast<long>(H), static_cast<long>(K));
   return INGRAIN_OK;
 }
