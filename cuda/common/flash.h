@@ -116,8 +116,8 @@ template <int N> struct Softmax {
 #pragma unroll
     for (int n = 0; n < N; ++n) o[n][0] = o[n][1] = o[n][2] = o[n][3] = 0;
   }
-  // Raises m to `maximum`, the maxima of the rows' scores in the next tile, if these are larger, and rescales l and o.
-  // If m does not change, the rescaling factor is exactly 1.
+  // `maximum` contains the maxima of the rows' scores in the next tile. Raises m to these maxima if they are larger,
+  // and rescales l and o. If m does not change, the rescaling factor is exactly 1.
   __device__ __forceinline__ void raise(const float (&maximum)[2], float log2_scale) {
     float factor[2];
 #pragma unroll

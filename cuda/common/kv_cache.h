@@ -40,7 +40,7 @@ inline ingrain_status check_heads(ingrain_context* ctx, const char* op, int64_t 
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: head_dim is %ld: expected an even number up to %ld", op,
                   static_cast<long>(E), static_cast<long>(max_head_dim));
   if (K < 1 || H < K || H % K)
-    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are no multiple of %ld key-value heads", op,
+    return refuse(ctx, INGRAIN_INVALID_ARGUMENT, "%s: %ld query heads are not a multiple of %ld key-value heads", op,
                   static_cast<long>(H), static_cast<long>(K));
   return INGRAIN_OK;
 }

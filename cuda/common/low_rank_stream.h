@@ -12,7 +12,7 @@
 namespace low_rank {
 
 constexpr int narrow = 16;  // rows of the narrow operand, padded
-constexpr int64_t chain = 128;  // values of k per partial sum, which one tensor core accumulator adds up
+constexpr int64_t chain = 128;  // values of k per partial sum; one tensor core accumulator adds them up
 constexpr int wide_threads = 256;
 
 // Loads 16 bytes with a no-allocate hint. Returns zeros if `valid` is false. The code has no branch. The asm block

@@ -65,7 +65,7 @@ __device__ __forceinline__ void prefetch(uint4 (&v)[2], const bf16* p, int64_t b
 
 // Multiplies 32 columns of both operands. The products with the first (largest) term of q are added to large[n], all
 // other products to small[n]. Each accumulator n is a tile (R padded to 16, eight rows of p). The other products have
-// their own accumulators, because they are small: if each of them was added to a large sum, rounding would remove it.
+// their own accumulators, because they are small: if each of them were added to a large sum, rounding would remove it.
 __device__ __forceinline__ void multiply(float (&large)[2][4], float (&small)[2][4], const uint4 (&v)[2],
                                          const uint4* q) {
 #pragma unroll

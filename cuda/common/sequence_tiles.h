@@ -45,8 +45,8 @@ class SequenceTiles {
 };
 
 // Writes the number of blocks to launch for a kernel that processes items: two per multiprocessor. The host does not
-// know the number of items at the launch, so the blocks process items in rounds until no item is left. One block
-// computes each result completely, so the bits of a result do not depend on the number of blocks.
+// know the number of items at the launch, so the blocks process items in rounds until no item is left. Each result is
+// computed by one block alone, so the bits of a result do not depend on the number of blocks.
 inline ingrain_status persistent_blocks(ingrain_context* ctx, unsigned* blocks) {
   DeviceLimits device;
   const ingrain_status status = device_limits(ctx, &device);

@@ -142,7 +142,8 @@ ingrain_status start(ingrain_context* ctx, const Arguments& a, const DeviceLimit
 }
 
 // Returns whether this kernel supports the product. x must be bf16 and have at most max_rows rows, w must be bf16 or
-// fp8, both must be 16-byte aligned, and a row of w and a row of a chunk of w must have multiples of 16 bytes.
+// fp8, and both must be 16-byte aligned. The size of a row of w, and of a row of a chunk of w, must be a multiple of 16
+// bytes.
 inline bool fits(const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
   const int64_t width = w->dtype == INGRAIN_BF16 ? 8 : w->dtype == INGRAIN_F8E4M3 ? 16 : 0;
   return width > 0 && dtype == INGRAIN_BF16 && T <= max_rows && w->columns % width == 0 &&

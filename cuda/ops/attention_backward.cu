@@ -8,8 +8,8 @@
 // Mapping  delta: one warp or half a warp per (token, head) · dk, dv: a block of eight warps computes 64 keys of one kv
 //          head. It processes the query heads in order, 64 tokens at a time. Warps 0 to 3 sum over the first 32 of
 //          these tokens and warps 4 to 7 over the last 32. At the end the two sums are added · dq: (kv head, 64 query
-//          rows) per block of four warps, 32 keys at a time. Both kernels compute the scores, so that one block
-//          computes each sum, in a fixed order
+//          rows) per block of four warps, 32 keys at a time. Both kernels compute the scores, so that each
+//          sum is computed by one block alone, in a fixed order
 // Bound    tensor core: 14·E FLOP per (query row, key)
 // Oracle   native/ops/attention_backward.cc
 // Test     AttentionParityTest

@@ -15,7 +15,7 @@ extern "C" ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, 
                                                           const ingrain_weight* w, int32_t dtype, int64_t T) {
   if (w->rows % 2 != 0)
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT,
-                  "matmul_silu_mul: a weight of %ld rows: expected as many for gate as for up",
+                  "matmul_silu_mul: a weight of %ld rows: expected an even number, half for gate and half for up",
                   static_cast<long>(w->rows));
   if (ingrain_status status = check_product(ctx, w, dtype, dtype)) return status;
   if (T == 0 || w->rows == 0) return INGRAIN_OK;

@@ -141,8 +141,9 @@ extern "C" ingrain_status ingrain_pack_quantized(ingrain_context* ctx, const ing
   if (ingrain_status status = check_rows(ctx, w, row, rows)) return status;
   if (!quantized_dtype(w->dtype) || (w->zeros != 0) != (zeros != nullptr))
     return refuse(ctx, INGRAIN_INVALID_ARGUMENT,
-                  "pack_quantized: a weight of dtype %d %s zero points from parts %s", w->dtype,
-                  w->zeros ? "with" : "without", zeros ? "with zero points" : "without");
+                  "pack_quantized: a weight of dtype %d %s zero points, parts %s: expected INT8 (6) or INT4 (7), "
+                  "and zero points in both or in neither",
+                  w->dtype, w->zeros ? "with" : "without", zeros ? "with them" : "without them");
   const Groups to = groups_of(w);
   if (ingrain_status status =
           ingrain_copy(ctx, to.values + row * to.row_bytes, values, rows * to.row_bytes))

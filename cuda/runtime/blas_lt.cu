@@ -381,7 +381,7 @@ class BlasLt {
     plan.algorithm = fixed->second.algorithm;
     plan.refused = fixed->second.refused;
     if (plan.refused || takes(plan, plan.algorithm, key)) return true;
-    error_ = "deterministic: cuBLASLt's algorithm for this weight does not take " + std::to_string(p.M) + " rows";
+    error_ = "deterministic: cuBLASLt's algorithm for this weight does not support " + std::to_string(p.M) + " rows";
     return false;
   }
 

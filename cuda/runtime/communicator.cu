@@ -216,7 +216,7 @@ std::string Peers::cause_of(int32_t rank) {
   for (int32_t r = 0; r < ranks(); ++r)
     if (of.peers >> r & 1) names += (names.empty() ? "" : ", ") + meeting_.name(r);
   return meeting_.name(rank) + ": " + text_of(call_of(of.op, of.bytes)) + ": " + names +
-         (reason == Reason::different ? " made another call"
+         (reason == Reason::different ? " made a different call"
                                       : " did not come within " + seconds_text(meeting_.limit()) + " s");
 }
 

@@ -62,11 +62,11 @@ class Peers {
   void set_limit(double seconds);
   // Allocates the memory that a rank exposes to the other ranks. A context that joins again keeps its earlier memory.
   ingrain_status allocate(ingrain_context* ctx, int32_t rank);
-  // The first call waits until all ranks have joined and connects them. Sets *nccl to the NCCL communicator to use, or
-  // to null if the kernels of this library must be used. NCCL is used in two cases: between devices without peer
-  // access, and outside of captures for messages larger than nccl_bytes. NCCL is never used if a rank is deterministic
-  // or two ranks share a device. Before an NCCL call the host threads of all ranks wait for each other, so that no rank
-  // waits in NCCL for a rank that is late.
+  // The first call waits until all ranks have joined, and then connects them. Sets *nccl to the NCCL communicator to
+  // use, or to null if the kernels of this library must be used. NCCL is used in two cases: between devices without
+  // peer access, and outside of captures for messages larger than nccl_bytes. NCCL is never used if a rank is
+  // deterministic or two ranks share a device. Before an NCCL call the host threads of all ranks wait for each other,
+  // so that no rank waits in NCCL for a rank that is late.
   ingrain_status route(ingrain_context* ctx, Collective op, int64_t bytes, Nccl** nccl);
   // Waits until the host threads of all ranks make the same call. Each thread then passes this call to NCCL.
   ingrain_status meet(ingrain_context* ctx, Call call);

@@ -33,7 +33,7 @@ struct ingrain_context {
   bool deterministic = false;
   void* workspace = nullptr;
   int64_t workspace_bytes = 0;
-  std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; the first product reports an error of opening
+  std::shared_ptr<ingrain::BlasLt> blas;  // opened with the context; if this fails, the first product reports it
   std::shared_ptr<ingrain::Peers> peers;  // null with a single rank
   int32_t rank = 0;
   std::vector<ingrain::Shown> shown;  // in order of registration

@@ -81,7 +81,7 @@ __device__ __forceinline__ void give_up(const PeerTable& table, Reason reason, u
 // a rank made before the barrier are visible to the other ranks after the barrier. Returns false if the communicator
 // was destroyed, or if a rank is late or made a different call; all ranks then stop waiting.
 __device__ bool barrier(const PeerTable& table, uint32_t round) {
-  static_assert(max_ranks <= 32, "a lane of the first warp waits for each rank");
+  static_assert(max_ranks <= 32, "each lane of the first warp waits for one rank");
   __threadfence_system();
   __syncthreads();
   Reason reason = Reason::none;
