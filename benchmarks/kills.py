@@ -4,8 +4,8 @@
 Each command first runs once without interruption. Then it is started, killed and started again until it ends by itself.
 This sequence is called a chain. At the end of a chain, all files of the command's folder must have the same bytes as
 after the uninterrupted run, except logs and timings. No other files may exist. A moment is a number of seconds of CPU
-time, so it does not depend on the load of the machine. Nine of ten moments are after the program's first output. The
-numbers of kills are added to WORK/kills.json, and printed as a table at the end.
+time, so it does not depend on the load of the machine. Nine of ten moments lie between shortly before the program's
+first output and its end. The numbers of kills are added to WORK/kills.json, and printed as a table at the end.
 
     benchmarks/kills.py WORK KILLS [--seed S] [--command COMMAND] [--only NAMES]
 """
@@ -23,9 +23,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "models/lab"
-DIFFERENT = {"log.txt", "run.log", "timings.json", "run.lock"}   # depend on time; a lock is empty
-MOST_KILLS = 30   # of a chain; after these it may end
-JAVA_LINE = 100   # bytes of output that Java itself writes at most
+DIFFERENT = {"log.txt", "run.log", "timings.json", "run.lock"}   # logs depend on time; run.lock is empty
+MOST_KILLS = 30   # per chain; after these the command runs to its end
+JAVA_LINE = 100   # the most bytes that Java itself writes before the program's first output
 LETTERS = ["--task", "last-letter", "--generate", "8", "--test-size", "3", "--max-tokens", "64", "--batch-size", "2",
            "--epochs", "2", "--checkpoint-every", "1", "--learning-rate", "3e-3"]
 
@@ -61,7 +61,7 @@ def jobs(work):
 
 
 def inputs(work):
-    """Writes rows to train on, prompts, and answers to the questions that --generate makes."""
+    """Writes prompts, and rows to train on."""
     words = ["Ann Bo", "Carl Dee", "Eve Finn", "Gus Hal", "Ida Jon", "Kim Leo", "Mia Ned", "Ola Pam"]
     questions = [f'Take the last letters of the words in "{pair}" and concatenate them.' for pair in words]
     answers = ["".join(word[-1] for word in pair.split()) for pair in words]
@@ -71,6 +71,7 @@ def inputs(work):
 
 
 def answers(work):
+    """Writes three right answers to each question of the distill run, for --samples."""
     with open(work / "answers.jsonl", "w") as out:
         for line in open(work / "expected/distill/out/data/pool.jsonl"):
             row = json.loads(line)

@@ -48,7 +48,7 @@ TRAINED = 2.8e-11   # seconds per token, layer and element of D + F: adapters, n
 DRIVER = 1 * GIB    # memory that the driver uses (driver_bytes of the CUDA backend)
 WORK = 2 * GIB      # memory of workspace, logits and staging
 CONTEXT = 768       # tokens of a sample: a prompt of 512 and, on average, 256 generated tokens
-ONE_SHOT = 256 << 10    # bytes of a rank up to which all_reduce has one shot (cuda/ops/collectives.cu)
+ONE_SHOT = 256 << 10    # up to this number of bytes per rank, all_reduce has one shot (cuda/ops/collectives.cu)
 KEPT = 14.7e6 / 80 / 8192    # bytes per token, layer and hidden element that training keeps without recomputing
 RECOMPUTED = 1.31e6 / 80 / 8192    # bytes per token, layer and hidden element with full recomputing
 ADAPTER_RANK = 16
@@ -119,8 +119,8 @@ def step(card, link, model, tokens, read_tokens, attended, tp):
 
 
 def sampling(card, link, model, sequences, tp, dp):
-    """Returns the tokens per second of all copies together and the figures of a row. The first is None if memory is too
-    small."""
+    """Returns whether the memory of a GPU suffices (fits), the bytes needed per GPU, the tokens per second of all
+    copies together, and the seconds of the parts of a step."""
     own = -(-sequences // dp)
     cache = (512 + own * 256) * model.cached * max(1, model.K // tp) / model.K
     need = model.bytes / tp + cache + WORK + DRIVER
@@ -218,7 +218,7 @@ def received(lines):
                 name, tp, 1e-6 * step("H200", "nvlink", model, 1, 0, 0, tp)[4], 1e-6 * trained))
 
 
-# Ingrain's rows of results/h200.md: model, type, layers, test, size, milliseconds, whether all layers are recomputed.
+# Ingrain's rows of results/h200.md: model, type, layers, test, size, milliseconds.
 MEASURED = [
     ("70B", "bf16", 40, "decode", 1, 17.3), ("70B", "bf16", 40, "decode", 8, 18.4),
     ("70B", "bf16", 40, "decode", 40, 20.5), ("70B", "bf16", 40, "prefill", 512, 57.6),
@@ -278,9 +278,10 @@ def main():
              "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
              "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
              "the number of copies.", "",
-             "A cell has the placement tp x dp that fits and computes most tokens per second, and that rate: NVLink / "
-             "PCIe. r: layers are recomputed. no: nothing fits. Details: milliseconds of a step for memory + compute + "
-             "the fixed part + messages, then GiB needed on a GPU.", "",
+             "A cell has the placement tp x dp that fits into memory and is the fastest, and its tokens per second, "
+             "with NVLink / with PCIe. r: layers are recomputed. no: no placement fits. The second table of each case "
+             "has the milliseconds of a step for memory + compute + the fixed part + messages, and then the GiB needed "
+             "on a GPU.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
     for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
         tables(lines, Model(name, dtype))

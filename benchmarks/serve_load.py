@@ -216,7 +216,7 @@ async def vanish(client, options):
                 client.count("refused")
         else:
             await asyncio.sleep(0.2)
-        if i % 4 < 2:       # half of each kind with a reset
+        if i % 4 < 2:       # half of each kind resets the connection
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
         client.count("vanished")
@@ -236,7 +236,7 @@ async def hostile(client, options):
             kind, data, close = serve_hostile.request(seed, client.host)
             status = await serve_hostile.exchange(client, data, close)
             client.count(f"answer_{status}")
-            if status in ("stalled", "garbage", "500"):     # 503: the client has ended its side of the connection
+            if status in ("stalled", "garbage", "500"):     # not 503: the client has ended its side
                 faults.append((kind, seed, status))
             if seed % 1000 == 999:
                 await client.checked(seed // 1000)

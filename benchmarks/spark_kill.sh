@@ -32,7 +32,7 @@ one_machine() {
     org.ingrain.cli.Main "$@"
 }
 
-spark_class() { # as bin/spark-class: prints the command, NUL-separated, after a line with one NUL
+spark_class() { # like bin/spark-class; prints the command with NULs as separators, without the launcher's first line
   "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" org.apache.spark.launcher.Main "$@" | tail -n +2
 }
 

@@ -196,7 +196,7 @@ def memcheck(bundle, classes):
 
 
 def sanitizer(bundle):
-    """Runs the tests of the hot ops under two tools of Compute Sanitizer, one tool after the other. Runs as many test
+    """Runs the tests of six hot ops under two tools of Compute Sanitizer, one tool after the other. Runs as many test
     classes as the time allows."""
     for tool in ("racecheck", "memcheck"):
         yield from sanitized(

@@ -42,7 +42,7 @@ OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue 
 RAMP = 4.0           # µs of a few_rows product outside its steady state
 SMALL = 2.0          # µs of a kernel with little data
 CLOCKS = 7.4         # clocks per instruction of a warp in loops of attention with two warps per scheduler
-JOIN = 0.45          # share of paged attention's loop that every pass executes; the rest is executed once a chunk
+JOIN = 0.45          # share of paged attention's loop that every pass executes; the rest is executed once per chunk
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
 PAGED = dict(fixed=9.0, narrow=5.0, wide=7.0)    # decoding: µs of plan and merge; clocks per instruction of a warp
 # share of the read bandwidth that cuBLASLt reaches with 17 to 64 rows

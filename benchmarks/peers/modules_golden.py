@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM
 import lora_golden
 from architectures_golden import log_probabilities
 
-# name: base model, whether PEFT stores base layers, ten steps of training, settings
+# name: base model, whether PEFT stores base layers (None: PEFT decides), whether ten steps are trained, settings
 CASES = {
     "tables": ("mistral", False, True, {"target_modules": ["embed_tokens", "lm_head", "gate_proj"]}),
     "tables_with_base_layers": ("mistral", True, False, {"target_modules": ["embed_tokens", "lm_head", "q_proj"]}),

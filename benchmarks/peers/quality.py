@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the quality of quantized weights with the model's own weights, with `ingrain generate`.
+"""Compares the quality of quantized weights with that of the model's own weights, by `ingrain generate`.
 
     python3 benchmarks/peers/quality.py --model DIR --prompts FILE [--wrap TEXT] [--dtypes bf16,int8,int4]
 
@@ -11,7 +11,8 @@ prints, as a Markdown table:
 - perplexity of these texts;
 - KL: the mean difference between the reference's and the type's log-probabilities of these texts, which estimates the
   Kullback-Leibler divergence per token;
-- same choice: the share of positions in these texts at which both have the same most probable token;
+- same choice: the share of positions in these texts at which the reference and the type have the same most probable
+  token;
 - greedy: the share of greedy continuations that equal the reference's, and the mean number of tokens before the first
   difference (or the end).
 """

@@ -39,7 +39,8 @@ void check(cudaError_t error, const char* what) {
 }
 #define CHECK(call) check(call, #call)
 
-// Fills both arrays with sums of four uniform numbers, which are approximately normal with standard deviation 1.
+// Fills `wide`, or `narrow` if `wide` is null, with sums of four uniform numbers. These sums are approximately normal
+// with standard deviation 1.
 __global__ void fill(__nv_bfloat16* wide, __nv_fp8_e4m3* narrow, size_t n, unsigned seed) {
   for (size_t i = size_t{blockIdx.x} * 256 + threadIdx.x; i < n; i += size_t{gridDim.x} * 256) {
     unsigned r = static_cast<unsigned>(i) * 2654435761u ^ seed;

@@ -46,8 +46,8 @@ class JniComparisonTest {
                 .anyMatch(place -> Files.isExecutable(Path.of(place, "gcc")));
         if (!gcc) {
             System.out.println(
-                    "JniComparisonTest is skipped: no gcc on the PATH, which compiles the stubs of libcuda and "
-                    + "libcublas");
+                    "JniComparisonTest is skipped: no gcc on the PATH; the test needs gcc to compile the stubs of "
+                    + "libcuda and libcublas");
         }
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
