@@ -72,10 +72,11 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 and 0.95, decay 0.05,
                 gradients clipped at 1), in F32 on the CPU. The loss covers the answers only.
 
-                Words: %,d for the corpus; %,d more for the unlabelled pool (in the corpus, but in no direct answer \
-                to a question about two
-                words or three people); %,d for the development questions and %,d for the test questions, none of \
-                which is in the corpus.
+                Words: %,d for all rows of the corpus; %,d more for the unlabelled pool. The corpus contains these \
+                words too, but in
+                no direct answer to a question about two words or three people. %,d words are for the development \
+                questions and %,d for
+                the test questions; none of them is in the corpus.
                 The words are the project's own list of names, and words generated from syllables (`Lexicon`, seed \
                 %d). Both are the
                 project's own work and in the public domain (CC0 1.0).
