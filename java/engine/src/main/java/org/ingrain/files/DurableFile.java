@@ -21,8 +21,8 @@ import org.ingrain.tensor.InputException;
 /**
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
  * (fsync) and renamed. Then the folder is forced to the disk. If writing fails, the old file is unchanged. If the
- * process is killed, either the old or the new file exists afterwards. The temporary file may remain;
- * {@link RunLock#take} removes such files from a run folder.
+ * process is killed, either the old or the new file exists afterwards. Its temporary file remains until the next file or
+ * folder is written into the same folder. Temporary files of running processes are not changed.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */
@@ -84,16 +84,15 @@ public final class DurableFile {
     private static void replace(Path target, Creation creation) {
         requireReplaceable(target);
         Path folder = target.toAbsolutePath().getParent();
-        Path fresh = Unfinished.beside(target);
         try {
             DurableFolder.make(folder);
-            creation.create(fresh);
-            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
-            DurableFolder.force(folder);
+            try (Unfinished fresh = Unfinished.begin(folder)) {
+                creation.create(fresh.path());
+                Files.move(fresh.path(), target, StandardCopyOption.ATOMIC_MOVE);
+                DurableFolder.force(folder);
+            }
         } catch (IOException e) {
             throw unwritable(target, e);
-        } finally {
-            discard(fresh);
         }
     }
 
@@ -197,14 +196,6 @@ public final class DurableFile {
 
     public static InputException unwritable(Path file, IOException e) {
         return new InputException(file + ": cannot be written: " + reason(e), e);
-    }
-
-    private static void discard(Path fresh) {
-        try {
-            Files.deleteIfExists(fresh);
-        } catch (IOException e) {
-            // The caller reports the exception of the failed write instead.
-        }
     }
 
     static String reason(IOException e) {

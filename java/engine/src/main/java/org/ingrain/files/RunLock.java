@@ -40,7 +40,7 @@ public final class RunLock implements AutoCloseable {
                 }
                 // Checks again, because another process may have started a run in this folder since the first check.
                 check(folder, manifest);
-                Unfinished.sweep(folder, Integer.MAX_VALUE, true);
+                Unfinished.sweepAll(folder);
                 if (!Files.exists(folder.resolve(MANIFEST))) {
                     DurableFile.write(folder.resolve(MANIFEST), Json.pretty(manifest));
                 }

@@ -1,29 +1,36 @@
 package org.ingrain.files;
 
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * An unpredictable temporary name for an unfinished file or folder: {@code .ingrain-0123456789abcdef.unfinished}. For a
- * folder, and for the file of a {@link DurableMapping}, a lock file with the same number N shows whether the process
- * that writes the file or folder is still running:
+ * An unpredictable temporary name for an unfinished file or folder: {@code .ingrain-0123456789abcdef.unfinished}. A
+ * lock file with the same number N shows whether the process that writes the file or folder is still running:
  *
  * <pre>
  *   .ingrain-N.lock held         the file or folder is being written
  *   .ingrain-N.lock free         the process has ended; the file or folder and the lock can be removed
- *   .ingrain-N.unfinished alone  another file, or a folder that is being removed; RunLock.take removes it from a run
- *                                folder
+ *   .ingrain-N.unfinished alone  a folder that is being removed; RunLock.take removes it from a run folder
  * </pre>
  */
 final class Unfinished implements AutoCloseable {
     private static final Pattern NAME = Pattern.compile("\\.ingrain-[0-9a-f]{16}\\.(unfinished|lock)");
+    /**
+     * The lock files of this process. A sweep must not open them, because closing a second channel releases the locks
+     * that the process holds on the file (POSIX fcntl).
+     */
+    private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
 
     private final Path path;
     private final Path lockFile;
@@ -32,8 +39,8 @@ final class Unfinished implements AutoCloseable {
     private Unfinished(Path path) throws IOException {
         this.path = path;
         lockFile = lockFile(path);
+        OWN.add(lockFile);
         lock = new LockFile(lockFile);
-        lock.tryHold();
     }
 
     /** Returns a new temporary name in the folder of {@code target}, without a lock file. */
@@ -44,8 +51,28 @@ final class Unfinished implements AutoCloseable {
 
     /** Removes the leftovers of ended processes from a folder, then creates a locked temporary name there. */
     static Unfinished begin(Path folder) throws IOException {
-        sweep(folder, 1, false);
-        return new Unfinished(beside(folder.resolve("any")));
+        try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, Unfinished::is)) {
+            for (Path each : found) {
+                sweep(each, false);
+            }
+        } catch (DirectoryIteratorException e) {
+            throw e.getCause();
+        }
+        while (true) {
+            Unfinished fresh = new Unfinished(beside(folder.resolve("any")));
+            boolean held = false;
+            try {
+                held = fresh.lock.tryHold();
+                if (held) {
+                    return fresh;
+                }
+                // Another process has just removed the new lock file, as if it were a leftover.
+            } finally {
+                if (!held) {
+                    fresh.close();
+                }
+            }
+        }
     }
 
     Path path() {
@@ -56,32 +83,39 @@ final class Unfinished implements AutoCloseable {
         return NAME.matcher(path.getFileName().toString()).matches();
     }
 
-    /**
-     * Removes the leftovers of ended processes.
-     *
-     * @param depth    number of folder levels to search; 1 searches the entries of {@code folder} only
-     * @param lockless whether to also remove files and folders that have no lock file; if true, no other process may be
-     *                 using the folder
-     */
-    static void sweep(Path folder, int depth, boolean lockless) throws IOException {
+    /** Removes all unfinished files and folders below a folder. No other process may be using the folder. */
+    static void sweepAll(Path folder) throws IOException {
         List<Path> found;
-        try (Stream<Path> all = Files.walk(folder, depth)) {
+        try (Stream<Path> all = Files.walk(folder)) {
             found = all.filter(path -> !path.equals(folder) && is(path)).toList();
         }
         for (Path path : found) {
-            Path lockFile = lockFile(path);
-            if (!Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)) {
-                if (lockless) {
-                    DurableFolder.delete(path);
-                }
-                continue;
+            sweep(path, true);
+        }
+    }
+
+    /**
+     * Removes an unfinished file or folder, and its lock file, if the process that wrote it has ended.
+     *
+     * @param path     the unfinished file or folder, or its lock file
+     * @param lockless whether to also remove a file or folder that has no lock file
+     */
+    private static void sweep(Path path, boolean lockless) throws IOException {
+        Path lockFile = lockFile(path);
+        if (OWN.contains(lockFile)) {
+            return;
+        }
+        if (!Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)) {
+            if (lockless) {
+                DurableFolder.delete(path);
             }
-            try (LockFile lock = new LockFile(lockFile)) {
-                if (lock.tryHold()) {
-                    DurableFolder.delete(lockFile.resolveSibling(
-                            lockFile.getFileName().toString().replace(".lock", ".unfinished")));
-                    Files.deleteIfExists(lockFile);
-                }
+            return;
+        }
+        try (LockFile lock = new LockFile(lockFile)) {
+            if (lock.tryHold()) {
+                DurableFolder.delete(lockFile.resolveSibling(
+                        lockFile.getFileName().toString().replace(".lock", ".unfinished")));
+                Files.deleteIfExists(lockFile);
             }
         }
     }
@@ -92,10 +126,12 @@ final class Unfinished implements AutoCloseable {
         try (lock) {
             DurableFolder.delete(path);
             Files.deleteIfExists(lockFile);
+        } finally {
+            OWN.remove(lockFile);
         }
     }
 
     private static Path lockFile(Path path) {
-        return path.resolveSibling(path.getFileName().toString().replace(".unfinished", ".lock"));
+        return path.toAbsolutePath().resolveSibling(path.getFileName().toString().replace(".unfinished", ".lock"));
     }
 }

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.ingrain.tensor.InputException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,6 +78,45 @@ class DurableFileTest {
             assertTrue(Files.isSymbolicLink(folder.resolve(name)), name);
         }
         assertEquals(5, Trees.names(folder).size());
+    }
+
+    /**
+     * The next write into the same folder removes the temporary file of a killed process, but not those of a running
+     * process or of another thread.
+     */
+    @Test
+    void whatAKilledProcessLeftIsRemoved() throws Exception {
+        Path log = folder.resolveSibling(folder.getFileName() + ".log");
+        Process writer = Trees.java(log, Writer.class, folder.resolve("killed"));
+        while (!Files.readString(log).contains("written")) {
+            assertTrue(writer.isAlive(), () -> DurableFile.read(log));
+            Thread.sleep(10);
+        }
+        DurableFile.write(folder.resolve("one"), outer -> {
+            DurableFile.write(folder.resolve("two"), "2");
+            outer.write('1');
+        });
+        assertEquals(4, Trees.names(folder).size(), "the file and the lock of a running process must stay");
+        writer.destroyForcibly().waitFor();
+        DurableFile.write(folder.resolve("two"), "2");
+        assertEquals(List.of("one", "two"), Trees.names(folder));
+        assertEquals("1", DurableFile.read(folder.resolve("one")));
+        Files.delete(log);
+    }
+
+    /** A process that stops in the middle of writing a file. */
+    static final class Writer {
+        private Writer() {
+        }
+
+        public static void main(String[] args) {
+            DurableFile.write(Path.of(args[0]), out -> {
+                out.write('1');
+                System.out.println("written");
+                System.out.flush();
+                LockSupport.park();
+            });
+        }
     }
 
     @Test

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
@@ -210,6 +211,7 @@ final class OpenAiServer implements AutoCloseable {
 
     private static String reason(IOException e) {
         return switch (e) {
+            case HttpConnectTimeoutException connecting -> "did not complete the connection in time";
             case HttpTimeoutException timeout -> "did not reply in time";
             case ConnectException refused when refused.getCause() instanceof UnresolvedAddressException ->
                     "has an unknown host";
