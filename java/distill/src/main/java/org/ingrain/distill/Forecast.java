@@ -1,5 +1,6 @@
 package org.ingrain.distill;
 
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -89,7 +90,7 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         Plan direct = plans.direct();
         return TEMPLATE_TOKENS + data.pool().stream().map(direct::firstPrompt).mapToInt(prompt -> response
                 + new TrainingRow(prompt, "").bytes()).max().orElse(0) + data.pool().stream().map(plans::known)
-                .mapToInt(String::length).max().orElse(0);
+                .mapToInt(known -> known.getBytes(StandardCharsets.UTF_8).length).max().orElse(0);
     }
 
     /** The stages of a run; stages with the same work are in one list. */

@@ -170,8 +170,8 @@ public final class Backend implements AutoCloseable {
         return files;
     }
 
-    /** The address of a function that is not an op. Only ops have signature tags (see ingrain.h). */ MemorySegment
-    runtime(String name) {
+    /** The address of a function that is not an op. Only ops have signature tags (see ingrain.h). */
+    MemorySegment runtime(String name) {
         return own.find(name);
     }
 

@@ -108,15 +108,6 @@ public record Ledger(Path file) {
         JsonLines.write(train, rows);
     }
 
-    private void requireSame(Entry entry, List<Example> orders) {
-        List<String> ids = entry.orders().stream().map(Entry.Order::id).toList();
-        List<String> expected = orders.stream().map(Example::id).toList();
-        if (!ids.equals(expected) || !entry.id().equals(ids.getFirst())) {
-            throw new InputException(file + ": the entry of " + entry.id() + " has orders " + ids + ", expected "
-                    + (expected.isEmpty() ? "no further entry" : expected));
-        }
-    }
-
     /** Statistics of this ledger. */
     public Summary summary() {
         Map<String, Integer> reasons = new TreeMap<>();

@@ -19,8 +19,8 @@ public record TrainingModel(RankGroup ranks, List<Weights> weights) {
         }
     }
 
-    /** A replica on one device, which trains on the calling thread. */ public static TrainingModel of(Weights weights)
-    {
+    /** A replica on one device, which trains on the calling thread. */
+    public static TrainingModel of(Weights weights) {
         return new TrainingModel(RankGroup.onCallersThread(), List.of(weights));
     }
 }
