@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import resource
 import shlex
 import socket
@@ -57,8 +58,8 @@ class Process:
         try:
             subprocess.run([jcmd, str(self.pid), "GC.run"], check=True, capture_output=True)
             used = subprocess.run([jcmd, str(self.pid), "GC.heap_info"], check=True, capture_output=True, text=True)
-            return int(used.stdout.partition("used ")[2].partition("K")[0]) // 1024
-        except (OSError, subprocess.CalledProcessError, ValueError):
+            return sum(map(int, re.findall(r"total \d+K, used (\d+)K", used.stdout))) // 1024
+        except (OSError, subprocess.CalledProcessError):
             return None
 
 

@@ -289,15 +289,15 @@ INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx,
                                                            int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
                                                            float scale);
 // Attention without a cache, for training: causal within each of S packed sequences (offsets (S + 1)). lse (T, H) f32
-// is an output that backward needs.
+// is an output that backward needs. If operands is bf16, the factors of the products may be rounded to bf16.
 INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
-                                                     const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
-                                                     int64_t K, int64_t E, float scale);
+                                                     const int32_t* offsets, int32_t dtype, int32_t operands, int64_t S,
+                                                     int64_t H, int64_t K, int64_t E, float scale);
 // dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) f32 is scratch.
 INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy,
                                                       const void* qkv, const void* y, const float* lse,
-                                                      const int32_t* offsets, int32_t dtype, int64_t S, int64_t H,
-                                                      int64_t K, int64_t E, float scale);
+                                                      const int32_t* offsets, int32_t dtype, int32_t operands,
+                                                      int64_t S, int64_t H, int64_t K, int64_t E, float scale);
 // ---- silu_mul.cc: y (T, F) = silu(gate)·up. gate is the first F columns of gate_up (T, 2F), up the other F columns.
 INGRAIN_API ingrain_status ingrain_silu_mul_forward(ingrain_context* ctx, void* y, const void* gate_up, int32_t dtype,
                                                     int64_t T, int64_t F);

@@ -2,31 +2,32 @@
 //   p = exp(scale·q·k − lse)   dv = pᵀ·dy   ds = p·(dy·v − delta)   dq = scale·ds·K   dk = scale·dsᵀ·Q
 //   delta = Σ_e dy·y
 // Shapes   dqkv, qkv (T, (H + 2K)·E) · dy, y (T, H·E) · delta, lse (T, H) · offsets (S + 1)   Types  f32|bf16, sums f32
+//          operands f32|bf16: bf16 allows bf16 factors of the products; see attention_operands.h
 // Needs    E % 2 == 0, E <= 256, H % K == 0; stack 240 KiB per thread
 // Mapping  (84 rows of a sequence, kv head) over threads, once with queries as rows (dq), once with keys as rows (dk,
 //          dv). Scores are computed twice, so that each sum is computed by one thread alone
 // Bound    FMA: 14·E FLOP per (query row, key)   Oracle libtorch autograd   Test AttentionParityTest
-#include "attention.h"
+#include "attention_operands.h"
 
 namespace ingrain::INGRAIN_ISA {
 namespace {
 
 constexpr int64_t backward_rows = 84;  // for E <= 128; half as many for larger E
-constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 // Scratch for the products of a block of rows with tiles of 16 columns. a·c are the scores, and b·d are their
 // gradients. a and b have one vector per row; c and d have one vector per column. For dq, the columns are keys: a = q,
 // b = dy, c = k, d = v. For dk and dv, the columns are queries: a = k, b = v, c = q, d = dy.
+template <class P>
 struct Scratch {
   static constexpr int64_t elements = backward_rows * 128;
-  alignas(64) float a[elements], b[elements], da[elements], db[elements];  // rows (count, E) and sums (count, width)
-  alignas(64) float ct[lanes * max_head_dim], dt[lanes * max_head_dim];    // (E, 16)
-  alignas(64) float c[lanes * max_head_dim], d[lanes * max_head_dim];      // (16, width)
+  alignas(64) P a[elements], b[elements];        // (count, E)
+  alignas(64) float da[elements], db[elements];  // sums (count, width)
+  Vectors<P> c, d;
   // one element per query; the queries are the rows for dq and the columns for dk and dv
   alignas(64) float lse[std::max(backward_rows, lanes)], delta[std::max(backward_rows, lanes)];
 };
 
-template <class X>
+template <class X, class P>
 struct Backward {
   X* dqkv;
   float* delta;
@@ -54,14 +55,14 @@ struct Backward {
 
   // Computes dq of query heads [head, head + heads) for the tile's tokens. Sums run over ascending keys.
   void queries(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
-    Scratch x;
+    Scratch<P> x;
     const X* sequence = qkv + tile.first * ld();
     int64_t count = 0;
     for (int64_t t = tile.begin; t < tile.end; ++t)
       for (int64_t h = head; h < head + heads; ++h, ++count) {
         const int64_t at = (tile.first + t) * H + h;
-        load_row(x.a + count * E, sequence + t * ld() + h * E, E, E);
-        load_row(x.b + count * E, dy + at * E, E, E);
+        read_operands(x.a + count * E, sequence + t * ld() + h * E, E);
+        read_operands(x.b + count * E, dy + at * E, E);
         x.lse[count] = lse[at];
         x.delta[count] = delta[at];
       }
@@ -69,9 +70,8 @@ struct Backward {
     for (int64_t start = 0; start < tile.end; start += lanes) {
       const int64_t n = std::min(lanes, tile.end - start);
       const X* k = sequence + start * ld() + (H + kv) * E;
-      pack_transposed(x.ct, k, ld(), n, E);
-      pack_transposed(x.dt, k + K * E, ld(), n, E);
-      pack_rows(x.c, k, ld(), n, E, width());
+      x.c.read_rows(k, ld(), n, E);
+      x.d.read(k + K * E, ld(), n, E);
       // The first `skipped` query rows have positions before these keys, so they see none of them.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
@@ -87,24 +87,24 @@ struct Backward {
 
   // visible(row) returns how many of the tile's 16 keys a row sees. A value above 16 means all of them.
   template <int R, class Visible>
-  void query_rows(Scratch& x, int64_t r, int64_t n, const Visible& visible) const {
+  void query_rows(Scratch<P>& x, int64_t r, int64_t n, const Visible& visible) const {
     alignas(64) float ds[R * lanes];
     vec s[R], g[R];
-    dot_tile<R>(s, x.a + r * E, E, x.ct, E);
-    dot_tile<R>(g, x.b + r * E, E, x.dt, E);
+    dots(s, x.a + r * E, E, x.c);
+    dots(g, x.b + r * E, E, x.d);
 #pragma GCC unroll 12
     for (int i = 0; i < R; ++i) {
       const vec p = exp(s[i] * splat(scale) - splat(x.lse[r + i]));
       store(ds + i * lanes, p * (g[i] - splat(x.delta[r + i])));
       for (int64_t j = visible(r + i); j < lanes; ++j) ds[i * lanes + j] = 0.0f;
     }
-    accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
+    add_products<R>(x.da + r * width(), ds, x.c, n, width());
   }
 
   // Computes dk and dv of key-value head kv for the tile's tokens. Sums run over the query heads of the group in
   // ascending order, and within a head over its queries in ascending order.
   void keys(const SequenceTile& tile, int64_t kv) const {
-    Scratch x;
+    Scratch<P> x;
     const int64_t count = tile.end - tile.begin, length = tile.last - tile.first, group = H / K;
     const X* sequence = qkv + tile.first * ld();
     const X* k = sequence + tile.begin * ld() + (H + kv) * E;
@@ -128,17 +128,15 @@ struct Backward {
     }
   }
 
-  void pack_all(float* rows, const X* from, int64_t count) const {
-    for (int64_t r = 0; r < count; ++r) load_row(rows + r * E, from + r * ld(), E, E);
+  void pack_all(P* rows, const X* from, int64_t count) const {
+    for (int64_t r = 0; r < count; ++r) read_operands(rows + r * E, from + r * ld(), E);
   }
 
-  void load_queries(Scratch& x, int64_t t, int64_t h, int64_t n) const {
+  void load_queries(Scratch<P>& x, int64_t t, int64_t h, int64_t n) const {
     const X* q = qkv + t * ld() + h * E;
     const X* g = dy + (t * H + h) * E;
-    pack_transposed(x.ct, q, ld(), n, E);
-    pack_transposed(x.dt, g, H * E, n, E);
-    pack_rows(x.c, q, ld(), n, E, width());
-    pack_rows(x.d, g, H * E, n, E, width());
+    x.c.read_rows(q, ld(), n, E);
+    x.d.read_rows(g, H * E, n, E);
     for (int64_t j = 0; j < lanes; ++j) {
       x.lse[j] = j < n ? lse[(t + j) * H + h] : 0.0f;
       x.delta[j] = j < n ? delta[(t + j) * H + h] : 0.0f;
@@ -147,11 +145,11 @@ struct Backward {
 
   // `first` is the column of the query with the same position as key r. Queries in earlier columns do not see this key.
   template <int R>
-  void key_rows(Scratch& x, int64_t r, int64_t n, int64_t first) const {
+  void key_rows(Scratch<P>& x, int64_t r, int64_t n, int64_t first) const {
     alignas(64) float p[R * lanes], ds[R * lanes];
     vec s[R], g[R];
-    dot_tile<R>(s, x.a + r * E, E, x.ct, E);
-    dot_tile<R>(g, x.b + r * E, E, x.dt, E);
+    dots(s, x.a + r * E, E, x.c);
+    dots(g, x.b + r * E, E, x.d);
 #pragma GCC unroll 12
     for (int i = 0; i < R; ++i) {
       const vec weights = exp(s[i] * splat(scale) - load(x.lse));
@@ -159,8 +157,8 @@ struct Backward {
       store(ds + i * lanes, weights * (g[i] - load(x.delta)));
       for (int64_t j = 0; j < std::min(n, first + i); ++j) p[i * lanes + j] = ds[i * lanes + j] = 0.0f;
     }
-    accumulate_tile<R>(x.db + r * width(), p, ones, x.d, 0, n, width());
-    accumulate_tile<R>(x.da + r * width(), ds, ones, x.c, 0, n, width());
+    add_products<R>(x.db + r * width(), p, x.d, n, width());
+    add_products<R>(x.da + r * width(), ds, x.c, n, width());
   }
 };
 
@@ -169,25 +167,28 @@ struct Backward {
 
 INGRAIN_OP(attention_backward,
            (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv, const void* y,
-            const float* lse, const int32_t* offsets, int32_t dtype, int64_t S, int64_t H, int64_t K, int64_t E,
-            float scale),
-           (ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, S, H, K, E, scale)) {
+            const float* lse, const int32_t* offsets, int32_t dtype, int32_t operands, int64_t S, int64_t H, int64_t K,
+            int64_t E, float scale),
+           (ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, operands, S, H, K, E, scale)) {
   if (const ingrain_status bad = check_heads(ctx, "attention_backward", H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
-    const Backward<X> backward{static_cast<X*>(dqkv), delta, static_cast<const X*>(dy), static_cast<const X*>(qkv),
-                               static_cast<const X*>(y), lse, H, K, E, scale};
-    parallel_for(ctx, offsets[S], 1 + 16384 / (H * E), [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) backward.row_sums(t);
+    return with_dtype(ctx, operands, [&]<class P>() {
+      const Backward<X, Operand<P>> backward{
+          static_cast<X*>(dqkv),     delta, static_cast<const X*>(dy), static_cast<const X*>(qkv),
+          static_cast<const X*>(y),  lse,   H,                         K,
+          E,                         scale};
+      parallel_for(ctx, offsets[S], 1 + 16384 / (H * E), [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) backward.row_sums(t);
+      });
+      const int64_t group = H / K, heads = std::min(group, backward.rows()), splits = (group + heads - 1) / heads;
+      for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows() / heads), K * splits,
+                         [&](const SequenceTile& tile, int64_t part) {
+                           const int64_t kv = part / splits, first = part % splits * heads;
+                           backward.queries(tile, kv, kv * group + first, std::min(heads, group - first));
+                         });
+      for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows()), K,
+                         [&](const SequenceTile& tile, int64_t kv) { backward.keys(tile, kv); });
+      return INGRAIN_OK;
     });
-    const int64_t group = H / K, heads = std::min(group, backward.rows()), splits = (group + heads - 1) / heads;
-    for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows() / heads), K * splits,
-                       [&](const SequenceTile& tile, int64_t part) {
-                         const int64_t kv = part / splits, first = part % splits * heads;
-                         backward.queries(tile, kv, kv * group + first, std::min(heads, group - first));
-                       });
-    for_sequence_tiles(ctx, SequenceTiles(offsets, S, backward.rows()), K, [&](const SequenceTile& tile, int64_t kv) {
-      backward.keys(tile, kv);
-    });
-    return INGRAIN_OK;
   });
 }

@@ -237,9 +237,10 @@ void training_attention() {
   float *lse = room<float>(T * H * 4), *delta = room<float>(T * H * 4);
   const double flops = 2. * T * T * H * E, columns = static_cast<double>(qkv_columns()), s = static_cast<double>(H * E);
   op("attention_forward", "bf16", T, 2. * T * (columns + s), flops,
-     [&](int) { CALL(attention_forward, y, lse, qkv, offsets, bf16, 1, H, K, E, static_cast<float>(scale())); });
+     [&](int) { CALL(attention_forward, y, lse, qkv, offsets, bf16, bf16, 1, H, K, E, static_cast<float>(scale())); });
   op("attention_backward", "bf16", T, 2. * T * (2 * columns + 2 * s), 2.5 * flops, [&](int) {
-    CALL(attention_backward, dqkv, delta, dy, qkv, y, lse, offsets, bf16, 1, H, K, E, static_cast<float>(scale()));
+    CALL(attention_backward, dqkv, delta, dy, qkv, y, lse, offsets, bf16, bf16, 1, H, K, E,
+         static_cast<float>(scale()));
   });
   release({offsets, qkv, dqkv, y, dy, lse, delta});
 }

@@ -43,32 +43,45 @@ inline void accumulate_pairs(float* o, const bf16* p, const float* rescale, int6
     for (int w = 0; w < W; ++w) store(o + i * width + w * lanes, sums[i][w]);
 }
 
-// Adds the contribution of a tile to the attention of rows [r, r + R). key(e) returns elements e and e + 1 of the keys
-// as pairs. value(j, e) returns 16 elements, from e on, of the values of keys 2j and 2j + 1 as pairs.
+// dots[i][lane] = q[i] · key `lane`: q (R, E) with row distance `ld`. key(e) returns elements e and e + 1 of the keys as
+// pairs.
+template <int R, class Key>
+inline void dot_pairs_tile(vec (&dots)[R], const bf16* q, int64_t ld, int64_t E, const Key& key) {
+  vec sums[R];
+  for (int i = 0; i < R; ++i) sums[i] = splat(0.0f);
+  for (int64_t e = 0; e < E; e += 2) {
+    const __m512i pairs = key(e);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i) sums[i] = dot_pairs(q + i * ld + e, pairs, sums[i]);
+  }
+  for (int i = 0; i < R; ++i) dots[i] = sums[i];
+}
+
+// Like accumulate_pairs, for all elements. value(j, e) returns 16 elements, from e on, of the values of keys 2j and
+// 2j + 1 as pairs.
+template <int R, class Value>
+inline void accumulate_pairs_tile(float* o, const bf16* p, const float* rescale, int64_t width, const Value& value) {
+  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent sums to hide the latency
+  int64_t e = 0;
+  for (; e + wide * lanes <= width; e += wide * lanes)
+    accumulate_pairs<R, wide>(o + e, p, rescale, width, [&](int64_t j, int w) { return value(j, e + w * lanes); });
+  for (; e < width; e += lanes)
+    accumulate_pairs<R, 1>(o + e, p, rescale, width, [&](int64_t j, int) { return value(j, e); });
+}
+
+// Adds the contribution of a tile to the attention of rows [r, r + R). For key and value see the functions above.
 template <int R, class Key, class Value>
 void attend_pairs(AttentionRows& a, int64_t r, int64_t start, const Key& key, const Value& value) {
-  constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent sums to hide the latency
   alignas(64) bf16 p[R * lanes];
   alignas(64) float rescale[lanes];
   const int64_t q_ld = query_width(a.E);
-  const bf16* q = bf16_queries(a) + r * q_ld;
   vec s[R];
-  for (int i = 0; i < R; ++i) s[i] = splat(0.0f);
-  for (int64_t e = 0; e < a.E; e += 2) {
-    const __m512i pairs = key(e);
-#pragma GCC unroll 12
-    for (int i = 0; i < R; ++i) s[i] = dot_pairs(q + i * q_ld + e, pairs, s[i]);
-  }
+  dot_pairs_tile<R>(s, bf16_queries(a) + r * q_ld, q_ld, a.E, key);
   softmax_tile(a, r, start, s, rescale);
 #pragma GCC unroll 12
   for (int i = 0; i < R; ++i)
     _mm256_store_si256(reinterpret_cast<__m256i*>(p + i * lanes), (__m256i)_mm512_cvtneps_pbh(s[i].v));
-  float* o = a.o + r * a.width;
-  int64_t e = 0;
-  for (; e + wide * lanes <= a.width; e += wide * lanes)
-    accumulate_pairs<R, wide>(o + e, p, rescale, a.width, [&](int64_t j, int w) { return value(j, e + w * lanes); });
-  for (; e < a.width; e += lanes)
-    accumulate_pairs<R, 1>(o + e, p, rescale, a.width, [&](int64_t j, int) { return value(j, e); });
+  accumulate_pairs_tile<R>(a.o + r * a.width, p, rescale, a.width, value);
 }
 
 // Adds each group when add is called, so finish does nothing. The interface is that of AmxGroups.

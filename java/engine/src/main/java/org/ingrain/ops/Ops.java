@@ -294,20 +294,21 @@ public final class Ops {
     }
 
     /** Sets y (T, H·E) to causal attention within each packed sequence, and lse (T, H) f32 to the log-sum-exp. */
-    public void attention(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Heads heads) {
-        Shapes.packed(y, lse, qkv, offsets, heads);
-        bindings.attentionForward(y, lse, qkv, offsets, qkv.dtype().code(), offsets.size(0) - 1, heads.h(), heads.k(),
-                heads.e(), heads.scale());
+    public void attention(AttentionState state, Heads heads) {
+        Shapes.packed(state, heads);
+        bindings.attentionForward(state.y(), state.lse(), state.qkv(), state.offsets(), state.qkv().dtype().code(),
+                state.operands().code(), state.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
     /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). {@code delta} (T, H) f32 is scratch memory. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor dy, AttentionState forward, Heads heads) {
-        Shapes.packed(forward.y(), forward.lse(), forward.qkv(), forward.offsets(), heads);
+        Shapes.packed(forward, heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
         Shapes.like("dy", dy, forward.y());
         Shapes.like("delta", delta, forward.lse());
         bindings.attentionBackward(dqkv, delta, dy, forward.qkv(), forward.y(), forward.lse(), forward.offsets(),
-                dy.dtype().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
+                dy.dtype().code(), forward.operands().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(),
+                heads.e(), heads.scale());
     }
 
     /**

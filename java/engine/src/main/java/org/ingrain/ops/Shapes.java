@@ -92,11 +92,11 @@ final class Shapes {
     }
 
     /** Checks the tensors of packed attention: y (T, H·E), lse (T, H) f32, qkv (T, (H + 2K)·E), offsets (S + 1) I32. */
-    static void packed(Tensor y, Tensor lse, Tensor qkv, Tensor offsets, Ops.Heads heads) {
-        matrix("qkv", qkv, ANY, heads.columns());
-        matrix("y", y, qkv.dtype(), qkv.size(0), heads.h() * heads.e());
-        matrix("lse", lse, DType.F32, qkv.size(0), heads.h());
-        vector("offsets", offsets, DType.I32, Math.max(1, offsets.elements()));
+    static void packed(AttentionState state, Ops.Heads heads) {
+        matrix("qkv", state.qkv(), ANY, heads.columns());
+        matrix("y", state.y(), state.qkv().dtype(), state.qkv().size(0), heads.h() * heads.e());
+        matrix("lse", state.lse(), DType.F32, state.qkv().size(0), heads.h());
+        vector("offsets", state.offsets(), DType.I32, Math.max(1, state.offsets().elements()));
     }
 
     /** Checks the tensors of packQuantized. {@code zeros} is not checked if w has no zero points. */

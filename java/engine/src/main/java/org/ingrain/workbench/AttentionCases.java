@@ -48,7 +48,7 @@ final class AttentionCases {
         int t = offsets[offsets.length - 1];
         return new AttentionState(qkv.view(t, heads(at).columns()),
                 side.output(at.dtype(), t, (long) at.get("H") * at.get("E")), side.output(DType.F32, t, at.get("H")),
-                side.ints(offsets));
+                side.ints(offsets), DType.F32);
     }
 
     private static Call forward(Side side, Case at) {
@@ -56,7 +56,7 @@ final class AttentionCases {
         AttentionState state = state(side, side.normal(at.dtype(), offsets[offsets.length - 1], heads(at).columns()),
                 at, offsets);
         long terms = at.get("length") + at.get("E");
-        return Call.of(() -> side.ops().attention(state.y(), state.lse(), state.qkv(), state.offsets(), heads(at)),
+        return Call.of(() -> side.ops().attention(state, heads(at)),
                 bytes(state.y(), state.lse(), state.qkv()), 4 * pairs(offsets) * at.get("H") * at.get("E"),
                 output("y", state.y(), Tolerance.of(at.dtype(), terms).through(at.dtype()).magnitude(1)),
                 output("lse", state.lse(), Tolerance.of(DType.F32, terms).through(at.dtype()).magnitude(4)));
@@ -69,10 +69,10 @@ final class AttentionCases {
         AttentionState own = state(side, qkv, at, offsets);
         Side oracle = side.oracle();
         AttentionState right = state(oracle, oracle.copied(side, qkv), at, offsets);
-        oracle.builtIn().attention(right.y(), right.lse(), right.qkv(), right.offsets(), heads(at));
+        oracle.builtIn().attention(right, heads(at));
         Tensor y = side.copied(oracle, right.y()).view(own.y().size(0), own.y().size(1));
         Tensor lse = side.copied(oracle, right.lse()).view(own.lse().size(0), own.lse().size(1));
-        AttentionState state = new AttentionState(own.qkv(), y, lse, own.offsets());
+        AttentionState state = new AttentionState(own.qkv(), y, lse, own.offsets(), own.operands());
         Tensor dy = side.normal(at.dtype(), y.size(0), y.size(1));
         Tensor dqkv = side.output(at.dtype(), qkv.size(0), qkv.size(1));
         Tensor delta = side.output(DType.F32, lse.size(0), lse.size(1));

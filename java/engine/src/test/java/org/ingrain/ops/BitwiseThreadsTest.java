@@ -41,7 +41,10 @@ class BitwiseThreadsTest {
             list.add(new Computation("embedding " + dtype, lab -> embedding(lab, dtype)));
             list.add(new Computation("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
             list.add(new Computation("add_bias and qk_norm " + dtype, lab -> biasAndNorm(lab, dtype)));
-            list.add(new Computation("attention " + dtype, lab -> attention(lab, dtype)));
+            for (DType operands : ParityTest.FLOATS) {
+                list.add(new Computation("attention " + dtype + " with operands " + operands,
+                        lab -> attention(lab, dtype, operands)));
+            }
             list.add(new Computation("attention_paged " + dtype, lab -> attentionPaged(lab, dtype)));
             list.add(new Computation("lora " + dtype, lab -> lora(lab, dtype)));
         }
@@ -144,18 +147,18 @@ class BitwiseThreadsTest {
         return List.of(x, y, rstd, dx, dw.q(), dw.k(), db);
     }
 
-    private static List<Tensor> attention(ParityCheck lab, DType dtype) {
+    private static List<Tensor> attention(ParityCheck lab, DType dtype, DType operands) {
         var heads = new Heads(8, 2, 64, 0.125f);
         int t = 230;
         Tensor qkv = lab.normal(dtype, t, heads.columns()).tensor();
         Tensor offsets = lab.ints(0, 1, 140, t);
         Tensor y = lab.output(dtype, t, 8 * 64);
         Tensor lse = lab.output(DType.F32, t, 8);
-        lab.ops().attention(y, lse, qkv, offsets, heads);
+        AttentionState state = new AttentionState(qkv, y, lse, offsets, operands);
+        lab.ops().attention(state, heads);
         Tensor dqkv = lab.output(dtype, t, heads.columns());
         Tensor delta = lab.output(DType.F32, t, 8);
-        lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(),
-                new AttentionState(qkv, y, lse, offsets), heads);
+        lab.ops().attentionBackward(dqkv, delta, lab.normal(dtype, t, 8 * 64).tensor(), state, heads);
         return List.of(y, lse, dqkv);
     }
 

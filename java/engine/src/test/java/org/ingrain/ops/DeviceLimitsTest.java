@@ -150,11 +150,11 @@ class DeviceLimitsTest {
         Tensor offsets = lab.ints(0, 90, 150);
         Tensor y = lab.output(DType.BF16, 150, 512);
         Tensor lse = lab.output(DType.F32, 150, 8);
-        lab.ops().attention(y, lse, qkv, offsets, heads);
+        AttentionState state = new AttentionState(qkv, y, lse, offsets, DType.BF16);
+        lab.ops().attention(state, heads);
         results.add(lab.bytes(y));
         Tensor dqkv = lab.output(DType.BF16, 150, heads.columns());
-        lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 150, 8), dy,
-                new AttentionState(qkv, y, lse, offsets), heads);
+        lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 150, 8), dy, state, heads);
         results.add(lab.bytes(dqkv));
     }
 

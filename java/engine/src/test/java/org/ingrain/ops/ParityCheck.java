@@ -182,11 +182,12 @@ final class ParityCheck implements AutoCloseable {
     }
 
     /**
-     * The same tolerance for attention over a paged cache. A CPU that multiplies in bf16 rounds the queries and the
-     * softmax weights to bf16 if the cache is bf16.
+     * The same tolerance for attention with keys of dtype {@code keys}: that of the paged cache, or the operands of
+     * attention without a cache. A CPU that multiplies in bf16 rounds the queries and the softmax weights to bf16 if
+     * the keys are bf16.
      */
-    ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType cache) {
-        boolean rounds = target.bf16Products() && cache == DType.BF16;
+    ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType keys) {
+        boolean rounds = target.bf16Products() && keys == DType.BF16;
         return rounds ? tolerance.through(DType.BF16) : weighted(tolerance, dtype);
     }
 

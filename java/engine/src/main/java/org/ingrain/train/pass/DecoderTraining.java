@@ -10,6 +10,7 @@ import org.ingrain.model.Weights;
 import org.ingrain.ops.AttentionState;
 import org.ingrain.ops.Ops;
 import org.ingrain.ops.QkNorm;
+import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.train.data.MicroBatch;
 
@@ -30,6 +31,8 @@ public final class DecoderTraining implements AutoCloseable {
     private final TrainingMemory memory;
     private final Ops ops;
     private final Ops.Heads heads;
+    /** See {@link AttentionState}. */
+    private final DType operands;
     private final float eps;
     private final Tensor ropeTable;
     private final TrainingActivations activations;
@@ -46,6 +49,7 @@ public final class DecoderTraining implements AutoCloseable {
         config = weights.config();
         ops = new Ops(context);
         heads = config.attention().heads(weights.rank());
+        operands = weights.layers().getFirst().qkvProj().dtype() == DType.F32 ? DType.F32 : DType.BF16;
         eps = (float) config.rmsNormEps();
         ropeTable = RopeTable.allocate(scope, config, memory.limits().tokens());
         activations = new TrainingActivations(scope, weights, memory);
@@ -113,12 +117,17 @@ public final class DecoderTraining implements AutoCloseable {
         TrainingActivations.Layer kept = kept(i, t);
         queriesKeysValues(i, kept, rows.x());
         ops.rope(kept.qkv(), ropeTable, inputs.positions(), heads);
-        ops.attention(kept.attention(), kept.lse(), kept.qkv(), inputs.offsets(), heads);
+        ops.attention(attention(kept), heads);
         linear(Role.O_PROJ.of(i), rows.delta(), kept.attention());
         ops.addRmsNorm(rows.x(), kept.middle(), kept.postRstd(), activations.input(i, t), rows.delta(),
                 weights.layers().get(i).postAttentionLayernorm(), eps);
         linear(Role.GATE_UP_PROJ.of(i), kept.gateUp(), rows.x());
         ops.siluMul(rows.gated(), kept.gateUp());
+    }
+
+    /** Inputs and outputs of attention. Its operands are bf16 if the weights are not f32, as those of the matmuls are. */
+    private AttentionState attention(TrainingActivations.Layer kept) {
+        return new AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets(), operands);
     }
 
     /** Computes {@code kept.qkv()} without rope: the projection, its bias, the adapter and the QK norm. */
@@ -218,8 +227,7 @@ public final class DecoderTraining implements AutoCloseable {
         if (!linearBackward(Role.O_PROJ.of(i), d.attention(), d.stream(), kept.attention())) {
             return false;
         }
-        ops.attentionBackward(d.qkv(), d.delta(), d.attention(),
-                new AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets()), heads);
+        ops.attentionBackward(d.qkv(), d.delta(), d.attention(), attention(kept), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
         queriesKeysValuesBackward(i, kept, d.qkv());
         ops.rmsNorm(rows.x(), null, activations.input(i, t), norm, eps);
