@@ -128,7 +128,22 @@ class ParquetRowsTest {
         byte[] bytes = bytes(SNAPPY);
         bytes[23] ^= (byte) 0xff;
         Path file = write(bytes);
-        assertEquals(file + ": cannot be read as Parquet: FAILED_TO_UNCOMPRESS(5)", refusal(file));
+        assertEquals(file + ": cannot be read as Parquet: [PARSING_ERROR] invalid uncompressed length 2,663 declared in "
+                + "25 bytes of compressed data", refusal(file));
+    }
+
+    /**
+     * Byte 7 contains the uncompressed size of the first page, 24 bytes. snappy-java 1.1.10.8 wrote the 24 bytes behind
+     * a buffer of one byte, which ended the process.
+     */
+    @Test
+    void aPageWithMoreBytesThanItsHeaderStatesIsRefused() throws IOException {
+        byte[] bytes = bytes(SNAPPY);
+        assertEquals(48, bytes[7]);
+        bytes[7] = 2;
+        Path file = write(bytes);
+        assertEquals(file + ": cannot be read as Parquet: not enough space for output: need 24 bytes, but only 1 "
+                + "remaining", refusal(file));
     }
 
     /**
