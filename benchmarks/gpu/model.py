@@ -7,8 +7,7 @@ LIBRARY is a built libingrain_cuda.so (default: build/release/lib/libingrain_cud
 OLD and for LIBRARY. --output rewrites the tables of benchmarks/results/h200-predictions.md, up to its heading "First
 runs". Needs cuobjdump and nvdisasm; see machine_code.py.
 
-To predict a new kernel, for example one for 17 to 64 rows: add its mangled name to HOT in machine_code.py and its time
-to `product`.
+To predict a new kernel: add its mangled name to HOT in machine_code.py and its time to `product`.
 """
 import argparse
 import math
@@ -118,11 +117,29 @@ def few_rows(device, kernels, kind, gated, rows, N, C):
                            turns * kernel.instructions / 4, turns * kernel.hmma * 4096 / device["mma"])
 
 
+# ---- mid_rows: the shapes of cuda/matmul/mid_rows.h ----------------------------------------------------------------
+def mid_rows(device, kernels, gated, rows, N, C):
+    """Returns the time of a product of 17 to 64 rows with an fp8 weight in µs. A step has 256 rows and 128 columns of
+    the weight. All blocks but one write sums and read them again."""
+    tiles = 4 if rows <= 32 else 5 if rows <= 40 else 8
+    stages = 4 if device["shared"] * 1024 >= 4 * (32768 + 8 * 2048) + 2 * RESERVED else 2
+    kernel = kernels["mid_rows", gated, tiles, stages]
+    steps = -(-N // 256) * -(-C // 128) / device["sms"]
+    loads = device["sms"] * (stages - 1) * 32768 / device["latency"] / 1e6      # TB/s
+    bandwidth = (device["read"] ** -3 + loads ** -3) ** (-1 / 3)
+    clocks = steps / device["clock"] / 1e3
+    return RAMP + 2 * device["sms"] * 256 * tiles * 8 * 4 / device["read"] / 1e6 + together(
+        N * C / bandwidth / 1e6, clocks * kernel.alu * 8 / 2, clocks * kernel.instructions * 8 / 4,
+        clocks * kernel.hmma * 8 * 4096 / device["mma"])
+
+
 # ---- the other kernels ---------------------------------------------------------------------------------------------
 def product(device, kernels, kind, name, rows, N, C):
     """Returns the time of a product and of the kernels around it in µs."""
     if rows <= 16:
         return few_rows(device, kernels, kind, name == "gate_up", rows, N, C)
+    if kind == "fp8" and rows <= 64:
+        return mid_rows(device, kernels, name == "gate_up", rows, N, C)
     rate = device[kind]
     if rate is None:
         return math.inf
@@ -175,7 +192,7 @@ def decode(device, kernels, shape, kind, samples, prefix=512, own=32):
     layer = {name: product(device, kernels, kind, name, samples, *size) for name, size in weights(shape).items()}
     layer |= elementwise(device, shape, samples)
     layer["attention"] = paged_decode(device, kernels, "bf16", shape, samples, prefix, own)
-    layer["gaps"] = (9 if samples <= 16 else 10 if kind == "bf16" else 14) * device["gap"]
+    layer["gaps"] = (10 if samples > 16 and kind == "bf16" else 9) * device["gap"]
     head = product(device, kernels, "bf16", "o", samples, shape["V"], shape["D"])
     return layer, shape["L"] * sum(layer.values()) + head + 60, samples
 
@@ -250,8 +267,14 @@ def figure(value, old=None):
 
 def code_rows(kernels, old):
     for name, kernel in sorted(kernels.items(), key=str):
-        few, before = isinstance(name, tuple), old.get(name, kernel)
-        if few:
+        before = old.get(name, kernel)
+        if name[0] == "mid_rows":
+            _, gated, tiles, stages = name
+            title = f"mid_rows{' gated' if gated else ''}, {8 * tiles} tokens, {stages} stages"
+            data = kernel.hmma // tiles * 256
+            per, alu = ([figure(n * 1024 / data)] * 2 for n in (kernel.instructions, kernel.alu))
+            blocks = [1 for _ in DEVICES]
+        elif isinstance(name, tuple):
             kind, gated, m, tiles, deep = name
             title = f"few_rows {kind}{' gated' if gated else ''} M {m}, {8 * tiles} tokens{'' if deep else ', shallow'}"
             per = [figure(k.instructions * 1024 / turn_bytes(k, kind, tiles)) for k in (before, kernel)]

@@ -18,15 +18,30 @@ __device__ __forceinline__ unsigned pack_bf16(float low, float high) {
   return bits;
 }
 
-// Converts four fp8 E4M3 values to bf16 exactly. Bytes 0 and 2 go to pairs[0] and bytes 1 and 3 to pairs[1], so that
-// one shift moves two elements at once. The shifted bits of an E4M3 value are the bits of a bf16 that is 2^120 times
-// smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480, but the op `pack` never
-// writes NaN.
+// Returns the bytes that the hexadecimal digits of `selector` choose, the last digit for the lowest byte. Digits 0 to 3
+// are the bytes of x, and 4 is 0. If 8 is added to the digit of a byte, the result is eight copies of its sign bit.
+template <unsigned selector> __device__ __forceinline__ unsigned permute_bytes(unsigned x) {
+  unsigned result = 0;
+#ifdef INGRAIN_SIMT
+  for (int i = 0; i < 4; ++i) {
+    const unsigned digit = selector >> 4 * i & 15, byte = digit % 8 < 4 ? x >> 8 * (digit % 8) & 255 : 0;
+    result |= (digit < 8 ? byte : byte >> 7 != 0 ? 255u : 0u) << 8 * i;
+  }
+#else
+  asm("prmt.b32 %0, %1, 0, %2;" : "=r"(result) : "r"(x), "n"(selector));
+#endif
+  return result;
+}
+
+// Converts four fp8 E4M3 values to two pairs of bf16 exactly. `spread` has the bytes 0, first, sign of first, second, so
+// that an arithmetic shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are the bits
+// of a bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480,
+// but the op `pack` never writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const unsigned high = i == 0 ? four << 8 : four, low = i == 0 ? four << 4 : four >> 4;
-    const unsigned small = (high & 0x80008000u) | (low & 0x07f007f0u);
+    const unsigned spread = i == 0 ? permute_bytes<0x1804>(four) : permute_bytes<0x3a24>(four);
+    const unsigned small = static_cast<unsigned>(static_cast<int>(spread) >> 4) & 0x87f087f0u;
 #ifdef INGRAIN_SIMT
     pairs[i] = pack_bf16(__uint_as_float(small << 16) * 0x1p120f, __uint_as_float(small & 0xffff0000u) * 0x1p120f);
 #else

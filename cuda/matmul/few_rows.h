@@ -47,13 +47,7 @@ template <class S> __device__ __forceinline__ void write(const Arguments& a, con
       const float up = total<S>(partial, r + 16, t) * (a.scales ? a.scales[width + n] : 1);
       value = value / (1 + expf(-value)) * up;
     }
-    const int64_t at = (static_cast<int64_t>(blockIdx.y) * a.T + t) * width + n;
-    float* const y32 = static_cast<float*>(a.y);
-    bf16* const y16 = static_cast<bf16*>(a.y);
-    if (a.beta != 0)
-      value = __fadd_rn(__fmul_rn(a.beta, a.y_dtype == INGRAIN_F32 ? y32[at] : to_float(y16[at])), value);
-    if (a.y_dtype == INGRAIN_F32) y32[at] = value;
-    else y16[at] = from_float<bf16>(value);
+    a.y.put((static_cast<int64_t>(blockIdx.y) * a.T + t) * width + n, value);
   }
 }
 
@@ -158,7 +152,7 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
                    float beta, bool partial) {
   DeviceLimits device;
   if (ingrain_status status = device_limits(ctx, &device)) return status;
-  const Arguments a{y,
+  const Arguments a{{y, y_dtype, beta},
                     static_cast<const bf16*>(x),
                     w->data,
                     w->scales,
@@ -166,8 +160,6 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
                     w->columns,
                     partial && w->chunk > 0 ? w->chunk : w->columns,
                     static_cast<int>(T),
-                    y_dtype,
-                    beta,
                     0};
   if (w->dtype == INGRAIN_BF16) return start<bf16, gated>(ctx, a, device);
   return start<fp8, gated>(ctx, a, device);

@@ -3,6 +3,7 @@
 #pragma once
 #include "launch.h"
 #include "mma.h"
+#include "output.h"
 
 namespace few_rows {
 
@@ -12,14 +13,12 @@ constexpr unsigned resident_blocks = 2;      // blocks per multiprocessor
 constexpr size_t deep_bytes = 112 << 10;     // shared memory of the largest block with a deep ring
 
 struct Arguments {
-  void* y;                // (chunks, T, N), or (T, N / 2) if gated
+  Output y;               // (chunks, T, N), or (T, N / 2) if gated
   const bf16* x;          // (T, C)
   const void* w;          // (N, C)
   const float* scales;    // (N) or null
   int64_t N, C, chunk;  // chunk: columns of one sum
   int T;
-  int32_t y_dtype;
-  float beta;
   unsigned tiles;
 };
 
@@ -121,7 +120,7 @@ template <class S> __device__ __forceinline__ void advance(Source<S>& from, cons
   from.columns -= warps * S::turn;
 }
 
-// Converts a lane's 16 bytes to pairs of bf16. For fp8, each group of four columns becomes the pairs (0, 2) and (1, 3).
+// Converts a lane's 16 bytes to pairs of bf16.
 __device__ __forceinline__ void pairs_of(unsigned (&pairs)[4], const uint4& v, const bf16*) {
   pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
 }
@@ -129,17 +128,7 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
   widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
 }
 
-// Returns the lower (0x5410) or the upper (0x7632) halves of two words, with one instruction. From plain C++ the
-// compiler would generate several instructions.
-template <unsigned which> __device__ __forceinline__ unsigned pick(unsigned a, unsigned b) {
-#ifdef INGRAIN_SIMT
-  return which == 0x5410 ? (a & 0xffff) | b << 16 : a >> 16 | (b & 0xffff0000u);
-#else
-  return __byte_perm(a, b, which);
-#endif
-}
-
-// Reads a lane's elements of x for a turn, in the order of pairs_of.
+// Reads a lane's elements of x for a turn.
 template <class S>
 __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot, const Places<S>& at) {
 #pragma unroll
@@ -151,12 +140,7 @@ __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], con
         const int from = S::X == 1 ? at.x ^ 64 * u : (at.x ^ 16 * i) + 128 * u;
         const uint4 v = *reinterpret_cast<const uint4*>(slot + from + n * 1024 * S::X);
         unsigned* const to = x[u][n] + 4 * i;
-        if constexpr (S::X == 1) {
-          to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
-        } else {
-          to[0] = pick<0x5410>(v.x, v.y), to[1] = pick<0x7632>(v.x, v.y);
-          to[2] = pick<0x5410>(v.z, v.w), to[3] = pick<0x7632>(v.z, v.w);
-        }
+        to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
       }
 }
 

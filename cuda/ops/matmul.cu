@@ -3,13 +3,14 @@
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
 // Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8 weights from 17 rows on and int8|int4
-// Mapping  x bf16: up to 16 rows matmul/few_rows.h (not if deterministic), else cuBLASLt (fp8 weights:
-//          matmul/quantized.h; int8 and int4 weights, for any number of rows: matmul/expanded.h). Products that none of
-//          them supports (f32, odd row sizes): matmul/matmul_plain.cu
+// Mapping  x bf16: up to 16 rows matmul/few_rows.h, and 17 to 64 rows with fp8 weights matmul/mid_rows.h (neither if
+//          deterministic), else cuBLASLt (fp8 weights: matmul/quantized.h; int8 and int4 weights, for any number of
+//          rows: matmul/expanded.h). Products that none of them supports (f32, odd row sizes): matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
 #include "expanded.h"
 #include "few_rows.h"
+#include "mid_rows.h"
 #include "quantized.h"
 
 namespace {
@@ -20,6 +21,8 @@ ingrain_status forward(ingrain_context* ctx, void* y, const void* x, const ingra
   if (T == 0 || w->rows == 0) return INGRAIN_OK;
   if (!ingrain::deterministic(ctx) && few_rows::fits(w, x, dtype, T))
     return few_rows::run<false>(ctx, y, x, w, y_dtype, T, beta, partial);
+  if (!ingrain::deterministic(ctx) && mid_rows::fits(ctx, w, x, dtype, T))
+    return mid_rows::run<false>(ctx, y, x, w, y_dtype, T, beta, partial);
   const Product p{.d = y,
                   .d_dtype = y_dtype,
                   .a = x,

@@ -110,6 +110,25 @@ class MachineCodeTest {
         assertTrue(seen >= 10, seen + " kernels");
     }
 
+    /** The same limit for mid_rows, but higher, because each 16 by 16 elements are multiplied by up to 64 tokens. */
+    @ParameterizedTest
+    @ValueSource(strings = {"matmul", "matmul_silu_mul"})
+    void midRowsTakesFewInstructions(String stem) throws IOException {
+        Pattern shape = Pattern.compile("mid_rows7productINS_5ShapeILb[01]ELi(\\d)ELi\\dE");
+        int seen = 0;
+        for (var kernel : cubin(stem).loops().entrySet()) {
+            Matcher matcher = shape.matcher(kernel.getKey());
+            if (!matcher.find()) {
+                continue;
+            }
+            seen++;
+            int tokens = Integer.parseInt(matcher.group(1));
+            double each = kernel.getValue().instructions() * 1024.0 / (kernel.getValue().products() / tokens * 256);
+            assertTrue(each <= (tokens <= 5 ? 150 : 165), kernel + ": " + each + " instructions per KiB");
+        }
+        assertEquals(6, seen, "number of kernels");
+    }
+
     /** In the loops of attention at head_dim 128, at least a fifth of all instructions are HMMA instructions. */
     @Test
     void attentionConsistsOfProducts() throws IOException {

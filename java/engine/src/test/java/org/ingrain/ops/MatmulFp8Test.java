@@ -13,15 +13,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that support them,
- * compared with libtorch on the decoded weights. For up to 16 rows, the activations stay bf16. For more rows, the op
+ * compared with libtorch on the decoded weights. For up to 64 rows, the activations stay bf16. For more rows, the op
  * quantizes the activations to fp8 with one scale per row if N and C are multiples of 16, and so does the reference.
  * The tensor core may then accumulate with 14 bits of mantissa, so the tolerance is the error of rounding the largest
  * result to bf16.
  */
 class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},
-            {5, 33, 127},
-        {17, 32, 48}, {40, 80, 144}, {130, 48, 304}, {20, 33, 64}};  // T, N, C
+            {5, 33, 127}, {17, 32, 48}, {40, 80, 144}, {20, 33, 64}, {33, 257, 2064}, {64, 300, 144},
+            {24, 1030, 3600}, {18, 33900, 144}, {70, 80, 144}, {130, 48, 304}, {70, 33, 64}};  // T, N, C
 
     /** A weight that the backend packed, and the same weight packed by the test. */
     private record Packed(Weight weight, Fp8.Scaled scaled) {
@@ -94,9 +94,9 @@ class MatmulFp8Test {
             var chunked = new Weight(java.lang.foreign.Arena.ofAuto(), whole.format(), whole.data(), whole.scales(), n,
                     c, chunk);
             float[] weights = Fp8.Scaled.of(w.values(), n).values();
-            for (int t : new int[] {7, 20}) {
+            for (int t : new int[] {7, 20, 70}) {
                 ParityCheck.Data x = lab.normal(DType.BF16, t, c);
-                float[] activations = t > 16 ? Fp8.Scaled.of(x.values(), t).values() : x.values();
+                float[] activations = t > 64 ? Fp8.Scaled.of(x.values(), t).values() : x.values();
                 Tensor partials = lab.output(DType.F32, c / chunk, t, n);
                 lab.ops().matmulPartial(partials, x.tensor(), chunked);
                 for (int i = 0; i < c / chunk; i++) {
@@ -158,7 +158,8 @@ class MatmulFp8Test {
     @MethodSource("targets")
     void siluMul(TestTarget target) {
         try (ParityCheck lab = target.open("MatmulFp8Test siluMul")) {
-            for (int[] size : new int[][] {{1, 65, 1296}, {7, 40, 272}, {16, 33, 64}, {20, 32, 64}}) {
+            for (int[] size : new int[][] {{1, 65, 1296}, {7, 40, 272}, {16, 33, 64}, {20, 32, 64}, {40, 200, 528},
+                    {64, 5, 1296}, {70, 32, 64}}) {
                 int t = size[0];
                 int f = size[1];
                 int c = size[2];
@@ -181,7 +182,25 @@ class MatmulFp8Test {
     }
 
     private static boolean quantized(int t, int n, int c) {
-        return t > 16 && n % 16 == 0 && c % 16 == 0;
+        return t > 64 && n % 16 == 0 && c % 16 == 0;
+    }
+
+    /** A row has the same bits beside 16 other rows as beside 63. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void neighboursDoNotMatter(TestTarget target) {
+        try (ParityCheck lab = target.open("MatmulFp8Test neighbours")) {
+            Weight w = weight(lab, lab.normal(DType.BF16, 300, 1296));
+            Tensor x = lab.normal(DType.BF16, 64, 1296).tensor();
+            Tensor all = lab.output(DType.F32, 64, 300);
+            lab.ops().matmul(all, x, w);
+            for (int rows : new int[] {17, 32, 33, 40, 63}) {
+                Tensor some = lab.output(DType.F32, rows, 300);
+                lab.ops().matmul(some, x.rows(64 - rows, 64), w);
+                assertArrayEquals(lab.floats(all.rows(64 - rows, 64)), lab.floats(some), rows + " rows");
+            }
+            lab.assertGuards();
+        }
     }
 
     private static ParityTolerance tolerance(DType yDtype, int t, int n, int c) {
