@@ -33,6 +33,43 @@ template <unsigned selector> __device__ __forceinline__ unsigned permute_bytes(u
   return result;
 }
 
+// The same for the bytes of two words: digits 4 to 7 are the bytes of y.
+template <unsigned selector> __device__ __forceinline__ unsigned merge_bytes(unsigned x, unsigned y) {
+#ifdef INGRAIN_SIMT
+  unsigned result = 0;
+  for (int i = 0; i < 4; ++i) {
+    const unsigned digit = selector >> 4 * i & 7;
+    result |= ((digit < 4 ? x >> 8 * digit : y >> 8 * (digit - 4)) & 255) << 8 * i;
+  }
+  return result;
+#else
+  return __byte_perm(x, y, selector);
+#endif
+}
+
+// Returns (x & mask) | bits, with one instruction. From plain C++ the compiler generates two.
+template <unsigned mask> __device__ __forceinline__ unsigned set_bits(unsigned x, unsigned bits) {
+#ifdef INGRAIN_SIMT
+  return (x & mask) | bits;
+#else
+  unsigned result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(result) : "r"(x), "n"(mask), "r"(bits));
+  return result;
+#endif
+}
+
+// x + y for two pairs of bf16.
+__device__ __forceinline__ unsigned add_bf16(unsigned x, unsigned y) {
+#ifdef INGRAIN_SIMT
+  return pack_bf16(__uint_as_float(x << 16) + __uint_as_float(y << 16),
+                   __uint_as_float(x & 0xffff0000u) + __uint_as_float(y & 0xffff0000u));
+#else
+  unsigned sum;
+  asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(sum) : "r"(x), "r"(0x3f803f80u), "r"(y));
+  return sum;
+#endif
+}
+
 // Converts four fp8 E4M3 values to two pairs of bf16 exactly. `spread` has the bytes 0, first, sign of first, second, so
 // that an arithmetic shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are the bits
 // of a bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480,

@@ -3,9 +3,10 @@
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
 // Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8 weights from 17 rows on and int8|int4
-// Mapping  x bf16: up to 16 rows matmul/few_rows.h, and 17 to 64 rows with fp8 weights matmul/mid_rows.h (neither if
-//          deterministic), else cuBLASLt (fp8 weights: matmul/quantized.h; int8 and int4 weights, for any number of
-//          rows: matmul/expanded.h). Products that none of them supports (f32, odd row sizes): matmul/matmul_plain.cu
+// Mapping  x bf16: up to 16 rows matmul/few_rows.h; 17 to 64 rows with fp8 weights, and up to 64 rows with int8 and int4
+//          weights, matmul/mid_rows.h (neither if deterministic); else cuBLASLt (fp8 weights: matmul/quantized.h; int8
+//          and int4 weights: matmul/expanded.h). Products that none of them supports (f32, odd row sizes):
+//          matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
 #include "expanded.h"

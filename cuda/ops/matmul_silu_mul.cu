@@ -3,8 +3,8 @@
 // Shapes   x (T, C) · W a weight (2F, C): gate, then up · gate_up (T, 2F) scratch · y (T, F)
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4
 // Needs    as matmul
-// Mapping  up to 16 rows: matmul/few_rows.h, and 17 to 64 rows with an fp8 weight: matmul/mid_rows.h, where a block
-//          computes the same features of gate and of up and keeps both in f32; else matmul, then silu_mul
+// Mapping  matmul/few_rows.h and matmul/mid_rows.h, for the products that matmul computes with them. A block then
+//          computes the same features of gate and of up and keeps both in f32. Else matmul, then silu_mul
 // Bound    few rows: memory, the bytes of W; many: 4·T·F·C flops
 // Oracle   native/ops/matmul_silu_mul.cc
 // Test     MatmulSiluMulParityTest
