@@ -94,7 +94,7 @@ final class ParquetRows implements AutoCloseable {
                 throw new InputException(file + ": cannot be read as Parquet: its schema has no column");
             }
             return new ParquetRows(file, parquet, parquet.rowReader());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             parquet.close();
             throw e;
         }
