@@ -31,9 +31,9 @@ import java.util.zip.ZipOutputStream;
 /**
  * Rewrites jars for the distribution. Entries are sorted by name, all have the same time stamp, and native libraries of
  * other platforms are left out. Entries are stored uncompressed, because the archive that contains the jars compresses
- * better. Large libraries that only Jinjava uses lose all classes that no used class mentions. Class files from before
- * Java 6 are converted to Java 8 and get stack maps, because the JVM's archive of classes (AOT cache) cannot contain
- * older class files. Arguments: the output folder, then jars.
+ * better. Of large libraries that only Jinjava uses, only the used classes are kept (see {@link #used}). Class files
+ * from before Java 6 are converted to Java 8 and get stack maps, because the JVM's archive of classes (AOT cache)
+ * cannot contain older class files. Arguments: the output folder, then jars.
  */
 class Repack {
     /**

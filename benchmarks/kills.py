@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Kills file-writing commands with SIGKILL at random moments, and resumes them until they finish.
+"""Kills file-writing commands with SIGKILL at random times, and resumes them until they finish.
 
 Each command first runs once without interruption. Then it is started, killed and started again until it ends by itself.
 This sequence is called a chain. At the end of a chain, all files of the command's folder must have the same bytes as
-after the uninterrupted run, except logs and timings. No other files may exist. A moment is a number of seconds of CPU
-time, so it does not depend on the load of the machine. Nine of ten moments lie between shortly before the program's
-first output and its end. The numbers of kills are added to WORK/kills.json, and printed as a table at the end.
+after the uninterrupted run, except logs and timings. No other files may exist. The time of a kill is a number of
+seconds of CPU time, so it does not depend on the load of the machine. In nine of ten cases, this time lies between
+shortly before the program's first output and the program's end. The numbers of kills are added to WORK/kills.json, and
+printed as a table at the end.
 
     benchmarks/kills.py WORK KILLS [--seed S] [--command COMMAND] [--only NAMES]
 """

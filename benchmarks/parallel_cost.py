@@ -21,11 +21,11 @@ MODELS = {
     "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
 }
 
-# Bandwidth and bf16 rate of the H200: PyTorch's copy (bytes read + written) and its product of random data
-# (results/h200.md). fp8: published rates of row-scaled products on an H100 are 1.13 to 1.22 PFLOP/s. Memory of the
-# H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and
-# 312 TFLOP/s bf16), each multiplied by the share that the H200 reached of its own data-sheet value (4.8 TB/s, 989
-# TFLOP/s). fp8 weights need sm_89 or newer.
+# Bandwidth and bf16 rate of the H200: measured with PyTorch, for a copy (bytes read + written) and for a matrix product
+# of random data (results/h200.md). fp8: published rates of row-scaled products on an H100 are 1.13 to 1.22 PFLOP/s.
+# Memory of the H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04
+# TB/s, 989 and 312 TFLOP/s bf16), each multiplied by the share that the H200 reached of its own data-sheet value (4.8
+# TB/s, 989 TFLOP/s). fp8 weights need sm_89 or newer.
 # NVLink of Hopper and Ampere: 900 and 600 GB/s, the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and
 # 32 GB/s per direction.
 LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches
@@ -53,14 +53,15 @@ KEPT = 14.7e6 / 80 / 8192    # bytes per token, layer and hidden element that tr
 RECOMPUTED = 1.31e6 / 80 / 8192    # bytes per token, layer and hidden element with full recomputing
 ADAPTER_RANK = 16
 
-NAMED = """- A step takes the sum of memory time, compute time, a fixed time per layer, and messages: nothing overlaps.
+NAMED = """- The time of a step is the sum of memory time, compute time, a fixed time per layer, and the time for
+  messages. Nothing overlaps.
 - All GPUs of a machine can exchange data with all others at the full rate of their links at the same time (NVSwitch, or
   a PCIe switch with peer access). A collective takes its latency plus the time for the bytes that a rank receives.
 - Messages are those of our own kernels without `--deterministic`: two all_reduce per layer, with one f32 partial sum
-  per rank. Up to 256 KiB per rank, each rank reads the partial sums of all other ranks. Above this size, each rank
-  first reads the others' partial sums of its own part, and then the other parts of the bf16 result. The logits are
-  gathered if there are at least 4 ranks. NCCL handles messages over 1 MiB if it is found; it is assumed to take the
-  same time.
+  per rank. For messages of at most 256 KiB per rank, each rank reads the partial sums of all other ranks. For larger
+  messages, each rank first reads the other ranks' partial sums of its own part, and then the other parts of the bf16
+  result. The logits are gathered if there are at least 4 ranks. NCCL handles messages over 1 MiB if it is found; it is
+  assumed to take the same time.
 - Copies (dp) do not communicate while they sample. In training, one all_reduce of the adapter's gradients follows each
   step.
 - Sampling: all samples share one prompt of 512 tokens, and each has 256 generated tokens on average, as in the paper's
@@ -199,7 +200,7 @@ def tables(lines, model):
         lines.append("| %d %s | %s |" % (cards, card, " | ".join(
             chosen(card, "nvlink", cards, model, case) + ("" if cards == 1 else
             " / " + chosen(card, "pcie", cards, model, case)) for case in CASES)))
-    lines += ["", "Milliseconds and GiB of the first of each pair:", "", head, "|---|---|---|---|---|---|"]
+    lines += ["", "Milliseconds per step, and GiB per GPU, with NVLink:", "", head, "|---|---|---|---|---|---|"]
     for card, cards in rows:
         lines.append("| %d %s | %s |" % (cards, card, " | ".join(details(card, cards, model, case) for case in CASES)))
 
@@ -278,10 +279,10 @@ def main():
              "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
              "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
              "the number of copies.", "",
-             "A cell has the placement tp x dp that fits into memory and is the fastest, and its tokens per second, "
-             "with NVLink / with PCIe. r: layers are recomputed. no: no placement fits. The second table of each case "
-             "has the milliseconds of a step for memory + compute + the fixed part + messages, and then the GiB needed "
-             "on a GPU.", "",
+             "A cell has the fastest placement tp x dp that fits into memory, and its tokens per second, first with "
+             "NVLink, then with PCIe. r: layers are recomputed. no: no placement fits. The second table of each case "
+             "is for NVLink. It has the milliseconds of a step for memory + compute + the fixed part + messages, and "
+             "then the GiB needed on a GPU.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
     for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
         tables(lines, Model(name, dtype))

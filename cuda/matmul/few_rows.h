@@ -105,8 +105,8 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   copy_wait<0>();
 }
 
-// Let n be the number of blocks that can run at the same time. Launches the smallest number of blocks that needs no
-// more tiles per block than n blocks would need.
+// For each chunk, `most` blocks can run at the same time. With `most` blocks, a block computes at most `each` tiles.
+// Launches the smallest number of blocks with which no block computes more than `each` tiles.
 template <class W, bool gated, int M, int TILES, bool deep>
 ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
   using S = Shape<W, gated, M, TILES, deep>;

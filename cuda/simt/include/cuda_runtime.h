@@ -271,7 +271,7 @@ inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask,
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 inline unsigned __activemask() { return 0xffffffffu; }
 
-// ---- atomics: other host threads (ranks) may access the address, and another block may run next ---------------------
+// ---- atomics: other host threads (ranks) may access the address, and the emulator may switch to another block -------
 namespace simt {
 void change_block(const void* address);
 template <class T, class F> T change(T* address, F next) {

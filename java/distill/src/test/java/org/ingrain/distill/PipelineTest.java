@@ -51,7 +51,8 @@ class PipelineTest {
         assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                 done.report().arms().stream().map(ArmResult::name).toList());
         // FakeModel gives the right answer with probability 0.3, 0.8 or 0.95. Over 100 questions, three standard
-        // deviations of these accuracies are 0.14, 0.12 and 0.07. A random wrong answer is sometimes right by chance.
+        // deviations of these accuracies are 0.14, 0.12 and 0.07. For a wrong answer, FakeModel replaces
+        // the first letter by a random letter, which is sometimes the right one.
         assertEquals(0.30, arms.get("system-1").accuracy(), 0.16);
         assertEquals(0.80, arms.get("system-2").accuracy(), 0.14);
         assertEquals(0.95, arms.get("distilled").accuracy(), 0.07);

@@ -24,8 +24,9 @@ import org.ingrain.tensor.Weight;
  * g_idx   GPTQ (C) I32, may be missing: the group of each input; only ascending groups are supported
  * </pre>
  * If a word contains several outputs, AWQ stores these in the order 0, 2, 4, 6, 1, 3, 5, 7, and GPTQ in ascending
- * order. An element is (integer - zero point)·scale. GPTQ's format gptq stores zero point - 1; gptq_v2 stores the zero
- * point. References for the layouts: AutoGPTQ (qlinear_cuda_old.py), AutoAWQ (packing_utils.py).
+ * order. An element is (integer - zero point)·scale. GPTQ has two checkpoint formats: gptq stores the zero point minus
+ * 1, and gptq_v2 stores the zero point itself. References for the layouts: AutoGPTQ (qlinear_cuda_old.py), AutoAWQ
+ * (packing_utils.py).
  */
 final class PackedMatrix implements QuantizedMatrix {
     /** The position of each output in a word of AWQ, in units of 4 bits. */

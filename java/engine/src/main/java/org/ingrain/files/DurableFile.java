@@ -21,8 +21,8 @@ import org.ingrain.tensor.InputException;
 /**
  * Writes files atomically and durably. A file is written under a temporary name in the same folder, forced to the disk
  * (fsync) and renamed. Then the folder is forced to the disk. If writing fails, the old file is unchanged. If the
- * process is killed, either the old or the new file exists afterwards. Its temporary file remains until the next file or
- * folder is written into the same folder. Temporary files of running processes are not changed.
+ * process is killed, either the old or the new file exists afterwards. The temporary file of a killed process remains
+ * until the next file or folder is written into the same folder. Temporary files of running processes are not changed.
  *
  * <p>Only a regular file is replaced. A link, a folder, a device and a pipe are rejected.
  */

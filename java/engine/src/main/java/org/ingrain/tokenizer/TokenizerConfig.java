@@ -23,7 +23,7 @@ import org.ingrain.tensor.InputException;
  *                       false, a space is prepended only to the first part
  * @param addPrefixSpace whether a space is prepended to a text; always true if {@code legacy} is true, as in
  *                       transformers' slow tokenizer
- * @param addedTokens    tokens that are matched in a text
+ * @param addedTokens    tokens for which the tokenizer searches a text before it encodes the rest of the text
  * @param specialTokens  see {@link Tokenizer#specialTokens}
  */
 record TokenizerConfig(String tokenizerClass, Optional<String> bosToken, boolean withoutBos,

@@ -5,7 +5,7 @@ import java.util.function.Consumer;
 /**
  * A comparison of one op with its reference. It throws an AssertionError if the op is wrong.
  *
- * @param op      name of the tested op in the header
+ * @param op      name of the tested op, as in ingrain.h but without the prefix ingrain_
  * @param variant distinguishes this check from the other checks of the op
  * @param body    the check
  */

@@ -77,8 +77,8 @@ class DeviceLimitsTest {
     }
 
     /**
-     * A block gets 64 KB, which is less than on any real GPU. With 99 KB, some tile fits for every batch of up to about
-     * 1,250 sequences.
+     * A block gets 64 KB of shared memory, which is less than on any real GPU. With 99 KB, as on an L40S, at least one
+     * tile size fits for every batch of up to about 1,250 sequences.
      */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")

@@ -14,7 +14,7 @@ import org.ingrain.tensor.Weight;
  * @param zeros  (rows, n); empty without zero points
  */
 record Quantized(Weight.Format format, int rows, int columns, float[] values, float[] scales, float[] zeros) {
-    /** INT8 and INT4 with several numbers of columns per scale. */
+    /** The tested formats: INT8 and INT4 with different group sizes (columns per scale), one with zero points. */
     static final List<Weight.Format> FORMATS = formats(Weight.Layout.ROW_MAJOR);
 
     static List<Weight.Format> formats(Weight.Layout layout) {

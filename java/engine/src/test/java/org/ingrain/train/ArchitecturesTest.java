@@ -71,8 +71,9 @@ class ArchitecturesTest {
     }
 
     /**
-     * Compares log-probabilities. The order of summation may differ in 4 sums per layer and in one sum in the head. The
-     * tolerance allows for an error of (4 + 2√F)·2⁻²⁴ times the largest value in each sum, as in ParityTolerance.
+     * Compares log-probabilities. The order of summation may differ in 4 sums per layer and in one sum in the head. For
+     * each of these sums, the tolerance allows an error of (4 + 2√F)·2⁻²⁴ times the largest expected value, as in
+     * ParityTolerance.
      */
     private static void assertClose(Golden golden, float[] expected, float[] found, String what) {
         double largest = 1;

@@ -10,7 +10,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param executor the executor's id
  * @param host     name of its machine
- * @param gpus     numbers of the executor's GPUs (spark.executor.resource.gpu)
+ * @param gpus     device indices of the executor's GPUs (spark.executor.resource.gpu)
  * @param cores    number of the executor's cores (spark.executor.cores); 0 if Spark gave the executor all cores of the
  *                 machine
  */

@@ -34,8 +34,8 @@ final class Numbers {
     /** The end of a sentence, which is punctuation before white space, or the end of a line. */
     private static final Pattern SENTENCE_END = Pattern.compile("[.!?](?=[\\s*$\"”)]*(?:\\s|$))|\\R");
     /**
-     * The part of a calculation after its first number. This part begins with an operator, before which there may be a
-     * unit, and ends with the last equals sign.
+     * The part of a calculation after its first number: an optional unit, an operator, and everything up to the last
+     * equals sign.
      */
     private static final Pattern CALCULATION = Pattern.compile(
             "\\h*(?:\\p{L}+\\h*)?(?:[-+/×÷]|\\*(?!\\*)|x(?=\\h*[$\\d])).*=");

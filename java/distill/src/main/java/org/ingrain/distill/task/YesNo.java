@@ -67,7 +67,7 @@ final class YesNo {
     }
 
     /**
-     * Whether the last clause of this text contains "whether" or "if". Then the word that follows the text states no
+     * Whether the last clause of this text contains "whether" or "if". If so, the word that follows the text states no
      * answer, such as {@code heads} in {@code whether heads}. This rule is not from the paper.
      */
     static boolean open(String before) {
