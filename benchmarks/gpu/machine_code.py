@@ -7,7 +7,7 @@ from collections import Counter
 
 RESERVED = 1024     # bytes of shared memory that the driver adds to a block
 FEW = re.compile(r"_ZN8few_rows7productINS_5ShapeI\d+(__nv_fp8_e4m3|__nv_bfloat16)Lb([01])ELi(\d)ELi(\d)ELb([01])E")
-MID = re.compile(r"_ZN8mid_rows7productINS_5ShapeILb([01])ELi(\d)ELi(\d)E")
+MID = re.compile(r"_ZN8mid_rows7productINS_5ShapeI(?:13__nv_(fp8)_e4m3|NS_4(Int8|Int4)E)Lb([01])ELi(\d)E")
 HOT = {
     "attention": re.compile(r"attendILi128EEE"), "key_gradients": re.compile(r"key_gradientsILi128ELi2E"),
     "query_gradients": re.compile(r"query_gradientsILi128E"),
@@ -27,8 +27,7 @@ def name_of(mangled):
         kind, gated, m, tiles, deep = found.groups()
         return ("fp8" if "fp8" in kind else "bf16", gated == "1", int(m), int(tiles), deep == "1")
     if found := MID.search(mangled):
-        gated, tiles, stages = found.groups()
-        return ("mid_rows", gated == "1", int(tiles), int(stages))
+        return ("mid_rows", (found[1] or found[2]).lower(), found[3] == "1", int(found[4]))
     return next((name for name, pattern in HOT.items() if pattern.search(mangled)), None)
 
 
@@ -61,7 +60,7 @@ def tool(*command):
 
 def read(library):
     """Returns the hot kernels of a library by name. Names of few_rows kernels are tuples (type, gated, M, TILES,
-    deep), those of mid_rows kernels ("mid_rows", gated, TILES, STAGES)."""
+    deep), those of mid_rows kernels ("mid_rows", type, gated, TILES)."""
     resources = {}
     for function, line in re.findall(r"Function (\S+):\s*\n\s*(.*)", tool("--dump-resource-usage", str(library))):
         if (name := name_of(function)) is not None:

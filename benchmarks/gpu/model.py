@@ -118,32 +118,43 @@ def few_rows(device, kernels, kind, gated, rows, N, C):
 
 
 # ---- mid_rows: the shapes of cuda/matmul/mid_rows.h ----------------------------------------------------------------
-def mid_rows(device, kernels, gated, rows, N, C):
-    """Returns the time of a product of 17 to 64 rows with an fp8 weight in µs. A step has 256 rows and 128 columns of
-    the weight. All blocks but one write sums and read them again."""
-    tiles = 4 if rows <= 32 else 5 if rows <= 40 else 8
-    stages = 4 if device["shared"] * 1024 >= 4 * (32768 + 8 * 2048) + 2 * RESERVED else 2
-    kernel = kernels["mid_rows", gated, tiles, stages]
-    steps = -(-N // 256) * -(-C // 128) / device["sms"]
-    loads = device["sms"] * (stages - 1) * 32768 / device["latency"] / 1e6      # TB/s
+BYTES = {"bf16": 2, "fp8": 1, "int8": 1, "int4": 0.5}     # per element of a weight, without scales
+
+
+def mid_tiles(kind, rows):
+    return 1 if rows <= 8 and kind != "fp8" else 2 if rows <= 16 and kind != "fp8" else 4 if rows <= 32 else \
+        5 if rows <= 40 else 8
+
+
+def mid_rows(device, kernel, kind, rows, N, C):
+    """Returns the time of a product of 17 to 64 rows with an fp8 weight, or of 1 to 40 rows with an int8 or int4 weight
+    (groups of 128), in µs. A step has 256 rows and 128 columns of the weight. All blocks but one write sums and read
+    them again. The loops for int8 and int4 contain the loads for three sizes of groups, of which one is executed; all
+    are counted."""
+    tiles, step = mid_tiles(kind, rows), 256 * 128 * BYTES[kind]
+    stages = 4 if device["shared"] * 1024 >= 4 * (step + tiles * 2048) + 2 * RESERVED else 2
+    loads = device["sms"] * (stages - 1) * step / device["latency"] / 1e6      # TB/s
     bandwidth = (device["read"] ** -3 + loads ** -3) ** (-1 / 3)
-    clocks = steps / device["clock"] / 1e3
+    clocks = -(-N // 256) * -(-C // 128) / device["sms"] / device["clock"] / 1e3
+    data = N * C * (BYTES[kind] + (0 if kind == "fp8" else 2 / 128))
     return RAMP + 2 * device["sms"] * 256 * tiles * 8 * 4 / device["read"] / 1e6 + together(
-        N * C / bandwidth / 1e6, clocks * kernel.alu * 8 / 2, clocks * kernel.instructions * 8 / 4,
+        data / bandwidth / 1e6, clocks * kernel.alu * 8 / 2, clocks * kernel.instructions * 8 / 4,
         clocks * kernel.hmma * 8 * 4096 / device["mma"])
 
 
 # ---- the other kernels ---------------------------------------------------------------------------------------------
 def product(device, kernels, kind, name, rows, N, C):
     """Returns the time of a product and of the kernels around it in µs."""
-    if rows <= 16:
+    if kind in ("bf16", "fp8") and rows <= 16:
         return few_rows(device, kernels, kind, name == "gate_up", rows, N, C)
-    if kind == "fp8" and rows <= 64:
-        return mid_rows(device, kernels, name == "gate_up", rows, N, C)
-    rate = device[kind]
+    if kind != "bf16" and rows <= (64 if kind == "fp8" else 40):
+        kernel = kernels.get(("mid_rows", kind, name == "gate_up", mid_tiles(kind, rows)))
+        if kernel is not None:
+            return mid_rows(device, kernel, kind, rows, N, C)
+    rate = device.get(kind)
     if rate is None:
         return math.inf
-    memory = N * C * (2 if kind == "bf16" else 1) / device["read"] / 1e6 / LIBRARY_SHARE[kind, name]
+    memory = N * C * BYTES[kind] / device["read"] / 1e6 / LIBRARY_SHARE[kind, name]
     scaled = rate * (LIBRARY_512 if rows <= 512 else 1) * 1e9
     extra = moved(device, rows * C * 3) + 1.5 if kind == "fp8" else 0
     after = moved(device, rows * N * 3) if name == "gate_up" else 0
@@ -235,16 +246,16 @@ TRAINED = {("70B", "bf16"): ((2048, 1.0), (4096, 1.0)), ("70B", "fp8"): ((2048, 
 
 def workloads():
     """Yields a title and a function (device, kernels) -> (µs of a layer by kernel, µs of all layers, tokens)."""
-    for model, kinds in (("70B", ("bf16", "fp8")), ("7B", ("bf16",))):
+    for model, kinds in (("70B", ("bf16", "fp8", "int8", "int4")), ("7B", ("bf16",))):
         shape = MODELS[model]
         for kind in kinds:
             for samples in (1, 8, 16, 40):
                 yield (f"{model} {kind} decode, {samples} sample{'s' if samples > 1 else ''}",
                        lambda d, k, s=shape, t=kind, n=samples: decode(d, k, s, t, n))
-            for tokens, step in ((512, 512), (2048, 512), (2048, 2048)):
+            for tokens, step in ((512, 512), (2048, 512), (2048, 2048)) if kind in ("bf16", "fp8") else ():
                 yield (f"{model} {kind} prefill {tokens}" + (f" in steps of {step}" if step < tokens else ""),
                        lambda d, k, s=shape, t=kind, n=tokens, m=step: prefill(d, k, s, t, n, m))
-            for tokens, recomputed in TRAINED[model, kind]:
+            for tokens, recomputed in TRAINED.get((model, kind), ()):
                 yield (f"{model} {kind} LoRA {tokens}",
                        lambda d, k, s=shape, t=kind, n=tokens, r=recomputed: lora(d, k, s, t, n, r))
 
@@ -269,9 +280,9 @@ def code_rows(kernels, old):
     for name, kernel in sorted(kernels.items(), key=str):
         before = old.get(name, kernel)
         if name[0] == "mid_rows":
-            _, gated, tiles, stages = name
-            title = f"mid_rows{' gated' if gated else ''}, {8 * tiles} tokens, {stages} stages"
-            data = kernel.hmma // tiles * 256
+            _, kind, gated, tiles = name
+            title = f"mid_rows {kind}{' gated' if gated else ''}, {8 * tiles} tokens"
+            data = kernel.hmma // tiles * 256 * BYTES[kind]
             per, alu = ([figure(n * 1024 / data)] * 2 for n in (kernel.instructions, kernel.alu))
             blocks = [1 for _ in DEVICES]
         elif isinstance(name, tuple):

@@ -1,4 +1,4 @@
-// quantized: the products with fp8 weights that few_rows.h does not compute. The activations (or gradients) are
+// quantized: the products with fp8 weights that few_rows.h and mid_rows.h do not compute, from sm_89 on. The activations (or gradients) are
 // quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values by the fp8 weights, and the
 // scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
@@ -7,8 +7,8 @@
 // multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight into
 // scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
-#include "blas_lt.h"
 #include "dtype.h"
+#include "expanded.h"
 #include "reduce.h"
 
 namespace quantized {
@@ -257,7 +257,11 @@ inline ingrain_status multiply(ingrain_context* ctx, const Product& p) {
 // Computes the product with cuBLASLt, or with the plain kernel if cuBLASLt does not support it.
 inline ingrain_status multiply(ingrain_context* ctx, Product p) {
   if (!fits_library(p)) return multiply_plainly(ctx, p);
-  if (p.b_dtype == INGRAIN_F8E4M3) return quantized::multiply(ctx, p);
+  if (p.b_dtype == INGRAIN_F8E4M3) {
+    if (ingrain::multiplies_fp8(ctx)) return quantized::multiply(ctx, p);
+    return expanded::multiply(ctx, p, expanded::Fp8Rows{static_cast<const fp8*>(p.b),
+                                                        p.b_transposed ? p.b_scales : p.k_scales, p.ldb});
+  }
   if (ingrain_status status = ingrain_workspace(ctx, &p.scratch, &p.scratch_bytes)) return status;
   bool taken = false;
   if (ingrain_status status = ingrain::blas_gemm(ctx, p, &taken)) return status;

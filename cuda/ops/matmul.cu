@@ -5,7 +5,7 @@
 // Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8 weights from 17 rows on and int8|int4
 // Mapping  x bf16: up to 16 rows matmul/few_rows.h; 17 to 64 rows with fp8 weights, and up to 64 rows with int8 and int4
 //          weights, matmul/mid_rows.h (neither if deterministic); else cuBLASLt (fp8 weights: matmul/quantized.h; int8
-//          and int4 weights: matmul/expanded.h). Products that none of them supports (f32, odd row sizes):
+//          and int4 weights, and fp8 weights before sm_89: matmul/expanded.h). Products that none of them supports (f32, odd row sizes):
 //          matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
@@ -42,7 +42,7 @@ ingrain_status forward(ingrain_context* ctx, void* y, const void* x, const ingra
                   .partial = partial && w->chunk > 0,
                   .b_scales = w->scales,
                   .fast_accumulate = true};
-  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, w);
+  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, groups_of(w));
   return multiply(ctx, p);
 }
 
@@ -64,6 +64,7 @@ extern "C" int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t 
                                                   int32_t backward) {
   if (quantized_dtype(weight_dtype)) return expanded::scratch_bytes(rows, columns);
   if (weight_dtype != INGRAIN_F8E4M3) return quantized::library_bytes;
-  const int64_t forward = quantized::scratch_bytes(T, rows, columns, false);
+  const int64_t slab = expanded::scratch_bytes(rows, columns, expanded::most_fp8_bytes);
+  const int64_t forward = max(slab, quantized::scratch_bytes(T, rows, columns, false));
   return backward ? max(forward, quantized::scratch_bytes(T, columns, rows, true)) : forward;
 }

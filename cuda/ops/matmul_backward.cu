@@ -29,7 +29,7 @@ extern "C" ingrain_status ingrain_matmul_backward(ingrain_context* ctx, void* dx
                   .K = w->rows,
                   .beta = beta,
                   .k_scales = w->scales};
-  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, w);
+  if (quantized_dtype(w->dtype)) return expanded::multiply(ctx, p, groups_of(w));
   return multiply(ctx, p);
 }
 INGRAIN_EXPORT_OP(matmul_backward)

@@ -396,14 +396,11 @@ class BlasLt {
 
 bool deterministic(const ingrain_context* ctx) { return ctx->deterministic; }
 
+bool multiplies_fp8(const ingrain_context* ctx) { return ctx->properties.major * 10 + ctx->properties.minor >= 89; }
+
 void open_blas(ingrain_context* ctx) { ctx->blas = std::make_shared<BlasLt>(); }
 
 ingrain_status blas_scales_rows(ingrain_context* ctx, const Product& p, bool* scales) {
-  const cudaDeviceProp& device = ctx->properties;
-  if (device.major * 10 + device.minor < 89)
-    return refuse(ctx, INGRAIN_UNSUPPORTED,
-                  "products with an F8E4M3 weight on compute capability %d.%d: expected 8.9 or more", device.major,
-                  device.minor);
   if (!ctx->blas->error().empty()) return refuse(ctx, INGRAIN_UNSUPPORTED, "%s", ctx->blas->error().c_str());
   // A cuBLASLt handle belongs to the device that was current when it was created.
   if (ingrain_status status = cuda_status(ctx, ctx->use(), "matmul")) return status;

@@ -10,6 +10,9 @@ namespace ingrain {
 // rows of a product.
 bool deterministic(const ingrain_context* ctx);
 
+// Returns whether the device's tensor cores multiply fp8 values (compute capability 8.9 or more).
+bool multiplies_fp8(const ingrain_context* ctx);
+
 // Opens cuBLASLt for this context, before any capture. If cuBLASLt is not installed, the first product reports this.
 void open_blas(ingrain_context* ctx);
 

@@ -21,7 +21,7 @@ size_t physical_bytes() {
 
 // Properties of every device. The functions simt_configure and simt_set_patience change these properties.
 std::atomic<size_t> memory_bytes{physical_bytes()};
-std::atomic<int> shared_optin{227 << 10}, multiprocessors{4};
+std::atomic<int> shared_optin{227 << 10}, multiprocessors{4}, capability{90};
 std::atomic<int> patience_ms{10'000};
 std::atomic<bool> eager{false};
 
@@ -244,6 +244,11 @@ extern "C" __attribute__((visibility("default"))) void simt_configure(int64_t me
   if (shared > 0) simt::shared_optin = shared;
 }
 
+// For tests: sets the compute capability that every device reports, for example 80 for sm_80.
+extern "C" __attribute__((visibility("default"))) void simt_set_capability(int32_t value) {
+  simt::capability = value;
+}
+
 // For tests: sets the number of multiprocessors that every device reports. With fewer of them, a block computes more
 // items.
 extern "C" __attribute__((visibility("default"))) void simt_set_multiprocessors(int32_t count) {
@@ -284,7 +289,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->totalGlobalMem = simt::memory_bytes;
   properties->sharedMemPerBlockOptin = static_cast<size_t>(simt::shared_optin);
   properties->multiProcessorCount = simt::multiprocessors;
-  properties->major = 9;
+  properties->major = simt::capability / 10;
+  properties->minor = simt::capability % 10;
   properties->l2CacheSize = 32 << 20;
   return cudaSuccess;
 }

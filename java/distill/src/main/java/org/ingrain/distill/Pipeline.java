@@ -172,6 +172,7 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
                 DurableFile.write(run.file(RECIPE), Json.pretty(goal.recipe()));
             }
             Outcome outcome = run(run, manifest, goal);
+            workers.answerer().generators().forEach(sizes -> run.log().say("generator: " + sizes));
             workers.answerer().fallbacks().forEach((what, calls) -> run.log()
                     .say("fallback, " + calls + " calls: " + what));
             run.log().say("ended");

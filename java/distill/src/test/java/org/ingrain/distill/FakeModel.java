@@ -6,8 +6,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
@@ -53,6 +56,11 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
     @Override
     public SortedMap<String, Long> fallbacks() {
         return new TreeMap<>(Map.of("matmul of (64, 8) by (8, 8): a fake", 2L));
+    }
+
+    @Override
+    public SortedSet<String> generators() {
+        return new TreeSet<>(Set.of("a fake of any size"));
     }
 
     /**

@@ -72,8 +72,9 @@ class PipelineTest {
         assertTrue(rows.getFirst().completion().matches("[a-z]{2}"), "the bare answer, no intermediate tokens");
         assertEquals(200, done.report().ledgers().get("unfiltered").total().kept());
         assertTrue(done.report().ledgers().get("distilled-system-1").total().kept() < kept);
-        assertTrue(DurableFile.read(base.resolve("run/run.log"))
-                .contains(" fallback, 2 calls: matmul of (64, 8) by (8, 8): a fake\n"));
+        String log = DurableFile.read(base.resolve("run/run.log"));
+        assertTrue(log.contains(" fallback, 2 calls: matmul of (64, 8) by (8, 8): a fake\n"), log);
+        assertTrue(log.contains(" generator: a fake of any size\n"), log);
     }
 
     @Test

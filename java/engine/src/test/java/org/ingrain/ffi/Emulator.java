@@ -28,6 +28,12 @@ public final class Emulator {
                 ValueLayout.JAVA_INT);
     }
 
+    /** Sets the compute capability that every device reports, for example 90 for sm_90. */
+    public static void setCapability(int capability) {
+        call("libsimt.so", "simt_set_capability", handle -> { handle.invokeExact(capability); },
+                ValueLayout.JAVA_INT);
+    }
+
     /** Sets whether kernels are loaded early (CUDA_MODULE_LOADING=EAGER), so that no launch waits for the device. */
     public static void loadEagerly(boolean whether) {
         call("libsimt.so", "simt_load_eagerly", handle -> { handle.invokeExact(whether ? 1 : 0); },

@@ -174,6 +174,27 @@ class DeviceLimitsTest {
                 Arguments.of(target, RTX_4090, 16, "false, 2, 2, false", 128))).toList();
     }
 
+    static List<Arguments> cards() {
+        return targets().stream().flatMap(target -> Stream.of(H200, A100, L40S).map(
+                card -> Arguments.of(target, card))).toList();
+    }
+
+    /** mid_rows divides the columns among the multiprocessors, so its bits depend on the device. */
+    @ParameterizedTest(name = "{1} on {0}", allowZeroInvocations = true)
+    @MethodSource("cards")
+    void midRowsAreRightOnEachDevice(TestTarget target, Card card) {
+        card.emulate();
+        try (ParityCheck lab = target.open()) {
+            MatmulFp8Test.forward(lab, 40, 600, 1296);
+            MatmulFp8Test.forward(lab, 17, 33900, 144);
+            for (Weight.Format format : List.of(new Weight.Format(DType.INT8, Weight.Layout.ROW_MAJOR, 128, false),
+                    new Weight.Format(DType.INT4, Weight.Layout.ROW_MAJOR, 64, true))) {
+                MatmulQuantizedParityTest.forward(lab, format, DType.BF16);
+            }
+            lab.assertGuards();
+        }
+    }
+
     /** A product starts no more blocks than the device runs at once. Every multiprocessor gets at least one block. */
     @ParameterizedTest(name = "{2} rows with {1} on {0}", allowZeroInvocations = true)
     @MethodSource("products")

@@ -2,8 +2,10 @@ package org.ingrain.ops;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assumptions.abort;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
+import org.ingrain.ffi.Emulator;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
@@ -55,16 +57,21 @@ class MatmulFp8Test {
     void forward(TestTarget target) {
         try (ParityCheck lab = target.open("MatmulFp8Test forward")) {
             for (int[] size : SIZES) {
-                ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
-                Weight weight = weight(lab, w);
-                var scaled = Fp8.Scaled.of(w.values(), size[1]);
-                for (DType yDtype : ParityTest.FLOATS) {
-                    for (float beta : new float[] {0, 1}) {
-                        forward(lab, size[0], new Packed(weight, scaled), yDtype, beta);
-                    }
-                }
+                forward(lab, size);
             }
             lab.assertGuards();
+        }
+    }
+
+    /** Products with T, N and C of {@code size}. */
+    static void forward(ParityCheck lab, int... size) {
+        ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
+        Weight weight = weight(lab, w);
+        var scaled = Fp8.Scaled.of(w.values(), size[1]);
+        for (DType yDtype : ParityTest.FLOATS) {
+            for (float beta : new float[] {0, 1}) {
+                forward(lab, size[0], new Packed(weight, scaled), yDtype, beta);
+            }
         }
     }
 
@@ -183,6 +190,43 @@ class MatmulFp8Test {
 
     private static boolean quantized(int t, int n, int c) {
         return t > 64 && n % 16 == 0 && c % 16 == 0;
+    }
+
+    /**
+     * Devices before sm_89 cannot multiply fp8 values. With more than 64 rows, and for dX, the weight is then converted
+     * to bf16.
+     */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void devicesWithoutFp8TensorCores(TestTarget target) {
+        assumeTrue(target.emulated(), "only the emulated GPU can be an older device");
+        Emulator.setCapability(80);
+        try (ParityCheck lab = target.open("MatmulFp8Test older")) {
+            int n = 80;
+            int c = 144;
+            ParityCheck.Data source = lab.normal(DType.BF16, n, c);
+            Weight w = weight(lab, source);
+            float[] weights = Fp8.Scaled.of(source.values(), n).values();
+            for (int t : new int[] {3, 40, 70}) {
+                ParityCheck.Data x = lab.normal(DType.BF16, t, c);
+                ParityCheck.Data dy = lab.normal(DType.BF16, t, n);
+                Tensor y = lab.output(DType.F32, t, n);
+                Tensor dx = lab.output(DType.F32, t, c);
+                lab.ops().matmul(y, x.tensor(), w, 0);
+                lab.ops().matmulBackward(dx, dy.tensor(), w, 0);
+                float[][] expected = lab.reference(torch -> {
+                    var elements = torch.array(weights, n, c);
+                    return new float[][] {Torch.floats(torch.array(x.values(), t, c).matMul(elements.transpose())),
+                            Torch.floats(torch.array(dy.values(), t, n).matMul(elements))};
+                });
+                ParityTolerance tight = ParityTolerance.of(DType.F32, c);
+                lab.expect("y of T " + t, expected[0], y, t > 64 ? tight.through(DType.BF16) : tight);
+                lab.expect("dx of T " + t, expected[1], dx, tight.through(DType.BF16));
+            }
+            lab.assertGuards();
+        } finally {
+            Emulator.setCapability(90);
+        }
     }
 
     /** A row has the same bits beside 16 other rows as beside 63. */

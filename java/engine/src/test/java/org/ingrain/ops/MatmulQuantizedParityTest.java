@@ -58,7 +58,7 @@ class MatmulQuantizedParityTest extends ParityTest {
         return Math.sqrt(squares / values.length);
     }
 
-    private static void forward(ParityCheck lab, Weight.Format format, DType xDtype) {
+    static void forward(ParityCheck lab, Weight.Format format, DType xDtype) {
         for (int[] size : SIZES) {
             int t = size[0];
             int n = size[1];

@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.Finish;
@@ -21,6 +23,7 @@ import org.ingrain.engine.Engine;
 import org.ingrain.sample.Completion.FinishReason;
 import org.ingrain.sample.Completion;
 import org.ingrain.sample.Generator;
+import org.ingrain.sample.GeneratorConfig;
 import org.ingrain.sample.Request;
 import org.ingrain.sample.Ticket;
 
@@ -62,6 +65,14 @@ public final class EngineAnswerer implements Answerer {
     @Override
     public SortedMap<String, Long> fallbacks() {
         return generator.fallbacks();
+    }
+
+    @Override
+    public SortedSet<String> generators() {
+        GeneratorConfig sizes = generator.config();
+        return new TreeSet<>(Set.of(sizes.maxSequences() + " samples at once, context of " + sizes.contextLength()
+                + " tokens, at most " + sizes.maxBatchTokens() + " tokens per step, cache of " + sizes.cacheTokens()
+                + " tokens"));
     }
 
     /**

@@ -1,8 +1,11 @@
 package org.ingrain.distill.engine;
 
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Function;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.engine.Engine;
@@ -15,6 +18,7 @@ public final class ModelEngines implements AutoCloseable {
     private final Function<Path, Engine> engines;
     private final Function<Engine, Answerer> answerers;
     private final SortedMap<String, Long> fallbacks = new TreeMap<>();
+    private final SortedSet<String> generators = new TreeSet<>();
     private Path folder;
     private Engine engine;
     private Answerer answerer;
@@ -43,8 +47,14 @@ public final class ModelEngines implements AutoCloseable {
         Engine own = engine(model);
         if (answerer == null) {
             answerer = answerers.apply(own);
+            generators.addAll(answerer.generators());
         }
         return answerer;
+    }
+
+    /** The generators of all answerers that were used ({@link Answerer#generators}). */
+    SortedSet<String> generators() {
+        return Collections.unmodifiableSortedSet(generators);
     }
 
     /** The fallback calls ({@link Answerer#fallbacks}), summed over all engines that were opened. */

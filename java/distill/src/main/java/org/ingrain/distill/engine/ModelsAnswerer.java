@@ -3,6 +3,7 @@ package org.ingrain.distill.engine;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.function.Function;
 import org.ingrain.distill.model.Answerer;
 import org.ingrain.distill.model.ModelState;
@@ -32,6 +33,11 @@ public final class ModelsAnswerer implements Answerer {
     @Override
     public SortedMap<String, Long> fallbacks() {
         return engines.fallbacks();
+    }
+
+    @Override
+    public SortedSet<String> generators() {
+        return engines.generators();
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.ingrain.distill.model;
 import java.util.Collections;
 import java.util.List;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.function.Function;
 
 /** A model that generates many texts. One implementation uses the engine; tests use other implementations. */
@@ -34,6 +35,11 @@ public interface Answerer extends AutoCloseable {
      */
     default SortedMap<String, Long> fallbacks() {
         return Collections.emptySortedMap();
+    }
+
+    /** A line for each generator that was used so far, with its sizes. */
+    default SortedSet<String> generators() {
+        return Collections.emptySortedSet();
     }
 
     /** Releases the resources that this answerer has opened. An engine that it got from its creator stays open. */

@@ -3,6 +3,7 @@ package org.ingrain.distill.model;
 import java.util.Collections;
 import java.util.List;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -35,6 +36,11 @@ public final class LazyAnswerer implements Answerer {
     @Override
     public SortedMap<String, Long> fallbacks() {
         return opened == null ? Collections.emptySortedMap() : opened.fallbacks();
+    }
+
+    @Override
+    public SortedSet<String> generators() {
+        return opened == null ? Collections.emptySortedSet() : opened.generators();
     }
 
     @Override

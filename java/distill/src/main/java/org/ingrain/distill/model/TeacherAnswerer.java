@@ -2,6 +2,8 @@ package org.ingrain.distill.model;
 
 import java.util.List;
 import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -25,6 +27,13 @@ public record TeacherAnswerer(Answerer students, Answerer teacher, ModelState we
     @Override
     public SortedMap<String, Long> fallbacks() {
         return students.fallbacks();
+    }
+
+    @Override
+    public SortedSet<String> generators() {
+        SortedSet<String> all = new TreeSet<>(students.generators());
+        all.addAll(teacher.generators());
+        return all;
     }
 
     /** Closes both answerers. */

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.ingrain.distill.MemoryFolder;
 import org.ingrain.distill.Shared;
 import org.ingrain.distill.method.Methods;
@@ -97,7 +98,10 @@ class EngineAnswererTest {
     @Test
     void namesParisAndReportsAPromptThatDoesNotFit() {
         List<TextCompletion> answers = new ArrayList<>();
-        answerer(64, 4, true).answer(List.of(request("a", "What is the capital of France?"),
+        Answerer answerer = answerer(64, 4, true);
+        assertEquals(Set.of("4 samples at once, context of 64 tokens, at most 64 tokens per step, cache of 128 tokens"),
+                answerer.generators());
+        answerer.answer(List.of(request("a", "What is the capital of France?"),
                 request("b", "word ".repeat(100))), completion -> {
                     answers.add(completion);
                     return Answerer.Next.NOTHING;
