@@ -70,9 +70,9 @@ __device__ __forceinline__ unsigned add_bf16(unsigned x, unsigned y) {
 #endif
 }
 
-// Converts four fp8 E4M3 values to two pairs of bf16 exactly. `spread` has the bytes 0, first, sign of first, second, so
-// that an arithmetic shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are the bits
-// of a bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480,
+// Converts four fp8 E4M3 values to two pairs of bf16 exactly. `spread` has the bytes 0, first, sign of first, second.
+// So an arithmetic shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are those of a
+// bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480,
 // but the op `pack` never writes NaN.
 __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
 #pragma unroll

@@ -1,9 +1,8 @@
 // expanded: products with INT8 and INT4 weights, and with fp8 weights on devices whose tensor cores do not multiply fp8
-// values (sm_80, sm_86). The weight is processed in slabs. Each slab is converted to bf16 in
-// the workspace and then multiplied like a bf16 weight. A slab is the part of the weight that is needed for some
-// columns of the product: rows of the weight (output features) or, for dX, columns of the weight (input features). The
-// bits of a result do not depend on the size of the slabs, except where cuBLASLt chooses different algorithms for
-// different sizes.
+// values (sm_80, sm_86). The weight is processed in slabs. Each slab is converted to bf16 in the workspace and then
+// multiplied like a bf16 weight. A slab is the part of the weight that is needed for some columns of the product: rows
+// of the weight (output features) or, for dX, columns of the weight (input features). The bits of a result do not
+// depend on the size of the slabs, except where cuBLASLt chooses different algorithms for different sizes.
 #pragma once
 #include "blas_lt.h"
 #include "groups.h"

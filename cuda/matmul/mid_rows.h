@@ -1,12 +1,12 @@
-// mid_rows: products of 17 to 64 rows of x with an fp8 weight, and of 1 to 64 rows with an INT8 or INT4 weight. x stays
-// bf16, and the elements of the weight become bf16 without rounding.
+// mid_rows: products of up to 64 rows of x with an INT8 or INT4 weight, and of 17 to 64 rows with an fp8 weight
+// (few_rows.h computes fewer rows). x stays bf16, and the elements of the weight become bf16 without rounding.
 //
 // Operands: as in few_rows.h, the weight is the left operand of mma m16n8k16, and x is the right one.
 //
 // Tiling: a tile is 256 rows of the weight by all rows of x, and each of the eight warps computes 32 of these rows. A
 // step is 128 columns of a tile. All steps of all tiles form one sequence, which is divided into equal parts, one per
 // block. So every block reads the same number of bytes of the weight, and its copies continue across tiles. Some tiles
-// belong to several blocks. Each of these blocks writes its sums to the workspace, and the block that finishes last adds
+// belong to several blocks. Each of these blocks writes its sums to the workspace. The block that finishes last adds
 // the sums in ascending order of the columns. The order of summation depends on N, C and the device, but not on T.
 //
 // Bandwidth: with four stages, copies of three steps are in flight per multiprocessor: 96 KiB of an fp8 or INT8 weight.
@@ -18,8 +18,10 @@
 
 namespace mid_rows {
 
-constexpr int64_t min_fp8_rows = 17, max_rows = 64;
-constexpr int integer_rows = 40;  // with INT8 and INT4 weights, more rows are computed in two launches
+constexpr int64_t max_rows = 64;
+constexpr int most_integer_rows = 40;  // with INT8 and INT4 weights, more rows are computed in two launches
+// A kernel's static shared memory. It has one byte, but the dynamic shared memory begins at a multiple of 1024.
+constexpr size_t static_shared = 1024;
 
 // The block whose part of the sequence contains step i, and the first step of a block's part.
 __device__ __forceinline__ int block_of(const Arguments& a, int i) {
@@ -40,7 +42,8 @@ __device__ __forceinline__ void write(const Arguments& a, const float (&sums)[2]
     for (int half = 0; half < 2; ++half) {
       const int n = weight_row<S>(a, tile, first + 16 * m + 8 * half);
       if (n >= a.N) continue;
-      const float scale = S::fp8_weight ? a.scales[n] : 1, up_scale = S::gated && S::fp8_weight ? a.scales[width + n] : 1;
+      const float scale = S::fp8_weight ? a.scales[n] : 1,
+                  up_scale = S::fp8_weight && S::gated ? a.scales[width + n] : 1;
 #pragma unroll
       for (int i = 0; i < S::TILES; ++i)
 #pragma unroll
@@ -134,7 +137,7 @@ template <class S> __global__ void __launch_bounds__(threads, 1) product(Argumen
 template <class W, bool gated, int TILES>
 ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
   using S = Shape<W, gated, TILES>;
-  a.stages = device.shared_per_block >= 4 * S::stage + DeviceLimits::reserved ? 4 : 2;
+  a.stages = device.shared_per_block >= 4 * S::stage + static_shared ? 4 : 2;
   a.tiles = static_cast<int>(blocks_for(gated ? a.N / 2 : a.N, S::outputs));
   a.steps = static_cast<int>(blocks_for(a.chunk, step_columns));
   a.sequence = static_cast<int>(a.C / a.chunk) * a.tiles * a.steps;
@@ -149,29 +152,28 @@ ingrain_status start(ingrain_context* ctx, const Arguments& a, const DeviceLimit
     if (a.T <= 16) return start<W, gated, 2>(ctx, a, device);
   }
   if (a.T <= 32) return start<W, gated, 4>(ctx, a, device);
-  if (a.T <= integer_rows) return start<W, gated, 5>(ctx, a, device);
+  if (a.T <= most_integer_rows) return start<W, gated, 5>(ctx, a, device);
   if constexpr (std::is_same_v<W, fp8>) return start<W, gated, 8>(ctx, a, device);
   return INGRAIN_UNSUPPORTED;
 }
 
 // Returns whether this kernel supports the product. x must be bf16, and x and w must be 16-byte aligned. For fp8, the
-// number of columns and the size of a chunk must be multiples of 16; for INT8 and INT4, of 128. The counters and the
-// workspace must be large enough.
-inline bool fits(ingrain_context* ctx, const ingrain_weight* w, const void* x, int32_t dtype, int64_t T) {
+// number of columns of a sum must be a multiple of 16; for INT8 and INT4, of 128. The counters and the workspace must
+// be large enough.
+inline bool fits(ingrain_context* ctx, const ingrain_weight* w, const void* x, int32_t dtype, int64_t T, bool partial) {
   const bool is_fp8 = w->dtype == INGRAIN_F8E4M3;
-  const int64_t width = is_fp8 ? 16 : step_columns;
-  if ((!is_fp8 && !quantized_dtype(w->dtype)) || dtype != INGRAIN_BF16 || T > max_rows ||
-      (is_fp8 && T < min_fp8_rows) || w->columns % width != 0 || w->chunk % width != 0 ||
-      (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(w->data)) % 16 != 0)
+  const int64_t width = is_fp8 ? 16 : step_columns, chunk = partial && w->chunk > 0 ? w->chunk : w->columns;
+  if ((!is_fp8 && !quantized_dtype(w->dtype)) || dtype != INGRAIN_BF16 || T > max_rows || w->columns % width != 0 ||
+      chunk % width != 0 || (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(w->data)) % 16 != 0)
     return false;
   void* workspace = nullptr;
   int64_t bytes = 0;
   DeviceLimits device;
   if (ingrain_workspace(ctx, &workspace, &bytes) || device_limits(ctx, &device)) return false;
-  const int64_t chunks = w->chunk > 0 ? w->columns / w->chunk : 1;
   return bytes >= 2 * static_cast<int64_t>(device.multiprocessors) * tile_rows * max_rows * 4 &&
-         chunks * (w->rows / (tile_rows / 2) + 1) * 4 <= counter_bytes && w->rows * w->columns / 32 <= INT32_MAX &&
-         device.shared_per_block >= 2 * Shape<fp8, false, 8>::stage + DeviceLimits::reserved;
+         w->columns / chunk * (w->rows / (tile_rows / 2) + 1) * 4 <= counter_bytes &&
+         w->rows * w->columns / 32 <= INT32_MAX &&
+         device.shared_per_block >= 2 * Shape<fp8, false, 8>::stage + static_shared;
 }
 
 // y (T, N) = beta·y + x · Wᵀ, with `partial` and `gated` as in few_rows.h.
@@ -194,7 +196,7 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
   a.all = static_cast<int>(T);
   a.partials = reinterpret_cast<float*>(workspace);
   a.arrived = reinterpret_cast<unsigned*>(workspace + bytes);
-  const int rows = w->dtype == INGRAIN_F8E4M3 || a.all <= integer_rows ? a.all : (a.all + 1) / 2;
+  const int rows = w->dtype == INGRAIN_F8E4M3 || a.all <= most_integer_rows ? a.all : (a.all + 1) / 2;
   for (; a.first < a.all; a.first += rows) {
     a.T = min(rows, a.all - a.first);
     a.x = static_cast<const bf16*>(x) + a.first * a.C;

@@ -46,9 +46,9 @@ template <class W_, bool gated_, int TILES_> struct Shape {
   }
 };
 
-// The position of a row of the tile among the tile's outputs, and the row of the weight. A warp has 32 rows of the tile.
-// If gated, 16 of them are rows of gate, and the others are the same rows of up. The row of the weight is N or more if
-// the tile's row is behind the last one.
+// The position of a row of the tile among the tile's outputs, and the row of the weight. A warp has 32 rows of the
+// tile. If gated, 16 of them are rows of gate, and the others are the same rows of up. The row of the weight is N or
+// more if the tile's row is behind the last one.
 template <class S> __device__ __forceinline__ int position(int row) {
   return S::gated ? row / 32 * 16 + row % 16 : row;
 }
@@ -84,12 +84,15 @@ template <class S> struct Copies {
   const bf16* x;
   int rows;  // number of passes in which the thread's row exists
 
-  __device__ __forceinline__ Copies(const Arguments& a, int begin, int end) : at(a, begin), left(end - begin) { open(a); }
+  __device__ __forceinline__ Copies(const Arguments& a, int begin, int end) : at(a, begin), left(end - begin) {
+    open(a);
+  }
 
   __device__ __forceinline__ void open(const Arguments& a) {
     const int row = threadIdx.x / S::pieces, piece = threadIdx.x % S::pieces;
     const int column = at.column(a);
-    w = a.w.values + static_cast<int64_t>(weight_row<S>(a, at.tile, row)) * a.w.row_bytes + (S::int4 ? column / 2 : column) + piece * 16;
+    w = a.w.values + static_cast<int64_t>(weight_row<S>(a, at.tile, row)) * a.w.row_bytes +
+        (S::int4 ? column / 2 : column) + piece * 16;
     x = a.x + static_cast<int64_t>(threadIdx.x / 16) * a.C + column + threadIdx.x % 16 * 8;
     constexpr int outputs = S::outputs / S::passes;  // of a pass
     const int below = (S::gated ? a.N / 2 : a.N) - at.tile * S::outputs - position<S>(row);
@@ -120,9 +123,9 @@ template <class S> struct Copies {
   }
 };
 
-// The scales and zero points of a lane's four rows for one step of an INT8 or INT4 weight, in the order (m, half). `read`
-// loads those of the groups, of which a step has one, two or four. `expand` copies them, so that each block of 32
-// columns has its own.
+// The scales and zero points of a lane's four rows for one step of an INT8 or INT4 weight, in the order (m, half).
+// `read` loads those of the groups, of which a step has one, two or four. `expand` copies them, so that each block of
+// 32 columns has its own.
 template <class S> struct Scales {
   uint2 scales[4];  // f16
   unsigned zeros[4];
@@ -236,8 +239,8 @@ template <class S> __device__ __forceinline__ void pairs_of(unsigned (&pairs)[4]
   }
 }
 
-// Adds the products of block b of 32 columns. The four lanes of a row read these columns, which have one scale. Products
-// of integers are exact, and the scale is applied to the sum over the 32 columns.
+// Adds the products of block b of 32 columns. The four lanes of a row read these columns, which have one scale. The
+// products with integers are summed first, and the sum over the 32 columns is multiplied by the scale.
 template <class S, int b>
 __device__ __forceinline__ void multiply_block(float (&sums)[2][S::TILES][4], const char* stage,
                                                const Scales<S>& scales) {

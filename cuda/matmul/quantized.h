@@ -1,6 +1,6 @@
-// quantized: the products with fp8 weights that few_rows.h and mid_rows.h do not compute, from sm_89 on. The activations (or gradients) are
-// quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values by the fp8 weights, and the
-// scales of the tokens and of the weight's rows are applied to the f32 sums.
+// quantized: the products with fp8 weights that few_rows.h and mid_rows.h do not compute, from sm_89 on. The
+// activations (or gradients) are quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values
+// by the fp8 weights, and the scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
 // cuBLASLt before CUDA 12.9 cannot apply a scale per row. With these versions, cuBLASLt writes f32 sums to scratch,
 // some rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is

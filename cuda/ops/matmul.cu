@@ -2,11 +2,11 @@
 //   y = beta·y + x · Wᵀ    partials[k] = x[:, chunk k] · W[:, chunk k]ᵀ
 // Shapes   x (T, C) · W a weight (N, C), row-major · y (T, N) · partials (C / chunk, T, N) f32
 // Types    x, y f32|bf16, W f32|bf16|f8e4m3|int8|int4, sums f32
-// Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8 weights from 17 rows on and int8|int4
-// Mapping  x bf16: up to 16 rows matmul/few_rows.h; 17 to 64 rows with fp8 weights, and up to 64 rows with int8 and int4
-//          weights, matmul/mid_rows.h (neither if deterministic); else cuBLASLt (fp8 weights: matmul/quantized.h; int8
-//          and int4 weights, and fp8 weights before sm_89: matmul/expanded.h). Products that none of them supports (f32, odd row sizes):
-//          matmul/matmul_plain.cu
+// Needs    C % chunk == 0; scratch: ingrain_matmul_workspace_bytes for fp8, int8 and int4 weights
+// Mapping  x bf16: up to 16 rows with bf16 and fp8 weights matmul/few_rows.h; 17 to 64 rows with fp8 weights, and up to
+//          64 rows with int8 and int4 weights, matmul/mid_rows.h (neither if deterministic); else cuBLASLt (fp8
+//          weights: matmul/quantized.h; int8 and int4 weights, and fp8 weights before sm_89: matmul/expanded.h).
+//          Products that none of them supports (f32, odd row sizes): matmul/matmul_plain.cu
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops   Oracle native/ops/matmul.cc   Test MatmulParityTest
 #include "blas_lt.h"
 #include "expanded.h"
@@ -22,7 +22,7 @@ ingrain_status forward(ingrain_context* ctx, void* y, const void* x, const ingra
   if (T == 0 || w->rows == 0) return INGRAIN_OK;
   if (!ingrain::deterministic(ctx) && few_rows::fits(w, x, dtype, T))
     return few_rows::run<false>(ctx, y, x, w, y_dtype, T, beta, partial);
-  if (!ingrain::deterministic(ctx) && mid_rows::fits(ctx, w, x, dtype, T))
+  if (!ingrain::deterministic(ctx) && mid_rows::fits(ctx, w, x, dtype, T, partial))
     return mid_rows::run<false>(ctx, y, x, w, y_dtype, T, beta, partial);
   const Product p{.d = y,
                   .d_dtype = y_dtype,

@@ -22,7 +22,7 @@ extern "C" ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, 
   if (T == 0 || w->rows == 0) return INGRAIN_OK;
   if (!ingrain::deterministic(ctx) && few_rows::fits(w, x, dtype, T))
     return few_rows::run<true>(ctx, y, x, w, dtype, T, 0, false);
-  if (!ingrain::deterministic(ctx) && mid_rows::fits(ctx, w, x, dtype, T))
+  if (!ingrain::deterministic(ctx) && mid_rows::fits(ctx, w, x, dtype, T, false))
     return mid_rows::run<true>(ctx, y, x, w, dtype, T, 0, false);
   if (ingrain_status status = ingrain_matmul_forward(ctx, gate_up, x, w, dtype, dtype, T, 0)) return status;
   return ingrain_silu_mul_forward(ctx, y, gate_up, dtype, T, w->rows / 2);

@@ -41,7 +41,7 @@ struct Keys<bf16> {
   }
   template <class X>
   void attend(AttentionRows& rows, int64_t first, const X* key, const X* value, int64_t ld, int64_t n, int64_t start) {
-    k.read(key, ld, n, rows.E);
+    k.read_columns(key, ld, n, rows.E);
     v.read_rows(value, ld, n, rows.E);
     for_register_rows(first, rows.count, [&](int64_t r, int64_t m) {
       with_rows(m, [&]<int R>() {
@@ -62,8 +62,8 @@ struct Forward {
   int64_t H, K, E;
   float scale;
 
-  // Computes query heads [head, head + heads), which share key-value head kv, for the tile's tokens. The result has the
-  // same bits as that of attention_paged with a cache of type P.
+  // Computes query heads [head, head + heads), which share key-value head kv, for the tile's tokens. If all values are
+  // finite, the result has the same bits as that of attention_paged with a cache of type P.
   void run(const SequenceTile& tile, int64_t kv, int64_t head, int64_t heads) const {
     const int64_t ld = (H + 2 * K) * E;
     const X* sequence = qkv + tile.first * ld;

@@ -70,8 +70,8 @@ struct Backward {
     for (int64_t start = 0; start < tile.end; start += lanes) {
       const int64_t n = std::min(lanes, tile.end - start);
       const X* k = sequence + start * ld() + (H + kv) * E;
-      x.c.read_rows(k, ld(), n, E);
-      x.d.read(k + K * E, ld(), n, E);
+      x.c.read(k, ld(), n, E);
+      x.d.read_columns(k + K * E, ld(), n, E);
       // The first `skipped` query rows have positions before these keys, so they see none of them.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
@@ -135,8 +135,8 @@ struct Backward {
   void load_queries(Scratch<P>& x, int64_t t, int64_t h, int64_t n) const {
     const X* q = qkv + t * ld() + h * E;
     const X* g = dy + (t * H + h) * E;
-    x.c.read_rows(q, ld(), n, E);
-    x.d.read_rows(g, H * E, n, E);
+    x.c.read(q, ld(), n, E);
+    x.d.read(g, H * E, n, E);
     for (int64_t j = 0; j < lanes; ++j) {
       x.lse[j] = j < n ? lse[(t + j) * H + h] : 0.0f;
       x.delta[j] = j < n ? delta[(t + j) * H + h] : 0.0f;

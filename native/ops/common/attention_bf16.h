@@ -43,8 +43,8 @@ inline void accumulate_pairs(float* o, const bf16* p, const float* rescale, int6
     for (int w = 0; w < W; ++w) store(o + i * width + w * lanes, sums[i][w]);
 }
 
-// dots[i][lane] = q[i] · key `lane`: q (R, E) with row distance `ld`. key(e) returns elements e and e + 1 of the keys as
-// pairs.
+// dots[i][lane] = q[i] · key `lane`: q (R, E) with row distance `ld`. key(e) returns elements e and e + 1 of the keys
+// as pairs.
 template <int R, class Key>
 inline void dot_pairs_tile(vec (&dots)[R], const bf16* q, int64_t ld, int64_t E, const Key& key) {
   vec sums[R];

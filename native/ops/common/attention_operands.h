@@ -1,13 +1,13 @@
 // The factors of the products in attention and attention_backward: f32, or bf16 pairs for vdpbf16ps (attention_bf16.h).
-// Products of f32 factors are summed by FMAs in ascending order. Products of bf16 factors are summed in ascending pairs.
-// Sums are f32.
+// Products of f32 factors are summed by FMAs in ascending order, and products of bf16 factors in ascending pairs. Sums
+// are f32.
 #pragma once
 #include "attention_bf16.h"
 
 namespace ingrain::INGRAIN_ISA {
 
-// The type of the factors for the parameter `operands` of the ops. AMX computes as many f32 products per cycle as
-// products by vdpbf16ps, so f32 is used.
+// The type of the factors for the parameter `operands` of the ops. CPUs with AMX compute as many f32 products per cycle
+// by FMAs as bf16 products by vdpbf16ps, so f32 is used there.
 #if defined(__AVX512BF16__) && !defined(__AMX_TILE__)
 template <class P>
 using Operand = P;
@@ -18,20 +18,28 @@ using Operand = float;
 
 constexpr float ones[lanes] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
-// 16 vectors of E elements. The vectors from n on are zero.
+// 16 vectors of E elements, as operands of dots (read_columns), of add_products (read_rows) or of both (read). The
+// vectors from n on are zero.
 template <class P>
-struct Vectors {
-  alignas(64) float t[lanes * max_head_dim];     // (E, 16), for dots
-  alignas(64) float rows[lanes * max_head_dim];  // (16, width), for add_products
+struct Vectors;
+
+template <>
+struct Vectors<float> {
+  alignas(64) float t[lanes * max_head_dim];     // (E, 16)
+  alignas(64) float rows[lanes * max_head_dim];  // (16, width)
 
   template <class X>
-  void read(const X* x, int64_t ld, int64_t n, int64_t E) {
+  void read_columns(const X* x, int64_t ld, int64_t n, int64_t E) {
     pack_transposed(t, x, ld, n, E);
   }
   template <class X>
   void read_rows(const X* x, int64_t ld, int64_t n, int64_t E) {
-    read(x, ld, n, E);
     pack_rows(rows, x, ld, n, E, padded(E));
+  }
+  template <class X>
+  void read(const X* x, int64_t ld, int64_t n, int64_t E) {
+    read_columns(x, ld, n, E);
+    read_rows(x, ld, n, E);
   }
 };
 
@@ -53,7 +61,7 @@ void add_products(float* o, const float* p, const Vectors<float>& x, int64_t n, 
 }
 
 #if defined(__AVX512BF16__) && !defined(__AMX_TILE__)
-// Rounds n elements to bf16. Denormals become zeros; no product changes, because products read them as zeros.
+// Rounds n elements to bf16. f32 denormals become zeros; no product changes, because products read them as zeros.
 template <class X>
 void read_operands(bf16* row, const X* x, int64_t n) {
   if constexpr (std::is_same_v<X, bf16>) {
@@ -72,7 +80,7 @@ struct Vectors<bf16> {
   alignas(64) bf16 rows[lanes * max_head_dim];  // (width / 16, 8, 16, 2): an element of two adjacent vectors
 
   template <class X>
-  void read(const X* x, int64_t ld, int64_t n, int64_t E) {
+  void read_columns(const X* x, int64_t ld, int64_t n, int64_t E) {
     alignas(64) bf16 plain[lanes * max_head_dim];
     round(plain, x, ld, n, E);
     transpose(plain, padded(E));
@@ -80,13 +88,15 @@ struct Vectors<bf16> {
   template <class X>
   void read_rows(const X* x, int64_t ld, int64_t n, int64_t E) {
     alignas(64) bf16 plain[lanes * max_head_dim];
-    const int64_t width = padded(E);
     round(plain, x, ld, n, E);
-    transpose(plain, width);
-    for (int64_t e = 0; e < width; e += lanes)
-      for (int64_t j = 0; j < lanes; j += 2)
-        _mm512_store_si512(rows + (e + j) * lanes,
-                           interleave(two_rows(plain + j * width + e, plain + (j + 1) * width + e)));
+    pair_rows(plain, padded(E));
+  }
+  template <class X>
+  void read(const X* x, int64_t ld, int64_t n, int64_t E) {
+    alignas(64) bf16 plain[lanes * max_head_dim];
+    round(plain, x, ld, n, E);
+    transpose(plain, padded(E));
+    pair_rows(plain, padded(E));
   }
 
  private:
@@ -99,6 +109,12 @@ struct Vectors<bf16> {
       std::fill(plain + j * width + E, plain + (j + 1) * width, bf16{0});
     }
     std::fill(plain + n * width, plain + lanes * width, bf16{0});
+  }
+  void pair_rows(const bf16* plain, int64_t width) {
+    for (int64_t e = 0; e < width; e += lanes)
+      for (int64_t j = 0; j < lanes; j += 2)
+        _mm512_store_si512(rows + (e + j) * lanes,
+                           interleave(two_rows(plain + j * width + e, plain + (j + 1) * width + e)));
   }
   // A pair moves like one f32.
   void transpose(const bf16* plain, int64_t width) {

@@ -15,7 +15,8 @@ import org.ingrain.tensor.InputException;
 /**
  * Writes folders atomically and durably. A folder is filled under a temporary name beside its target, forced to the
  * disk and renamed; then the parent folder is forced to the disk. Temporary folders of killed processes are removed
- * when the next file or folder is written into the same parent folder. Temporary folders of running processes are not changed.
+ * when the next file or folder is written into the same parent folder. Temporary folders of running processes are not
+ * changed.
  */
 public final class DurableFolder {
     private DurableFolder() {

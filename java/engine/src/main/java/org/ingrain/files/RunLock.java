@@ -33,7 +33,7 @@ public final class RunLock implements AutoCloseable {
         check(folder, manifest);
         try {
             DurableFolder.make(folder);
-            LockFile lock = new LockFile(folder.resolve(LOCK));
+            LockFile lock = LockFile.open(folder.resolve(LOCK));
             try {
                 if (!lock.tryHold()) {
                     throw new InputException(folder + ": this run folder is in use by " + lock.holder());

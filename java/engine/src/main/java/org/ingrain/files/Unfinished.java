@@ -5,12 +5,11 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -26,11 +25,6 @@ import java.util.stream.Stream;
  */
 final class Unfinished implements AutoCloseable {
     private static final Pattern NAME = Pattern.compile("\\.ingrain-[0-9a-f]{16}\\.(unfinished|lock)");
-    /**
-     * The lock files of this process. A sweep must not open them, because closing a second channel releases the locks
-     * that the process holds on the file (POSIX fcntl).
-     */
-    private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
 
     private final Path path;
     private final Path lockFile;
@@ -39,8 +33,7 @@ final class Unfinished implements AutoCloseable {
     private Unfinished(Path path) throws IOException {
         this.path = path;
         lockFile = lockFile(path);
-        OWN.add(lockFile);
-        lock = new LockFile(lockFile);
+        lock = LockFile.open(lockFile);
     }
 
     /** Returns a new temporary name in the folder of {@code target}, without a lock file. */
@@ -49,29 +42,38 @@ final class Unfinished implements AutoCloseable {
         return target.toAbsolutePath().resolveSibling(".ingrain-" + number + ".unfinished");
     }
 
-    /** Removes the leftovers of ended processes from a folder, then creates a locked temporary name there. */
+    /**
+     * Removes the leftovers of ended processes from a folder, then creates a locked temporary name there. If the file
+     * system has no locks, the name has none either.
+     */
     static Unfinished begin(Path folder) throws IOException {
-        try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, Unfinished::is)) {
-            for (Path each : found) {
-                sweep(each, false);
-            }
-        } catch (DirectoryIteratorException e) {
-            throw e.getCause();
-        }
+        sweepEnded(folder);
         while (true) {
             Unfinished fresh = new Unfinished(beside(folder.resolve("any")));
-            boolean held = false;
             try {
-                held = fresh.lock.tryHold();
-                if (held) {
+                if (fresh.lock.tryHold() && Files.exists(fresh.lockFile)) {
                     return fresh;
                 }
                 // Another process has just removed the new lock file, as if it were a leftover.
-            } finally {
-                if (!held) {
-                    fresh.close();
+                fresh.close();
+            } catch (IOException e) {
+                return fresh;
+            }
+        }
+    }
+
+    /** Removes the leftovers of ended processes. What this user may not read or delete remains. */
+    private static void sweepEnded(Path folder) {
+        try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, Unfinished::is)) {
+            for (Path each : found) {
+                try {
+                    sweep(each, false);
+                } catch (IOException e) {
+                    // For example, it belongs to another user.
                 }
             }
+        } catch (IOException | DirectoryIteratorException e) {
+            // Leftovers use space, but do not disturb.
         }
     }
 
@@ -102,36 +104,38 @@ final class Unfinished implements AutoCloseable {
      */
     private static void sweep(Path path, boolean lockless) throws IOException {
         Path lockFile = lockFile(path);
-        if (OWN.contains(lockFile)) {
-            return;
-        }
         if (!Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)) {
             if (lockless) {
                 DurableFolder.delete(path);
             }
             return;
         }
-        try (LockFile lock = new LockFile(lockFile)) {
+        try (LockFile lock = LockFile.openExisting(lockFile)) {
             if (lock.tryHold()) {
                 DurableFolder.delete(lockFile.resolveSibling(
                         lockFile.getFileName().toString().replace(".lock", ".unfinished")));
                 Files.deleteIfExists(lockFile);
             }
+        } catch (NoSuchFileException e) {
+            // The process that wrote the file or folder has just finished.
         }
     }
 
-    /** Deletes the unfinished file or folder, if it still exists, then the lock. */
+    /**
+     * Deletes the unfinished file or folder, if it still exists, then the lock. If this fails, the next sweep deletes
+     * them.
+     */
     @Override
-    public void close() throws IOException {
+    public void close() {
         try (lock) {
             DurableFolder.delete(path);
             Files.deleteIfExists(lockFile);
-        } finally {
-            OWN.remove(lockFile);
+        } catch (IOException e) {
+            // The target is complete, or the caller reports why it could not be written.
         }
     }
 
     private static Path lockFile(Path path) {
-        return path.toAbsolutePath().resolveSibling(path.getFileName().toString().replace(".unfinished", ".lock"));
+        return path.resolveSibling(path.getFileName().toString().replace(".unfinished", ".lock"));
     }
 }

@@ -45,6 +45,14 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
                         : null);
     }
 
+    /** The buffers with the first t rows of those that have T rows. They share memory with these buffers. */
+    Activations rows(long t) {
+        return new Activations(h.rows(0, t), x.rows(0, t), delta == null ? null : delta.rows(0, t), qkv.rows(0, t),
+                attention.rows(0, t), gateUp.rows(0, t), gated.rows(0, t),
+                partials == null ? null : partials.view(partials.size(0), t, partials.size(2)), selected, logits,
+                shared, gathered);
+    }
+
     /** The i-th buffer of selected rows (M, D). */
     Tensor selected(int i, long m) {
         return selected.rows(i, i + 1).view(m, selected.size(2));

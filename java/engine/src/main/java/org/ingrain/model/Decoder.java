@@ -19,6 +19,8 @@ public final class Decoder {
     private final Ops.Heads heads;
     private final Tensor ropeTable;
     private final Activations activations;
+    /** The activations of the latest step's tokens. Steps with the same number of tokens share these objects. */
+    private Activations rows;
 
     public Decoder(Allocator memory, Weights weights, Step.Limits limits) {
         context = memory.context();
@@ -28,6 +30,7 @@ public final class Decoder {
         heads = config.attention().heads(weights.rank());
         ropeTable = RopeTable.allocate(memory, config, limits.maxBlocks() * limits.blockSize());
         activations = Activations.allocate(memory, weights, limits);
+        rows = activations;
         weights.reserveWorkspace(memory, limits.tokens(), false);
     }
 
@@ -39,9 +42,11 @@ public final class Decoder {
         int t = step.tokens();
         boolean adapted = step.batch().adapterSlots() != null;
         Weights weights = adapted ? adapters.weights(this.weights) : this.weights;
-        Tensor x = activations.x().rows(0, t);
-        Tensor delta = activations.delta() == null ? null : activations.delta().rows(0, t);
-        Residual stream = new Residual(activations.h().rows(0, t), delta, false);
+        if (rows.h().size(0) != t) {
+            rows = activations.rows(t);
+        }
+        Tensor x = rows.x();
+        Residual stream = new Residual(rows.h(), rows.delta(), false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         if (adapted && adapters.adapts(Group.MODEL, Projection.EMBED_TOKENS)) {
             adapters.applyEmbedding(stream.h, step);
@@ -68,8 +73,8 @@ public final class Decoder {
 
     /** Computes attention and returns the input of o_proj (T, H·E). */
     private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
-        Tensor qkv = activations.qkv().rows(0, step.tokens());
-        Tensor y = activations.attention().rows(0, step.tokens());
+        Tensor qkv = rows.qkv();
+        Tensor y = rows.attention();
         ops.matmul(qkv, x, layer.qkvProj());
         if (layer.qkvBias() != null) {
             ops.addBias(qkv, layer.qkvBias());
@@ -88,8 +93,8 @@ public final class Decoder {
 
     /** Computes silu(gate)·up and returns it as the input of down_proj (T, F). */
     private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
-        Tensor gateUp = activations.gateUp().rows(0, x.size(0));
-        Tensor gated = activations.gated().rows(0, x.size(0));
+        Tensor gateUp = rows.gateUp();
+        Tensor gated = rows.gated();
         if (!lora.adapts(Projection.GATE_PROJ) && !lora.adapts(Projection.UP_PROJ)) {
             ops.matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
             return gated;
@@ -139,12 +144,11 @@ public final class Decoder {
                 lora.apply(projection, h, x);
                 return;
             }
-            Tensor partials = activations.partials().view(activations.partials().size(0), x.size(0), h.size(1));
-            ops.matmulPartial(partials, x, w);
-            ops.allReduce(delta, partials, partials.size(0));
+            ops.matmulPartial(rows.partials(), x, w);
+            ops.allReduce(delta, rows.partials(), rows.partials().size(0));
             waiting = true;
             if (lora.adapts(projection)) {   // as with one rank, adapters are added to the complete sum
-                norm(activations.x().rows(0, x.size(0)), weights.norm());
+                norm(rows.x(), weights.norm());
                 lora.apply(projection, h, x);
             }
         }

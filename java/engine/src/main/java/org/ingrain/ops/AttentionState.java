@@ -13,4 +13,9 @@ import org.ingrain.tensor.Tensor;
  * @param operands BF16 if the factors of the products, in both passes, may be rounded to bf16; otherwise F32
  */
 public record AttentionState(Tensor qkv, Tensor y, Tensor lse, Tensor offsets, DType operands) {
+    public AttentionState {
+        if (operands != DType.F32 && operands != DType.BF16) {
+            throw new IllegalArgumentException("operands of attention are " + operands + ", expected F32 or BF16");
+        }
+    }
 }

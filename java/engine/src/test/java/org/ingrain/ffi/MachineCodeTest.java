@@ -86,6 +86,15 @@ class MachineCodeTest {
     }
 
     /**
+     * A type of weight.
+     *
+     * @param bytes bytes per element
+     * @param limit largest number of instructions that the warps may execute per KiB of the weight
+     */
+    private record Elements(double bytes, int limit) {
+    }
+
+    /**
      * Limits the number of instructions that the warps of few_rows execute per KiB of the weight. Per clock, each
      * multiprocessor of an H200 receives 19 bytes from memory and starts four instructions. So 140 instructions take
      * two thirds of the time in which the memory delivers one KiB. One tensor core product reads 16 by 16 elements of
@@ -94,44 +103,40 @@ class MachineCodeTest {
     @ParameterizedTest
     @ValueSource(strings = {"matmul", "matmul_silu_mul"})
     void fewRowsTakesFewInstructions(String stem) throws IOException {
-        Pattern shape = Pattern.compile("few_rows.*(fp8|bfloat16).*Lb[01]ELi\\dELi(\\d)ELb[01]E");
-        int seen = 0;
-        for (var kernel : cubin(stem).loops().entrySet()) {
-            Matcher matcher = shape.matcher(kernel.getKey());
-            if (!matcher.find()) {
-                continue;
-            }
-            seen++;
-            boolean fp8 = matcher.group(1).equals("fp8");
-            int elements = kernel.getValue().products() / Integer.parseInt(matcher.group(2)) * 256;
-            double each = kernel.getValue().instructions() * 1024.0 / (fp8 ? elements : 2 * elements);
-            assertTrue(each <= (fp8 ? 140 : 58), kernel + ": " + each + " instructions per KiB");
-        }
+        int seen = limited(stem, "few_rows.*(fp8|bfloat16).*Lb[01]ELi\\d",
+                Map.of("fp8", new Elements(1, 140), "bfloat16", new Elements(2, 58)));
         assertTrue(seen >= 10, seen + " kernels");
     }
 
     /**
-     * Limits the same number for mid_rows, which multiplies each 16 by 16 elements by up to 64 tokens. The loops for
-     * INT8 and INT4 contain the loads of scales for three sizes of groups, of which only one is executed.
+     * The same for mid_rows, which multiplies each 16 by 16 elements by up to 64 tokens. The loops for INT8 and INT4
+     * contain the loads of scales for three sizes of groups, of which only one is executed.
      */
     @ParameterizedTest
     @ValueSource(strings = {"matmul", "matmul_silu_mul"})
     void midRowsTakesFewInstructions(String stem) throws IOException {
-        Pattern shape = Pattern.compile("mid_rows7productINS_5ShapeI.*(fp8|Int8|Int4).*Lb[01]ELi(\\d)E");
-        Map<String, Integer> limits = Map.of("fp8", 150, "Int8", 210, "Int4", 460);
+        assertEquals(11, limited(stem, "mid_rows.*(fp8|Int8|Int4).*Lb[01]", Map.of("fp8", new Elements(1, 150),
+                "Int8", new Elements(1, 210), "Int4", new Elements(0.5, 460))), "number of kernels");
+    }
+
+    /**
+     * Checks the loops of the kernels whose name contains {@code prefix}, which captures the type of the weight, and
+     * then the number of tiles of 8 tokens. Returns the number of these kernels.
+     */
+    private static int limited(String stem, String prefix, Map<String, Elements> types) throws IOException {
+        Pattern name = Pattern.compile(prefix + "ELi(\\d)E");
         int seen = 0;
         for (var kernel : cubin(stem).loops().entrySet()) {
-            Matcher matcher = shape.matcher(kernel.getKey());
-            if (!matcher.find()) {
-                continue;
+            Matcher matcher = name.matcher(kernel.getKey());
+            if (matcher.find()) {
+                Elements type = types.get(matcher.group(1));
+                int elements = kernel.getValue().products() / Integer.parseInt(matcher.group(2)) * 256;
+                double each = kernel.getValue().instructions() * 1024 / (type.bytes() * elements);
+                assertTrue(each <= type.limit(), kernel + ": " + each + " instructions per KiB");
+                seen++;
             }
-            seen++;
-            int elements = kernel.getValue().products() / Integer.parseInt(matcher.group(2)) * 256;
-            double bytes = matcher.group(1).equals("Int4") ? elements / 2.0 : elements;
-            double each = kernel.getValue().instructions() * 1024.0 / bytes;
-            assertTrue(each <= limits.get(matcher.group(1)), kernel + ": " + each + " instructions per KiB");
         }
-        assertEquals(11, seen, "number of kernels");
+        return seen;
     }
 
     /** In the loops of attention at head_dim 128, at least a fifth of all instructions are HMMA instructions. */

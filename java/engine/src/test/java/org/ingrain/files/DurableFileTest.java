@@ -104,6 +104,37 @@ class DurableFileTest {
         Files.delete(log);
     }
 
+    /** A process that writes a file. */
+    static final class Once {
+        private Once() {
+        }
+
+        public static void main(String[] args) {
+            DurableFile.write(Path.of(args[0]), "3");
+        }
+    }
+
+    /** A write through a link must not release the lock of another write of the same process. */
+    @Test
+    void aRunningWriteIsKeptIfItsFolderHasTwoNames() throws Exception {
+        Path real = Files.createDirectory(folder.resolve("real"));
+        Path link = Files.createSymbolicLink(folder.resolve("link"), real);
+        DurableFile.write(real.resolve("a"), outer -> {
+            DurableFile.write(link.resolve("b"), "2");
+            Process other = Trees.java(folder.resolve("log"), Once.class, real.resolve("c"));
+            assertEquals(0, other.onExit().join().exitValue(), () -> DurableFile.read(folder.resolve("log")));
+            outer.write('1');
+        });
+        assertEquals(List.of("a", "b", "c"), Trees.names(real));
+    }
+
+    @Test
+    void aLeftoverThatCannotBeOpenedDoesNotDisturb() throws IOException {
+        Files.createSymbolicLink(folder.resolve(".ingrain-0123456789abcdef.lock"), folder.resolve("none"));
+        DurableFile.write(folder.resolve("file"), "1");
+        assertEquals(List.of(".ingrain-0123456789abcdef.lock", "file"), Trees.names(folder));
+    }
+
     /** A process that stops in the middle of writing a file. */
     static final class Writer {
         private Writer() {

@@ -114,6 +114,18 @@ class RunLockTest {
         RunLock.take(folder, manifest(0)).close();
     }
 
+    /** A refused attempt of the same process must not release the lock. */
+    @Test
+    void aRefusedAttemptKeepsTheLock() throws Exception {
+        Path log = base.resolve("log");
+        try (RunLock held = RunLock.take(folder, manifest(0))) {
+            refusal(folder, manifest(0));
+            Process other = Trees.java(log, Holder.class, folder);
+            assertEquals(1, other.waitFor(), () -> DurableFile.read(log));
+        }
+        assertTrue(DurableFile.read(log).contains("in use by process " + ProcessHandle.current().pid()));
+    }
+
     @Test
     void namesTheProcessThatHoldsIt() throws Exception {
         Path log = base.resolve("log");

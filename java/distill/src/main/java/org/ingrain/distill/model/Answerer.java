@@ -37,7 +37,7 @@ public interface Answerer extends AutoCloseable {
         return Collections.emptySortedMap();
     }
 
-    /** A line for each generator that was used so far, with its sizes. */
+    /** A line with the sizes of each generator of this process that was used so far. Equal lines occur once. */
     default SortedSet<String> generators() {
         return Collections.emptySortedSet();
     }

@@ -3,7 +3,6 @@ package org.ingrain.distill.model;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.SortedSet;
-import java.util.TreeSet;
 import java.util.function.Function;
 
 /**
@@ -31,9 +30,7 @@ public record TeacherAnswerer(Answerer students, Answerer teacher, ModelState we
 
     @Override
     public SortedSet<String> generators() {
-        SortedSet<String> all = new TreeSet<>(students.generators());
-        all.addAll(teacher.generators());
-        return all;
+        return students.generators();
     }
 
     /** Closes both answerers. */

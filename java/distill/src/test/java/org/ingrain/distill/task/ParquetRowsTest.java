@@ -128,8 +128,8 @@ class ParquetRowsTest {
         byte[] bytes = bytes(SNAPPY);
         bytes[23] ^= (byte) 0xff;
         Path file = write(bytes);
-        assertEquals(file + ": cannot be read as Parquet: [PARSING_ERROR] invalid uncompressed length 2,663 declared in "
-                + "25 bytes of compressed data", refusal(file));
+        assertEquals(file + ": cannot be read as Parquet: [PARSING_ERROR] invalid uncompressed length 2,663 declared "
+                + "in 25 bytes of compressed data", refusal(file));
     }
 
     /**

@@ -31,7 +31,7 @@ public final class DecoderTraining implements AutoCloseable {
     private final TrainingMemory memory;
     private final Ops ops;
     private final Ops.Heads heads;
-    /** See {@link AttentionState}. */
+    /** The operands of attention: BF16 if the weights are not f32, because matrix products then round to bf16 too. */
     private final DType operands;
     private final float eps;
     private final Tensor ropeTable;
@@ -125,7 +125,7 @@ public final class DecoderTraining implements AutoCloseable {
         ops.siluMul(rows.gated(), kept.gateUp());
     }
 
-    /** Inputs and outputs of attention. Its operands are bf16 if the weights are not f32, as those of the matmuls are. */
+    /** Inputs and outputs of attention. */
     private AttentionState attention(TrainingActivations.Layer kept) {
         return new AttentionState(kept.qkv(), kept.attention(), kept.lse(), inputs.offsets(), operands);
     }
