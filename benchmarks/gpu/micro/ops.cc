@@ -20,7 +20,8 @@
 
 namespace {
 
-constexpr int32_t bf16 = INGRAIN_BF16, f32 = INGRAIN_F32, fp8 = INGRAIN_F8E4M3;
+constexpr int32_t bf16 = INGRAIN_BF16, f32 = INGRAIN_F32, fp8 = INGRAIN_F8E4M3, int8 = INGRAIN_INT8,
+                  int4 = INGRAIN_INT4;
 constexpr int64_t R = 16, block_size = 32;  // LoRA's rank; tokens per cache block
 
 void* library = nullptr;
@@ -110,20 +111,23 @@ void part(const char* name, const std::function<void()>& rows) {
 struct Linear { const char* name; int64_t N, C; std::vector<ingrain_weight> copies; };
 
 Linear linear(const char* name, int64_t N, int64_t C, int32_t dtype, const void* source) {
-  const int64_t bytes = FIND(weight_bytes)(dtype, INGRAIN_ROW_MAJOR, N, C, 0, 0);
+  const int32_t group = dtype == int8 || dtype == int4 ? 128 : 0;
+  const int64_t bytes = FIND(weight_bytes)(dtype, INGRAIN_ROW_MAJOR, N, C, group, 0);
   Linear made{name, N, C, {}};
   for (int i = 0; i < (tiny ? 1 : bytes < (300 << 20) ? 4 : 2); ++i) {
     float* const scales = dtype == fp8 ? room<float>(N * 4) : nullptr;
-    const ingrain_weight w{room(bytes), scales, dtype, INGRAIN_ROW_MAJOR, N, C, 0, 0, 0};
+    const ingrain_weight w{room(bytes), scales, dtype, INGRAIN_ROW_MAJOR, N, C, 0, group, 0};
     CALL(pack, &w, source, bf16, 0, N, C);
     made.copies.push_back(w);
   }
   return made;
 }
 
+// Products with INT8 and INT4 weights are measured with few rows only.
 void matmuls(int32_t dtype) {
-  const char* const type = dtype == fp8 ? "fp8" : "bf16";
-  const double element = dtype == fp8 ? 1 : 2;
+  const bool integers = dtype == int8 || dtype == int4;
+  const char* const type = dtype == int4 ? "int4" : dtype == int8 ? "int8" : dtype == fp8 ? "fp8" : "bf16";
+  const double element = dtype == int4 ? 0.5 + 2. / 128 : dtype == int8 ? 1 + 2. / 128 : dtype == fp8 ? 1 : 2;
   void *source = normal(2 * F * D, bf16, 0.02f), *x = normal(most_rows * F, bf16, 1),
        *y = normal(most_rows * 2 * F, bf16, 1);
   void* const z = normal(most_rows * F, bf16, 1);
@@ -134,7 +138,7 @@ void matmuls(int32_t dtype) {
   layers.push_back(linear("down", D, F, dtype, source));
   release({source});
   for (const int64_t T : {1, 8, 16, 40, 2048}) {
-    if (T > most_rows) continue;
+    if (T > most_rows || (integers && T > 40)) continue;
     for (const Linear& w : layers) {
       const bool adds = w.N == D;  // o and down add to the residual stream
       const double bytes = element * w.N * w.C + 2. * T * (w.C + (adds ? 2 : 1) * w.N);
@@ -147,8 +151,9 @@ void matmuls(int32_t dtype) {
        [&](int i) { CALL(matmul_silu_mul_forward, z, y, x, &w.copies[i % w.copies.size()], bf16, T); });
   }
   for (const Linear& w : layers) {
-    op(std::string("matmul_backward ") + w.name, type, most_rows, 0, 2. * most_rows * w.N * w.C,
-       [&](int i) { CALL(matmul_backward, z, y, &w.copies[i % w.copies.size()], bf16, bf16, most_rows, 0.f); });
+    if (!integers)
+      op(std::string("matmul_backward ") + w.name, type, most_rows, 0, 2. * most_rows * w.N * w.C,
+         [&](int i) { CALL(matmul_backward, z, y, &w.copies[i % w.copies.size()], bf16, bf16, most_rows, 0.f); });
     for (const ingrain_weight& copy : w.copies) release({copy.data}), copy.scales ? release({copy.scales}) : void();
   }
   release({x, y, z});
@@ -362,6 +367,7 @@ int main(int argc, char** argv) {
   if (!opened) return finish();
   part("matmul bf16", [] { matmuls(bf16); });
   part("matmul fp8", [] { matmuls(fp8); });
+  part("matmul int4", [] { matmuls(int4); });
   part("paged bf16", [] { paged(bf16); });
   part("elementwise", elementwise);
   part("rope", rope);
@@ -370,5 +376,6 @@ int main(int argc, char** argv) {
   part("lora", lora);
   part("paged fp8", [] { paged(fp8); });
   part("graph of 200 norms", graph);
+  part("matmul int8", [] { matmuls(int8); });
   return finish();
 }

@@ -1,5 +1,7 @@
 package org.ingrain.model;
 
+import java.util.List;
+import java.util.stream.IntStream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.DType;
@@ -12,6 +14,7 @@ import org.ingrain.tensor.Tensor;
 public final class KvCache {
     private final Ops ops;
     private final Tensor memory;
+    private final List<Tensor> layers;
     private final int blocks;
     private final int blockSize;
 
@@ -23,11 +26,13 @@ public final class KvCache {
         Ops.Heads heads = weights.config().attention().heads(weights.rank());
         long blockBytes = allocator.context().kvCacheBlockBytes(dtype, blockSize, heads.k(), heads.e());
         memory = allocator.allocate(dtype, weights.layers().size(), blocks, blockBytes / dtype.bytes());
+        layers = IntStream.range(0, weights.layers().size())
+                .mapToObj(i -> memory.rows(i, i + 1).view(memory.size(1), memory.size(2))).toList();
     }
 
     /** The cache of one layer, shape (blocks, elements per block). */
     public Tensor layer(int i) {
-        return memory.rows(i, i + 1).view(memory.size(1), memory.size(2));
+        return layers.get(i);
     }
 
     /** Copies blocks in all layers. {@code pairs} (2n) I32 alternates between source and destination blocks. */
