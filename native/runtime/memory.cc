@@ -1,6 +1,7 @@
-// Memory of the CPU device, allocated with malloc. The call that makes a large allocation also populates its pages. So
-// if memory is short, this call fails. Without this, the system would kill the process later, when the process first
-// accesses a page.
+// Memory of the CPU device, allocated with malloc. A call that allocates a large share of the free memory also populates
+// the pages. So if memory is short, this call fails. Without this, the system would kill the process later, when the
+// process first accesses a page. Other pages are populated at their first access, because populating takes time: the
+// cache of a small model, of which few blocks may be used, is an example.
 #include "context.h"
 #include "host_memory.h"
 
@@ -17,6 +18,7 @@
 namespace {
 
 constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20, most_workspace = 16 << 20;
+constexpr int64_t share = 16;  // allocations above free memory / share are populated
 
 ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   *pointer = nullptr;
@@ -26,8 +28,9 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
     return ctx->fail(INGRAIN_OUT_OF_MEMORY, "out of memory: %ld bytes wanted, %ld bytes free", static_cast<long>(bytes),
                      static_cast<long>(free_bytes));
   };
+  int64_t free_bytes = 0;
   if (bytes >= large) {
-    const int64_t free_bytes = ingrain::host_memory().free_bytes;
+    free_bytes = ingrain::host_memory().free_bytes;
     if (bytes > free_bytes) return exhausted(free_bytes);
   }
   const int64_t alignment = bytes >= large ? huge_page : 256;
@@ -37,9 +40,9 @@ ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   }
   if (bytes < large) return INGRAIN_OK;
   // Huge pages avoid TLB misses in the decode step. Some Linux kernels support only one of the two madvise calls below,
-  // or neither. If a call is not supported, its failure is ignored, and the pages are populated when an op first
-  // accesses them.
+  // or neither. If a call is not supported, its failure is ignored.
   madvise(*pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
+  if (bytes <= free_bytes / share) return INGRAIN_OK;
   const int64_t pages = bytes & ~int64_t{4095};
   if (madvise(*pointer, static_cast<size_t>(pages), MADV_POPULATE_WRITE) != 0 && errno == ENOMEM) {
     free(*pointer);

@@ -26,7 +26,7 @@ import java.util.zip.CRC32;
  * largest element. A replay sets the other elements to {@link Floats#UNKNOWN}, which matches any value.
  */
 final class References implements AutoCloseable {
-    private static final int WHOLE = 8192;
+    private static final int WHOLE = 2048;
     private static final int END = 256;
 
     private final String check;
