@@ -18,7 +18,8 @@
 namespace {
 
 constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20, most_workspace = 16 << 20;
-constexpr int64_t share = 16;  // allocations above free memory / share are populated
+// Allocations above free memory / share are populated. A generator of default sizes needs less (DefaultSizes.java).
+constexpr int64_t share = 4;
 
 ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {
   *pointer = nullptr;
