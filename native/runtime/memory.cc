@@ -1,7 +1,7 @@
-// Memory of the CPU device, allocated with malloc. A call that allocates a large share of the free memory also populates
-// the pages. So if memory is short, this call fails. Without this, the system would kill the process later, when the
-// process first accesses a page. Other pages are populated at their first access, because populating takes time: the
-// cache of a small model, of which few blocks may be used, is an example.
+// Memory of the CPU device, allocated with malloc. A call that allocates a large share of the free memory also
+// populates the pages. So if memory is short, this call fails. Without this, the system would kill the process later,
+// when the process first accesses a page. Other pages are populated at their first access, because populating takes
+// time and of the cache of a small model, for example, few blocks may be used.
 #include "context.h"
 #include "host_memory.h"
 
