@@ -30,7 +30,7 @@ class AddBiasParityTest extends ParityTest {
             ParityCheck.Data db = lab.normal(DType.F32, size[1]);
             float[] gradient = lab.reference(torch -> {
                 var leaf = torch.leaf(new float[size[1]], size[1]);
-                return torch.gradients(() -> leaf.broadcast(size[0], size[1]).mul(1), dy.values(), leaf)[0];
+                return torch.gradients(() -> torch.times(leaf.broadcast(size[0], size[1]), 1), dy.values(), leaf)[0];
             });
             lab.ops().addBiasBackward(db.tensor(), dy.tensor());
             lab.expect("db", Floats.sum(gradient, db.values()), db.tensor(),

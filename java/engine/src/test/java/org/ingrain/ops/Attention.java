@@ -17,7 +17,7 @@ final class Attention {
         NDArray q = Torch.columns(qkv, 0, queries).reshape(t, heads.k(), group, heads.e()).transpose(1, 2, 0, 3);
         NDArray k = Torch.columns(qkv, queries, keys).reshape(t, heads.k(), 1, heads.e()).transpose(1, 2, 3, 0);
         NDArray v = Torch.columns(qkv, keys, heads.columns()).reshape(t, heads.k(), 1, heads.e()).transpose(1, 2, 0, 3);
-        NDArray y = q.matMul(k).mul(heads.scale()).add(mask(torch, Math.toIntExact(t))).softmax(-1).matMul(v);
+        NDArray y = torch.times(q.matMul(k), heads.scale()).add(mask(torch, Math.toIntExact(t))).softmax(-1).matMul(v);
         return y.transpose(2, 0, 1, 3).reshape(t, queries);
     }
 

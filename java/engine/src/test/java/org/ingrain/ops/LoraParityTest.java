@@ -100,7 +100,8 @@ class LoraParityTest extends ParityTest {
                 var uLeaf = torch.leaf(u.values(), t, r);
                 var bLeaf = torch.leaf(b.values(), n, r);
                 float[] band = Torch.floats(Torch.columns(torch.array(dy.values(), t, n + 24), 8, 8 + n));
-                return torch.gradients(() -> uLeaf.matMul(bLeaf.transpose()).mul(scaling), band, uLeaf, bLeaf);
+                return torch.gradients(() -> torch.times(uLeaf.matMul(bLeaf.transpose()), scaling), band, uLeaf,
+                        bLeaf);
             });
             lab.expect("du of N " + n, expected[0], du, ParityTolerance.of(DType.F32, n));
             lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(),

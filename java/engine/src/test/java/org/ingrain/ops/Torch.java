@@ -48,6 +48,14 @@ public final class Torch implements AutoCloseable {
         return leaf;
     }
 
+    /**
+     * x·factor. Use this method in the forward computation of {@link #gradients}, because the backward pass reads the
+     * factor. DJL's own {@code mul(Number)} frees the memory of the factor before.
+     */
+    public NDArray times(NDArray x, float factor) {
+        return x.mul(array(new float[] {factor}));
+    }
+
     /** Elementwise sigmoid of libtorch. */
     public NDArray sigmoid(NDArray x) {
         return Activation.sigmoid(x);
