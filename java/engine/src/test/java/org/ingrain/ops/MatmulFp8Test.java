@@ -65,12 +65,20 @@ class MatmulFp8Test {
 
     /** Products with T, N and C of {@code size}. */
     static void forward(ParityCheck lab, int... size) {
+        each(lab, size, MatmulFp8Test::forward);
+    }
+
+    /** Compares one product. */
+    private interface Product {
+        void compare(ParityCheck lab, int t, Packed w, DType dtype, float beta);
+    }
+
+    private static void each(ParityCheck lab, int[] size, Product product) {
         ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
-        Weight weight = weight(lab, w);
-        var scaled = Fp8.Scaled.of(w.values(), size[1]);
-        for (DType yDtype : ParityTest.FLOATS) {
+        Packed packed = new Packed(weight(lab, w), Fp8.Scaled.of(w.values(), size[1]));
+        for (DType dtype : ParityTest.FLOATS) {
             for (float beta : new float[] {0, 1}) {
-                forward(lab, size[0], new Packed(weight, scaled), yDtype, beta);
+                product.compare(lab, size[0], packed, dtype, beta);
             }
         }
     }
@@ -124,14 +132,7 @@ class MatmulFp8Test {
     void backward(TestTarget target) {
         try (ParityCheck lab = target.open("MatmulFp8Test backward")) {
             for (int[] size : SIZES) {
-                ParityCheck.Data w = lab.normal(DType.BF16, size[1], size[2]);
-                Weight weight = weight(lab, w);
-                var scaled = Fp8.Scaled.of(w.values(), size[1]);
-                for (DType dxDtype : ParityTest.FLOATS) {
-                    for (float beta : new float[] {0, 1}) {
-                        backward(lab, size[0], new Packed(weight, scaled), dxDtype, beta);
-                    }
-                }
+                each(lab, size, MatmulFp8Test::backward);
             }
             lab.assertGuards();
         }
