@@ -70,15 +70,16 @@ __device__ __forceinline__ unsigned add_bf16(unsigned x, unsigned y) {
 #endif
 }
 
-// Converts four fp8 E4M3 values to two pairs of bf16 exactly. `spread` has the bytes 0, first, sign of first, second.
-// So an arithmetic shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are those of a
-// bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480,
-// but the op `pack` never writes NaN.
-__device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
+// Converts four fp8 E4M3 values to two pairs of bf16 exactly: the first two values and the last two, or, if `alternate`
+// is true, the even values and the odd ones. `spread` has the bytes 0, first, sign of first, second. So an arithmetic
+// shift moves both values, with their signs, at once. The shifted bits of an E4M3 value are those of a bf16 that is
+// 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN becomes ±480.
+template <bool alternate = false> __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
+  const unsigned spread[2] = {permute_bytes<alternate ? 0x2804 : 0x1804>(four),
+                              permute_bytes<alternate ? 0x3914 : 0x3a24>(four)};
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const unsigned spread = i == 0 ? permute_bytes<0x1804>(four) : permute_bytes<0x3a24>(four);
-    const unsigned small = static_cast<unsigned>(static_cast<int>(spread) >> 4) & 0x87f087f0u;
+    const unsigned small = static_cast<unsigned>(static_cast<int>(spread[i]) >> 4) & 0x87f087f0u;
 #ifdef INGRAIN_SIMT
     pairs[i] = pack_bf16(__uint_as_float(small << 16) * 0x1p120f, __uint_as_float(small & 0xffff0000u) * 0x1p120f);
 #else
@@ -186,6 +187,16 @@ __device__ __forceinline__ void copy_async16(void* shared, const void* global, b
                : "memory");
 #endif
 }
+// The same for 4 bytes, which go through the L1 cache.
+__device__ __forceinline__ void copy_async4(void* shared, const void* global, bool valid) {
+#ifdef INGRAIN_SIMT
+  simt::copy_async(shared, global, 4, valid ? 4 : 0);
+#else
+  const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(global), "r"(valid ? 4 : 0)
+               : "memory");
+#endif
+}
 __device__ __forceinline__ void copy_commit() {
 #ifdef INGRAIN_SIMT
   simt::copy_commit();
@@ -200,4 +211,11 @@ template <int groups> __device__ __forceinline__ void copy_wait() {
 #else
   asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory");
 #endif
+}
+// The same for a number that is a constant once a loop has been unrolled; 3 at most.
+__device__ __forceinline__ void copy_wait_for(int groups) {
+  if (groups == 0) copy_wait<0>();
+  else if (groups == 1) copy_wait<1>();
+  else if (groups == 2) copy_wait<2>();
+  else copy_wait<3>();
 }

@@ -1,5 +1,6 @@
-// Divides a step's attention over the paged cache into work items. Every block computes the same plan from the batch in
-// device memory, so the host needs neither the plan nor the lengths of the sequences.
+// Divides a step's attention over the paged cache into work items. One thread block computes the plan from the batch in
+// device memory, so the host needs neither the plan nor the lengths of the sequences. The plan is computed once per
+// step, because it is the same for all layers.
 //
 // A chunk has 256 keys and starts at a position that is a multiple of 256. An item is (key-value head, tile of query
 // rows, one chunk or all chunks). The partial results of a row are always merged in the order of the chunks, no matter
@@ -21,24 +22,50 @@
 // If no sequence were split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
 // split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
 // contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
-// only, so it cannot be split. item_end is 24, 32, 48, 72. Within a sequence, the items are ordered by tile, then by
-// chunk, then by head. Item 9 is head 1 with chunk 1 of sequences 0 and 1, and item 17 is head 1 with chunk 2 of
-// sequence 0. Sequence 1 stores the result of chunk c in slot 3 + c.
+// only, so it cannot be split. An entry of the plan stands for one item of each head, so item_end is 3, 4, 6, 9. Within a
+// split sequence, the entries are ordered by tile, then by chunk: entry 1 is chunk 1 of sequences 0 and 1, and entry 2 is
+// chunk 2 of sequence 0. Within another sequence, the last tile, which sees the most keys, comes first. Sequence 1 stores
+// the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
 
-constexpr int plan_threads = 128, chunk_keys = 256, tile_rows = 64, max_plan_sequences = 4096;
+constexpr int plan_threads = 256, chunk_keys = 256, tile_rows = 64, max_plan_sequences = 4096;
+constexpr int64_t max_slots = 4096;
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
+  int group, inverse;  // H / K, and 2^16 divided by it, rounded up
+  unsigned last_item;  // index of the last item for which the plan has memory
   int blocks;  // number of thread blocks that run at the same time; depends on the device
-  int64_t slots;  // slots of H rows in the workspace; 0: nothing is split
+  int slots;  // slots of H rows in the workspace; 0: nothing is split
 };
 
-// Arrays in shared memory with one entry per sequence.
+// An item without its key-value head: each entry of the plan stands for K items.
+struct PagedItem {
+  int begin, end;      // tokens [begin, end)
+  int sequence;  // sequence whose block table is read
+  int chunk, chunk_end;  // chunk_end: one past the last chunk that a row sees, or chunk + 1 if the sequence is split
+  int limit, common;  // largest and smallest number of keys that a row sees
+  int split;
+};
+
+// The plan of a step with T tokens, in device memory.
 struct PagedPlan {
-  int* item_end;  // number of items of sequences 0 .. s; a group's shared items count for its first sequence
+  int* entries;  // number of entries of `items`; only the first of 8 integers is used
+  PagedItem* items;  // (T + 2·max_slots)
+  int* slots;  // (T) slot of chunk 0 of each token, or -1 if the token's sequence is not split
+
+  static constexpr int64_t integers(int64_t tokens) { return 8 * (1 + tokens + 2 * max_slots) + tokens; }
+  __host__ __device__ PagedPlan(int* memory, int64_t tokens)
+      : entries(memory), items(reinterpret_cast<PagedItem*>(memory + 8)),
+        slots(memory + 8 * (1 + tokens + 2 * max_slots)) {}
+};
+static_assert(sizeof(PagedItem) == 32 && PagedPlan::integers(1) == 9 + 65544);  // ingrain.h states this size
+
+// Arrays in shared memory with one entry per sequence.
+struct SequencePlan {
+  int* item_end;  // number of entries of sequences 0 .. s; a group's shared entries count for its first sequence
   int* slot;  // first slot, or -1 if not split; token i and chunk c use slot + i·chunks + c
   int* chunks;  // number of chunks that the last token sees
   int* head;  // first sequence of the group
@@ -46,16 +73,9 @@ struct PagedPlan {
   int* group_end;  // for a group's first sequence: one past the group's last sequence
 
   static constexpr int arrays = 6;
-  __device__ PagedPlan(int* memory, int S)
+  __device__ SequencePlan(int* memory, int S)
       : item_end(memory), slot(memory + S), chunks(memory + 2 * S), head(memory + 3 * S), shared(memory + 4 * S),
         group_end(memory + 5 * S) {}
-};
-
-struct PagedItem {
-  int kv, begin, end;      // tokens [begin, end)
-  int sequence;  // sequence whose block table is read
-  int chunk, chunk_end;  // chunk_end < 0: all chunks that the rows see
-  bool split, prefix;
 };
 
 struct IntSum {
@@ -88,10 +108,10 @@ template <class Op> __device__ inline int block_scan(int x, int& carry, int* scr
 
 class Planner {
  public:
-  __device__ Planner(const PagedPlan& plan, const ingrain_batch& batch, const PagedShape& shape, int* scratch)
+  __device__ Planner(const SequencePlan& plan, const ingrain_batch& batch, const PagedShape& shape, int* scratch)
       : plan_(plan), batch_(batch), shape_(shape), S_(static_cast<int>(batch.sequences)), scratch_(scratch) {}
 
-  // Fills the plan; the last value of item_end is the number of items.
+  // Fills the arrays; the last value of item_end is the number of entries.
   __device__ void run() {
     // all: slots needed to split all sequences. small: slots needed to split only the sequences that fit into one tile.
     // unsplit: number of tiles if no sequence is split.
@@ -136,8 +156,17 @@ class Planner {
     __syncthreads();
   }
 
-  __device__ int items() const { return plan_.item_end[S_ - 1]; }
+  __device__ void write(const PagedPlan& to) const {
+    const int entries = plan_.item_end[S_ - 1], T = static_cast<int>(batch_.tokens);
+    if (threadIdx.x == 0) *to.entries = entries;
+    for (int i = threadIdx.x; i < entries; i += plan_threads) to.items[i] = item(i);
+    for (int t = threadIdx.x; t < T; t += plan_threads) {
+      const int s = sequence_of(batch_.sequence_offsets, S_, t);
+      to.slots[t] = plan_.slot[s] < 0 ? -1 : plan_.slot[s] + (t - batch_.sequence_offsets[s]) * plan_.chunks[s];
+    }
+  }
 
+ private:
   __device__ PagedItem item(int index) const {
     int s = 0;
     for (int high = S_ - 1; s < high;) {
@@ -149,24 +178,19 @@ class Planner {
     const int of_group = shared_items(s), shared = shared_chunks(s);
     const bool prefix = i < of_group, split = prefix || plan_.slot[s] >= 0;
     if (!prefix) i -= of_group;
-    const int first = prefix ? 0 : shared, chunks = prefix ? shared : split ? plan_.chunks[s] - shared : 1;
-    const int kv = i % shape_.K, chunk = i / shape_.K % chunks, tile = i / shape_.K / chunks;
-    const int begin = batch_.sequence_offsets[s] + tile * shape_.tile_tokens;
-    const int last = batch_.sequence_offsets[prefix ? plan_.group_end[s] : s + 1];
-    return {kv,
-            begin,
-            min(begin + shape_.tile_tokens, last),
-            s,
-            split ? first + chunk : 0,
-            split ? first + chunk + 1 : -1,
-            split,
-            prefix};
+    const int chunks = prefix ? shared : split ? plan_.chunks[s] - shared : 1;
+    const int chunk = split ? (prefix ? 0 : shared) + i % chunks : 0, tile = split ? i / chunks : tiles(tokens(s)) - 1 - i;
+    const int begin = batch_.sequence_offsets[s] + tile * shape_.tile_tokens,
+              end = min(begin + shape_.tile_tokens, batch_.sequence_offsets[prefix ? plan_.group_end[s] : s + 1]);
+    int limit = 0, common = 0x7fffffff;
+    for (int t = begin; t < end; ++t) {
+      limit = max(limit, batch_.positions[t] + 1);
+      common = min(common, batch_.positions[t] + 1);
+    }
+    const int last = (limit + chunk_keys - 1) / chunk_keys;
+    return {begin, end, s, chunk, split ? min(chunk + 1, last) : last, limit, common, split};
   }
 
-  // Returns the slot of chunk 0 for token t of sequence s.
-  __device__ int slot(int s, int t) const { return plan_.slot[s] + (t - batch_.sequence_offsets[s]) * plan_.chunks[s]; }
-
- private:
   __device__ int tokens(int s) const {
     return s < S_ ? batch_.sequence_offsets[s + 1] - batch_.sequence_offsets[s] : 0;
   }
@@ -178,13 +202,13 @@ class Planner {
   }
   __device__ int shared_items(int s) const {
     if (plan_.head[s] != s || shared_chunks(s) == 0) return 0;
-    return tiles(batch_.sequence_offsets[plan_.group_end[s]] - batch_.sequence_offsets[s]) * plan_.shared[s] * shape_.K;
+    return tiles(batch_.sequence_offsets[plan_.group_end[s]] - batch_.sequence_offsets[s]) * plan_.shared[s];
   }
   __device__ int own_items(int s, int n, bool split) const {
-    return tiles(n) * shape_.K * (split ? max(plan_.chunks[s] - shared_chunks(s), 0) : 1);
+    return tiles(n) * (split ? max(plan_.chunks[s] - shared_chunks(s), 0) : 1);
   }
 
-  PagedPlan plan_;
+  SequencePlan plan_;
   const ingrain_batch& batch_;
   const PagedShape& shape_;
   int S_;

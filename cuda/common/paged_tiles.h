@@ -1,90 +1,151 @@
-// Loads tiles of keys and values from the paged cache for the tensor core. Asynchronous copies alternate between two
-// stages of shared memory. If the cache is fp8, a further pass converts the elements of a stage to bf16.
+// Tiles of 64 keys or values of the paged cache in shared memory, and the products of one warp with them. A tile has
+// the type of the cache; fp8 elements become bf16 in registers, when a warp reads them.
+//
+// A row of a tile has `words` words of 16 bytes. The position of a word in its row is changed by an exclusive or with
+// the number of the row, so that the eight rows of a matrix load are in eight different bank groups.
 #pragma once
 #include "flash.h"
 #include "paged_plan.h"
 
-constexpr int paged_threads = plan_threads, paged_warps = paged_threads / 32;
+constexpr int paged_threads = 128, paged_warps = paged_threads / 32, tile_keys = chunk_keys / paged_warps;
 
-// The shared memory of a block; the plan is stored after it. keys_ is the number of keys per tile: 64, or 32 on a
-// device with too little shared memory.
-template <class C, int EP, int keys_> struct PagedShared {
-  static constexpr int row_bytes = EP * sizeof(C) + 16, keys = keys_;
-  static constexpr bool wide = sizeof(C) == 1;
-  alignas(16) char stage[2][2][keys * row_bytes];                               // [stage][keys, values]
-  alignas(16) bf16 widened[wide ? 2 : 1][wide ? keys * tile_stride<EP> : 8];   // [keys, values]
-  float total[EP / 8 * 4][paged_threads];  // o over the chunks so far, for rows that are not split
-  alignas(16) bf16 weights[16 * (keys + 8)];  // (16, keys), used if the warps share 16 rows
-  float maxima[paged_warps][16];
-  int64_t runs[2][chunk_keys / 16];  // for two chunks: the byte offset in the cache of each group of 16 keys
-  int slot[tile_rows], position[tile_rows];  // slot and position of each token of the tile
-  int last[tile_rows];  // nonzero if this block merges the chunks of the token
-  int scratch[plan_threads / 32];
+template <class C, int EP> struct CacheTile {
+  static constexpr bool is_fp8 = sizeof(C) == 1;
+  static constexpr int words = EP * static_cast<int>(sizeof(C)) / 16, row_bytes = 16 * words,
+                       bytes = tile_keys * row_bytes;
+
+  static __device__ __forceinline__ int offset(int row, int word) {
+    return row * row_bytes + 16 * (word ^ (words >= 8 ? row % 8 : row / 2 % 4));
+  }
 };
 
-template <class C, int EP, int keys> class PagedTiles {
-  using Shared = PagedShared<C, EP, keys>;
+// Addresses of one key-value head in the cache.
+struct CacheRows {
+  const char* keys;
+  int64_t value_distance, row_bytes;
+  int words;  // words of a row that exist; the other words of a tile's row become 0
 
- public:
-  __device__ PagedTiles(Shared& shared, const char* cache, const CacheShape& shape, const int32_t* table, int kv, int E,
-                        int limit)
-      : shared_(shared), cache_(cache), shape_(shape), table_(table), kv_(kv),
-        units_(E * static_cast<int>(sizeof(C)) / 16), limit_(limit) {}
-
-  // Writes the cache offsets of a chunk's keys to `runs`. Other threads may read them after a barrier.
-  __device__ void find(int chunk) {
-    if (threadIdx.x >= chunk_keys / 16) return;
-    const int64_t key = static_cast<int64_t>(chunk) * chunk_keys + 16 * threadIdx.x;
-    shared_.runs[chunk % 2][threadIdx.x] =
-        key < limit_ ? shape_.key(table_[key / shape_.block_size], kv_, key % shape_.block_size) : 0;
-  }
-
-  // Starts the asynchronous copies of a tile: one copy group for the keys and one for the values. Keys and values at
-  // positions >= limit become 0, as do columns >= E.
-  __device__ void fetch(int tile, bool valid) {
-    for (int part = 0; part < 2; ++part) {
-      if (valid) fetch_part(tile, part);
-      copy_commit();
-    }
-  }
-
-  // Returns the tile's keys (part 0) or values (part 1) as bf16. For an fp8 cache (`wide`) the caller must call a
-  // barrier before it reads them.
-  __device__ const bf16* ready(int tile, int part) {
-    const char* stage = shared_.stage[tile % 2][part];
-    if constexpr (!Shared::wide) return reinterpret_cast<const bf16*>(stage);
-    else {
-      bf16* to = shared_.widened[part];
-      for (int i = threadIdx.x; i < Shared::keys * (EP / 8); i += paged_threads) {
-        const int row = i / (EP / 8), e = i % (EP / 8) * 8;
-        const Vec<fp8, 8> x = load<8>(reinterpret_cast<const fp8*>(stage + row * Shared::row_bytes) + e);
-        Vec<bf16, 8> y;
+  // Starts the asynchronous copies of 16·G rows of a tile, of keys (part 0) or values (part 1), with `threads` threads,
+  // each of which passes its index. runs[g] is the offset of the cache rows of tile rows [16·g, 16·g + 16). Of the rows
+  // of the tile, the first `valid` are copied, and the others become 0.
+  template <class Tile, int threads, int G>
+  __device__ __forceinline__ void copy(char* tile, int part, int valid, int thread, const int64_t (&runs)[G]) const {
+    constexpr int step = threads / Tile::words;  // a power of two, so row0 and i have no common bits
+    const int word = thread % Tile::words, row0 = thread / Tile::words, to = Tile::offset(row0, word),
+              left = (word < words ? valid : 0) - row0;
+    const char* from = keys + (part ? value_distance : 0) + row0 % 16 * row_bytes + 16 * word;
 #pragma unroll
-        for (int j = 0; j < 8; ++j) y.v[j] = from_float<bf16>(to_float(x.v[j]));
-        store_shared(to + row * tile_stride<EP> + e, y);
+    for (int i = 0; i < 16 * G; i += step) {
+      const int64_t run = step <= 16 || row0 < 16 ? runs[i / 16] : runs[i / 16 + 1];
+      copy_async16(tile + (to ^ i % 8 * 16) + i * Tile::row_bytes, from + run + i % 16 * row_bytes, i < left);
+    }
+  }
+};
+
+// Loads rows g and g + 8 (g = lane / 4) of 16 queries as left operands. For an fp8 cache, the columns of each 16 are in
+// the order in which key_scores has those of the keys.
+template <class C, int EP>
+__device__ __forceinline__ void load_queries(unsigned (&q)[EP / 16][4], const bf16* low, const bf16* high, int E) {
+  constexpr bool is_fp8 = sizeof(C) == 1;
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int k = 0; k < EP / 16; ++k)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const bf16* row = i % 2 ? high : low;
+      const int column = 16 * k + (is_fp8 ? 4 * t + i / 2 * 2 : 2 * t + i / 2 * 8);
+      q[k][i] = row && 16 * k < E ? *reinterpret_cast<const unsigned*>(row + column) : 0;
+    }
+}
+
+// s (16, 8·N) = q (16, EP) · (keys of rows 0 .. 8·N - 1)ᵀ
+template <class C, int EP, int N>
+__device__ __forceinline__ void key_scores(float (&s)[N][4], const unsigned (&q)[EP / 16][4], const char* keys) {
+  using Tile = CacheTile<C, EP>;
+  const int lane = threadIdx.x % 32, at = Tile::offset(lane % 8, lane / 8);
+#pragma unroll
+  for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
+#pragma unroll
+  for (int k = 0; k < Tile::words / 4; ++k)
+#pragma unroll
+    for (int n = 0; n < N; ++n) {
+      unsigned m[4];
+      load_matrices(m, keys + 8 * n * Tile::row_bytes + k / 2 * 128 + (at ^ k % 2 * 64));
+      if constexpr (Tile::is_fp8) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          unsigned four[2];
+          widen_fp8(four, m[i]);
+          mma(s[n], q[4 * k + i], four);
+        }
+      } else {
+        mma(s[n], q[2 * k], {m[0], m[1]});
+        mma(s[n], q[2 * k + 1], {m[2], m[3]});
       }
-      return to;
     }
-  }
+}
 
- private:
-  __device__ void fetch_part(int tile, int part) {
-    constexpr int units = EP * static_cast<int>(sizeof(C)) / 16, per_chunk = chunk_keys / Shared::keys;
-    const int64_t* runs = shared_.runs[tile / per_chunk % 2] + tile % per_chunk * (Shared::keys / 16);
-    char* stage = shared_.stage[tile % 2][part];
-    const char* from = cache_ + (part ? shape_.value_distance() : 0);
-#pragma unroll 2  // a higher factor would use registers that the sums need
-    for (int i0 = 0; i0 < Shared::keys * units; i0 += paged_threads) {
-      const int i = i0 + threadIdx.x, row = i / units, u = i % units;
-      const bool valid = tile * Shared::keys + row < limit_ && u < units_;
-      copy_async16(stage + row * Shared::row_bytes + 16 * u,
-                   from + (valid ? runs[row / 16] + row % 16 * shape_.row_bytes + 16 * u : 0), valid);
+// o (16, 8·N) += p (16, 16·J) · (values of rows 0 .. 16·J - 1, N column tiles from `tile0` on). See `columns` for the
+// columns of an fp8 cache.
+template <class C, int EP, int J, int N>
+__device__ __forceinline__ void weigh_values(float (&o)[N][4], const unsigned (&p)[J][4], const char* values,
+                                             int tile0) {
+  using Tile = CacheTile<C, EP>;
+  constexpr int per_word = Tile::is_fp8 ? 2 : 1;
+  const int lane = threadIdx.x % 32, at = Tile::offset(lane % 16, lane / 16);
+#pragma unroll
+  for (int j = 0; j < J; ++j)
+#pragma unroll
+    for (int n = 0; n < N; n += 2 * per_word) {
+      const int word = (tile0 + n) / per_word;
+      unsigned m[4];
+      load_matrices<true>(m, values + 16 * j * Tile::row_bytes + word / 8 * 128 + (at ^ word % 8 * 16));
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if constexpr (Tile::is_fp8) {
+          unsigned low[2], high[2];
+          widen_fp8<true>(low, m[2 * i]);
+          widen_fp8<true>(high, m[2 * i + 1]);
+          mma(o[n + 2 * i], p[j], {low[0], high[0]});
+          mma(o[n + 2 * i + 1], p[j], {low[1], high[1]});
+        } else {
+          mma(o[n + i], p[j], {m[2 * i], m[2 * i + 1]});
+        }
+      }
     }
-  }
+}
 
-  Shared& shared_;
-  const char* cache_;
-  CacheShape shape_;
-  const int32_t* table_;
-  int kv_, units_, limit_;
+// Returns two sums of adjacent columns, those of pair n of row g + 8·r, and the first of these columns. With an fp8
+// cache, column tiles 2·c and 2·c + 1 are the even and the odd columns of [16·c, 16·c + 16).
+template <class C, int N> __device__ __forceinline__ float2 column_pair(const float (&o)[N][4], int n, int r) {
+  if constexpr (sizeof(C) == 1) return make_float2(o[n & ~1][2 * r + n % 2], o[n | 1][2 * r + n % 2]);
+  else return make_float2(o[n][2 * r], o[n][2 * r + 1]);
+}
+template <class C> __device__ __forceinline__ int pair_column(int n) {
+  const int t = threadIdx.x % 4;
+  return sizeof(C) == 1 ? n / 2 * 16 + 4 * t + n % 2 * 2 : 8 * n + 2 * t;
+}
+
+// The softmax of a warp's 16 rows over the keys of one tile: maxima of the unscaled scores, sums of the rounded weights
+// (all four lanes of a row have them), and the weights as left operand.
+struct TileWeights {
+  float m[2], l[2];
+  unsigned p[tile_keys / 16][4];
+
+  // s: scores; those of hidden keys are -inf
+  __device__ __forceinline__ TileWeights(float (&s)[tile_keys / 8][4], float log2_scale) {
+    row_maxima(m, s);
+    const float base[2] = {finite_maximum(m[0]) * log2_scale, finite_maximum(m[1]) * log2_scale};
+#pragma unroll
+    for (int n = 0; n < tile_keys / 8; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
+    to_left(p, s);
+    constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
+    float sums[4] = {0, 0, 0, 0};
+#pragma unroll
+    for (int j = 0; j < tile_keys / 16; ++j) mma(sums, p[j], ones);
+    l[0] = sums[0];
+    l[1] = sums[2];
+  }
 };

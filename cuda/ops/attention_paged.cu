@@ -21,21 +21,32 @@ namespace {
 
 constexpr unsigned resident_blocks = 2;  // per multiprocessor; each block computes one item after another
 
-template <class C, int EP, int keys>
-__global__ void __launch_bounds__(paged_threads, resident_blocks) attend(__grid_constant__ const PagedArguments a) {
-  using Shared = PagedShared<C, EP, keys>;
-  Shared& shared = *dynamic_shared<Shared>();
-  const PagedPlan plan(reinterpret_cast<int*>(&shared + 1), static_cast<int>(a.batch.sequences));
-  Planner planner(plan, a.batch, a.shape, shared.scratch);
+__global__ void __launch_bounds__(plan_threads) plan_items(PagedPlan plan, __grid_constant__ const ingrain_batch batch,
+                                                           __grid_constant__ const PagedShape shape) {
+  __shared__ int scratch[plan_threads / 32];
+  Planner planner(SequencePlan(dynamic_shared<int>(), static_cast<int>(batch.sequences)), batch, shape, scratch);
   planner.run();
-  const int items = planner.items(), group = a.shape.H / a.shape.K;
-  for (int i = blockIdx.x; i < items; i += gridDim.x) {
-    const PagedItem item = planner.item(i);
-    const PagedBlock<C, EP, keys> block{a, shared, item, group, (item.end - item.begin) * group};
-    __syncthreads();  // no thread reads the previous item's data any more
-    const int limit = block.open(planner);
-    if (block.rows <= 16) block.template run<true>(limit);
-    else block.template run<false>(limit);
+  planner.write(plan);
+}
+
+// In every second pass over the blocks, the items are distributed in reverse order. The items are sorted by size within
+// a long sequence, so this gives all blocks about the same amount of work.
+template <class C, int EP, bool exact>
+__global__ void __launch_bounds__(paged_threads, resident_blocks) attend(__grid_constant__ const PagedArguments a) {
+  PagedShared<C, EP>& shared = *dynamic_shared<PagedShared<C, EP>>();
+  if (threadIdx.x == 0) shared.pass = 0;
+  for (;;) {
+    if (threadIdx.x == 0) {
+      const unsigned pass = shared.pass++, K = a.shape.K,
+                     i = pass * gridDim.x + (pass % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
+      const int entries = *a.plan.entries;
+      shared.item = a.plan.items[min(i / K, a.shape.last_item)];  // at the same time as the number of entries, which may be smaller
+      shared.kv = i < entries * K ? static_cast<int>(i % K) : -1;
+    }
+    __syncthreads();
+    if (shared.kv < 0) break;
+    PagedBlock<C, EP, exact>(a, shared).run();
+    __syncthreads();  // no thread reads this item's data any more
   }
 }
 
@@ -59,53 +70,62 @@ __global__ void attend_plainly(X* y, const X* qkv, const char* cache, ingrain_ba
   out.store_scaled(y + row * E, 1 / out.l, E);
 }
 
-// Divides the workspace into arrays of partial results, which all blocks share.
-void lay_out(ingrain_context* ctx, PagedArguments& arguments) {
+// Divides the workspace into arrays of partial results, which all blocks share, and the plan if the batch has no memory
+// for it. Returns false if the workspace is too small.
+bool lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   char* workspace = nullptr;
   int64_t bytes = 0;
   ingrain_workspace(ctx, reinterpret_cast<void**>(&workspace), &bytes);
+  arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
+  if (!arguments.batch.plan) {
+    bytes -= (PagedPlan::integers(arguments.batch.tokens) * 4 + 255) / 256 * 256;
+    arguments.plan = PagedPlan(reinterpret_cast<int*>(workspace + bytes), arguments.batch.tokens);
+  }
   PagedShape& shape = arguments.shape;
   const int64_t row_bytes = shape.E * 4 + 8, counters = arguments.batch.tokens * shape.K * 4;
-  shape.slots = counters > counter_bytes ? 0 : std::min<int64_t>(bytes / (shape.H * row_bytes), INT32_MAX);
-  arguments.partial_ml = reinterpret_cast<float2*>(workspace);
-  arguments.partial_o = reinterpret_cast<float*>(workspace + shape.slots * shape.H * 8);
-  arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
+  shape.slots = counters > counter_bytes ? 0 : static_cast<int>(std::min(bytes / (shape.H * row_bytes), max_slots));
+  arguments.partial_o = reinterpret_cast<float*>(workspace);
+  arguments.partial_ml = reinterpret_cast<float2*>(workspace + int64_t{shape.slots} * shape.H * shape.E * 4);
+  return bytes >= 0;
 }
 
 // Returns INGRAIN_UNSUPPORTED if the device has too little shared memory for one block.
-template <class C, int EP, int keys>
-ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments, const DeviceLimits& device) {
+template <class C, int EP, bool exact>
+ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments) {
+  constexpr size_t shared = sizeof(PagedShared<C, EP>);
   const ingrain_batch& batch = arguments.batch;
-  const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
-  const size_t plan = sizeof(int) * PagedPlan::arrays * static_cast<size_t>(batch.sequences),
-               shared = sizeof(PagedShared<C, EP, keys>) + plan;
-  arguments.shape.blocks = static_cast<int>(device.resident(resident_blocks, shared));
-  const unsigned grid = static_cast<unsigned>(
-      std::min<int64_t>(arguments.shape.blocks, 2 * batch.tokens * arguments.shape.K * chunks));
   size_t most = 0;
   if (ingrain_status status =
-          cuda_status(ctx, most_dynamic_shared(attend<C, EP, keys>, &most), "attention_paged_forward"))
+          cuda_status(ctx, most_dynamic_shared(attend<C, EP, exact>, &most), "attention_paged_forward"))
     return status;
-  if (shared <= most) return launch(attend<C, EP, keys>, grid, paged_threads, shared, ctx, arguments);
-  char what[256];
-  snprintf(
-      what, sizeof what,
-      "attention_paged_forward of %ld sequences, head_dim %d: %zu bytes of shared memory per block, the device has "
-      "%zu: a plain kernel computes it",
-      static_cast<long>(batch.sequences), arguments.shape.E, shared, most);
-  ingrain::note_fallback(ctx, what);
-  return INGRAIN_UNSUPPORTED;
-}
-
-// Uses tiles of 64 keys. At head_dim 128, tiles of 32 keys are used if a multiprocessor does not have shared memory for
-// two blocks with 64 keys: sm_80 then runs two blocks, and sm_86, sm_89 and sm_120 run one. The size of the tiles
-// affects the bits, so the choice depends on the device, the type of the cache and head_dim only.
-template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
+  if (shared > most) {
+    char what[256];
+    snprintf(what, sizeof what,
+             "attention_paged_forward, head_dim %d: %zu bytes of shared memory per block, the device has %zu: a plain "
+             "kernel computes it",
+             arguments.shape.E, shared, most);
+    ingrain::note_fallback(ctx, what);
+    return INGRAIN_UNSUPPORTED;
+  }
   DeviceLimits device;
   if (ingrain_status status = device_limits(ctx, &device)) return status;
-  if (arguments.shape.E <= 64) return launch_tiles<C, 64, 64>(ctx, arguments, device);
-  const bool two = device.blocks_per_multiprocessor(resident_blocks, sizeof(PagedShared<C, 128, 64>)) > 1;
-  return two ? launch_tiles<C, 128, 64>(ctx, arguments, device) : launch_tiles<C, 128, 32>(ctx, arguments, device);
+  arguments.shape.blocks = static_cast<int>(device.resident(resident_blocks, shared));
+  if (!batch.plan || !batch.planned) {
+    const size_t arrays = sizeof(int) * SequencePlan::arrays * static_cast<size_t>(batch.sequences);
+    if (ingrain_status status =
+            launch(plan_items, 1, plan_threads, arrays, ctx, arguments.plan, batch, arguments.shape))
+      return status;
+  }
+  const int64_t chunks = (batch.max_blocks * batch.block_size + chunk_keys - 1) / chunk_keys;
+  const unsigned grid = static_cast<unsigned>(
+      std::min<int64_t>(arguments.shape.blocks, 2 * batch.tokens * arguments.shape.K * chunks));
+  return launch(attend<C, EP, exact>, grid, paged_threads, shared, ctx, arguments);
+}
+
+template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
+  return arguments.shape.E == 64    ? launch_tiles<C, 64, true>(ctx, arguments)
+         : arguments.shape.E == 128 ? launch_tiles<C, 128, true>(ctx, arguments)
+                                    : launch_tiles<C, 128, false>(ctx, arguments);
 }
 
 }  // namespace
@@ -124,20 +144,21 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
                     static_cast<long>(batch->sequences), max_plan_sequences);
     const PagedShape shape{static_cast<int>(H), static_cast<int>(K),
                            static_cast<int>(E), static_cast<int>(tile_rows / group),
-                           0,                   0};
+                           static_cast<int>(group), static_cast<int>((65536 + group - 1) / group),
+                           static_cast<unsigned>(batch->tokens + 2 * max_slots - 1), 0, 0};
     PagedArguments arguments{static_cast<bf16*>(y),
                              static_cast<const bf16*>(qkv),
                              static_cast<const char*>(cache),
                              *batch,
                              cache_order,
+                             PagedPlan(batch->plan, batch->tokens),
                              shape,
-                             scale,
+                             scale * log2_e,
                              nullptr,
                              nullptr,
                              nullptr};
-    lay_out(ctx, arguments);
     const ingrain_status status =
-        cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+        !lay_out(ctx, arguments) ? INGRAIN_UNSUPPORTED : cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
     if (status != INGRAIN_UNSUPPORTED) return status;
   }
   return with_dtype(ctx, dtype, [&]<class X>() {

@@ -70,6 +70,8 @@ typedef struct ingrain_batch {
   int64_t sequences;                // S
   int64_t max_blocks;
   int64_t block_size;  // tokens per cache block; a multiple of 16
+  int32_t* plan;  // (9·T + 65544) scratch that attention_paged_forward keeps from layer to layer, or null
+  int64_t planned;  // nonzero if a previous call with the same batch, dtypes and sizes has written plan
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------

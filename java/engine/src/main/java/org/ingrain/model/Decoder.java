@@ -54,6 +54,7 @@ public final class Decoder {
         for (int i = 0; i < weights.layers().size(); i++) {
             Weights.Layer layer = weights.layers().get(i);
             Lora lora = new Lora(adapters, i, step);
+            step.batch().planned(i > 0);
             stream.norm(x, layer.inputLayernorm());
             stream.add(attention(x, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
             stream.norm(x, layer.postAttentionLayernorm());

@@ -101,6 +101,7 @@ public final class Step {
         this.staging = staging;
         ops = new Ops(allocator.context());
         batch = allocator.context().batch(limits.maxBlocks(), limits.blockSize());
+        batch.planIn(allocator.allocate(DType.I32, Batch.planElements(limits.tokens())));
         ids = allocator.allocate(DType.I32, limits.tokens());
         slotOfRow = new int[limits.tokens()];
     }

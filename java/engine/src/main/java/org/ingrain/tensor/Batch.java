@@ -20,10 +20,13 @@ public final class Batch {
     private Tensor prefixBlocks;
     private Tensor adapterSlots;
 
+    /** I32 elements of attention's plan in addition to nine per token; ingrain.h states this number. */
+    private static final long PLAN_ELEMENTS = 65_544;
+
     /** Creates a descriptor without arrays. Call {@link #lay} before use. */
     public Batch(Arena arena, long maxBlocks, long blockSize) {
         this.maxBlocks = maxBlocks;
-        descriptor = arena.allocate(80, 8);
+        descriptor = arena.allocate(96, 8);
         descriptor.set(ValueLayout.JAVA_LONG, 72, blockSize);
     }
 
@@ -60,6 +63,26 @@ public final class Batch {
         return maxSequences + 1 + maxTokens * 2 + maxSequences * (maxBlocks + 2);
     }
 
+    /**
+     * Gives attention over the cache memory for its plan of a step, so that the plan is computed once per step instead
+     * of once per layer.
+     *
+     * @param plan an I32 tensor of at least {@link #planElements} elements
+     */
+    public void planIn(Tensor plan) {
+        descriptor.set(ValueLayout.JAVA_LONG, 80, plan.address());
+    }
+
+    /** The number of I32 elements that attention's plan of a step with this number of tokens occupies. */
+    public static long planElements(long maxTokens) {
+        return 9 * maxTokens + PLAN_ELEMENTS;
+    }
+
+    /** Says whether attention of a previous layer has computed the plan of the current step. */
+    public void planned(boolean planned) {
+        descriptor.set(ValueLayout.JAVA_LONG, 88, planned ? 1L : 0L);
+    }
+
     /** Sets the sizes of the current step. If {@code adapters} is false, ops do not read the adapter slots. */
     public void use(long tokens, long sequences, boolean adapters) {
         if (tokens > maxTokens || sequences > maxSequences) {
@@ -70,6 +93,7 @@ public final class Batch {
         descriptor.set(ValueLayout.JAVA_LONG, 48, tokens);
         descriptor.set(ValueLayout.JAVA_LONG, 56, sequences);
         descriptor.set(ValueLayout.JAVA_LONG, 64, maxBlocks);
+        planned(false);
     }
 
     /** The address of the native descriptor; only the packages {@code ffi} and {@code tensor} may use this address. */

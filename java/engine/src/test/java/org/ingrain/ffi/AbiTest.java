@@ -161,12 +161,17 @@ class AbiTest {
                     fields(grouped.address(), layouts.get("ingrain_weight")));
             var batch = new Batch(arena, 4, 16);
             batch.lay(new Tensor(0x1000, DType.I32, Batch.elements(11, 3, 4)), 11, 3);
+            batch.planIn(new Tensor(0x2000, DType.I32, Batch.planElements(11)));
             batch.use(9, 2, true);
-            assertEquals(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions",
+            assertEquals(0L, fields(batch.address(), layouts.get("ingrain_batch")).get("planned"));
+            batch.planned(true);
+            Map<String, Long> expected = new TreeMap<>(Map.of("plan", 0x2000L, "planned", 1L));
+            expected.putAll(Map.of("sequence_offsets", batch.sequenceOffsets().address(), "positions",
                     batch.positions().address(), "block_tables", batch.blockTables().address(), "prefix_groups",
                     batch.prefixGroups().address(), "prefix_blocks", batch.prefixBlocks().address(), "adapter_slots",
-                    batch.adapterSlots().address(), "tokens", 9L, "sequences", 2L, "max_blocks", 4L, "block_size", 16L),
-                    fields(batch.address(), layouts.get("ingrain_batch")));
+                    batch.adapterSlots().address(), "tokens", 9L, "sequences", 2L, "max_blocks", 4L, "block_size",
+                    16L));
+            assertEquals(expected, fields(batch.address(), layouts.get("ingrain_batch")));
             batch.use(9, 2, false);
             assertEquals(0L, fields(batch.address(), layouts.get("ingrain_batch")).get("adapter_slots"));
         }

@@ -88,13 +88,14 @@ class BitwiseTest {
     }
 
     static Stream<Arguments> longLayers() {
-        return TestTarget.available().stream()
-                .map(target -> Arguments.of(Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), target));
+        return TestTarget.available().stream().flatMap(target -> Stream.of(
+                Layer.of(4, 1, 64, DType.BF16, DType.BF16, 16), Layer.of(2, 2, 80, DType.BF16, DType.BF16, 16))
+                .map(layer -> Arguments.of(layer, target)));
     }
 
     /**
      * Tests the same with a cache that is so long that attention processes it in parts. A shared prefix crosses the end
-     * of a part, and some batches contain both prefill and decode.
+     * of a part, some batches contain both prefill and decode, and some calls use the plan of the call before.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
@@ -109,6 +110,7 @@ class BitwiseTest {
             }
             same("unshared", together, paged.unshared().run(
                     lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
+            same("planned", together, paged.planned().run(lab.ops(), lab.ops(), new Schedule(true, true, whole, 1, 100)));
             lab.assertGuards();
         }
     }

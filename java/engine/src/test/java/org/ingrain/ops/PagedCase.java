@@ -21,6 +21,7 @@ final class PagedCase {
     private final int sharedBlocks;
     private final float[][] qkv;
     private final double std;
+    private final boolean planned;
 
     /** Types and sizes of the layer. */
     record Layer(Heads heads, DType dtype, DType cacheDtype, int blockSize) {
@@ -48,19 +49,21 @@ final class PagedCase {
     PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, int... lengths) {
         this(lab, layer, std, sharers, sharedBlocks, Arrays.stream(lengths)
                 .mapToObj(n -> lab.normal(std, layer.dtype(), n, layer.heads().columns()).values())
-                .toArray(float[][]::new));
+                .toArray(float[][]::new), false);
         for (int s = 1; s < sharers; s++) {
             System.arraycopy(qkv[0], 0, qkv[s], 0, sharedRows() * Math.toIntExact(layer.heads().columns()));
         }
     }
 
-    private PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, float[][] qkv) {
+    private PagedCase(ParityCheck lab, Layer layer, double std, int sharers, int sharedBlocks, float[][] qkv,
+            boolean planned) {
         this.lab = lab;
         this.layer = layer;
         this.std = std;
         this.sharers = sharers;
         this.sharedBlocks = sharedBlocks;
         this.qkv = qkv;
+        this.planned = planned;
     }
 
     DType cacheDtype() {
@@ -73,7 +76,12 @@ final class PagedCase {
 
     /** The same sequences without shared blocks. */
     PagedCase unshared() {
-        return new PagedCase(lab, layer, std, 0, 0, qkv);
+        return new PagedCase(lab, layer, std, 0, 0, qkv, planned);
+    }
+
+    /** The same sequences. Attention runs twice per step, and the second time it uses the plan of the first. */
+    PagedCase planned() {
+        return new PagedCase(lab, layer, std, sharers, sharedBlocks, qkv, true);
     }
 
     /**
@@ -93,7 +101,7 @@ final class PagedCase {
         int columns = Math.toIntExact(layer.heads().columns());
         int values = Math.toIntExact(layer.heads().k() * layer.heads().e());
         Arrays.fill(changed[s], (row + 1) * columns - values, (row + 1) * columns, Float.POSITIVE_INFINITY);
-        return new PagedCase(lab, layer, std, sharers, sharedBlocks, changed);
+        return new PagedCase(lab, layer, std, sharers, sharedBlocks, changed, planned);
     }
 
     private int length(int s) {
@@ -123,6 +131,9 @@ final class PagedCase {
                 blockBytes / layer.cacheDtype().bytes());
         Batch batch = lab.context().batch(Arrays.stream(qkv).mapToInt(rows -> rows.length).sum(), qkv.length, maxBlocks,
                 layer.blockSize());
+        if (planned) {
+            batch.planIn(lab.output(DType.I32, Batch.planElements(Arrays.stream(qkv).mapToInt(r -> r.length).sum())));
+        }
         int width = Math.toIntExact(layer.heads().h() * layer.heads().e());
         float[][] y = new float[qkv.length][];
         Arrays.setAll(y, s -> new float[length(s) * width]);
@@ -216,6 +227,11 @@ final class PagedCase {
         Tensor y = lab.output(layer.dtype(), tokens, layer.heads().h() * layer.heads().e());
         write.kvCacheWrite(cache, in, batch, layer.heads());
         attend.attentionPaged(y, in, cache, batch, layer.heads());
+        if (planned) {
+            batch.planned(true);
+            y = lab.output(layer.dtype(), tokens, layer.heads().h() * layer.heads().e());
+            attend.attentionPaged(y, in, cache, batch, layer.heads());
+        }
         return y;
     }
 }
