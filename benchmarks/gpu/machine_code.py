@@ -11,9 +11,8 @@ MID = re.compile(r"_ZN8mid_rows7productINS_5ShapeI(?:13__nv_(fp8)_e4m3|NS_4(Int8
 HOT = {
     "attention": re.compile(r"attendILi128EEE"), "key_gradients": re.compile(r"key_gradientsILi128ELi2E"),
     "query_gradients": re.compile(r"query_gradientsILi128E"),
-    "paged bf16": re.compile(r"attendI13__nv_bfloat16Li128ELi64E"),
-    "paged fp8": re.compile(r"attendI13__nv_fp8_e4m3Li128ELi64E"),
-    "paged bf16, 32 keys": re.compile(r"attendI13__nv_bfloat16Li128ELi32E"),
+    "paged bf16": re.compile(r"attendI13__nv_bfloat16Li128ELb1E"),
+    "paged fp8": re.compile(r"attendI13__nv_fp8_e4m3Li128ELb1E"),
     "lora row_sums": re.compile(r"8row_sumsILb0ELb0E"), "lora update": re.compile(r"6updateILb0E"),
     "lora token_sums": re.compile(r"10token_sumsILb0E"),
 }
@@ -47,7 +46,9 @@ class Kernel:
                                                             for d in counts)]
         self.ops = max(inner, key=lambda c: c["HMMA"] / c.total())
         self.instructions, self.hmma = self.ops.total(), self.ops["HMMA"]
-        self.narrow = min(c.total() for c in inner)
+        # Paged attention has a loop per chunk for at most 16 rows. It starts the copies of keys and values in its body.
+        few = [c.total() for c in inner if c["LDGSTS"] >= 32]
+        self.few_rows = min(few) if few else None
         self.alu = sum(n for op, n in self.ops.items() if op in ALU)
 
 

@@ -41,9 +41,12 @@ OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue 
 RAMP = 4.0           # µs of a few_rows product outside its steady state
 SMALL = 2.0          # µs of a kernel with little data
 CLOCKS = 7.4         # clocks per instruction of a warp in loops of attention with two warps per scheduler
-JOIN = 0.45          # share of paged attention's loop that every pass executes; the rest is executed once per chunk
+TILE = 0.94          # share of the instructions of paged attention's loop that a pass executes: most passes hide no key
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
-PAGED = dict(fixed=9.0, narrow=5.0, wide=7.0)    # decoding: µs of plan and merge; clocks per instruction of a warp
+# Decoding: µs of the launch, of dependent loads and of the merge, and clocks per instruction of a warp. No GPU has run
+# this kernel: `few` and `many` are those of loops of attention that were measured, and `fixed` is the time of the
+# measured kernel without its plan.
+PAGED = dict(fixed=4.2, few=5.0, many=4.9)
 # share of the read bandwidth that cuBLASLt reaches with 17 to 64 rows
 LIBRARY_SHARE = {("bf16", "qkv"): 0.83, ("bf16", "o"): 0.81, ("bf16", "gate_up"): 0.91, ("bf16", "down"): 0.91,
                  ("fp8", "qkv"): 0.66, ("fp8", "o"): 0.47, ("fp8", "gate_up"): 0.76, ("fp8", "down"): 0.53}
@@ -173,17 +176,17 @@ def loop_rate(device, kernel, executed=1.0):
 
 
 def paged_decode(device, kernels, kind, shape, samples, prefix, own):
-    """Returns the time of the attention of a decode step in µs. An item has 256 keys; one with more than 16 rows is
-    wide."""
+    """Returns the time of the attention of a decode step in µs. An item has 256 keys. If it has at most 16 rows, each
+    warp computes a quarter of the keys; otherwise each warp computes 16 rows with four tiles of keys."""
     kernel = kernels[f"paged {kind}"]
-    narrow, wide = (4 * n * PAGED[name] / device["clock"] / 1e3
-                    for name, n in (("narrow", kernel.narrow), ("wide", kernel.instructions)))
+    few, many = (n * PAGED[name] / device["clock"] / 1e3
+                 for name, n in (("few", kernel.few_rows), ("many", 4 * TILE * kernel.instructions)))
     rows, slots = samples * shape["H"] // shape["K"], 2 * device["sms"]
     joint = prefix // 256 * -(-rows // 64) * shape["K"] if samples > 1 else 0
     rest = (prefix + own if samples == 1 else own) / 256
     rounds = -(-(joint + samples * math.ceil(rest) * shape["K"]) // slots)
     data = (prefix + samples * own) * 2 * shape["K"] * shape["E"] * (2 if kind == "bf16" else 1)
-    work = narrow * rounds if not joint or rows <= 16 else wide + narrow * (rounds - 1)
+    work = few * rounds if not joint or rows <= 16 else many + few * max(1, rounds - 1)
     return PAGED["fixed"] + max(work, data / device["read"] / 1e6)
 
 
@@ -209,7 +212,7 @@ def decode(device, kernels, shape, kind, samples, prefix=512, own=32):
 
 
 def prefill(device, kernels, shape, kind, tokens, step):
-    rate = loop_rate(device, kernels["paged bf16"], JOIN)
+    rate = loop_rate(device, kernels["paged bf16"], TILE)
     layer = {name: product(device, kernels, kind, name, step, *size) for name, size in weights(shape).items()}
     layer |= elementwise(device, shape, step)
     layer["attention"] = 2 * shape["H"] * shape["E"] * tokens * step / rate / 1e6
