@@ -155,7 +155,9 @@ class Bindings {
                     "owner.check(\"%s\", result);".formatted(symbol));
         }
 
-        /** The method has no lambda, which would cost time: a step of a small model makes hundreds of calls. */
+        /**
+         * The method has no lambda, because a lambda would cost time: a step of a small model makes hundreds of calls.
+         */
         private String method(String head, String type, String passed, String then) {
             return """
 

@@ -47,8 +47,8 @@ class Repack {
     private static final Pattern PRUNED = Pattern.compile("(guava|commons-lang3|commons-net|snakeyaml)-\\d.*");
     private static final String CLASS = ".class";
     /**
-     * Matches the name of a class. The name is either part of a descriptor or signature, or the whole text. If it is
-     * the whole text, slashes or dots separate the packages.
+     * Matches the name of a class. The name is the whole text, or a part of a descriptor or signature. If it is the
+     * whole text, slashes or dots separate the packages.
      */
     private static final Pattern NAME = Pattern.compile("L([a-z][\\w$]*(?:/[\\w$]+)+)(?=[;<])"
             + "|(?<![\\w$/.])([a-z][\\w$]*(?:[/.][\\w$]+)+)");

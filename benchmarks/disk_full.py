@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the commands of kills.py on file systems that are too small, then enlarges these and resumes the commands.
+"""Runs the commands of kills.py on file systems that are too small. Then enlarges the file systems and resumes the
+commands.
 
-Each command writes to a new tmpfs, which has only a part of the space that the command needs. The command must print
+Each command writes to a new tmpfs that has only a part of the space that the command needs. The command must print
 one line that names a file, exit with status 2, and leave no temporary file. After the tmpfs has been enlarged, the same
 command must finish, and its files must have the same bytes as those of kills.py in WORK/expected. Needs root.
 

@@ -24,8 +24,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAB = ROOT / "models/lab"
-DIFFERENT = {"log.txt", "run.log", "timings.json", "run.lock"}   # logs depend on time; run.lock is empty
-MOST_KILLS = 30   # per chain; after these the command runs to its end
+# Not compared: logs depend on time, and run.lock is empty.
+DIFFERENT = {"log.txt", "run.log", "timings.json", "run.lock"}
+MOST_KILLS = 30   # kills per chain; after these the command runs to its end
 JAVA_LINE = 100   # the most bytes that Java itself writes before the program's first output
 LETTERS = ["--task", "last-letter", "--generate", "8", "--test-size", "3", "--max-tokens", "64", "--batch-size", "2",
            "--epochs", "2", "--checkpoint-every", "1", "--learning-rate", "3e-3"]
@@ -116,7 +117,7 @@ def cpu(process):
 
 
 def stage(job, folder, expected):
-    """Returns what a killed command was doing, derived from its files."""
+    """Returns what a killed command was doing. The files that it has written show this."""
     out = folder / "out"
     if not out.exists():
         return "before its output"

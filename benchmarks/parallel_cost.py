@@ -21,13 +21,13 @@ MODELS = {
     "7B": dict(D=4096, L=32, F=11008, H=32, K=32, E=128, V=32000),
 }
 
-# Bandwidth and bf16 rate of the H200: measured with PyTorch, for a copy (bytes read + written) and for a matrix product
-# of random data (results/h200.md). fp8: published rates of row-scaled products on an H100 are 1.13 to 1.22 PFLOP/s.
-# Memory of the H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of NVIDIA's data sheets (3.35 and 2.04
-# TB/s, 989 and 312 TFLOP/s bf16), each multiplied by the share that the H200 reached of its own data-sheet value (4.8
-# TB/s, 989 TFLOP/s). fp8 weights need sm_89 or newer.
-# NVLink of Hopper and Ampere: 900 and 600 GB/s, the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and
-# 32 GB/s per direction.
+# The bandwidth and the bf16 rate of the H200 were measured with PyTorch (results/h200.md): the bandwidth for a copy
+# (bytes read + written), the rate for a matrix product of random data. fp8: published rates of row-scaled products on
+# an H100 are 1.13 to 1.22 PFLOP/s. Memory of the H200: results/h200.md. H100 SXM and A100 SXM 80 GB: the values of
+# NVIDIA's data sheets (3.35 and 2.04 TB/s, 989 and 312 TFLOP/s bf16), each multiplied by the share that the H200
+# reached of its own data-sheet value (4.8 TB/s, 989 TFLOP/s). fp8 weights need sm_89 or newer. NVLink of Hopper and
+# Ampere: 900 and 600 GB/s, the sum of both directions (data sheets). PCIe 5.0 and 4.0 x16: 64 and 32 GB/s per
+# direction.
 LINK = 0.8          # assumed share of a link's data-sheet rate that a kernel reaches
 CARDS = {
     "H200": dict(bw=4.3e12, bf16=788e12, fp8=1.2e15, memory=139.8 * GIB, nvlink=450e9 * LINK, pcie=64e9 * LINK),
@@ -62,13 +62,13 @@ NAMED = """- The time of a step is the sum of memory time, compute time, a fixed
   messages, each rank first reads the other ranks' partial sums of its own part, and then the other parts of the bf16
   result. The logits are gathered if there are at least 4 ranks. NCCL handles messages over 1 MiB if it is found; it is
   assumed to take the same time.
-- Copies (dp) do not communicate while they sample. In training, one all_reduce of the adapter's gradients follows each
-  step.
+- Copies (dp) do not communicate while they sample. In training, each step ends with one all_reduce of the adapter's
+  gradients.
 - Sampling: all samples share one prompt of 512 tokens, and each has 256 generated tokens on average, as in the paper's
   methods. The shared prompt is read once. The cache is in bf16. Each copy computes its share of the sequences. A
   placement with more copies than sequences is not listed.
 - Training: LoRA of rank 16 on all projections, with one row of 2048 or 4096 tokens per micro-batch and copy. If the
-  activations do not fit, all layers are recomputed; otherwise none.
+  activations do not fit into memory, all layers are recomputed; otherwise no layer is.
 - fp8 means fp8 weights, bf16 activations between the products, and a bf16 cache. An A100 has no fp8.
 - A rank never waits for a slower rank."""
 
@@ -83,7 +83,7 @@ class Model:
         self.params = self.L * self.layer + 2 * self.table
         self.element = 1 if dtype == "fp8" else 2
         self.bytes = self.L * self.layer * self.element + 2 * self.table * 2
-        self.read = self.bytes - self.table * 2            # the embedding is looked up, not read
+        self.read = self.bytes - self.table * 2            # a pass reads only a few rows of the embedding
         self.flops = 2 * (self.L * self.layer + self.table)   # per token of a forward pass
         self.cached = 2 * self.L * self.K * self.E * 2     # bytes of keys and values per token
         self.adapter = ADAPTER_RANK * self.L * (2 * self.D + (self.H + 2 * self.K) * self.E + self.D * 2
@@ -103,8 +103,8 @@ def messages(model, tokens, tp, element=2):
 
 
 def step(card, link, model, tokens, read_tokens, attended, tp):
-    """Returns five numbers: the seconds that a forward pass spends on memory, computation, layers and messages, and the
-    bytes that a rank receives."""
+    """Returns five numbers. Four are the seconds that a forward pass spends on memory accesses, computation, the fixed
+    time of layers, and messages. The fifth is the number of bytes that a rank receives."""
     c = CARDS[card]
     kv = max(1, model.K // tp) / model.K               # with more ranks than heads, several ranks hold the same head
     memory = (model.read / tp + read_tokens * model.cached * kv) / c["bw"]
@@ -138,7 +138,8 @@ def training(card, link, model, length, tp, dp):
     least = length * model.L * model.D * RECOMPUTED + length * model.D * KEPT / tp
     recomputes = base + kept > c["memory"]
     need = base + (least if recomputes else kept)
-    passes = 3 if recomputes else 2                       # forward pass, its repetition if any, input gradients
+    # The passes are the forward pass, its repetition if layers are recomputed, and the input gradients.
+    passes = 3 if recomputes else 2
     memory, compute, layers, talk, _ = step(card, link, model, length, 0, length / 2, tp)
     memory, compute, layers = memory * passes, compute * passes, layers * passes
     layers += TRAINED * length * model.L * (model.D + model.F) / tp
@@ -154,7 +155,8 @@ def training(card, link, model, length, tp, dp):
 def back(model, length, tp):
     """Returns the bytes that a rank receives in the backward pass of one micro-batch."""
     inputs = 2 * model.L * messages(model, length, tp)              # input gradients
-    return inputs + 4 * model.L * (tp - 1) * length * ADAPTER_RANK * 4  # x·Aᵀ and dy·B of divided projections
+    # The second summand is for x·Aᵀ and dy·B of the projections that are divided over ranks.
+    return inputs + 4 * model.L * (tp - 1) * length * ADAPTER_RANK * 4
 
 
 def placements(cards, model):
@@ -207,8 +209,9 @@ def tables(lines, model):
 
 def received(lines):
     lines += ["", "## Bytes that a rank receives for a token", "",
-              "Sampling, and a LoRA step of 2048 tokens that recomputes nothing, with one copy. A training step of dp "
-              "copies adds (dp - 1) times the adapter's gradients: %.0f MB (70B), %.0f MB (7B), divided by tp." % tuple(
+              "The table is for one copy: for sampling, and for a LoRA step of 2048 tokens in which no layer is "
+              "recomputed. A training step of dp copies adds (dp - 1) times the adapter's gradients: %.0f MB "
+              "(70B), %.0f MB (7B), divided by tp." % tuple(
                   4e-6 * Model(name, "bf16").adapter for name in ("70B", "7B")), "",
               "| model | tp | sampling | LoRA |", "|---|---|---|---|"]
     for name in MODELS:
@@ -259,8 +262,9 @@ def check_measured():
 
 def errors(lines):
     lines += ["", "## One H200: model and measurement", "",
-              "Measured rows are those of [h200.md](h200.md). REACHED, ATTENTION, LAYER, TRAINED were fitted to them "
-              "by hand, so the error shows how well they describe these rows. It says nothing about several GPUs.", "",
+              "The measured rows are those of [h200.md](h200.md). Four constants of the script (`REACHED`, "
+              "`ATTENTION`, `LAYER` and `TRAINED`) were fitted to these rows by hand, so the error shows how well the "
+              "constants describe the rows. The error says nothing about several GPUs.", "",
               "| model | test | measured ms | model ms | error |", "|---|---|---|---|---|"]
     worst, total = 0, 0
     for name, dtype, layers, test, size, ms in MEASURED:
@@ -269,20 +273,21 @@ def errors(lines):
         worst, total = max(worst, abs(error)), total + abs(error)
         lines.append("| %s %s, %d layers | %s %d | %s | %.1f | %+.0f %% |" % (
             name, dtype, layers, test, size, ms, model, 100 * error))
-    lines += ["", "Mean absolute error %.0f %%, largest %.0f %%." % (100 * total / len(MEASURED), 100 * worst)]
+    lines += ["", "The mean absolute error is %.0f %%, and the largest is %.0f %%." % (
+        100 * total / len(MEASURED), 100 * worst)]
 
 
 def main():
     target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results" / "parallel-cost.md"
     check_measured()
     lines = ["# Estimated cost of several GPUs", "",
-             "Written by `benchmarks/parallel_cost.py`. **Nothing here but the column “measured” was measured**: "
-             "no machine with several GPUs has run Ingrain. tp is the number of ranks that share a copy, dp "
-             "the number of copies.", "",
+             "Written by `benchmarks/parallel_cost.py`. **Only the column “measured” was measured**: "
+             "no machine with several GPUs has run Ingrain. dp is the number of copies of the model, and tp is "
+             "the number of ranks that share one copy.", "",
              "A cell has the fastest placement tp x dp that fits into memory, and its tokens per second, first with "
-             "NVLink, then with PCIe. r: layers are recomputed. no: no placement fits. The second table of each case "
-             "is for NVLink. It has the milliseconds of a step for memory + compute + the fixed part + messages, and "
-             "then the GiB needed on a GPU.", "",
+             "NVLink, then with PCIe. \"r\" means that layers are recomputed, and \"no\" means that no placement fits. "
+             "The second table of each case is for NVLink. It has the milliseconds of a step, as memory + compute + "
+             "the fixed part + messages, and then the GiB needed on a GPU.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
     for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
         tables(lines, Model(name, dtype))

@@ -1,4 +1,4 @@
-"""Malformed and hostile HTTP requests for serve_load.py. Request i is the same in every run."""
+"""Makes malformed and hostile HTTP requests for serve_load.py. Request i is the same in every run."""
 import asyncio
 import json
 import random

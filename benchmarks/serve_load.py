@@ -237,7 +237,7 @@ async def hostile(client, options):
             kind, data, close = serve_hostile.request(seed, client.host)
             status = await serve_hostile.exchange(client, data, close)
             client.count(f"answer_{status}")
-            if status in ("stalled", "garbage", "500"):     # not 503: the client has ended its side
+            if status in ("stalled", "garbage", "500"):     # 503: the client has closed its side
                 faults.append((kind, seed, status))
             if seed % 1000 == 999:
                 await client.checked(seed // 1000)

@@ -32,7 +32,7 @@ one_machine() {
     org.ingrain.cli.Main "$@"
 }
 
-spark_class() { # like bin/spark-class; prints the command with NULs as separators, without the launcher's first line
+spark_class() { # like bin/spark-class; prints the command without the launcher's first line, with NULs as separators
   "$JAVA_HOME/bin/java" -cp "$SPARK_HOME/jars/*" org.apache.spark.launcher.Main "$@" | tail -n +2
 }
 
@@ -160,7 +160,7 @@ for path in sorted(glob.glob(sys.argv[1] + "/**/*", recursive=True), key=os.path
         try:
             event = json.loads(line)
         except ValueError:
-            continue  # the last line of a killed driver
+            continue  # a killed driver may leave an incomplete last line
         if event["Event"] == "SparkListenerTaskEnd":
             tasks += 1
             failed += event["Task End Reason"]["Reason"] != "Success"

@@ -10,23 +10,23 @@ from runner import json_lines
 
 AT_ONCE = 6  # test processes that share the GPU
 SECONDS = 45  # time limit of a test class; a class that exceeds it counts as hung
-DRY_TIMES = 8  # factor on the time limits in a dry run, which has few cores
+DRY_TIMES = 8  # a dry run has few cores, so it multiplies the time limits by this factor
 
 HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
        "Attention", "Lora", "CrossEntropy"]
 BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest",
               "sample.GeneratorDeviceTest", "train.DecoderTrainingGoldenTest", "train.ArchitecturesTest"]
-LAST = ["ops.CollectivesTest"]  # its ranks wait for each other in kernels
+LAST = ["ops.CollectivesTest"]  # the ranks of this class wait for each other in kernels
 
 
 def hot(bundle):
-    """Compares the ops that dominate a step of sampling or training with libtorch's recorded results."""
+    """Compares the results of the ops that dominate a step of sampling or training with libtorch's recorded results."""
     yield from tests(bundle, [f"org.ingrain.ops.{name}ParityTest" for name in HOT])
 
 
 def ops(bundle):
-    """Tests all other ops, bitwise independence of a row from the other rows, fp8, the generator on the device, and
-    ranks on one GPU."""
+    """Tests all other ops, fp8, the generator on the device, ranks on one GPU, and that each bit of a row is
+    independent of the other rows."""
 
     if bundle.dry:
         yield from accidents(bundle)
@@ -43,8 +43,8 @@ def others(bundle):
 
 
 def accidents(bundle):
-    """For a dry run. Checks that a test class that kills its process and a class that hangs do not affect the rows of
-    other classes, and that cuBLASLt is found in a wheel."""
+    """For a dry run. Checks that the rows of other classes are correct if one test class kills its process and another
+    one hangs, and that cuBLASLt is found in a wheel."""
     ends = {"EndsItself": "ended with status -9", "Hangs": "hung", "FindsCublasLt": ""}
     for row in tests(bundle, [f"org.ingrain.kit.{name}" for name in ends], seconds=5):
         expected = ends[row["class"]]
@@ -118,7 +118,8 @@ def first_failure(bundle, name):
 
 
 def stories(bundle):
-    """Tests that the greedy text of a real model matches exactly, and that its log-probabilities are close."""
+    """Tests that the greedy text of a real model equals the recorded text, and that its log-probabilities are close to
+    the recorded ones."""
     for dtype in ("f32", "bf16"):
         yield story(bundle, dtype)
 
@@ -279,7 +280,7 @@ def pipeline(bundle):
             )
         )
         answers.append(json.loads(text)["text"])
-    yield {"step": "the merged model answers like base and adapter", "answer": answers[0],
+    yield {"step": "the merged model gives the same answer as base model and adapter", "answer": answers[0],
            "result": "passed" if answers[0] == answers[1] else "differs by rounding"}
     yield from demo(bundle)
 

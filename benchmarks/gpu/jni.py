@@ -13,7 +13,7 @@ BOTH_ROWS = (8, 2048)  # decoding, prefill
 
 
 def jni(bundle):
-    """Yields the rows of the comparison. If the program fails, earlier rows are kept."""
+    """Yields the rows of the comparison. If the program fails, the rows before the failure are kept."""
     kit = bundle.kit / "jni"
     if not kit.is_dir():
         raise Skip("this bundle was made without JCuda: use pack --jni")
@@ -52,7 +52,7 @@ def products(bundle):
 
 
 def cublas_places():
-    """Returns the paths where libcublas.so.12 may be: the loader's path, CUDA's folder, Python's wheels."""
+    """Returns possible paths of libcublas.so.12: on the loader's path, in CUDA's folder, and in Python's wheels."""
     toolkit = Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "lib64/libcublas.so.12")
     wheels = [
         library
@@ -69,7 +69,7 @@ def stubs(bundle, kit):
     made = []
     for stem, soname in (("cuda", "libcuda.so.1"), ("cublas", "libcublas.so.12")):
         made.append(bundle.out / soname)
-        # JCublas looks up versioned symbols, whose version is the soname of cuBLAS.
+        # JCublas looks up symbols with a version, and this version is the soname of cuBLAS.
         bundle.run(
             [
                 gcc,

@@ -1,4 +1,5 @@
-"""Describes and measures the machine: facts, bandwidths, rates, cuBLASLt's choices, each hot op alone."""
+"""Describes and measures the machine: facts, bandwidths, rates, cuBLASLt's choices, and the time of each hot op
+alone."""
 import os
 import shutil
 import subprocess
@@ -60,7 +61,7 @@ def micro(bundle):
     for name, command, seconds in runs:
         done = bundle.attempt(command, name, seconds)
         for row in json_lines(done.text()):
-            # path and library are left out, because they mean something on this machine only.
+            # path and library are left out, because they are valid on this machine only.
             row = {key: value for key, value in row.items() if key not in ("path", "library")}
             # "accepts" rows are kept only for sizes that cuBLASLt refused.
             if row.get("test") != "accepts" or row.get("status") != 0:

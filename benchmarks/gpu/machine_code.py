@@ -1,5 +1,6 @@
-"""Reads kernels from the machine code of a CUDA library: resources, and the loop with tensor core instructions. Needs
-cuobjdump and nvdisasm on the PATH, from CUDA or from the triton wheel (triton/backends/nvidia/bin)."""
+"""Reads the kernels of a CUDA library from its machine code: their resources, and their loop with tensor core
+instructions. Needs cuobjdump and nvdisasm on the PATH, from CUDA or from the triton wheel
+(triton/backends/nvidia/bin)."""
 import re
 import subprocess
 import sys
@@ -17,7 +18,7 @@ HOT = {
     "lora token_sums": re.compile(r"10token_sumsILb0E"),
 }
 INSTRUCTION = re.compile(r"\s*/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?(.*?);")
-# Instructions of the ALU pipe. A scheduler needs two clocks to issue one of them for a warp.
+# Instructions of the ALU pipe. A scheduler needs two clocks to issue one such instruction for a warp.
 ALU = {"LOP3", "SHF", "ISETP", "SEL", "PRMT", "VIMNMX", "IMNMX", "FMNMX", "FSETP", "FSEL", "PLOP3", "LEA", "IADD3"}
 
 

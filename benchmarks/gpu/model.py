@@ -27,7 +27,8 @@ MODELS = {
 # mma.sync per clock and multiprocessor. shared: KiB per multiprocessor. latency: µs from a load to its data. gap: µs
 # between two kernels of a graph. bf16, fp8: PFLOP/s of cuBLASLt's products. For the H200, read, copy, mma, gap, bf16
 # and fp8 are measured (results/h200.md). For the A100, they are assumed from the data sheet: read is 0.93 and copy 0.78
-# of 2.04 TB/s, mma is the peak of 312 TFLOP/s, and bf16 is 0.8 of it. gap = 1.3 was first assumed for the H200 as well.
+# of 2.04 TB/s, mma is the peak of 312 TFLOP/s, and bf16 is 0.8 of it. The gap of 1.3 was also assumed for the H200
+# before it was measured.
 DEVICES = {
     "H200": dict(sms=132, clock=1.755, read=4.57, copy=3.63, mma=2730, shared=228, latency=0.40, gap=0.73,
                  bf16=0.715, fp8=1.30),
@@ -40,7 +41,7 @@ REGISTERS, THREADS = 65536, 2048      # of a multiprocessor
 OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue slots add up
 RAMP = 4.0           # µs of a few_rows product outside its steady state
 SMALL = 2.0          # µs of a kernel with little data
-CLOCKS = 7.4         # clocks per instruction of a warp in loops of attention with two warps per scheduler
+CLOCKS = 7.4         # clocks per instruction of a warp, in an attention loop with two warps per scheduler
 TILE = 0.94          # share of the instructions of paged attention's loop that a pass executes: most passes hide no key
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
 # Decoding: µs of the launch, of dependent loads and of the merge, and clocks per instruction of a warp. No GPU has run
@@ -54,8 +55,8 @@ LIBRARY_512 = 0.95   # rate of cuBLASLt at 512 rows, relative to 2,048
 LORA = dict(down=0.50, up=0.62, up_backward=0.24, down_backward=0.55)   # share of the read bandwidth
 
 # ---- figures to compare with --------------------------------------------------------------------------------------
-# Pairs of a prediction of 2026-11-28, from before the first run, and a measurement of results/h200.md. Rates of 40 of
-# the 80 layers are halved.
+# Each pair has a prediction of 2026-11-28, made before the first run, and a measurement of results/h200.md. Rates of 40
+# of the 80 layers are halved.
 KNOWN = {
     "70B bf16 decode, 1 sample": (27.0, 29.0), "70B bf16 decode, 8 samples": (212, 218),
     "70B bf16 decode, 40 samples": (871, 975), "70B fp8 decode, 1 sample": (43, 48.4),
@@ -77,7 +78,7 @@ def turn_bytes(kernel, kind, tiles):
 
 
 def shared_of(kind, m, tiles, deep):
-    """Returns a block's dynamic shared memory and the bytes of weight that it has in flight."""
+    """Returns the dynamic shared memory of a block, and the bytes of weight that the block has in flight."""
     slot, limit = 2048 * m + 1024 * tiles * (1 if kind == "bf16" else 2), 12288
     depth = 1 if not deep or 2 * slot > limit else limit // slot if m == 1 else 2
     sums = 8 * 16 * min(m, 2) * 8 * tiles * 4 * (2 if tiles == 1 else 1)
@@ -131,9 +132,9 @@ def mid_tiles(kind, rows):
 
 def mid_rows(device, kernel, kind, rows, N, C):
     """Returns the time of a product of 17 to 64 rows with an fp8 weight, or of 1 to 40 rows with an int8 or int4 weight
-    (groups of 128), in µs. A step has 256 rows and 128 columns of the weight. All blocks but one write sums and read
-    them again. The loops for int8 and int4 contain the loads for three sizes of groups, of which one is executed; all
-    are counted."""
+    (groups of 128), in µs. A step has 256 rows and 128 columns of the weight. All blocks except one write sums to
+    memory, and these sums are read again. The loops for int8 and int4 contain loads for three sizes of groups. Only one
+    of the three is executed, but all three are counted."""
     tiles, step = mid_tiles(kind, rows), 256 * 128 * BYTES[kind]
     stages = 4 if device["shared"] * 1024 >= 4 * (step + tiles * 2048) + 2 * RESERVED else 2
     loads = device["sms"] * (stages - 1) * step / device["latency"] / 1e6      # TB/s
@@ -273,7 +274,7 @@ def table(head, rows):
 
 
 def figure(value, old=None):
-    """Formats a figure with three digits. If the figure of the old library differs, it comes first."""
+    """Formats a figure with three digits. If the old library has a different figure, that figure comes first."""
     text = "-" if value is None or not math.isfinite(value) or value == 0 else \
         f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return text if old is None or figure(old) == text else f"{figure(old)} → {text}"

@@ -13,8 +13,8 @@ class Report:
         self.results["machine"] = machine
 
     def run(self, name, rows, skip):
-        """Runs a part and records each row when it is finished. Returns whether the part passed, that is, whether it
-        has rows and no row is FAILED."""
+        """Runs a part and records each row when it is finished. Returns whether the part passed: it has rows, and no
+        row is FAILED."""
         begin = time.monotonic()
         part = self.results[name] = {"rows": [], "passed": False, "seconds": 0.0}
         try:
@@ -25,7 +25,7 @@ class Report:
             part["passed"] = bool(part["rows"]) and not any(row.get("result") == "FAILED" for row in part["rows"])
         except skip as reason:
             part["skipped"] = str(reason)
-        except Exception as e:  # the error is recorded in the table, and later parts still run
+        except Exception as e:  # the table has the error, and later parts still run
             part["error"] = f"{type(e).__name__}: {e}"
         part["seconds"] = round(time.monotonic() - begin, 1)
         self.write()
@@ -50,7 +50,7 @@ def section(name, part):
 
 
 def table(rows):
-    """Returns rows as Markdown. Rows with the same keys form one table, whose columns are these keys."""
+    """Returns rows as Markdown. Rows with the same keys form one table, and these keys are its columns."""
     kinds = {}
     for row in rows:
         kinds.setdefault(tuple(key for key, value in row.items() if value is not None), []).append(row)

@@ -130,7 +130,7 @@ class Bundle:
                     yield name, done
 
     def cli(self, *arguments):
-        """Returns the command that runs the distribution's command line with these arguments."""
+        """Returns the command that runs the distribution's program `ingrain` with these arguments."""
         return self.java({}, f"{self.ingrain}/lib/*", "org.ingrain.cli.Main", *arguments)
 
     def java(self, properties, classpath, *arguments):
@@ -152,7 +152,7 @@ class Bundle:
         ]
 
     def junit(self, name, properties):
-        """Returns the command that runs one test class of the bundle on the distribution's classes."""
+        """Returns the command that runs one test class of the bundle on the classes of the distribution."""
         system = {
             "ingrain.references": f"replay:{self.kit / 'references'}",
             "ingrain.targets": self.device,
@@ -186,9 +186,9 @@ def end(process):
 
 
 def environment(out):
-    """Returns the environment of all commands. It adds the wheel's folder with cuBLASLt, which the loader would not
-    search; 32 hardware queues, because each rank that waits in a kernel needs one; and a cache folder for PyTorch's
-    compiler."""
+    """Returns the environment of all commands. It adds three things: the wheel's folder with cuBLASLt, because the
+    loader would not search this folder; 32 hardware queues, because each rank that waits in a kernel needs its own
+    queue; and a cache folder for PyTorch's compiler."""
     changed = dict(
         os.environ,
         CUDA_DEVICE_MAX_CONNECTIONS="32",

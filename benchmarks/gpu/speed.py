@@ -1,5 +1,5 @@
 """Measures the speed of `ingrain bench` and of PyTorch on the same GPU. Reports the ratio of the two speeds, and the
-shares of the ceilings that are measured in the same run."""
+share that each speed reaches of the ceilings measured in the same run."""
 
 import collections
 import csv
@@ -32,8 +32,8 @@ class Shape:
         return 2 * hidden * hidden + 2 * hidden * kv + 3 * hidden * self.config["intermediate_size"]
 
     def step_bytes(self, batch):
-        """Returns the bytes that a decode step reads halfway through the answers: every weight, the shared prompt once,
-        and half an answer per sample."""
+        """Returns the bytes that a decode step reads when half of each answer is generated: every weight, the shared
+        prompt once, and half an answer per sample."""
         width = 1 if self.dtype == "fp8" else 2
         cache = 4 * self.layers * self.config["num_key_value_heads"] * self.config["head_dim"]
         return (
@@ -220,8 +220,8 @@ def torch_rows(bundle, model):
 
 
 def ratios(model, mine, theirs):
-    """Divides Ingrain's rates by PyTorch's, and by the ceilings, which follow from the GPU's measured bandwidth and
-    product rate."""
+    """Divides Ingrain's rates by PyTorch's rates and by the ceilings. The ceilings follow from the GPU's measured
+    bandwidth and product rate."""
     copy, rate = (
         theirs.get(name, {}).get(field) for name, field in (("copy", "bytes/s"), (f"{model.dtype} product", "flops"))
     )
@@ -249,7 +249,7 @@ def ratios(model, mine, theirs):
 
 def warmers(bundle, names):
     """Returns commands that fill PyTorch's compiler cache on idle cores. The commands use models of two layers, because
-    in training the first layer is compiled separately."""
+    in training PyTorch compiles the first layer separately."""
     for name, dtype in names:
         output = bundle.out / f"warm-{name}-{dtype}.json"
         yield [

@@ -25,7 +25,7 @@ def row(model_type, case):
     try:
         c = CONFIG_MAPPING[model_type].from_dict({**SIZES, **{k: dict(v) if isinstance(v, dict) else v
                                                               for k, v in case.items()}})
-    except Exception:  # the message of transformers that names the field has many lines
+    except Exception:  # the message of transformers names the field but has many lines
         return "refused"
     rope = c.rope_parameters
     head_dim = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads

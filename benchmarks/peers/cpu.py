@@ -4,7 +4,7 @@
     python3 benchmarks/peers/cpu.py --model DIR [--llama BIN --bf16 F.gguf --q8 F.gguf --q4 F.gguf] [--output FILE.md]
 
 --llama is the folder that contains llama-bench, llama-batched-bench, llama-completion and llama-server. The GGUF files
-hold the weights of --model as BF16, Q8_0 and Q4_0. Ingrain quantises the weights of --model to int8 and int4 when it
+hold the weights of --model as BF16, Q8_0 and Q4_0. Ingrain quantizes the weights of --model to int8 and int4 when it
 loads them. transformers and PEFT are used if this Python can import them. If a peer is missing, the tables contain
 `skipped`. In each of the --rounds rounds, the programs run one after another, so that other load on the machine affects
 all of them.
@@ -52,7 +52,7 @@ def sampled(length, tokens, samples):
     return f"pp{length}+tg{tokens}x{samples}"
 
 
-# The sampling stage: samples of several prompts of about 24 tokens. Its time includes the start of the process.
+# This is the sampling stage: samples of several prompts of about 24 tokens. Its time includes the start of the process.
 STAGE = {"prompts": 10, "samples": 8, "tokens": 48}
 STAGE_TOKENS = STAGE["prompts"] * STAGE["samples"] * STAGE["tokens"]
 STAGE_TEST = "{prompts} prompts x {samples} samples x {tokens} tokens".format(**STAGE)
@@ -218,9 +218,9 @@ def sizes(config):
 
 
 def limit(test, dtype, config, peaks):
-    """Returns the tokens per second that the limits allow in decoding and prefill; None for other tests."""
+    """Returns the tokens per second that the machine's limits allow in decoding and prefill; None for other tests."""
     layers, head = sizes(config)
-    group = 2 / 32  # a scale of two bytes for 32 columns
+    group = 2 / 32  # one scale of two bytes per 32 columns
     per = {"f32": (4, 4), "bf16": (2, 2), "int8": (1 + group,) * 2, "int4": (0.5 + group, 1 + group)}[dtype]
     if test.startswith("tg"):
         return peaks["reads"] * 1e9 / (layers * per[0] + head * per[1])

@@ -47,7 +47,8 @@ static void reads(void* buffer) {
   for (int k = 0; k < 8; ++k) sink ^= sum[k];
 }
 
-// Independent chains of one instruction, enough to hide its latency. The empty asm prevents their removal.
+// Independent chains of one instruction. There are enough chains to hide the latency of the instruction. The empty asm
+// prevents the compiler from removing them.
 #define PEAK(NAME, VECTOR, STEP)                                     \
   static void NAME(void* unused) {                                   \
     VECTOR a[CHAINS], x, y;                                          \
@@ -107,7 +108,7 @@ PEAK(dot_int8, __m256i, _mm256_dpbusd_avx_epi32(a[k], x, y))
 #endif
 #endif
 
-// The best of several runs, in units of work per second, all threads together.
+// Returns the best of several runs, in units of work per second, for all threads together.
 static double best(int threads, void (*work)(void*), void** buffers, double units) {
   double seconds = 1e30;
   for (int r = 0; r < REPEATS; ++r) {

@@ -7,8 +7,9 @@
 Weights are random. The rows `torch` measure PyTorch with the usual optimisations: a Llama of F.linear and
 F.scaled_dot_product_attention with a compiled block, a static cache, and the whole decode step with its sampling in one
 CUDA graph. The rows `transformers` and `peft` measure these libraries without changes. Times are medians measured by
-CUDA events. If a test fails, its error becomes a row, and the test is repeated in plain PyTorch, without compiler, CUDA
-graph and cuDNN. The file of --output is rewritten after each row, so a run that is stopped keeps its results. A run
+CUDA events. If a test fails, its error becomes a row, and the test is repeated in plain PyTorch without the compiler,
+the CUDA graph and cuDNN. The file of --output is rewritten after each row, so a run that is stopped keeps its results.
+A run
 with `--layers 2 --repetitions 1` fills TORCHINDUCTOR_CACHE_DIR for any number of layers. Such a run needs two layers,
 because the first layer of a training step needs no gradient of its input and is therefore compiled separately. --tiny
 --device cpu runs the program without a GPU.
@@ -28,7 +29,7 @@ import torch
 
 from gpu_llama import Llama, Shape, capture
 
-# These tests share one model, since building 70 GB of weights again would take too long.
+# These tests share one model, because building 70 GB of weights again would take too long.
 SHARING = ("decode", "prefill", "throughput")
 
 
@@ -256,13 +257,13 @@ def peft_test(options, clock):
 
 
 def fresh_memory(options, name):
-    """Frees the GPU memory of the previous test, also after a failure, except weights that the next test shares."""
+    """Frees the GPU memory of the previous test, also if it failed, but not the weights that the next test shares."""
     if name not in SHARING:
         options.model = None
     elif options.model is not None:
         options.model.cache = None
     torch._dynamo.reset()
-    gc.collect()  # compiled models have reference cycles, and two models would not fit
+    gc.collect()  # compiled models have reference cycles, and two models would not fit into memory
     if options.device.type == "cuda":
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
@@ -286,7 +287,7 @@ def attempt(options, clock, name, title, test):
             "compiled": options.compiled,
             "checkpointing": options.checkpointing,
         }
-    yield error  # not in `except`, where the exception would keep the test's tensors
+    yield error  # not within `except`, because there the exception still refers to the test's tensors
 
 
 def unmeasured(name, title, why):
@@ -363,7 +364,7 @@ def main():
         action=argparse.BooleanOptionalAction,
         help="compile the blocks; default: on a GPU only",
     )
-    parser.add_argument("--seconds", type=float, help="start no test later than this after the program's start")
+    parser.add_argument("--seconds", type=float, help="start no test when this number of seconds has passed")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     if options.tiny:
@@ -380,7 +381,7 @@ def main():
         options.compile = options.device.type == "cuda"
     torch.manual_seed(1)
     rows = []
-    save(options, rows)  # discards the rows of an older run
+    save(options, rows)  # removes the rows of an older run
     for found in measured(options, Clock(options.device, options.repetitions)):
         rows.append(found)
         print(f"{time.monotonic() - START:6.1f} s  {found['by']:13}{found['test']:18}" +

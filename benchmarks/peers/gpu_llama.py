@@ -9,8 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 # Attention backends, best first. If PyTorch cannot use a backend, it uses the next one. With one query per head, flash
-# is best, because it divides the keys over the GPU. With many queries, cuDNN is best on Hopper. If there is no mask,
-# flash and cuDNN support fewer heads of K and V than of Q. The last backend computes without fusion.
+# is best, because it divides the keys over the GPU. With many queries, cuDNN is best on Hopper. Without a mask, flash
+# and cuDNN allow K and V to have fewer heads than Q. The last backend uses no fused kernel.
 FLASH_FIRST = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH]
 CUDNN_FIRST = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 NO_CUDNN = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -152,7 +152,7 @@ class Llama(nn.Module):
 
     def compile_blocks(self, compiled):
         """Compiles the blocks. Sizes are constants of the compiled code, and weights and caches are its inputs, so all
-        layers use one compiled graph."""
+        layers share one compiled graph."""
         self.compiled = compiled
         self.call = torch.compile(Block.forward, dynamic=False) if compiled else Block.forward
 
@@ -231,8 +231,8 @@ class Llama(nn.Module):
 
 def capture(model, batch, at, graph):
     """Returns a function that runs a decode step at position `at` of every row, as a CUDA graph if requested and
-    possible. The position does not advance, so the step reads exactly the `at` + 1 used entries, without a mask. This
-    is PyTorch's best case, because an answer that grows would cost more."""
+    possible. The position is the same in every step, so the step reads exactly the `at` + 1 used entries, without a
+    mask. This is PyTorch's best case, because a growing answer would cost more."""
     ids = torch.randint(model.shape.vocab_size, (batch, 1), device=model.device)
     position = torch.tensor([at], device=model.device)
     step = lambda: ids.copy_(model.step(ids, position, at + 1))
@@ -250,5 +250,5 @@ def capture(model, batch, at, graph):
 
     def replay():
         recorded.replay()
-        return ids, position  # the graph uses their addresses but does not keep them alive
+        return ids, position  # the graph uses the addresses of these tensors but does not keep the tensors alive
     return replay

@@ -42,7 +42,8 @@ def generate(options, dtype, prompts, *flags):
 
 
 def score(options, dtype, texts, starts):
-    """Returns the log-probability and the most probable token at each position of each text, from its `start` on."""
+    """Returns the log-probability and the most probable token at each position of each text, beginning at the text's
+    `start`."""
     found = generate(options, dtype, texts, "--max-tokens", 1, "--prompt-log-probabilities", "--top-tokens", 1)
     return [(row["prompt_log_probabilities"][i], row["prompt_top_tokens"][i][0]["id"])
             for row, start in zip(found, starts) for i in range(start, len(row["prompt_log_probabilities"]))]

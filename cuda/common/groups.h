@@ -35,7 +35,7 @@ inline Groups groups_of(const ingrain_weight* w) {
   return groups_in(w->data, w->dtype, w->rows, w->columns, w->group, w->zeros);
 }
 
-// Checks group, chunk and zeros of a quantised weight; accepts every other weight.
+// Checks group, chunk and zeros of a quantized weight; accepts every other weight.
 inline ingrain_status check_groups(ingrain_context* ctx, const ingrain_weight* w) {
   if (!quantized_dtype(w->dtype)) return INGRAIN_OK;
   if ((w->group != 32 && w->group != 64 && w->group != 128) || w->chunk % w->group != 0)

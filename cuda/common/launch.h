@@ -36,7 +36,7 @@ ingrain_status refuse(ingrain_context* ctx, ingrain_status status, const char* f
 // Writes the largest number of bytes of dynamic shared memory that a block of this kernel can have on the current
 // device. The first call also raises the kernel's limit to this number. The limit belongs to the kernel and the device,
 // not to a context, and no later call lowers it. So after the first call, launches from other contexts and from
-// captured graphs have the same limit. The results are cached, since each query takes a lock in the driver.
+// captured graphs have the same limit. The results are cached, because each query takes a lock in the driver.
 inline cudaError_t most_dynamic_shared(const void* kernel, size_t* bytes) {
   static std::mutex mutex;
   static std::map<std::tuple<const void*, int, int>, size_t> known;  // key: kernel, device, the device's limit

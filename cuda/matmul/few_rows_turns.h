@@ -45,7 +45,7 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
 // The addresses from which a lane copies next, and the numbers of rows and columns of w that are left from there to the
 // end. One load instruction of a warp covers whole cache lines: 4 rows of w, or 4 / X rows of x.
 template <class S> struct Source {
-  const typename S::W* w;  // if gated: in the rows of gate
+  const typename S::W* w;  // if gated, an address in the rows of gate
   const bf16* x;
   int rows, columns, turn;
   unsigned tile;
@@ -74,7 +74,7 @@ __device__ __forceinline__ void opaque([[maybe_unused]] int& i) {
 
 // Offsets, within a slot, of the pieces that a lane copies and reads. They are computed once.
 template <class S> struct Places {
-  int copy_w, copy_x, w, x;  // w and x: the first piece of u = 0; an XOR with 64 (or 16) gives the other piece
+  int copy_w, copy_x, w, x;  // w and x are for u = 0; an XOR with 64 (or 16) gives the other piece
 
   __device__ __forceinline__ Places() {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, row = lane / 8;

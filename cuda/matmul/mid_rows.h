@@ -3,7 +3,7 @@
 //
 // Operands: as in few_rows.h, the weight is the left operand of mma m16n8k16, and x is the right one.
 //
-// Tiling: a tile is 256 rows of the weight by all rows of x, and each of the eight warps computes 32 of these rows. A
+// Tiling: a tile is 256 rows of the weight by all rows of x, and each of the eight warps computes 32 of the 256 rows. A
 // step is 128 columns of a tile. All steps of all tiles form one sequence, which is divided into equal parts, one per
 // block. So every block reads the same number of bytes of the weight, and its copies continue across tiles. Some tiles
 // belong to several blocks. Each of these blocks writes its sums to the workspace. The block that finishes last adds

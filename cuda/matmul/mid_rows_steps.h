@@ -37,7 +37,8 @@ template <class W_, bool gated_, int TILES_> struct Shape {
   static constexpr int partial = tile_rows * tokens;  // sums of a tile
 
   // The places of a 16-byte piece of a row of the weight, and of x, in shared memory. The XOR swizzles avoid bank
-  // conflicts when the lanes of a warp read: 16 bytes of fp8, 8 bytes of INT8 and 4 bytes of INT4 at a time.
+  // conflicts when the lanes of a warp read the weight. A lane reads 16 bytes of fp8, 8 bytes of INT8 or 4 bytes of
+  // INT4 at a time.
   static __device__ __forceinline__ int place(int row, int piece) {
     return row * row_bytes + (piece ^ (fp8_weight ? row % 2 * 4 : int4 ? row / 2 % 4 : row % 4 * 2)) * 16;
   }
@@ -47,8 +48,8 @@ template <class W_, bool gated_, int TILES_> struct Shape {
 };
 
 // The position of a row of the tile among the tile's outputs, and the row of the weight. A warp has 32 rows of the
-// tile. If gated, 16 of them are rows of gate, and the others are the same rows of up. The row of the weight is N or
-// more if the tile's row is behind the last one.
+// tile. If gated, 16 of them are rows of gate, and the others are the same rows of up. If the tile's row is after the
+// last row of the weight, the returned row of the weight is N or more.
 template <class S> __device__ __forceinline__ int position(int row) {
   return S::gated ? row / 32 * 16 + row % 16 : row;
 }
@@ -103,7 +104,8 @@ template <class S> struct Copies {
     if (left > 0) {
       const int row = threadIdx.x / S::pieces, piece = threadIdx.x % S::pieces, token = threadIdx.x / 16,
                 part = threadIdx.x % 16;
-      const int inside = static_cast<int>(a.chunk) - at.step * step_columns;  // columns to the end of the chunk
+      // Columns from here to the end of the chunk.
+      const int inside = static_cast<int>(a.chunk) - at.step * step_columns;
       const int64_t height = S::outputs / S::passes * a.w.row_bytes;
       const int limit = piece * (S::int4 ? 32 : 16) < inside ? rows : 0, tokens = part * 8 < inside ? a.T - token : 0;
       char* const to = stage + S::place(row, piece);
@@ -173,14 +175,14 @@ template <class S> struct Scales {
     memcpy(&value, &bits, sizeof value);
     return to_float(value);
   }
-  // The negated zero point, minus 128, as two bf16. The bits of -(128 + i) are 0xc300 | i for i below 128.
+  // Returns -(128 + zero point) as two equal bf16. For i below 128, the bits of -(128 + i) are 0xc300 | i.
   template <int b> __device__ __forceinline__ unsigned minus(int r) const {
     return merge_bytes<0x4040u | 0x101u * b>(zeros[r], 0xc3c3c3c3u);
   }
 };
 
-// Adds the products of a step with an fp8 weight. A lane reads 16 contiguous bytes of its rows, and uses these columns
-// for its k indices.
+// Adds the products of a step with an fp8 weight. A lane reads 16 contiguous columns (one byte each) of each of its
+// rows, and uses them for its k indices.
 template <class S>
 __device__ __forceinline__ void multiply_fp8(float (&sums)[2][S::TILES][4], const char* stage) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;

@@ -1,10 +1,10 @@
 // quantized: the products with fp8 weights that few_rows.h and mid_rows.h do not compute, from sm_89 on. The
-// activations (or gradients) are quantised to fp8 with one scale per token. The tensor core multiplies these fp8 values
+// activations (or gradients) are quantized to fp8 with one scale per token. The tensor core multiplies these fp8 values
 // by the fp8 weights, and the scales of the tokens and of the weight's rows are applied to the f32 sums.
 //
 // cuBLASLt before CUDA 12.9 cannot apply a scale per row. With these versions, cuBLASLt writes f32 sums to scratch,
 // some rows at a time, and a kernel scales the sums. The product for dX sums over the rows of the weight. So dy is
-// multiplied by the scales of these rows before dy is quantised. Each call for dX also transposes the weight into
+// multiplied by the scales of these rows before dy is quantized. Each call for dX also transposes the weight into
 // scratch, because Hopper's tensor core needs fp8 operands that are contiguous along k.
 #pragma once
 #include "dtype.h"
@@ -19,7 +19,7 @@ constexpr int64_t library_bytes = 32 << 20, slice_rows = 128;
 
 constexpr int held = 4;  // vectors of 8 elements that a thread keeps in registers between the two passes over its row
 
-// Quantises x (M, K) to q[m, k] = x[m, k]·column_scales[k] / scales[m]. scales[m] is the largest magnitude in row m of
+// Quantizes x (M, K) to q[m, k] = x[m, k]·column_scales[k] / scales[m]. scales[m] is the largest magnitude in row m of
 // the product x·column_scales, divided by 448, or 1 if this row is zero. If `scaled` is false, all column scales are 1.
 // The kernel has one block of quantize_threads(K) threads per row.
 template <bool scaled, class X>
@@ -171,7 +171,7 @@ inline void note_plain(ingrain_context* ctx, const Product& p) {
 
 // Computes the product that p describes, some rows at a time. Operand a is already fp8. cuBLASLt multiplies without the
 // scales, and then a kernel applies the scales. If cuBLASLt does not support the product at all, the plain kernel
-// computes `plain`, which is the same product with the unquantised operand a.
+// computes `plain`, which is the same product with the unquantized operand a.
 inline ingrain_status multiply_and_scale(ingrain_context* ctx, const Product& p, const Product& plain,
                                          Scratch scratch) {
   const int64_t most = (scratch.left - library_bytes) / (4 * p.N);

@@ -56,7 +56,8 @@ constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
-  float terms[stages][2][tokens];  // [stage][lse in base 2, delta]; the values for tokens that do not exist make p 0
+  // [stage][lse in base 2, delta]; tokens that do not exist have values that give p = 0.
+  float terms[stages][2][tokens];
 };
 
 // Starts copying q and dy of the stage's tokens, the first of which is t, for one query head.

@@ -1,5 +1,5 @@
 // pack: copies rows of a row-major matrix into a weight, in the weight's dtype. On GPUs a weight is also row-major.
-// pack_quantized: copies rows that are quantised already.
+// pack_quantized: copies rows that are quantized already.
 //   w[row + r, c] = source[r, c], rounded to nearest even
 //   fp8: scales[row] = max |source[r, :]| / 448, w = source / scales[row]    int8, int4: see ingrain_pack in ingrain.h
 // Shapes   source (rows, columns), row distance ld
@@ -59,7 +59,7 @@ __device__ __forceinline__ int rounded_within(float x, float low, float high) {
   return static_cast<int>(fminf(fmaxf(rintf(x), low), high));
 }
 
-// Quantises rows of source to the rows of w from `row` on, one group per thread. A thread writes whole bytes, because a
+// Quantizes rows of source to the rows of w from `row` on, one group per thread. A thread writes whole bytes, because a
 // group has an even number of columns or is the last of its row.
 template <class S> __global__ void quantize_groups(Groups w, const S* source, int64_t row, int64_t rows, int64_t ld) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;

@@ -1,4 +1,5 @@
-// random: normal values; Philox key: the seed, counter: the index i.          Salmon et al. 2011; Box & Muller 1958
+// random: normal values from Philox, with the seed as key and the index i as counter.          Salmon et al. 2011; Box
+// & Muller 1958
 //   y[i] = std·normal(seed, i)
 // Shapes   y (n)                                                   Types  y f32|bf16, arithmetic f32
 // Needs    nothing, scratch 0                                      Mapping  one thread per 16 bytes of y

@@ -3,7 +3,7 @@
 //   weight w(i) = exp((x(i) − max x)/temperature), in units of 2⁻⁴⁰. The choice c is the first kept id for which the
 //   sum of w over the kept ids up to c exceeds u times the sum of w over all kept ids, with u uniform in (0, 1)
 //   log-probability of c = x(c) − max x − log Σ exp(x(i) − max x), summed over the whole row
-// Kept     top_k keeps the k greatest logits. Of these, top_p keeps the smallest number of greatest logits whose
+// Kept     top_k keeps the k greatest logits. Of these, top_p keeps the greatest logits, as few as possible, whose
 //          weights sum to at least top_p times the sum of the k weights. In a tie the lowest ids are kept
 // Shapes   logits (M, V) f32 · ids, log_probabilities and every parameter (M)
 // Types    f32; weights and their sums are 64-bit integers

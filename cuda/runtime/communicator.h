@@ -119,7 +119,7 @@ class Peers {
 };
 
 // Returns the registered buffer of the context's communicator that contains these bytes, or null if there is none. All
-// ranks get the same result, since they register and free corresponding buffers.
+// ranks get the same result, because they register and free corresponding buffers.
 const Shown* find_shown(const ingrain_context* ctx, const void* pointer, int64_t bytes);
 // Removes a buffer from the registered buffers. Must be called before the buffer is freed.
 void forget_shown(ingrain_context* ctx, const void* pointer);

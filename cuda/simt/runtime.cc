@@ -1,7 +1,7 @@
 // Streams, copies, events and graphs of the emulated CUDA runtime. Work enqueued on a stream runs only when a call
 // waits for the stream, for its device, for a later event, or for later work in the same hardware queue. If CUDA allows
-// several behaviours, the emulator implements the behaviour that is worst for the caller: it reads host memory late,
-// and a stream or event may only be used while the device of that stream or event is current.
+// several behaviours, the emulator implements the behaviour that is worst for the caller. For example, it reads host
+// memory late, and it refuses a stream or an event whose device is not current.
 #include <sched.h>
 
 #include <chrono>

@@ -54,7 +54,7 @@ INGRAIN_OP(gradient_norm, (ingrain_context* ctx, float* norm, const float* x, in
 INGRAIN_OP(gradient_clip, (ingrain_context * ctx, float* x, const float* norm, int64_t n, float max_norm),
            (ctx, x, norm, n, max_norm)) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1.0f) return INGRAIN_OK;  // false for a NaN, which is then multiplied into every element
+  if (factor >= 1.0f) return INGRAIN_OK;  // if the norm is NaN, the condition is false and every element becomes NaN
   each_block(ctx, n, [&](int64_t first, int64_t count) {
     strips(count, [&](int64_t i, auto m) { store(x + first + i, load(x + first + i, m) * splat(factor), m); });
   });

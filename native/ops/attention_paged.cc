@@ -178,7 +178,7 @@ INGRAIN_OP(attention_paged_forward,
                                              scratch};
         TokenTiles cursor(*batch, tokens);
         TokenTile at;
-        int64_t done = 0;  // number of tiles read from the cursor
+        int64_t done = 0;  // number of calls of cursor.next
         for (int64_t i = begin; i < end; ++i) {
           for (; done <= i / (K * splits); ++done) cursor.next(at);
           const int64_t kv = i / splits % K, first = i % splits * heads;

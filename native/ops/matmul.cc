@@ -71,7 +71,7 @@ struct Forward {
   }
 };
 
-// A Problem (gemm.h) with a quantised weight. x is rounded to 8 bits, see quantized_tile.h.
+// A Problem (gemm.h) with a quantized weight. x is rounded to 8 bits, see quantized_tile.h.
 template <class W>
 struct QuantizedForward {
   using Element = W;
@@ -88,7 +88,7 @@ struct QuantizedForward {
       else round_row(out, static_cast<const bf16*>(x.data) + from, columns, W::start);
     }
   }
-  // As in Forward.
+  // Returns a block in the packed weight, or null, like Forward::in_place.
   const W* in_place(int64_t p, int64_t column, int64_t* ld) const {
     if (w->layout != INGRAIN_PACKED || p >= panels_of(w->rows)) return nullptr;
     *ld = quantized_format(w).panel_bytes(w->columns);

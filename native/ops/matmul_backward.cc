@@ -6,7 +6,7 @@
 // Needs    scratch on the stack, amx: heap                                             Mapping  common/gemm.h
 // Bound    2·T·N·C flops each                                      Oracle libtorch autograd  Test MatmulParityTest
 // W is read in the layout of matmul_forward and transposed block by block, so no transposed copy of W is needed.
-// On avx512_bf16 and amx, dy and quantised weights are rounded to bf16 for dx. With an f32 weight, dy is not rounded.
+// On avx512_bf16 and amx, dy and quantized weights are rounded to bf16 for dx. With an f32 weight, dy is not rounded.
 #include "gemm.h"
 
 namespace ingrain::INGRAIN_ISA {
@@ -50,7 +50,7 @@ void read_rows(float* out, const ingrain_weight* w, int64_t row, int64_t rows, i
 #if defined(__AVX512BF16__)
 // Transposes sixteen columns of a packed panel of W. At (i, j), `in` (8, 16, 2) contains columns 2i and 2i + 1 of
 // row j, and `out` (8, 16, 2) contains rows 2i and 2i + 1 of column j. Only the first `pairs` pairs of columns are
-// read. The others count as zeros.
+// read. The other pairs are replaced by zeros.
 void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
   // The first permutations transpose blocks of two by two elements. The other two steps transpose groups of 128 bits.
   alignas(64) static constexpr struct Indices {
@@ -82,7 +82,7 @@ void transpose_pairs(bf16* out, const bf16* in, int64_t pairs) {
     }
 }
 
-// out (8, 16, 2) = sixteen columns of panel p of a packed quantised weight, in the layout of a packed bf16 panel.
+// out (8, 16, 2) = sixteen columns of panel p of a packed quantized weight, in the layout of a packed bf16 panel.
 void expand(bf16* out, const ingrain_weight* w, int64_t p, int64_t column) {
   const quantized_format format(w);
   const uint8_t* group = packed_group(w, p, column / format.group);
@@ -104,7 +104,8 @@ void expand(bf16* out, const ingrain_weight* w, int64_t p, int64_t column) {
   }
 }
 
-// The same, but out is a packed bf16 panel whose columns are the rows of W. `row` must be the first row of a panel.
+// Converts in the same way, but out is a packed bf16 panel whose columns are the rows of W. `row` must be the first row
+// of a panel.
 void read_rows(bf16* out, const ingrain_weight* w, int64_t row, int64_t rows, int64_t column) {
   const int64_t columns = std::min(panel_rows, w->columns - column);
   if (quantized(w) && w->layout == INGRAIN_PACKED) {

@@ -1,6 +1,6 @@
 // pack: copies rows of a row-major matrix into a weight, in the weight's dtype and layout (native/ops/common/weight.h).
-//   w[row + r, c] = source[r, c], rounded to nearest even; int8, int4: quantised in groups (common/quantize.h)
-// pack_quantized: copies rows that are already quantised, from the parts of the row-major layout (common/quantized.h).
+//   w[row + r, c] = source[r, c], rounded to nearest even; int8, int4: quantized in groups (common/quantize.h)
+// pack_quantized: copies rows that are already quantized, from the parts of the row-major layout (common/quantized.h).
 // Shapes   source (rows, columns), row distance ld                 Types  source f32|bf16|f16, w f32|bf16|int8|int4
 // Needs    nothing, scratch 0                                      Mapping  panels (rows, if row-major) over threads
 // Bound    memory: rows·columns elements read and written          Oracle the definition
@@ -61,7 +61,7 @@ ingrain_status pack_as(ingrain_context* ctx, const ingrain_weight* w, const S* s
   return INGRAIN_OK;
 }
 
-// Writes rows [row, row + rows) of a quantised weight, panel by panel. group_of(to, r, g) returns group g of row
+// Writes rows [row, row + rows) of a quantized weight, panel by panel. group_of(to, r, g) returns group g of row
 // row + r. The call that writes the last row of a packed weight also writes the padding.
 template <class GroupOf>
 void write_groups(ingrain_context* ctx, const ingrain_weight* w, int64_t row, int64_t rows, const GroupOf& group_of) {

@@ -141,7 +141,8 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       if (s.above + last >= target) break;
     }
     s.key |= digit << shift;
-    const float reached = from_key(s.key);  // a key below that of -inf gives NaN, and lowest is then unchanged
+    // If the key is below that of -inf, this is NaN, and `lowest` does not change.
+    const float reached = from_key(s.key);
     if (reached > lowest) lowest = reached;
   }
   return s;

@@ -1,7 +1,7 @@
 // Memory of the CPU device, allocated with malloc. A call that allocates a large share of the free memory also
-// populates the pages. So if memory is short, this call fails. Without this, the system would kill the process later,
-// when the process first accesses a page. Other pages are populated at their first access, because populating takes
-// time and of the cache of a small model, for example, few blocks may be used.
+// populates the pages. So if memory is short, this call fails. Otherwise the system would kill the process later, when
+// the process first accesses a page. The pages of smaller allocations are populated at their first access. This saves
+// time if only a part of an allocation is used, for example a few blocks of the cache of a small model.
 #include "context.h"
 #include "host_memory.h"
 
@@ -18,7 +18,8 @@
 namespace {
 
 constexpr int64_t large = 4 << 20, huge_page = 2 << 20, copy_grain = 1 << 20, most_workspace = 16 << 20;
-// Allocations above free memory / share are populated. A generator of default sizes needs less (DefaultSizes.java).
+// Allocations larger than free memory / share are populated at once. A generator of default sizes needs less
+// (DefaultSizes.java).
 constexpr int64_t share = 4;
 
 ingrain_status allocate(ingrain_context* ctx, void** pointer, int64_t bytes) {

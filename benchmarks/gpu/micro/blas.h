@@ -65,8 +65,8 @@ struct Blas {
   }
 };
 
-// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). For cuBLASLt, A is the transposed W, and B is x. `call` and
-// `status` name the first call that failed and its status.
+// One product y (rows, N) = x (rows, K) · Wᵀ with W (N, K). For cuBLASLt, A is the transposed W, and B is x. If a call
+// fails, `call` has its name and `status` has its status; later failures do not change these fields.
 class Operation {
  public:
   Operation(Blas& blas, int64_t rows, int64_t N, int64_t K, bool fp8, bool scaled, int out) : blas_(blas) {

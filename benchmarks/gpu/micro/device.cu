@@ -65,8 +65,8 @@ void wipe() { CHECK(cudaMemsetAsync(board, 0, words * sizeof *board, stream)); }
 
 unsigned expected = 0;  // xor of the whole buffer
 
-// Outputs a row for a kernel that reads n bytes `rounds` times. rounds is odd, so that the xor of all rounds equals the
-// xor of one round. If fewer than `blocks` blocks can be resident, no row is output.
+// Outputs a row for a kernel that reads n bytes `rounds` times. `rounds` is odd, so the xor of all rounds equals the
+// xor of one round. If the GPU cannot hold `blocks` resident blocks, no row is output.
 template <int U> void read_row(const char* test, int blocks, size_t n, int rounds) {
   int fitting = 0;
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&fitting, reads<U>, threads, 0));

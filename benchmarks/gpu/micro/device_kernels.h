@@ -13,7 +13,7 @@ __device__ __forceinline__ unsigned hash(unsigned x) {  // Wang's hash, which is
   x = (x ^ 61) ^ x >> 16, x *= 9, x ^= x >> 4, x *= 0x27d4eb2d;
   return x ^ x >> 15;
 }
-// Both this asm and the asm of read16 are volatile. So the compiler does not reorder them, and the intended number of
+// This asm and the asm of read16 are volatile. So the compiler does not reorder the two, and the intended number of
 // loads is in flight.
 __device__ __forceinline__ void fold(unsigned& sum, const uint4& v) {
   asm volatile("xor.b32 %0, %0, %1; xor.b32 %0, %0, %2; xor.b32 %0, %0, %3; xor.b32 %0, %0, %4;"
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(threads, 1) reads(const uint4* p, size_t n, in
 #pragma unroll
       for (int u = 0; u < U; ++u) v[u] = read16(at + u * threads);
 #pragma unroll
-      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // starts with the last load, to wait until all have finished
+      for (int u = U - 1; u >= 0; --u) fold(sum, v[u]);  // starts with the last load, so that all loads have finished
     }
   leave(board + checksum, sum);
 }
@@ -77,7 +77,7 @@ __device__ __forceinline__ uint64_t nanoseconds() {
   asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now));
   return now;
 }
-// Waits for a barrier. Returns false after one second, so that a hang is reported as a row and the program continues.
+// Waits for a barrier. Returns false after one second. Then a hang is reported as a row, and the program continues.
 __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   unsigned done = 0;
   for (uint64_t start = 0; !done;) {
@@ -90,8 +90,8 @@ __device__ __forceinline__ bool wait_for(unsigned barrier, unsigned parity) {
   return true;
 }
 
-// Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. From each piece in shared memory the
-// block reads all words if `whole` is true, else one word.
+// Block b copies pieces b, b + blocks, ... to a ring buffer in shared memory. If `whole` is true, the block then reads
+// all words of each piece from shared memory, otherwise one word.
 constexpr int most_stages = 48;
 template <bool whole>
 __global__ void __launch_bounds__(threads) bulk(const char* p, size_t n, int piece, int stages, unsigned* board) {

@@ -6,8 +6,8 @@
 // Run      FOLDER/ops build/release/lib/libingrain_cuda.so SECONDS [tiny]     needs 8 GB of GPU memory
 //          tiny: small shapes, once, for a trial on libingrain_simt.so or libingrain_cpu.so
 //
-// The host launches each call. If an op takes less than about 4 us on the GPU, the launch takes longer than the op, and
-// its time is measured instead. At the end, a graph of norms shows the cost of such a short op in a decode step.
+// The host launches each call. A launch takes about 4 us. If an op takes less time than its launch, the row has the
+// time of the launch. At the end, a graph of norms shows the cost of such a short op in a decode step.
 #include "ingrain.h"
 
 #include <dlfcn.h>
@@ -43,7 +43,7 @@ void check(ingrain_status status, const char* what) {
   if (status)
     throw std::runtime_error(std::string(what) + ": status " + std::to_string(status) + ": " + FIND(last_error)(ctx));
 }
-// The symbol is looked up once per call site, so that the time of a short op does not include the look-up.
+// Each call site looks up the symbol once, so that the time of a short op does not include the look-up.
 #define CALL(name, ...) ([&] { static auto* const function = FIND(name); check(function(ctx, __VA_ARGS__), #name); }())
 void wait() { check(FIND(synchronize)(ctx), "synchronize"); }
 
@@ -280,7 +280,7 @@ struct Step {
   }
 };
 
-// Attention over the cache of one layer. The engine's own op writes the cache first, as one long sequence over all
+// Attention over the cache of one layer. First, the engine's own op fills the cache with one long sequence over all
 // blocks.
 void paged(int32_t cache_dtype) {
   const char* const type = cache_dtype == fp8 ? "fp8" : "bf16";

@@ -1,7 +1,7 @@
 // products: compares cuBLASLt's first candidate with the best of 24 candidates, for the linear layers of Llama 2 70B,
 // and finds the fp8 products that cuBLASLt refuses.
-//   product    "us" is the time of the first candidate and "best_us" the time of the best candidate; both times are
-//              measured alternately at the end. TB/s counts only the bytes of the weight. "error" is the error of the
+//   product    "us" is the time of the first candidate and "best_us" the time of the best candidate; the program
+// measures both in turn at the end. TB/s counts only the bytes of the weight. "error" is the error of the
 //              best candidate; the result is correct if the error is below 0.03. "status" and "call" are present if
 //              the first candidate is refused
 //   accepts    fp8, not timed: whether the product runs, and which call refuses it ("heuristic_status", "candidates",

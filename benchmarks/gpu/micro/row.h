@@ -71,8 +71,8 @@ inline double least(const std::vector<double>& values) {
   return values.empty() ? NAN : *std::min_element(values.begin(), values.end());
 }
 
-// Ends the process after `limit` seconds, even if a kernel never returns, so that a hang does not use up the time on
-// the GPU machine.
+// Ends the process after `limit` seconds, even if a kernel never returns. Otherwise a hang would use up the time on the
+// GPU machine.
 inline void end_after(unsigned limit) {
   seconds();
   signal(SIGALRM, [](int) {

@@ -64,7 +64,7 @@ float element(const void* data, int type, int64_t i) {
   return static_cast<float>(static_cast<const __nv_fp8_e4m3*>(data)[i]);
 }
 
-// A copy of one product's arguments, since the descriptors may change before the stream runs the product.
+// A copy of one product's arguments, because the descriptors may change before the stream runs the product.
 struct Call {
   Operation o;
   Layout a_layout, b_layout, d_layout;

@@ -68,7 +68,7 @@ int enqueue(Comm* comm, const void* source, cudaStream_t stream, std::function<v
   return error == cudaSuccess ? success : system_error;
 }
 
-// Returns elements [first, first + n) of the sum over all ranks. Must be called before any rank writes its y, since y
+// Returns elements [first, first + n) of the sum over all ranks. Must be called before any rank writes its y, because y
 // may be a source.
 std::vector<float> sum(const Group& group, size_t first, size_t n) {
   std::vector<float> total(n);

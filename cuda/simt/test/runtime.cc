@@ -81,7 +81,7 @@ void streams() {
   int pageable = 5;
   seen = -1;
   cudaMemcpyAsync(device, &pageable, sizeof(int), cudaMemcpyHostToDevice, stream);
-  pageable = 100;  // the copy has not read it yet
+  pageable = 100;  // the enqueued copy has not read `pageable` yet
   simt::launch(increment, 1, 1, 0, stream, static_cast<int*>(device));
   cudaEvent_t event = nullptr;
   cudaEventCreateWithFlags(&event, cudaEventDefault);

@@ -41,7 +41,8 @@ class AmxTiles {
       tiles.row_bytes[i] = static_cast<uint16_t>(x ? columns * 2 : 64);
       tiles.rows[i] = static_cast<uint8_t>(w ? columns / 2 : amx_rows);
     }
-    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));  // gcc 12's intrinsic names only 8 of the 64 bytes as its operand
+    // The intrinsic of gcc 12 is not used, because it declares only 8 of the 64 bytes as its operand.
+    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));
   }
 };
 

@@ -192,7 +192,8 @@ template <class C>
 void attend(AttentionRows& a, int64_t begin, int64_t end, const C* k, const C* v, int64_t start,
             PrefetchRange ahead = {}) {
   const int64_t pieces = (end - begin + register_rows - 1) / register_rows;
-  const bool prefetch = ahead.bytes > 0 && pieces <= 4;  // with more pieces the arithmetic hides the memory latency
+  // More than 4 pieces compute long enough to hide the memory latency without a prefetch.
+  const bool prefetch = ahead.bytes > 0 && pieces <= 4;
   int64_t piece = 0;
   while (begin < end) {
     if (a.visible[begin] <= start) {

@@ -57,8 +57,8 @@ inline void dot_pairs_tile(vec (&dots)[R], const bf16* q, int64_t ld, int64_t E,
   for (int i = 0; i < R; ++i) dots[i] = sums[i];
 }
 
-// Like accumulate_pairs, for all elements. value(j, e) returns 16 elements, from e on, of the values of keys 2j and
-// 2j + 1 as pairs.
+// Does the work of accumulate_pairs for all elements. value(j, e) returns 16 elements, from e on, of the values of keys
+// 2j and 2j + 1 as pairs.
 template <int R, class Value>
 inline void accumulate_pairs_tile(float* o, const bf16* p, const float* rescale, int64_t width, const Value& value) {
   constexpr int wide = R == 1 ? 4 : R == 2 ? 2 : 1;  // enough independent sums to hide the latency
@@ -109,8 +109,8 @@ class RowGroups {
 using Groups = RowGroups;
 constexpr int64_t most_together = attention_rows;
 
-// Like attend_bf16 below, for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in the layout of
-// the key-value cache, and prefetches one CPU cache line of `ahead` at each step.
+// Does the work of attend_bf16 (below) for n rows, n <= register_rows, that see all 16 keys. Reads keys and values in
+// the layout of the key-value cache, and prefetches one CPU cache line of `ahead` at each step.
 inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf16* k, const bf16* v, int64_t start,
                             PrefetchRange ahead) {
   const int64_t width = a.width;
@@ -133,10 +133,10 @@ inline void attend_in_place(AttentionRows& a, int64_t begin, int64_t n, const bf
 
 // Adds the contribution of a tile of 16 keys and their values to the attention of rows [begin, end). `start` is the
 // position of the tile's first key. k and v are the tile's keys and values in the cache. `keys` is scratch. `ahead` is
-// prefetched. If the tile is converted, all of `ahead` is prefetched to L2 before the conversion, which takes long
-// enough. A key that a row does not see has the weight 0, but 0 times a value that is not finite is NaN. So if the tile
-// has such values, each row forms its own group, for which the values of all keys that the row does not see are set to
-// zero.
+// prefetched. If the tile is converted, all of `ahead` is prefetched to L2 before the conversion, because the
+// conversion takes long enough for these loads. A key that a row does not see has the weight 0, but 0 times a value
+// that is not finite is NaN. So if the tile has such values, each row forms its own group. For this group, the values
+// of all keys that the row does not see are set to zero.
 inline void attend_bf16(AttentionRows& a, int64_t begin, int64_t end, const bf16* k, const bf16* v, int64_t start,
                         KeyPairs& keys, PrefetchRange ahead) {
   const auto [least, most] = std::minmax_element(a.visible + begin, a.visible + end);

@@ -1,7 +1,7 @@
 // The dropout mask. Element e uses word e mod 4 of the Philox4x32-10 block with counter e div 4. The element is kept,
 // and scaled by 1 / (1 − dropout), if this word is at least dropout·2³². Forward and backward derive the same mask from
-// the same seed. A matrix may be a band, which is a range of adjacent columns of a larger matrix (the whole matrix).
-// The mask of a band consists of the same columns of the whole matrix's mask.
+// the same seed. A matrix may be a band, that is, a range of adjacent columns of a larger matrix (the whole matrix).
+// The mask of a band is the same range of columns of the whole matrix's mask.
 #pragma once
 #include "simd.h"
 

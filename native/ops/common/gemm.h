@@ -3,7 +3,7 @@
 //
 // Order of summation: one lane sums y[t][n] over ascending columns by fused multiply-adds. The order is the same for
 // every number of rows, tiling and number of threads. Some products instead sum several columns per instruction: see
-// columns_of for AVX-512 BF16, amx.h for AMX, and quantized_tile.h for quantised weights. A tile keeps the sums of R
+// columns_of for AVX-512 BF16, amx.h for AMX, and quantized_tile.h for quantized weights. A tile keeps the sums of R
 // rows and P panels in registers. Between two blocks of columns, the sums are stored in memory as f32, so they are not
 // rounded. If the weight has chunks, each chunk has its own sum that starts at 0, and the sums of the chunks are added
 // in ascending order.
@@ -42,11 +42,11 @@ gemm_plan plan(int64_t rows, bool small) {
 struct gemm_shape {
   int64_t rows, columns, panels;
   int64_t chunk;  // columns of a chunk; all columns if there are no chunks
-  int64_t group = 0;  // of a quantised weight
+  int64_t group = 0;  // of a quantized weight
 };
 
 // The members of a Problem:
-//   Element                                          element type of the panels for tiles: float, bf16 or quantised
+//   Element                                          element type of the panels for tiles: float, bf16 or quantized
 //   read(x, ld, row, rows, column, columns)          copies a block of x, padded with zeros; see read_x
 //   panels(panel, count, column, columns, w, &ld)    returns a block of count panels, either in place or copied to w
 //   bytes(columns)                                   with in_place: bytes of these columns of a panel
@@ -55,8 +55,8 @@ struct gemm_shape {
 //   small                                            few rows, see plan(); panels must then return a block in place
 //   partial                                          whether write is called for each chunk, not for the total
 
-// Copies a block of a matrix, padded with zeros, in the order in which tiles read it: row after row, for AMX tile after
-// tile (ceil(rows / 16), ld / 32, 16, 32).
+// Copies a block of a matrix, padded with zeros, in the order in which tiles read the block: row after row or, for AMX,
+// tile after tile (ceil(rows / 16), ld / 32, 16, 32).
 template <class W>
 void read_x(x_of<W>* out, int64_t ld, const matrix& x, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   if constexpr (by_amx<W>) read_tiles(out, ld, x, row, rows, column, columns);
@@ -127,7 +127,7 @@ WeightAhead w_ahead_of(const Problem& problem, int64_t panel, int64_t panels, in
 }
 
 // Returns the number of rows of the next tile, if `rows` rows are left for `tiles` tiles. The tiles have nearly equal
-// heights. But with AMX, a tile of a quantised product has 16 rows as long as at least 16 rows are left.
+// heights. But with AMX, a tile of a quantized product has 16 rows as long as at least 16 rows are left.
 template <class W> int64_t tile_height(int64_t rows, int64_t tiles) {
 #if defined(__AMX_TILE__)
   if (quantized_element<W>) return rows >= amx_rows ? amx_rows : up(rows, up(rows, quantized_rows));

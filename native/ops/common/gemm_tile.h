@@ -63,7 +63,7 @@ template <quantized_element W> struct columns_of<W> {
   static constexpr int64_t step = x_block_size, most_rows = quantized_rows;
 };
 template <class W> using x_of = typename columns_of<W>::X;
-// The maximum number of f32 sums in a tile. A quantised tile also has the same number of integer sums.
+// The maximum number of f32 sums in a tile. A quantized tile also has the same number of integer sums.
 template <class W> constexpr int64_t sums_of = quantized_element<W> ? quantized_rows : tile_sums;
 template <class W> constexpr int64_t x_columns_of = quantized_element<W> ? x_block_size : 1;  // per element of x
 #if defined(__AMX_TILE__)

@@ -1,4 +1,4 @@
-// Quantises a group of a row to INT8 or INT4 by the rules that ingrain.h states for ingrain_pack.
+// Quantizes a group of a row to INT8 or INT4 by the rules that ingrain.h states for ingrain_pack.
 #pragma once
 #include "quantized.h"
 
@@ -16,7 +16,7 @@ inline f16 to_scale(float x) {
   return from_float<f16>(x < most ? (x > -most ? x : -most) : most);
 }
 
-// Quantises the n elements of w and writes them to `to`. n <= group.
+// Quantizes the n elements of w and writes them to `to`. n <= group.
 inline void quantize_group(row_group& to, const quantized_format& format, const float* w, int64_t n) {
   float low = 0, high = 0;
   for (int64_t i = 0; i < n; ++i) low = w[i] < low ? w[i] : low;

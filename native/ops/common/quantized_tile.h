@@ -106,7 +106,7 @@ struct x_block {  // 32 columns of a row of x
   int32_t start;  // initial value of the integer sum; if W has zero points, to be multiplied by the zero point
 };
 
-// The element types of a packed quantised panel. W::start is the negative zero point, or -1 if each group has its own
+// The element types of a packed quantized panel. W::start is the negative zero point, or -1 if each group has its own
 // zero point. W::loads is the number of 64-byte loads for a block of 32 columns.
 struct int8 { uint8_t bits; static constexpr int32_t start = -128, loads = 8; static constexpr bool zeros = false; };
 struct int4 { uint8_t bits; static constexpr int32_t start = -8, loads = 4; static constexpr bool zeros = false; };

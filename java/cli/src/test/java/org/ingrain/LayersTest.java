@@ -88,7 +88,7 @@ class LayersTest {
         assertEquals(new TreeSet<>(listed), new TreeSet<>(used));
     }
 
-    /** Returns whether a package belongs to a module above the engine. */
+    /** Returns whether a package belongs to a module that uses the engine. */
     private static boolean above(String name) {
         return Set.of("distill", "lab", "djl", "spark", "server", "cli")
                 .contains(name.substring(ROOT.length()).split("\\.")[0]);

@@ -49,7 +49,7 @@ class LintTest {
             "Files\\.(write|writeString|move|newOutputStream|newBufferedWriter|newByteChannel|createFile|"
                     + "createTemp\\w+)\\("
             + "|StandardOpenOption\\.(WRITE|CREATE|APPEND)|FileOutputStream|FileWriter");
-    /** Calls that format with the user's locale, which may have other digits and another decimal separator. */
+    /** Calls that format with the user's locale. Another locale may have other digits and another decimal separator. */
     private static final Pattern LOCALE = Pattern.compile(
             "\\.formatted\\(|(String\\.format|printf)\\((?!\\s*$|(java\\.util\\.)?Locale\\.)"
             + "|to(Lower|Upper)Case\\(\\)");
@@ -130,8 +130,8 @@ class LintTest {
     }
 
     /**
-     * Only the package {@code ffi} may catch {@code Throwable}, because method handles throw it. Code in this package
-     * wraps the caught {@code Throwable} in another exception.
+     * Only the package {@code ffi} may catch {@code Throwable}, because calls of method handles declare {@code
+     * Throwable}. Code in this package wraps the caught {@code Throwable} in another exception.
      */
     @Test
     void nothingCatchesEverything() {

@@ -7,7 +7,7 @@ import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** Calls of our own ABI through the engine's binding, including its shape checks. */
+/** Calls functions of our own ABI through the engine's binding, with the binding's shape checks. */
 final class Ingrain {
     /** Columns of the row that is normalised. */
     static final int WIDTH = 4096;

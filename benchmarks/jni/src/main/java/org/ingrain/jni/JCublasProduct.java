@@ -46,8 +46,8 @@ final class JCublasProduct implements AutoCloseable {
     }
 
     /**
-     * Enqueues the product. cuBLAS is column-major, so it computes yᵀ (N, T) = W·xᵀ. The entry point with the suffix
-     * {@code _new} takes a compute type.
+     * Enqueues the product. cuBLAS is column-major, so the call computes yᵀ (N, T) = W·xᵀ. The entry point with the
+     * suffix {@code _new} takes a compute type.
      */
     void run(int calls) {
         for (int i = 0; i < calls; i++) {

@@ -21,7 +21,7 @@ import tools.jackson.databind.json.JsonMapper;
  * Panama's java.lang.foreign, which the engine uses. The comparison times a driver call that does nothing, the launch
  * of a small kernel, and matrix products (cublasGemmEx through JCublas, and the engine's matmul). The comparison also
  * checks that both ways give the same results. JCublas 12 needs cuBLAS of CUDA 12. Without cuBLAS, the rows of the
- * products have only the engine's times and the reason why the other times are missing.
+ * products have only the engine's times, and the reason why JCublas has none.
  *
  * <p>A row is a line of JSON on standard output, with times in nanoseconds per call.
  *
@@ -35,7 +35,7 @@ public final class JniComparison {
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
     /** Runs before the first timed product, so that the JIT compiler has compiled the loops around the products. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
-    private static final double ROUNDING = 0x1p-7;   // four times the distance() that rounding to bf16 causes
+    private static final double ROUNDING = 0x1p-7;   // four times the value of distance() that rounding to bf16 causes
 
     private final JniDriver jni;
     private final PanamaDriver panama;

@@ -13,7 +13,7 @@ import java.util.SplittableRandom;
  * @param w (N, C) bf16, uniform in [-1, 1)
  */
 record Product(int t, int n, int c, MemorySegment x, MemorySegment w) {
-    /** Number of random values before they repeat. It is a prime, so that no two rows are equal. */
+    /** Number of random values before they repeat. This number is a prime, so no two rows are equal. */
     private static final int DRAWN = 1_000_003;
 
     static Product of(int t, int n, int c, Arena arena) {

@@ -32,7 +32,8 @@ final class Timing {
     /**
      * How many calls and rounds are timed.
      *
-     * @param calls  calls per round; few enough for a stream's queue, so that the host does not wait for the device
+     * @param calls  calls per round; they must fit into a stream's queue, because otherwise the host waits for the
+     * device
      * @param warmUp rounds before the timed rounds
      * @param rounds timed rounds
      */

@@ -52,7 +52,7 @@ class JniComparisonTest {
         assumeTrue(gcc, "Skipped: no gcc on the PATH");
         cuda = compile("cuda", "libcuda.so.1", "libcuda.so.1");
         cublas = compile("cublas", "libcublas.so.12", "libcublas.so.12");
-        // JCuda keeps using the library that it opens first, so the stub is opened before all tests.
+        // JCuda uses the library that it opens first until the process ends, so the stub is opened before all tests.
         assertNotNull(JniComparison.open(cuda.toString()));
     }
 
@@ -103,7 +103,7 @@ class JniComparisonTest {
     private Path compile(String source, String soname, String name, String... more)
             throws IOException, InterruptedException {
         Path library = folder.resolve(name);
-        // JCublas looks up versioned symbols, whose version is the soname of cuBLAS.
+        // JCublas looks up symbols with a version, and this version is the soname of cuBLAS.
         List<String> command = new ArrayList<>(List.of("gcc", "-O2", "-shared", "-fPIC", "-Wl,-soname," + soname,
                 "-Wl,--default-symver", Path.of("src/test/c", source + ".c").toString(), "-o", library.toString()));
         command.addAll(List.of(more));

@@ -3,9 +3,9 @@ package org.ingrain.cli;
 import java.util.List;
 
 /**
- * Runs short commands in one process. The launcher of the distribution starts this class to create the class archive
- * that makes later starts faster: when the process exits, the JVM archives the classes that it has loaded. The argument
- * is the folder of a small model.
+ * Runs short commands in one process. The launcher of the distribution starts this class to create the class archive,
+ * which makes later starts faster. When the process exits, the JVM archives the classes that the process has loaded.
+ * The argument is the folder of a small model.
  */
 public final class ArchiveRun {
     private ArchiveRun() {

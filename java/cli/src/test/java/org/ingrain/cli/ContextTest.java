@@ -13,7 +13,10 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests a context of 192 tokens, where each letter is a token. Examples that are too long are counted and left out. */
+/**
+ * Tests a context of 192 tokens with a tokenizer that makes a token of each letter. Examples that are too long are
+ * counted and left out.
+ */
 class ContextTest {
     private static final String LONG = "Is it so " + "very ".repeat(60) + "late?";
 

@@ -34,7 +34,8 @@ class DemoTest {
                     .path("arms");
             assertEquals(List.of("system-1", "system-2", "distilled-system-1", "unfiltered", "distilled"),
                     arms.valueStream().map(arm -> arm.path("name").asString()).toList());
-            assertEquals(6, arms.path(1).path("right").asInt(), "questions on held-out words, in two steps");
+            assertEquals(6, arms.path(1).path("right").asInt(),
+                    "all questions on held-out words are answered correctly in two steps");
             assertTrue(3 * arms.path(4).path("tokens").asDouble() < arms.path(1).path("tokens").asDouble(), task);
         }
         assertEquals(run.out(), Run.of("demo", "--output", temp, "--pool-size", 12, "--test-size", 6).out(),

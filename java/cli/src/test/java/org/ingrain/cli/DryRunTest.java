@@ -18,7 +18,7 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A dry run must predict the run's numbers of calls and training steps, and give upper bounds for them. */
+/** A dry run must predict how many calls and training steps the run makes, and give upper bounds for both numbers. */
 class DryRunTest {
     private static final Pattern ROW = Pattern.compile(
             "(?m)^(.{36}) +([\\d,]+) +([\\d,]+) +[\\d,]+ +[\\d:]+ (?:s|min|h)(?:  .*)?$");
@@ -26,7 +26,7 @@ class DryRunTest {
     @TempDir
     private Path temp;
 
-    /** The planned and the maximum number of calls, or of training steps, of a stage. */
+    /** Number of calls of a stage, or of its training steps: the expected number and the maximum. */
     private record Planned(long calls, long most) {
     }
 
@@ -149,9 +149,12 @@ class DryRunTest {
                 Files.write(temp.resolve("rows.jsonl"), rows), "--output", taught, "--max-steps", 80,
                 "--batch-size", 12, "--learning-rate", "1e-2"));
         Path method = Files.writeString(temp.resolve("branching.json"), """
-                {"name": "branching", "title": "Branching", "source": "a test", "branching": "branch-solve-merge", "steps": [
-                 {"name": "branch", "variants": [{"prompt": "Plan: {question}", "samples": 1, "mark": "ours", "temperature": 0.0}]},
-                 {"name": "solve", "each": "criterion", "variants": [{"prompt": "Judge {criterion}", "samples": 1, "mark": "ours", "temperature": 0.0}]}]}
+                {"name": "branching", "title": "Branching", "source": "a test", "branching": "branch-solve-merge",
+                        "steps": [
+                 {"name": "branch", "variants": [{"prompt": "Plan: {question}", "samples": 1, "mark": "ours",
+                         "temperature": 0.0}]},
+                 {"name": "solve", "each": "criterion", "variants": [{"prompt": "Judge {criterion}", "samples": 1,
+                         "mark": "ours", "temperature": 0.0}]}]}
                 """);
         Path output = temp.resolve("run");
         List<Object> command = List.of("distill", "--model", taught.resolve("model"), "--task", "pairwise", "--data",
@@ -161,10 +164,10 @@ class DryRunTest {
         Map<String, Planned> plan = plan(succeed(command, "--dry-run"));
         succeed(command);
         assertEquals(new Planned(lines(output, "samples.jsonl"), 4 * 2 * (1 + 5)), plan.get("sample"));
-        assertEquals(4 * 2 * (1 + 3), plan.get("sample").calls(), "three criteria each, as it was taught");
+        assertEquals(4 * 2 * (1 + 3), plan.get("sample").calls(), "the model was trained to name three criteria");
         assertEquals(new Planned(lines(output, "evaluation/system-2/samples.jsonl"), 2 * 2 * (1 + 5)),
                 plan.get("evaluate system-2"));
-        assertEquals(steps(output, ""), plan.get("train").calls(), "a row for each order");
+        assertEquals(steps(output, ""), plan.get("train").calls(), "each order is one training row");
         assertEquals(lines(output, "evaluation/system-1/samples.jsonl", "evaluation/distilled/samples.jsonl"),
                 plan.get("evaluate system-1 and 1 more").calls());
         List<Object> thrice = new ArrayList<>(command.subList(0, command.indexOf("--seeds")));
@@ -236,7 +239,8 @@ class DryRunTest {
         Path method = Files.writeString(temp.resolve("two-steps.json"), """
                 {"name": "two-steps", "title": "Two steps", "source": "a test", "steps": [
                  {"name": "plan", "variants": [{"prompt": "Plan: {question}", "samples": 1, "mark": "ours"}]},
-                 {"name": "judge", "variants": [{"prompt": "{response-a} or {response-b}", "samples": 1, "mark": "ours"}]}]}
+                 {"name": "judge", "variants": [{"prompt": "{response-a} or {response-b}", "samples": 1,
+                         "mark": "ours"}]}]}
                 """);
         Path output = temp.resolve("run");
         List<Object> command = List.of("distill", "--model", model(), "--task", "pairwise", "--data",

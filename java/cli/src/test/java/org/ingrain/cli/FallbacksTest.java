@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Calls of fallback kernels are shown by the command {@code devices} and on standard error, and recorded in the log of
- * a training. The tests use the emulated GPU with a cuBLASLt that refuses all products.
+ * Tests that calls of fallback kernels are reported: by the command {@code devices}, on standard error, and in the log
+ * of a training. The tests use the emulated GPU with a cuBLASLt that refuses all products.
  */
 class FallbacksTest {
     private static final Path LIBRARY = Path.of(System.getProperty("ingrain.root"), "build", "release", "lib",

@@ -26,7 +26,8 @@ class HelpTest {
     private static final Pattern WORD = Pattern.compile("'([^']*)'|\"([^\"]*)\"|(\\S+)");
 
     /**
-     * For every command, its name and those of its parent commands, without "ingrain"; empty for the program itself.
+     * An entry for each command: the names of its parent commands and its own name, without "ingrain". The entry of the
+     * program itself is empty.
      */
     static List<List<String>> commands() {
         List<List<String>> all = new ArrayList<>();

@@ -21,13 +21,16 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests the launcher of the distribution with locales and standard streams that a running JVM cannot change. */
+/**
+ * Tests the launcher of the distribution with several locales and with closed standard streams. A running JVM cannot
+ * change its own locale and streams, so each test starts the launcher as a process.
+ */
 class LauncherTest {
     private static final Path ROOT = Path.of(System.getProperty("ingrain.root"));
 
     /**
-     * A script that replaces the command java. If the script must write an archive, it waits for the file {@code go}
-     * and then writes an invalid archive, because a valid one would take seconds.
+     * A script that replaces the command java. If the script is called to write an archive, it waits for the file
+     * {@code go}. Then it writes an invalid archive, because writing a valid archive would take seconds.
      */
     private static final String JAVA = """
             #!/bin/sh

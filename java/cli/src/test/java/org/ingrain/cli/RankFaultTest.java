@@ -28,9 +28,9 @@ class RankFaultTest {
     private static final List<Object> ONE = List.of("--threads", 1);
     private static final List<Object> FOUR = List.of("--tensor-parallel-size", 2, "--data-parallel-size", 2);
     /**
-     * If there is a marker file for sampling, the file contains a number of calls. After this number of calls, the
-     * kernel waits until finished rows have been written, and then fails. Marker files for training take effect after
-     * the first training step.
+     * A marker file for sampling contains a number of calls. After this number of calls, the kernel waits until
+     * finished rows have been written, and then fails. Marker files for training take effect after the first training
+     * step.
      */
     private static final String FAULTS = """
             #include <bit>
@@ -113,7 +113,7 @@ class RankFaultTest {
         assertEquals(4, Files.readAllLines(run.resolve("training/metrics.jsonl")).size());
     }
 
-    /** The finished rows. They are in the log until sampling ends, and then in samples.jsonl. */
+    /** The finished rows. Until sampling ends, the rows are in the log; then they are in samples.jsonl. */
     private List<String> samples() throws IOException {
         Path log = run.resolve("samples.jsonl.log");
         String text = Files.readString(Files.exists(log) ? log : run.resolve("samples.jsonl"));

@@ -83,7 +83,8 @@ class SeedsTest {
                         + ": nothing to train on: curation kept none of 1 examples"), some.err());
             }
         }
-        assertTrue(!kept.isEmpty() && !without.isEmpty(), kept + " kept an example, expected some seeds but not all");
+        assertTrue(!kept.isEmpty() && !without.isEmpty(),
+                "seeds " + kept + " kept an example, expected some seeds but not all");
         assertTrue(some.out().contains("; curation kept nothing with seed " + String.join(", ", without) + "\n"),
                 some.out());
         JsonNode seeds = Json.parse(Files.readString(output.resolve("seeds.json")), "seeds");

@@ -70,7 +70,7 @@ class StagesTest {
         assertEquals("ended after evaluate", evaluate.out().strip().split(";")[0]);
         Run report = distill("report", temp.resolve("pieces"), "--threads", 1);
         assertEquals(0, report.status(), report.err());
-        assertFalse(report.err().contains("load: "), "a report needs no weights: " + report.err());
+        assertFalse(report.err().contains("load: "), "the stage report must not load weights: " + report.err());
         assertEquals(sample.out(), report.out());
         assertEqualRuns("run", "pieces");
         Run again = distill("--recipe", temp.resolve("pieces/recipe.json"), "--output", temp.resolve("again"));

@@ -13,7 +13,10 @@ import org.ingrain.files.Json;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The three states of {@code --enable-thinking} affect the chat template and the fingerprint of a run. */
+/**
+ * Tests how the three states of {@code --enable-thinking} (true, false, not set) affect the chat template and the
+ * fingerprint of a run.
+ */
 class ThinkingFlagTest {
     @TempDir
     private Path temp;

@@ -32,7 +32,7 @@ class TopTokensTest {
         }
         JsonNode prompt = line.get("prompt_top_tokens");
         assertEquals(line.get("prompt_log_probabilities").size(), prompt.size());
-        assertTrue(prompt.get(0).isNull(), "nothing precedes the first token");
+        assertTrue(prompt.get(0).isNull(), "the first token has no log-probability");
         assertEquals(3, prompt.get(1).size());
     }
 

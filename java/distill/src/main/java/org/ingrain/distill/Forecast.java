@@ -30,15 +30,15 @@ import org.ingrain.tensor.InputException;
  * @param rows     one row for each kind of work, in the order of the stages
  * @param tooLong  number of pool questions that are too long for training, even if the target is only the answer; the
  *                 training estimate excludes them
- * @param training file of training rows for the memory plan; it contains the rows of the trial, followed by the longest
- *                 rows that curation may keep, enough for one step; null if there was no trial
+ * @param training file of training rows for the memory plan. It contains the rows of the trial, and then the longest
+ * rows that curation may keep, as many as one step needs. Null if there was no trial
  */
 public record Forecast(List<Row> rows, int tooLong, Path training) {
     /** The maximum number of tokens that the chat templates of known models add to a question and its answer. */
     private static final int TEMPLATE_TOKENS = 64;
 
     /**
-     * Estimate for one or more stages that do the same work.
+     * The estimate for one stage, or for several stages that do the same work.
      *
      * @param asks    true if the stages generate texts, false if they train
      * @param calls   expected number of generated texts, or of optimizer steps
@@ -247,8 +247,8 @@ public record Forecast(List<Row> rows, int tooLong, Path training) {
         }
 
         /**
-         * @param most the upper bound, which is returned if no question of the trial needs a selection by the model,
-         *             for example because all answers to each question are equal
+         * @param most the upper bound. It is returned if no question of the trial needs a selection by the model, for
+         * example because all answers to each question are equal
          */
         private Row select(List<Stage> same, Trial.Tried sampled, Row most) {
             String name = same.getFirst().name();

@@ -30,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
 record OtherRun(Path folder, FinishedStages stages, FileDigests digests) {
     private static final String POOL = "data/pool.jsonl";
     private static final String UNFINISHED = "not finished there";
-    /** For each input that is a digest, by name: the words that describe a difference. */
+    /** For the name of each input that is a digest: the words that describe a difference of this input. */
     private static final Map<String, String> DIGESTS = Map.of("data.pool", "other questions", "data.test",
             "other held-out questions", "samples", "other samples", "selections", "other selections", "verdicts",
             "other verdicts", "rows", "other training rows", "validation", "other validation rows", "from",

@@ -92,8 +92,8 @@ record Plans(DistillConfig<?> config, Task task) {
     }
 
     /**
-     * The questions to the model about the responses in a file of samples. For rule {@code universal}, each example has
-     * one question, which lists its responses. For rule {@code judge}, see {@link Judging#questions}.
+     * The questions in which the model is asked about the responses in a file of samples. For rule {@code universal},
+     * each example has one question, which lists its responses. For rule {@code judge}, see {@link Judging#questions}.
      */
     List<Example> selectionQuestions(Student student, Path samples, List<Example> examples) {
         return judges() ? judging(student).questions(samples, examples)
@@ -127,7 +127,7 @@ record Plans(DistillConfig<?> config, Task task) {
         return task.orders(example, config.curation().orders());
     }
 
-    /** The presentation orders in which a question of the test is asked. */
+    /** The presentation orders in which a test question is asked. */
     List<Example> testOrders(Example example) {
         return task.orders(example, config.evaluate().orders());
     }

@@ -145,8 +145,8 @@ final class StageInputs {
     }
 
     /**
-     * Inputs that most stages have: program, model, engine and task. A stage that does not depend on one of these
-     * inputs removes it.
+     * Inputs that most stages have: program, model, engine and task. If a stage does not depend on one of these inputs,
+     * the stage removes this input.
      */
     private ObjectNode common() {
         ObjectNode inputs = pick(settings, "version", "model", "engine");

@@ -66,8 +66,8 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
      */
     record Tried(Plan plan, Plan cut, Path file, List<Example> asked, long whole, double seconds, double rate) {
         /**
-         * The estimate for the whole stage. The trial generated fewer tokens than the stage will, because it cut texts.
-         * The time for the missing tokens is calculated with {@code rate}.
+         * The estimate for the whole stage. The trial ended long texts early, so it generated fewer tokens than the
+         * stage would generate for the same questions. The time for the missing tokens is calculated with {@code rate}.
          */
         Forecast.Row row(String name, long mostTexts) {
             List<SampleRecord> samples = JsonLines.read(file, SampleRecord.class);
@@ -142,10 +142,10 @@ public record Trial(Answerer answerer, IntFunction<Tuner> tuner, Path folder, in
 
         /**
          * Runs trials on the questions and returns the last trial. Each trial has twice as many questions as the
-         * previous trial, but at most all questions, and limits texts to twice as many tokens. A trial begins with the
-         * question after the last question of the previous trial, because prompts that are already in the prefix cache
-         * take less time. The trials end when a trial has asked all questions without cutting texts, or when the next
-         * trial would probably exceed the stage's share of the time.
+         * previous trial, but at most all questions, and limits texts to twice as many tokens. A trial begins after the
+         * last question of the previous trial, because prompts that are already in the prefix cache would take less
+         * time. The trials end when a trial has asked all questions without cutting texts, or when the next trial would
+         * probably exceed the stage's share of the time.
          *
          * @param orders maps a question to all its presentation orders
          * @param whole  number of questions of the whole stage; each presentation order counts as one question

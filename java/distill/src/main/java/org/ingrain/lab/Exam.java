@@ -18,7 +18,7 @@ import org.ingrain.distill.task.Task;
 
 /**
  * Evaluates a lab model on questions of each kind of its course. The model first answers the questions directly, and
- * then with the method for that kind. The evaluation uses greedy sampling and the shipped prompts.
+ * then with the method for that kind. Sampling is greedy, and the prompts are the shipped ones.
  *
  * @param run   run folder to which all answers are written
  * @param words words that the questions are generated from

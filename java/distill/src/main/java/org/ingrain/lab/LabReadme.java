@@ -18,11 +18,12 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         StringBuilder page = new StringBuilder(config.course() == Course.LETTERS_AND_COINS ? """
                 # The lab model
 
-                A Llama of 0.85 million parameters, trained from random weights by Ingrain itself, so small that the \
-                experiments of
-                arXiv:2407.06023 take minutes on two CPU cores (`./ingrain demo`). It has learned only the skills \
-                below. One command
-                trains it again, byte for byte; after an interruption the same command resumes the training:
+                The lab model is a Llama of 0.85 million parameters, trained from random weights by Ingrain itself. It \
+                is so small that
+                the experiments of arXiv:2407.06023 take minutes on two CPU cores (`./ingrain demo`). It has learned \
+                only the skills
+                below. One command trains it again, byte for byte. After an interruption, the same command resumes the \
+                training:
 
                 """ : "# A lab model\n\nIt has learned only the skills below. One command trains it again:\n\n");
         page.append(
@@ -32,16 +33,19 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(String.format(Locale.ROOT, """
                 ## Choice
 
-                Every %d steps the model is evaluated on %d development questions of each kind, greedy. Training ends \
-                at the first evaluation
-                at which the methods (2-step RaR, CoT) are right on at least %.0f %% of every kind. The accuracy of \
-                direct answers is not part
-                of this rule. The model of the first seed is kept. benchmarks/LOG.md describes trials of the recipe; \
-                they used other seeds.
+                Every %d steps the model answers %d development questions of each kind with greedy sampling. Training \
+                ends at the first
+                evaluation in which the methods (Rephrase and Respond in two steps, chain of thought) are right on at \
+                least %.0f %% of the
+                questions of every kind. The accuracy of direct answers is not part of this rule. The model of the \
+                first seed is kept.
+                benchmarks/LOG.md describes trials of the recipe, which used other seeds.
 
                 ## On held-out words
 
-                %d questions of each kind, greedy, with the weights in each model's folder.
+                The table has the accuracy in %% on %d questions of each kind, with greedy sampling and the weights in \
+                each model's
+                folder.
 
                 """, config.checkEvery(), config.questions(), 100 * config.chosenAt(), config.test()));
         page.append(head("seed | steps"));
@@ -66,20 +70,21 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
         page.append(String.format(Locale.ROOT, """
                 ## Recipe
 
-                Hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings, BF16. %,d \
-                rows drawn from the skills
-                below, batches of %d, at most %,d steps of AdamW (rate %s after 60 steps, cosine to 5 %%, betas 0.9 \
-                and 0.95, decay 0.05,
-                gradients clipped at 1), in F32 on the CPU. The loss covers the answers only.
+                The model has hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings \
+                and BF16 weights.
+                It is trained on %,d rows drawn from the skills below, in batches of %d, with at most %,d steps of \
+                AdamW. The learning
+                rate is %s after 60 steps and falls to 5 %% of this value (cosine). The betas are 0.9 and 0.95, the \
+                weight decay is 0.05,
+                and gradients are clipped at norm 1. Training runs in F32 on the CPU. The loss covers the answers only.
 
-                Words: %,d for all rows of the corpus; %,d more for the unlabelled pool. The corpus contains these \
-                words too, but in
-                no direct answer to a question about two words or three people. %,d words are for the development \
-                questions and %,d for
-                the test questions; none of them is in the corpus.
-                The words are the project's own list of names, and words generated from syllables (`Lexicon`, seed \
-                %d). Both are the
-                project's own work and in the public domain (CC0 1.0).
+                The corpus uses %,d words in rows of all kinds. The unlabelled pool has %,d other words. The corpus \
+                contains these
+                words too, but in no direct answer to a question about two words or three people. %,d words are for the
+                development questions and %,d for the test questions; none of these words is in the corpus.
+                Some of the words are from the project's own list of names, and the others are generated from \
+                syllables (`Lexicon`,
+                seed %d). Both kinds are the project's own work and in the public domain (CC0 1.0).
 
                 | skill | share of rows |
                 |---|--:|
@@ -93,7 +98,7 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
 
                 All answers in the corpus are right. Direct answers to whole questions are rare: a few fixed \
                 questions, and questions in their
-                shortest form. System 1 is what the model generalises from these.
+                shortest form. The direct answers of the model (System 1) generalise from these.
 
                 """);
     }

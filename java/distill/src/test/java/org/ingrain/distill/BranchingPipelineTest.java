@@ -120,13 +120,14 @@ class BranchingPipelineTest {
         assertEquals("2 of 2 criteria, A 8.0, B 4.0: [[A]]", entries.getFirst().answers().getFirst().text());
         List<TrainingRow> rows = read("run/train.jsonl", TrainingRow.class);
         assertEquals(List.of("[[A]]", "[[B]]", "[[B]]", "[[A]]", "[[C]]", "[[C]]"), rows.stream()
-                .map(TrainingRow::completion).toList(), "both orders of what is kept, each in its own letters");
+                .map(TrainingRow::completion).toList(),
+                        "both orders of each kept question, with the letters of that order");
         assertEquals(2, rows.stream().filter(r -> r.prompt().getFirst().content().contains("Question 1?")).count());
         Map<String, Long> samples = read("run/samples.jsonl", SampleRecord.class).stream()
                 .collect(Collectors.groupingBy(SampleRecord::id, Collectors.counting()));
         assertEquals(Map.of("000001", 3L, "000001~1", 3L, "000002", 3L, "000002~1", 3L, "000003", 3L, "000003~1", 3L,
                 "000004", 3L, "000005", 3L, "000005~1", 3L), samples,
-                "a plan and two criteria; once the given order has no answer, the other is not asked");
+                "a plan and two criteria; if the given order has no answer, the other order is not asked");
         assertEquals(List.of(4, 4, 4), done.report().arms().stream().map(arm -> arm.answers()).toList(),
                 "two questions in two orders");
         assertEquals(4, done.report().arms().get(1).right(), "System 2");

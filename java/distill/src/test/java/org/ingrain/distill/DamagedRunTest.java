@@ -74,7 +74,7 @@ class DamagedRunTest {
         Runs.assertSame(before, base.resolve("run"), name);
     }
 
-    /** If digests.json is missing, as in a run of an earlier version, every field is still checked. */
+    /** Runs of earlier versions have no digests.json. Without this file, every field is still checked. */
     @ParameterizedTest
     @CsvSource({"samples.jsonl, ledger.jsonl", "ledger.jsonl, train.jsonl",
         "evaluation/system-2/scores.jsonl, report.md"})

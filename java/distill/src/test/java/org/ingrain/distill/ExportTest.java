@@ -24,7 +24,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** The exported rows have the columns that other trainers expect. The pairs come from the votes in the ledger. */
+/**
+ * Tests that exported rows have the columns that other trainers expect, and that the pairs follow from the votes in the
+ * ledger.
+ */
 class ExportTest {
     @TempDir
     private Path base;

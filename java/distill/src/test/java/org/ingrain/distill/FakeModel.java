@@ -64,8 +64,8 @@ record FakeModel(double direct, double rephrased, double taught, int threads, Ru
     }
 
     /**
-     * Starts threads that take requests in a random order. {@code says} answers each request and may throw an
-     * exception.
+     * Starts threads that take requests in a random order. Each answer is the result of {@code says}, which may throw
+     * an exception.
      */
     static void answer(List<TextRequest> first, Function<TextCompletion, Next> done, int threads,
             Function<TextRequest, TextCompletion> says) {

@@ -56,13 +56,13 @@ class KillTest {
             })));
             Runs.run(config, base, name, FakeModel.with(2).ticking(more::incrementAndGet));
             Runs.assertSame(whole, base.resolve(name), "stopped before tick " + stop);
-            assertEquals(total - stop, more.get(), "what was done is not done again");
+            assertEquals(total - stop, more.get(), "finished work must not be repeated");
         }
     }
 
     /**
-     * With early stopping, the resumed run ends each vote after the same answers as an uninterrupted run, regardless of
-     * which answers the killed process has drawn.
+     * With early stopping, a resumed run must end each vote after the same answers as an uninterrupted run. The answers
+     * that the killed process had drawn must not matter.
      */
     @Test
     void stoppedWhileVotesStopEarly() {
@@ -84,8 +84,8 @@ class KillTest {
     }
 
     /**
-     * Resumes a run in which one or two files are missing and only an unfinished temporary file is left of each, as
-     * after a kill during a write.
+     * Resumes a run in which one or two files are missing. In place of each missing file there is an unfinished
+     * temporary file, as after a kill during a write.
      */
     @Test
     void stoppedBetweenFiles() throws IOException {

@@ -115,8 +115,8 @@ class OtherTeacherTest {
             assertTrue(first > 15 && first <= 25, first + " answers are kept");
             left.set(Integer.MAX_VALUE);
             Report report = ((Outcome.Done) taughtBy(remote).run(run)).report();
-            // Only answers that were not in the log when the first run failed are requested again: at most one for each
-            // concurrent request.
+            // When the first run failed, some answers were not in the log yet: at most one for each concurrent request.
+            // Only these are requested again.
             assertTrue(answered.size() - Set.copyOf(answered).size() <= 3, answered.size() + " answers");
             assertEquals(5.0, arm(report, "teacher-system-1").tokens());
         }

@@ -137,7 +137,8 @@ class PipelineTest {
         Ledger.Count some = stopped.report().ledgers().get("distilled").total();
         assertEquals(0, all.saved());
         assertEquals(all.planned(), some.planned());
-        assertTrue(some.saved() > 0.2 && some.tokens() < 0.8 * all.tokens(), "five of eight agree as a rule: " + some);
+        assertTrue(some.saved() > 0.2 && some.tokens() < 0.8 * all.tokens(),
+                "usually five samples of eight agree early: " + some);
         assertEquals(0, all.savedTokens());
         assertEquals(1, (double) (some.tokens() + some.savedTokens()) / all.tokens(), 0.1,
                 "an estimate of " + all.tokens() + " tokens: " + some);
@@ -166,7 +167,8 @@ class PipelineTest {
                 .map(TrainingRow::completion).toList();
         for (int i = 0; i < last.size(); i++) {
             assertEquals("The answer is \"" + last.get(i) + "\".", before.get(i));
-            assertEquals("The answer is \"" + last.get(i) + "\".", middle.get(i), "there is nothing before the answer");
+            assertEquals("The answer is \"" + last.get(i) + "\".", middle.get(i),
+                    "this stage must remove all text before the answer");
         }
         assertTrue(Files.exists(base.resolve("run/round-2/stages/1/training.json")));
         Runs.run(config, base, "again", FakeModel.with(1));

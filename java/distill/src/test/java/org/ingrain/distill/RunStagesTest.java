@@ -135,7 +135,8 @@ class RunStagesTest {
                 new Runs.NoSettings(5), c.evaluate(), c.teach());
         int[] done = from("first", other, "second");
         assertEquals(3 * 4, done[1], "three trainings");
-        assertEquals(0, done[0], "the fake students are those of the first run, so their answers are taken over, too");
+        assertEquals(0, done[0],
+                "the fake students equal those of the first run, so their answers are taken over, too");
         assertTrue(said("sample: taken over from first"), said::toString);
         assertTrue(said("train: not taken over from first: made with train.steps 4, now it is 5"), said::toString);
         assertTrue(said("evaluate system-2: taken over from first"), said::toString);

@@ -104,8 +104,8 @@ class VerifierTest {
         Files.createFile(flag);
         run("run", Rule.PLURALITY, verifier);
         assertEquals(28, verdicts("run").size());
-        // Answers with a known verdict are not verified again. When the first run failed, the verification of up to
-        // eight answers may have been in progress.
+        // Answers with a known verdict are not verified again. When the first run failed, up to eight answers may have
+        // been in verification, and these are verified again.
         assertTrue(Files.readAllLines(count).size() <= 28 + 8, () -> "" + count);
     }
 

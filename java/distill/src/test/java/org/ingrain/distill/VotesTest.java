@@ -35,8 +35,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Tests the optional columns and rows of the report's table: majority votes of k answers, and further methods that are
- * evaluated with the base model.
+ * Tests the optional parts of the report's table: columns for majority votes of k answers, and rows for further methods
+ * that are evaluated with the base model.
  */
 class VotesTest {
     private static final SamplingParams WARM = SamplingParams.sampled(0.7, 0.9, 64, 0);

@@ -166,7 +166,7 @@ class CorpusTest {
         }
         Set<String> all = new HashSet<>();
         for (List<String> part : List.of(LEXICON.train(), LEXICON.pool(), LEXICON.dev(), LEXICON.test())) {
-            assertTrue(part.stream().allMatch(all::add), "no word is in two parts");
+            assertTrue(part.stream().allMatch(all::add), "a word must not be in two parts");
         }
         assertTrue(LEXICON.train().size() > 3000 && LEXICON.pool().size() >= 1000, LEXICON.train().size() + " words");
     }

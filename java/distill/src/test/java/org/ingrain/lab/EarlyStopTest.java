@@ -39,7 +39,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Tests early stopping, which cancels samples in the running batch, with the shipped lab model and its questions. */
+/**
+ * Tests early stopping with the shipped lab model and its questions. Early stopping cancels samples in the running
+ * batch.
+ */
 @Tag("long")
 class EarlyStopTest {
     private static final int QUESTIONS = 40;
@@ -88,9 +91,9 @@ class EarlyStopTest {
                     "the first ones");
         }
         assertTrue(full.stream().allMatch(entry -> entry.answers().size() == 8));
-        assertTrue(full.stream().filter(Entry::kept).count() > QUESTIONS / 2, "it can answer in two steps");
+        assertTrue(full.stream().filter(Entry::kept).count() > QUESTIONS / 2, "the lab model can answer in two steps");
         assertTrue(early.stream().mapToInt(Entry::tokens).sum() < 0.8 * full.stream().mapToInt(Entry::tokens).sum(),
-                "five of eight agree as a rule");
+                "usually five samples of eight agree early");
         sample("one", 1, true);
         for (String file : List.of("samples.jsonl", "ledger.jsonl")) {
             assertEquals(Files.readString(base.resolve("early").resolve(file)),

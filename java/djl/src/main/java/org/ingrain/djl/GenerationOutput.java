@@ -58,7 +58,7 @@ public final class GenerationOutput implements Iterable<Piece>, AutoCloseable {
     /**
      * Waits for all samples and returns them in ascending order of their numbers. This call reads all remaining pieces,
      * so the iterator does not return them. After {@link #close}, this call returns only the samples whose last piece
-     * had been read before.
+     * was read before the close.
      */
     public List<Completion> completions() {
         iterator().forEachRemaining(piece -> { });

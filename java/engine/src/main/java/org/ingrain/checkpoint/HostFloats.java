@@ -64,7 +64,8 @@ public final class HostFloats {
     }
 
     /**
-     * Writes {@code values} to the elements of {@code data} that start at index {@code offset}, converted to the dtype.
+     * Converts {@code values} to the dtype and writes them to the elements of {@code data} from index {@code offset}
+     * on.
      */
     public static void write(MemorySegment data, DType dtype, long offset, float[] values) {
         switch (dtype) {

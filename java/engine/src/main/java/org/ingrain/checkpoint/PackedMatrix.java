@@ -35,7 +35,10 @@ final class PackedMatrix implements QuantizedMatrix {
     private static final int WORD = 8;
     /** Converts four unsigned bytes with the zero point 128 to signed bytes. */
     private static final int SIGNS = 0x80808080;
-    /** Number of outputs that are converted together. For GPTQ, their words fill a cache line, which is read once. */
+    /**
+     * Number of outputs that are converted together. In the GPTQ format, the words of these outputs fill a cache line,
+     * so each line is read once.
+     */
     private static final int BLOCK = 16;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(

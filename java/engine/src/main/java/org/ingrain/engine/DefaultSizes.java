@@ -6,9 +6,9 @@ import org.ingrain.sample.GeneratorConfig;
 
 /**
  * The default sizes of a generator. More samples per batch reduce the time per token, in particular with a small model,
- * but need more memory for the cache and the workspace. The number of samples is the largest number in
- * {@link #SEQUENCES} for which the generator needs at most a quarter of the memory that is free after the weights are
- * loaded. If there is no such number, the smallest number is used. On the CPU, these sizes do not change results.
+ * but need more memory for the cache and the workspace. The number of samples is the largest number in {@link
+ * #SEQUENCES} with which the generator needs at most a quarter of the memory that the weights leave free. If even the
+ * smallest number needs more memory, the smallest number is used. On the CPU, these sizes do not change results.
  */
 final class DefaultSizes {
     private static final int CONTEXT = 4096;

@@ -93,8 +93,9 @@ record Devices(Backend backend, ModelOptions options) {
     }
 
     /**
-     * Disables lazy loading of kernels if several ranks use one GPU. Lazy loading would wait for all work on the
-     * device, including kernels of other ranks that wait for this rank. Must be called before a context is opened.
+     * Disables lazy loading of kernels if several ranks use one GPU. Lazy loading may wait for all work on the device.
+     * This work may include a kernel of another rank that waits for this rank, so the ranks would deadlock. Must be
+     * called before a context is opened.
      */
     void prepare() {
         if (!options.backend().equals("cpu") && Set.copyOf(options.devices()).size() < options.devices().size()) {

@@ -176,7 +176,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * Returns the modules of an adapter from which a training starts. Throws an InputException if the adapter also
+     * Returns the modules of the adapter with which a training starts. Throws an InputException if the adapter also
      * replaces parameters of the model.
      */
     public List<LoraModule> trainableAdapter(Path adapter) {
@@ -248,9 +248,9 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes: 128 samples per batch, or 64 or 32 if cache and workspace would need more than a quarter of
-     * the memory that the weights leave; 512 tokens per step on a CPU and 2048 on a GPU; the model's context length,
-     * but at most 4096 tokens.
+     * The default sizes. A batch has 128 samples, or 64 or 32 if cache and workspace would need more than a quarter of
+     * the memory that the weights leave. A step has 512 tokens on a CPU and 2048 on a GPU. The context length is the
+     * model's, but at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         return sizes().choose(config -> plan(config, 0, 0));

@@ -96,7 +96,7 @@ final class ModelCopy implements AutoCloseable {
     }
 
     /**
-     * Synchronizes all contexts before it closes any of them, because freeing memory waits for all work on the device,
+     * Synchronises all contexts before it closes any of them, because freeing memory waits for all work on the device,
      * including the work of other ranks.
      */
     @Override

@@ -11,8 +11,8 @@ import org.ingrain.tensor.Require;
 
 /**
  * The file {@code digests.json} of a run folder, with a digest of each file that a stage has finished; see {@link
- * Digest#file}. Later stages compute their files from these files. If a file was changed after it was finished, the
- * file is rejected when the run is resumed, because later files may have been computed from its old content.
+ * Digest#file}. Later stages compute their files from these files. A file that was changed after it was finished is
+ * rejected when the run is resumed, because later files may have been computed from its old content.
  */
 public final class FileDigests {
     private static final String NAME = "digests.json";

@@ -35,8 +35,8 @@ public final class StandardOutput {
         }
 
         /**
-         * Whether the write failed because the process that reads the pipe, such as {@code head}, has ended. This is
-         * not an error.
+         * Whether the write failed because the process that reads the pipe, such as {@code head}, has ended. Such a
+         * failure is not an error.
          */
         public boolean closedByReader() {
             return closedByReader;

@@ -69,7 +69,7 @@ final class Unfinished implements AutoCloseable {
                 try {
                     sweep(each, false);
                 } catch (IOException e) {
-                    // For example, it belongs to another user.
+                    // For example, the leftover belongs to another user.
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {

@@ -61,8 +61,9 @@ public record Rank(int index, int count) {
     }
 
     /**
-     * The number of columns per chunk of a column-sharded weight that has {@code columns} columns; 0 if {@code columns}
-     * is not a multiple of 2·CHUNKS, or if a chunk would not consist of whole groups of {@code group} columns.
+     * The number of columns per chunk of a column-sharded weight that has {@code columns} columns. The result is 0 if
+     * {@code columns} is not a multiple of 2·CHUNKS, or if a chunk would not consist of whole groups of {@code group}
+     * columns.
      */
     static long chunk(long columns, int group) {
         return columns % (CHUNKS * Math.max(2, (long) group)) == 0 ? columns / CHUNKS : 0;

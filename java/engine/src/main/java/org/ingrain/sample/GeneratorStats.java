@@ -27,7 +27,7 @@ public record GeneratorStats(long steps, long tokens, long surplus, double stepM
                 graphReplays + other.graphReplays, graphCaptures + other.graphCaptures, eagerSteps + other.eagerSteps);
     }
 
-    /** These statistics minus earlier statistics of the same generator. */
+    /** The difference between these statistics and earlier statistics of the same generator. */
     public GeneratorStats since(GeneratorStats earlier) {
         return new GeneratorStats(steps - earlier.steps, tokens - earlier.tokens, surplus - earlier.surplus,
                 stepMillis - earlier.stepMillis, hostWaitMillis - earlier.hostWaitMillis,

@@ -9,7 +9,7 @@ import org.ingrain.sample.step.StepPlan;
 import org.ingrain.tensor.InputException;
 
 /**
- * The values that are added to the logits of a request's samples: the values of {@code logitBias} and, until
+ * The values that are added to the logits of a request's samples. They are the values of {@code logitBias} and, until
  * {@code minTokens} tokens are generated, negative infinity for the tokens that end a sample.
  */
 final class TokenBias {

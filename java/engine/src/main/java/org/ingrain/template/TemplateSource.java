@@ -60,8 +60,8 @@ final class TemplateSource {
     }
 
     /**
-     * Appends the text up to index {@code end}, without the white space that must be removed because of the tags before
-     * and after this text.
+     * Appends the text up to index {@code end}. The tags before and after this text determine which white space is
+     * removed from it.
      */
     private void text(int end) {
         int begin = at;

@@ -63,12 +63,18 @@ public final class Tensor {
         return new Tensor(address + begin * rowElements * dtype.bytes(), dtype, part);
     }
 
-    /** A view of the same memory with another shape. The view starts at the first element and may be smaller. */
+    /**
+     * A view of the same memory with another shape. The view starts at the first element and may be smaller than this
+     * tensor.
+     */
     public Tensor view(long... newShape) {
         return view(dtype, newShape);
     }
 
-    /** A view of the same memory with another dtype and shape. It starts at the first byte and may be smaller. */
+    /**
+     * A view of the same memory with another dtype and shape. The view starts at the first byte and may be smaller than
+     * this tensor.
+     */
     public Tensor view(DType newDType, long... newShape) {
         Tensor view = new Tensor(address, newDType, newShape);
         if (view.bytes() > bytes()) {

@@ -20,8 +20,8 @@ public interface Tokenizer extends AutoCloseable {
     int[] encode(String text, boolean addSpecial);
 
     /**
-     * Returns the ids of a text at the beginning of a sequence. The result is that of {@link #encode} with
-     * {@code addSpecial}, except that the ids start with a single BOS if the text itself starts with BOS.
+     * Returns the ids of a text at the beginning of a sequence. The result is that of {@link #encode} with {@code
+     * addSpecial}, with one exception: if the text itself starts with BOS, the ids start with only one BOS.
      */
     default int[] encodeBegin(String text) {
         int[] ids = encode(text, true);

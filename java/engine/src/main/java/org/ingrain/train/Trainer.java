@@ -38,8 +38,8 @@ import tools.jackson.databind.annotation.JsonNaming;
  * Trains a model or an adapter. A killed run can be resumed from its latest checkpoint. The result is then
  * bit-identical to the result of an uninterrupted run. The loss of a step is the mean over all target tokens of the
  * step. A checkpoint is written every {@code checkpointEvery} steps, after the last step, and after every validation
- * whose loss is lower than all earlier validation losses. The result has the weights of the step with the lowest
- * validation loss, or the weights of the last step if there is no validation data.
+ * with the lowest loss so far. The result has the weights of the step with the lowest validation loss, or the weights
+ * of the last step if there is no validation data.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainingRanks<?> ranks;
@@ -255,8 +255,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Whether a validation or a checkpoint is due after a step. It is due after the last step of the run, and after
-     * each multiple of {@code every}, or after the last step of each epoch if {@code every} is 0.
+     * Whether a validation or a checkpoint is due after a step. Both are due after the last step of the run. They are
+     * also due after each multiple of {@code every} or, if {@code every} is 0, after the last step of each epoch.
      */
     private boolean due(int step, int every) {
         return step == order.steps() || step % (every == 0 ? order.stepsPerEpoch() : every) == 0;

@@ -74,7 +74,7 @@ class ArchitectureConfigTest {
         assertEquals(596_049_920L, config.parameters().elements());
         assertEquals(new AttentionConfig(16, 8, 128, false, true), config.attention());
         assertEquals(2048, config.attention().queries(), "twice the hidden size");
-        assertEquals(128, read("'model_type':'qwen3'," + SMALL).attention().headDim(), "where it is left out");
+        assertEquals(128, read("'model_type':'qwen3'," + SMALL).attention().headDim(), "head_dim is missing");
     }
 
     /** The YaRN settings in Qwen's model cards, with the field names of transformers 4 and 5. */

@@ -50,6 +50,6 @@ class ConfigDefaultsTest {
             default -> "-";
         });
         assertEquals(values[8].equals("True"), config.tieWordEmbeddings());
-        assertTrue(values[9].equals("silu"), "the only activation that is computed");
+        assertTrue(values[9].equals("silu"), "silu is the only supported activation");
     }
 }

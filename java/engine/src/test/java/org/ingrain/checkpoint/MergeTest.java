@@ -109,12 +109,13 @@ class MergeTest {
                 assertEquals(dtype, merged.tensor(name).dtype());
                 float[] found = new float[before.length];
                 HostFloats.read(found, merged.tensor(name).data(), dtype, 0);
-                // Half a unit in the last place of a value below 2. F32: 4 times this, because the merge sums in F32.
+                // In BF16, the tolerance is half a unit in the last place of a value below 2. In F32 it is 4 times such
+                // a half unit, because the merge sums in F32.
                 assertArrayEquals(expected, found, dtype == DType.BF16 ? 0x1p-8f : dtype == DType.F16
                         ? 0x1p-11f : 0x1p-22f);
                 String norm = "model.norm.weight";
                 assertEquals(-1, base.tensor(norm).data().mismatch(merged.tensor(norm).data()),
-                        "what is not adapted stays");
+                        "a tensor without an adapter must not change");
             }
         }
     }

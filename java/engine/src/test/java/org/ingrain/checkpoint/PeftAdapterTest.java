@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Reads configurations that PEFT 0.21 writes. The expected results were compared once with PEFT's results. */
+/** Reads configurations that PEFT 0.21 writes. The expected results were once checked against PEFT's results. */
 class PeftAdapterTest {
     private static final Blueprint MODEL = new Blueprint(32, 48, 2, new AttentionConfig(4, 2, 8), 50, 64, 1e-6,
             RopeConfig.of(1e4), false, DType.F32);

@@ -15,9 +15,9 @@ import java.util.Random;
 import java.util.StringJoiner;
 
 /**
- * Writes a small random Llama twice: with linear layers of integers in the layout of GPTQ or AWQ, and with the same
- * layers in F32. The layouts are those of AutoGPTQ (qlinear_cuda_old.py) and AutoAWQ (packing_utils.py). This class
- * shares no code with the reader that it tests.
+ * Writes a small random Llama twice: with integer weights in the layout of GPTQ or AWQ, and with the same weights in
+ * F32. The layouts are those of AutoGPTQ (qlinear_cuda_old.py) and AutoAWQ (packing_utils.py). This class shares no
+ * code with the reader that it tests.
  */
 public final class QuantizedFolders {
     private static final int[] AWQ_ORDER = {0, 2, 4, 6, 1, 3, 5, 7};
@@ -36,7 +36,7 @@ public final class QuantizedFolders {
      *               stored minus 1
      */
     public record Kind(String method, int bits, int group, boolean sym, boolean second) {
-        /** The layouts with which the tests run. */
+        /** The layouts that the tests use. */
         public static final List<Kind> ALL = List.of(
                 new Kind("gptq", 4, 32, true, false), new Kind("gptq", 4, 64, false, false),
                 new Kind("gptq", 4, 128, false, true), new Kind("gptq", 8, 32, true, false),
@@ -152,7 +152,7 @@ public final class QuantizedFolders {
         floats.put(module + ".weight", new Stored("F32", new long[] {outputs, inputs}, weight.array()));
     }
 
-    /** Position of an output's lowest bit in its 32-bit word. */
+    /** Returns the position of an output's lowest bit in the 32-bit word that contains the output. */
     private int place(int output, int per, boolean awq) {
         int index = output % per;
         if (awq) {

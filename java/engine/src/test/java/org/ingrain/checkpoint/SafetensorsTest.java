@@ -48,7 +48,7 @@ class SafetensorsTest {
         }
     }
 
-    /** Linux counts the resident pages of a mapping; the test reads this number (Rss in /proc/self/smaps). */
+    /** Reads the number of resident pages of a mapping, which Linux counts (Rss in /proc/self/smaps). */
     @Test
     void aReadLeavesNoPageOfTheFileInMemory() throws IOException {
         Path file = folder.resolve("large.safetensors");

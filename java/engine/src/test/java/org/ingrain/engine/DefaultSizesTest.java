@@ -10,7 +10,10 @@ import org.junit.jupiter.api.Test;
 class DefaultSizesTest {
     private static final long WEIGHTS = 1000;
 
-    /** The plan of a device with {@code beside} bytes in addition to the weights; a cached token takes one byte. */
+    /**
+     * The memory plan of a device that needs {@code beside} bytes in addition to the weights; a cached token takes one
+     * byte.
+     */
     private static Function<GeneratorConfig, List<MemoryPlan>> device(long beside) {
         return sizes -> List.of(new MemoryPlan("cpu", 1, WEIGHTS + beside, List.of(
                 new MemoryPlan.Part("weights", WEIGHTS), new MemoryPlan.Part("cache", sizes.cacheTokens()))));

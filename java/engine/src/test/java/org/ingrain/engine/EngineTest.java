@@ -120,7 +120,7 @@ class EngineTest {
         }
     }
 
-    /** The listener receives the context limit before the weights are loaded. A longer context is refused. */
+    /** Before the weights are loaded, the listener is told the context limit. A longer context is refused. */
     @Test
     void aContextThatAWindowCapsIsSaid() throws IOException {
         Path config = temp.resolve("windowed.json");
@@ -184,7 +184,10 @@ class EngineTest {
         }
     }
 
-    /** The default maxBatchTokens is above the CPU's 512, because a GPU needs many rows to multiply matrices fast. */
+    /**
+     * On a GPU the default maxBatchTokens is larger than the CPU's default of 512, because a GPU needs many rows to
+     * multiply matrices fast.
+     */
     @Test
     void aStepOnAGpuHasMoreTokens() {
         try (Engine engine = Engine.open(ModelOptions.of(LAB).withDevice("simt"))) {

@@ -139,11 +139,11 @@ class Fp8ParallelTest {
                 double own = distance(exact.get(i), shared.get(i));
                 System.out.printf("slot %d: one rank %.4f from f32, %d ranks %.4f%n", i - 1, rounding, ranks, own);
                 // Both distances are root mean squares of 23 values.
-                assertTrue(own <= 2 * rounding, ranks + " ranks round by " + own + ", one by " + rounding);
+                assertTrue(own <= 2 * rounding, "distance of " + ranks + " ranks: " + own + ", of one: " + rounding);
             }
             for (int[] pair : new int[][] {{0, 1}, {0, 2}, {1, 2}}) {
                 assertTrue(distance(shared.get(pair[0]), shared.get(pair[1]))
-                        > 5 * distance(one.get(pair[0]), shared.get(pair[0])), "each request has its own adapter");
+                        > 5 * distance(one.get(pair[0]), shared.get(pair[0])), "each request must use its own adapter");
             }
         }
     }

@@ -215,7 +215,7 @@ class ParallelTest {
     }
 
     /**
-     * Tests both models with the numbers of ranks and replicas that the other tests omit. The lab model has four heads,
+     * Tests both models with those numbers of ranks and replicas that no other test uses. The lab model has four heads,
      * so it supports at most four ranks.
      */
     @Test
@@ -242,8 +242,8 @@ class ParallelTest {
         List<List<Completion>> expected = answers(fixed, ParallelConfig.AUTO);
         assertSame(expected, answers(fixed.withDevice("simt:0,1,2,3"), new ParallelConfig(2, 2)), 0);
         assertSame(expected, answers(fixed.withDevice("simt:4,5,6,7"), new ParallelConfig(4, 1)), 0);
-        // Without deterministic mode, each rank has one partial sum, so the order of summation depends on the number
-        // of ranks.
+        // If the mode is not deterministic, each rank has one partial sum, so the order of summation depends on the
+        // number of ranks.
         assertSame(expected, answers(options.withDevice("simt:6,7"), new ParallelConfig(2, 1)), 1e-4f);
     }
 

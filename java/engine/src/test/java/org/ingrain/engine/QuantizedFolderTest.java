@@ -76,7 +76,7 @@ class QuantizedFolderTest {
     /**
      * The ops read the stored integers and scales. The CPU rounds x to 8 bits, with an error of at most 1/254 of the
      * largest element of its group; a GPU rounds W and x to bf16, with a smaller error. The errors of the 5 products
-     * have random signs, so their sum is about √5 / 254 of a logit. The test allows 4 times this value.
+     * have random signs, so the sum of the errors is about √5 / 254 of a logit. The test allows 4 times this value.
      */
     @ParameterizedTest
     @MethodSource("kindsAndBackends")

@@ -150,7 +150,10 @@ class QuantizedTest {
                         ParallelConfig.AUTO, Optional.empty())).getMessage());
     }
 
-    /** An adapter's own head is quantized too: equal values change no bit, and doubled values double the logits. */
+    /**
+     * The head that an adapter brings is quantized, too. With the values of the model's head it changes no bit, and
+     * with doubled values it doubles the logits.
+     */
     @Test
     void savedTablesAreQuantizedToo() {
         try (Engine engine = Engine.open(options("int8")); ModelFolder folder = ModelFolder.open(LAB)) {
@@ -196,8 +199,8 @@ class QuantizedTest {
     }
 
     /**
-     * The losses of an adapter are similar on frozen integer weights and on frozen bf16 weights. The instruction set of
-     * "auto" may round dy and W to bf16 in the backward pass; then the losses differ more.
+     * The losses of an adapter are similar on frozen integer weights and on frozen bf16 weights. "auto" may choose an
+     * instruction set that rounds dy and W to bf16 in the backward pass; then the losses differ more.
      */
     @ParameterizedTest
     @CsvSource({"avx2, 0.03", "auto, 0.05"})

@@ -117,7 +117,7 @@ class SharedGeneratorTest {
             for (Future<Collected> answer : answers) {
                 together.add(answer.get());
             }
-            try (Generator alone = engine.generator(SIZES)) {   // the shared generator is idle now
+            try (Generator alone = engine.generator(SIZES)) {   // the shared generator must be idle here
                 for (int i = 0; i < requests.size(); i++) {
                     for (Completion expected : alone.generate(List.of(requests.get(i))).getFirst()) {
                         requireEqual(expected, together.get(i));

@@ -82,7 +82,10 @@ final class Cubin {
         return found;
     }
 
-    /** The loop with the largest share of tensor core products among its instructions: the innermost loop. */
+    /**
+     * Returns the loop in which tensor core products have the largest share of the instructions. This is the innermost
+     * loop.
+     */
     private static Optional<Loop> loop(ByteBuffer elf, int offset, int bytes) {
         Loop best = null;
         for (int at = 0; at < bytes; at += 16) {

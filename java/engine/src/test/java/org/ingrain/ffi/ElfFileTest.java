@@ -48,7 +48,8 @@ class ElfFileTest {
     @Test
     void sizesThatOverflowAreRefused() throws IOException {
         byte[] library = Files.readAllBytes(NativeLibraries.find("wrong"));
-        for (int at = 32; at < 48; at += Long.BYTES) {   // the offsets of both tables
+        // The offsets of the program header table and of the section header table.
+        for (int at = 32; at < 48; at += Long.BYTES) {
             byte[] damaged = library.clone();
             Arrays.fill(damaged, at, at + Long.BYTES, (byte) 0x7f);
             assertTrue(refusal(damaged).getMessage().endsWith("but the file has " + library.length + " (truncated?)"));

@@ -26,7 +26,7 @@ class MachineCodeTest {
     private static final long STATIC_SHARED = 1024;
     /**
      * Maximum bytes of static shared memory of kernels that use less than 32 KB of dynamic shared memory. For these
-     * kernels, launch.h leaves the limit for the sum of static and dynamic shared memory at 48 KB.
+     * kernels, launch.h does not raise the limit of 48 KB for the sum of static and dynamic shared memory.
      */
     private static final long WITHOUT_DYNAMIC = 16 << 10;
 
@@ -44,8 +44,8 @@ class MachineCodeTest {
     }
 
     /**
-     * The sum of static and dynamic shared memory is limited; the default limit is 48 KB. So static memory reduces the
-     * dynamic memory that a launch may request.
+     * The sum of static and dynamic shared memory is limited; the default limit is 48 KB. So a kernel with more static
+     * memory can request less dynamic memory.
      */
     @ParameterizedTest
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
@@ -95,7 +95,7 @@ class MachineCodeTest {
     }
 
     /**
-     * Limits the number of instructions that the warps of few_rows execute per KiB of the weight. Per clock, each
+     * Limits the number of instructions that the warps of few_rows execute per KiB of the weight. In one clock, each
      * multiprocessor of an H200 receives 19 bytes from memory and starts four instructions. So 140 instructions take
      * two thirds of the time in which the memory delivers one KiB. One tensor core product reads 16 by 16 elements of
      * the weight and 8 tokens, so a kernel with tiles of 16 tokens executes two products for these elements.
@@ -109,8 +109,9 @@ class MachineCodeTest {
     }
 
     /**
-     * The same for mid_rows, which multiplies each 16 by 16 elements by up to 64 tokens. The loops for INT8 and INT4
-     * contain the loads of scales for three sizes of groups, of which only one is executed.
+     * Limits these instructions in the same way for mid_rows, which multiplies each 16 by 16 elements of the weight by
+     * up to 64 tokens. The loops for INT8 and INT4 contain the loads of scales for three sizes of groups, of which only
+     * one is executed.
      */
     @ParameterizedTest
     @ValueSource(strings = {"matmul", "matmul_silu_mul"})
@@ -120,8 +121,8 @@ class MachineCodeTest {
     }
 
     /**
-     * Checks the loops of the kernels whose name contains {@code prefix}, which captures the type of the weight, and
-     * then the number of tiles of 8 tokens. Returns the number of these kernels.
+     * Checks the loops of the kernels whose names match {@code prefix} followed by a number of tiles of 8 tokens. A
+     * group in {@code prefix} captures the type of the weight. Returns the number of these kernels.
      */
     private static int limited(String stem, String prefix, Map<String, Elements> types) throws IOException {
         Pattern name = Pattern.compile(prefix + "ELi(\\d)E");

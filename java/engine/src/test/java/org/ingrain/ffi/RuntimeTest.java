@@ -128,8 +128,8 @@ class RuntimeTest {
     }
 
     /**
-     * Counts how often each item of a parallel_for was visited. {@code wrong} counts the pieces that are empty, that
-     * are shorter than min(grain, n), or that do not receive the caller's state.
+     * Counts how often each item of a parallel_for was visited. {@code wrong} counts the pieces that are empty, are
+     * shorter than min(grain, n), or do not receive the caller's state.
      */
     private record Visits(AtomicIntegerArray counts, long grain, AtomicIntegerArray wrong) {
         void piece(long state, long begin, long end) {
@@ -166,7 +166,7 @@ class RuntimeTest {
 
     /**
      * The CPU backend computes the sizes of fp8 weights and caches. But it refuses every op on such a weight or cache
-     * as unsupported, with a message of one line.
+     * with a one-line message that the op is not supported.
      */
     @Test
     void eightBitFloatsAreOfGpus() {

@@ -82,8 +82,8 @@ class DurableFolderTest {
     }
 
     /**
-     * If two writers write to the same target, neither changes the other's files. The writer that finishes first
-     * succeeds; the other one fails.
+     * If two writers write to the same target, neither of them changes the files of the other. The writer that finishes
+     * first succeeds; the other one fails.
      */
     @Test
     void twoWritersAtOnce() {

@@ -54,7 +54,7 @@ class JsonFieldsTest {
     @Test
     void whatIsNoObjectIsRefused() {
         assertEquals("file: expected a JSON object", refusal("[]", fields -> { }));
-        assertTrue(refusal("{'a':1,'a':2}", fields -> { }).contains("\"a\""), "a key that is there twice");
+        assertTrue(refusal("{'a':1,'a':2}", fields -> { }).contains("\"a\""), "a duplicate key");
         assertTrue(refusal("{'a':", fields -> { }).startsWith("file: malformed JSON at byte 5: "));
         assertTrue(refusal("{} x", fields -> { }).startsWith("file: malformed JSON"));
         Path none = Path.of("none.json");

@@ -70,7 +70,7 @@ class JsonLogTest {
             String message = assertThrows(InputException.class, () -> resumed(log)).getMessage();
             assertTrue(message.startsWith(file + " line 2: malformed JSON"), message);
         }
-        assertEquals(damaged, DurableFile.read(file), "a refused file must not change");
+        assertEquals(damaged, DurableFile.read(file), "a file that is refused must not be changed");
     }
 
     @Test

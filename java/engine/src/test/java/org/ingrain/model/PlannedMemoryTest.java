@@ -60,7 +60,7 @@ class PlannedMemoryTest {
         ParameterTable table = blueprint(false).parameters();
         long everywhere = table.all().stream().filter(p -> p.shard() == Parameter.Shard.NONE)
                 .mapToLong(Parameter::elements).sum();
-        assertTrue(whole >= table.elements() * Float.BYTES, "packed rows are filled up: " + whole);
+        assertTrue(whole >= table.elements() * Float.BYTES, "packed rows have padding: " + whole);
         assertTrue(shared < whole / 2 && shared > everywhere * Float.BYTES, shared + " of " + whole);
     }
 

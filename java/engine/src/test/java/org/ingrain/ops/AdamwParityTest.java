@@ -24,7 +24,8 @@ class AdamwParityTest extends ParityTest {
                 ParityCheck.Data x = lab.normal(std, DType.F32, n);
                 Tensor norm = lab.output(DType.F32, 1);
                 lab.ops().gradientNorm(norm, x.tensor());
-                // In f64, because libtorch's f32 norm has a relative error of 1e-5 for a million elements.
+                // The norm is computed in f64, because libtorch's f32 norm has a relative error of 1e-5 for a million
+                // elements.
                 float[] expected = lab.reference(torch -> Torch.floats(
                         torch.array(x.values(), n).toType(DataType.FLOAT64, false).norm()));
                 lab.expect("norm of " + n, expected, norm, ParityTolerance.of(DType.F32, 1));

@@ -44,7 +44,7 @@ class AttentionParityTest extends ParityTest {
                 each("attention_backward", AttentionParityTest::backward));
     }
 
-    /** A check for each dtype, in which the factors of the products may be rounded to bf16 or not. */
+    /** One check per dtype. The op may or may not round the factors of its products to bf16. */
     private static List<Check> each(String op, Body body) {
         return FLOATS.stream().flatMap(operands -> FLOATS.stream().map(dtype -> new Check(op,
                 dtype + " with operands " + operands, lab -> body.run(lab, dtype, operands)))).toList();
@@ -55,8 +55,9 @@ class AttentionParityTest extends ParityTest {
     }
 
     /**
-     * Inputs of the op. If the standard deviation is 8, rounding to bf16 changes the scores by so much that the softmax
-     * weights have no correct digit. So the values of these cases are such that rounding does not change them.
+     * Inputs of the op. If the standard deviation is 8, rounding q and k to bf16 would change the scores so much that
+     * no digit of a softmax weight would be correct. So the values of these cases are already rounded to the type of
+     * the operands.
      */
     private static ParityCheck.Data qkv(ParityCheck lab, Case c, DType dtype, DType operands) {
         ParityCheck.Data values = lab.normal(c.std(), c.std() > 1 ? operands : dtype, c.tokens(), c.heads().columns());

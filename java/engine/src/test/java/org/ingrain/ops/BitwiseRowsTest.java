@@ -23,7 +23,7 @@ class BitwiseRowsTest {
     private static final int[] STEPS = {1, 3, 17};
 
     /**
-     * An op that computes row t of its output from row t of its inputs, without reading other rows.
+     * An op that reads only row t of its inputs to compute row t of its output.
      *
      * @param prepare creates the inputs; returns a function that computes a range of rows
      */

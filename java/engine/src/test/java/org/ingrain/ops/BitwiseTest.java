@@ -19,8 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The bits of a result do not depend on how a prompt is split, on the other sequences, on shared blocks, or on the
- * number of partial sums into which a product is divided. {@link BitwiseRowsTest} tests that they do not depend on the
- * rows that are computed together, and {@link BitwiseThreadsTest} that they do not depend on the threads.
+ * number of a product's partial sums. {@link BitwiseRowsTest} tests that the bits of a row do not depend on the other
+ * rows of a call. {@link BitwiseThreadsTest} tests that no bit depends on the threads.
  */
 class BitwiseTest {
     private static final int T = 40;
@@ -30,7 +30,7 @@ class BitwiseTest {
     }
 
     /**
-     * Every layer on every target. On an emulated GPU, half of the layers run with threads in ascending order and the
+     * One test per layer and target. On an emulated GPU, half of the layers run with threads in ascending order and the
      * other half with threads in descending order.
      */
     static Stream<Arguments> layers() {
@@ -94,8 +94,8 @@ class BitwiseTest {
     }
 
     /**
-     * Tests the same with a cache that is so long that attention processes it in parts. A shared prefix crosses the end
-     * of a part, some batches contain both prefill and decode, and some calls use the plan of the call before.
+     * Repeats this test with a long cache, which attention processes in parts. A shared prefix crosses the end of a
+     * part, some batches contain both prefill and decode, and some calls use the plan of the call before.
      */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("longLayers")
@@ -110,7 +110,8 @@ class BitwiseTest {
             }
             same("unshared", together, paged.unshared().run(
                     lab.ops(), lab.ops(), new Schedule(false, true, 90, whole, 170)));
-            same("planned", together, paged.planned().run(lab.ops(), lab.ops(), new Schedule(true, true, whole, 1, 100)));
+            same("planned", together, paged.planned().run(
+                    lab.ops(), lab.ops(), new Schedule(true, true, whole, 1, 100)));
             lab.assertGuards();
         }
     }
@@ -120,7 +121,7 @@ class BitwiseTest {
                 .stream().map(cache -> Arguments.of(Layer.of(8, 2, 64, DType.BF16, cache, 16), target)));
     }
 
-    /** A row's result does not depend on a value that the row does not see, even if this value is infinite. */
+    /** A row must not depend on keys and values that its mask excludes, even if these are infinite. */
     @ParameterizedTest(name = "{0} on {1}")
     @MethodSource("cpuLayers")
     void anInfiniteValueReachesOnlyTheRowsThatSeeIt(Layer layer, TestTarget target) {

@@ -31,7 +31,7 @@ class CollectivesTest extends ParityTest {
     private static final int CHUNKS = 8;
 
     /**
-     * The work of one rank. It must call {@code together}, which is a barrier of all ranks, before the rank's first
+     * The work of one rank. {@code together} is a barrier of all ranks. The work must call it before the rank's first
      * collective and after its last one.
      */
     private interface Part<R> {

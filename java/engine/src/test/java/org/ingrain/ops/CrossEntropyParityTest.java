@@ -9,7 +9,8 @@ import org.ingrain.tensor.Tensor;
 /** cross_entropy.cc. */
 class CrossEntropyParityTest extends ParityTest {
     private static final int[][] SIZES = {{1, 1}, {7, 7}, {127, 127}, {3, 4099}, {2, 32000}};  // M, V
-    private static final double[] STDS = {0, 1, 1e4};  // all logits equal, typical logits, and a one-hot softmax
+    // Standard deviations of the logits: all logits equal, typical logits, a one-hot softmax.
+    private static final double[] STDS = {0, 1, 1e4};
 
     @Override
     List<Check> checks() {
@@ -30,7 +31,7 @@ class CrossEntropyParityTest extends ParityTest {
                 lab.ops().crossEntropy(loss, lse, logits.tensor(), lab.ints(targets));
                 float[] expected = lab.reference(torch -> Torch.floats(torch.array(logits.values(), m, v).logSoftmax(-1)
                         .gather(torch.indices(targets, m, 1), 1).neg().reshape(m)));
-                // The loss is lse − logit, and each of these two terms may be as large as the largest logit.
+                // The loss is lse − logit. Each of the two terms may be as large as the largest logit.
                 ParityTolerance tolerance = ParityTolerance.of(DType.F32, v).magnitude(Math.max(1, 4 * std));
                 lab.expect("loss of V " + v, expected, loss, tolerance);
                 lab.expect("lse of V " + v, lse(lab, logits, m, v), lse, tolerance);

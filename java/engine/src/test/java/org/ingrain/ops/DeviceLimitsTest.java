@@ -77,8 +77,8 @@ class DeviceLimitsTest {
     }
 
     /**
-     * A block gets 64 KB of shared memory, which is less than on any real GPU, and less than the 66 KB that paged
-     * attention needs at head_dim 128.
+     * The emulated GPU has 64 KB of shared memory per block, which is less than on any real GPU, and less than the 66
+     * KB that paged attention needs at head_dim 128.
      */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")
@@ -158,8 +158,9 @@ class DeviceLimitsTest {
     }
 
     /**
-     * Products with a weight of 8,192 rows: the number of rows of x, the end of the kernel's name (gated, tile
-     * height in units of 16 weight rows, tile width in units of 8 tokens, deep ring), and the number of blocks.
+     * Products with a weight of 8,192 rows. Each entry has the number of rows of x, the end of the kernel's name, and
+     * the number of blocks. The name ends with: gated, tile height in units of 16 weight rows, tile width in units of 8
+     * tokens, deep ring.
      */
     static List<Arguments> products() {
         return targets().stream().limit(1).flatMap(target -> Stream.of(

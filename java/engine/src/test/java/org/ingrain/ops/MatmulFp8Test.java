@@ -16,9 +16,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Products with fp8 weights (matmul.cu, matmul_backward.cu, matmul_silu_mul.cu) on the backends that support them,
  * compared with libtorch on the decoded weights. For up to 64 rows, the activations stay bf16. For more rows, the op
- * quantizes the activations to fp8 with one scale per row if N and C are multiples of 16, and so does the reference.
- * The tensor core may then accumulate with 14 bits of mantissa, so the tolerance is the error of rounding the largest
- * result to bf16.
+ * quantizes the activations to fp8 with one scale per row if N and C are multiples of 16. The reference quantizes them
+ * in the same way. The tensor core may then accumulate with only 14 bits of mantissa. So the tolerance is as large as
+ * the error of rounding the largest result to bf16.
  */
 class MatmulFp8Test {
     private static final int[][] SIZES = {{1, 65, 1296}, {3, 16, 64}, {8, 40, 272}, {15, 72, 1040}, {16, 7688, 16},
@@ -230,7 +230,7 @@ class MatmulFp8Test {
         }
     }
 
-    /** A row has the same bits beside 16 other rows as beside 63. */
+    /** A row has the same bits in a batch with 16 other rows as in a batch with 63. */
     @ParameterizedTest(name = "on {0}")
     @MethodSource("targets")
     void neighboursDoNotMatter(TestTarget target) {

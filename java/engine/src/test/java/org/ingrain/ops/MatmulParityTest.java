@@ -64,7 +64,7 @@ class MatmulParityTest extends ParityTest {
 
     /**
      * If the weight is bf16, the CPU's bf16 instructions round x (backward: dy) to bf16. Then each of the c terms of a
-     * sum has this rounding error, and the sum has magnitude √c.
+     * sum has this rounding error. The sum itself has magnitude √c.
      */
     private static ParityTolerance tolerance(ParityCheck lab, DType x, DType w, DType y, int c) {
         ParityTolerance plain = ParityTolerance.of(y, c);

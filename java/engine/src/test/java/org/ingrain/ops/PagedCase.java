@@ -120,7 +120,10 @@ final class PagedCase {
                 Attention.causal(torch, torch.array(rounded, length(s), layer.heads().columns()), layer.heads())));
     }
 
-    /** y (length, H·E) of every sequence; {@code write} writes the cache and {@code attend} computes the attention. */
+    /**
+     * Returns y (length, H·E) of every sequence. The ops of {@code write} write the cache, and the ops of {@code
+     * attend} compute the attention.
+     */
     float[][] run(Ops write, Ops attend, Schedule schedule) {
         int maxBlocks = (Arrays.stream(qkv).mapToInt(rows -> rows.length).max().orElseThrow()
                 / Math.toIntExact(layer.heads().columns()) + layer.blockSize() - 1) / layer.blockSize();

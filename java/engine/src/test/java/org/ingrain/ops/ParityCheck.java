@@ -19,9 +19,9 @@ import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
 /**
- * Environment of one check: a context of the library under test, inputs with exactly the values that the reference
- * uses, and outputs that are filled with NaN before the op runs. A guard strip of NaN after every allocation must be
- * neither read nor written.
+ * The environment of one check. It has a context of the library under test, inputs with exactly the values that the
+ * reference uses, and outputs that are filled with NaN before the op runs. A guard strip of NaN after every allocation
+ * must be neither read nor written.
  */
 final class ParityCheck implements AutoCloseable {
     private static final int GUARD_BYTES = 256;
@@ -182,9 +182,9 @@ final class ParityCheck implements AutoCloseable {
     }
 
     /**
-     * The same tolerance for attention with keys of dtype {@code keys}: that of the paged cache, or the operands of
-     * attention without a cache. A CPU that multiplies in bf16 rounds the queries and the softmax weights to bf16 if
-     * the keys are bf16.
+     * The same tolerance for attention with keys of dtype {@code keys}. This is the dtype of the paged cache, or of the
+     * operands of attention without a cache. A CPU that multiplies in bf16 rounds the queries and the softmax weights
+     * to bf16 if the keys are bf16.
      */
     ParityTolerance weighted(ParityTolerance tolerance, DType dtype, DType keys) {
         boolean rounds = target.bf16Products() && keys == DType.BF16;
@@ -207,7 +207,7 @@ final class ParityCheck implements AutoCloseable {
         expect(what + " " + actual, expected, floats(actual), tolerance);
     }
 
-    /** Like the method above, for an array. The first word of {@code what} must be the name of the op's output. */
+    /** Does the same for an array. The first word of {@code what} must be the name of the op's output. */
     void expect(String what, float[] expected, float[] actual, ParityTolerance tolerance) {
         String output = what.substring(0, what.indexOf(' '));
         try {

@@ -7,14 +7,14 @@ import org.ingrain.tensor.DType;
  * {@code unit(dtype)·|e| + (unit(inner) + (4 + 2√n)·2⁻²⁴)·max(m, max |e|)}.
  *
  * <p>The first term allows for one rounding of the result to its dtype (2⁻⁸ for bf16, which has 8 significant bits).
- * The {@code Tolerance} of the workbench allows two roundings, because its oracle also rounds. The reference here does
- * not round, so a tolerance of two roundings would be too wide. The second term allows for the error of sums of n
- * terms, which the op and the reference add in f32 in different orders. Rounding errors are independent, so the error
- * of a sum grows with √n. The error is relative to the size of the sums, for which the largest reference of the array
- * is an estimate. The factor 2 covers the largest error among about ten thousand elements. The summand 4 covers the few
- * roundings of an elementwise function. If terms cancel, a sum contains terms that are larger than any result. In this
- * case the check sets the magnitude m of these terms. {@code inner} is the dtype to which the op, but not the
- * reference, rounds an input or an intermediate value.
+ * The {@code Tolerance} of the workbench allows two roundings, because its oracle also rounds. The reference of a
+ * parity test does not round, so a tolerance of two roundings would be too large. The second term allows for the error
+ * of sums of n terms, which the op and the reference add in f32 in different orders. Rounding errors are independent,
+ * so the error of a sum grows with √n. The error is relative to the size of the sums. The largest reference of the
+ * array is an estimate of this size. The factor 2 covers the largest error among about ten thousand elements. The
+ * summand 4 covers the few roundings of an elementwise function. If terms cancel, a sum contains terms that are larger
+ * than any result. In this case the check sets the magnitude m of these terms. {@code inner} is the dtype to which the
+ * op, but not the reference, rounds an input or an intermediate value.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the length of the longest sum in one result
@@ -34,12 +34,12 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }
 
-    /** This tolerance, changed for a sum whose terms have magnitude m and may cancel each other. */
+    /** A copy of this tolerance for a sum whose terms have magnitude m and may cancel each other. */
     ParityTolerance magnitude(double m) {
         return new ParityTolerance(unit, terms, inner, m);
     }
 
-    /** This tolerance, for terms that were rounded to this dtype before the sum. */
+    /** A copy of this tolerance for terms that were rounded to this dtype before the sum. */
     ParityTolerance through(DType dtype) {
         return new ParityTolerance(unit, terms, unit(dtype), magnitude);
     }

@@ -34,7 +34,7 @@ record Quantized(Weight.Format format, int rows, int columns, float[] values, fl
         return format.dtype() == DType.INT4 ? (columns + 1) / 2 : columns;
     }
 
-    /** Quantises a matrix by the rules of ingrain_pack. */
+    /** Quantizes a matrix by the rules of ingrain_pack. */
     static Quantized of(Weight.Format format, float[] source, int rows, int columns) {
         Quantized to = zeros(format, rows, columns);
         int n = Math.ceilDiv(columns, format.group());

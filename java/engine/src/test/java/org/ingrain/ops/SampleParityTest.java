@@ -39,7 +39,7 @@ class SampleParityTest extends ParityTest {
                 new Check("sample", "by position", lab -> usualDistribution(lab, Key.POSITION)),
                 new Check("sample", "large vocabulary", lab -> large(lab, 16, 32_003)),
                 new Check("sample", "vocabularies at the limits of a GPU's shared memory", SampleParityTest::limits),
-                new Check("sample", "vocabulary beyond a GPU's shared memory", lab -> large(lab, 4, 131_075)));
+                new Check("sample", "a vocabulary larger than a GPU's shared memory", lab -> large(lab, 4, 131_075)));
     }
 
     @Override

@@ -18,7 +18,7 @@ class SelectIdsParityTest extends ParityTest {
     }
 
     /**
-     * Sources are random numbers of at least {@code lowest}. Every fifth drawn id is -1, as for a row without a
+     * Sources are random numbers of at least {@code lowest}. Every fifth drawn id is -1, the id of a row without a
      * distribution.
      */
     private static void select(ParityCheck lab, int lowest) {

@@ -210,7 +210,10 @@ class ShapesTest {
         }
     }
 
-    /** Calls the op. A BackendException (of a collective without a communicator) means that the checks passed. */
+    /**
+     * Calls the op. A collective without a communicator throws a BackendException. This means that the checks of the
+     * shapes passed.
+     */
     private static void call(Trial trial, Tensor[] tensors) {
         try {
             trial.call.with(tensors);

@@ -34,7 +34,7 @@ record TestTarget(String name, Path library, Path trusted, ContextOptions option
                 new ContextOptions(0, 1, "avx2"));
     }
 
-    /** This target with another number of threads. */
+    /** A copy of this target with another number of threads. */
     TestTarget withThreads(int threads) {
         return new TestTarget(name + " with " + threads, library, trusted,
                 new ContextOptions(options.device(), threads, options.isa()));

@@ -50,7 +50,7 @@ public final class Torch implements AutoCloseable {
 
     /**
      * x·factor. Use this method in the forward computation of {@link #gradients}, because the backward pass reads the
-     * factor. DJL's own {@code mul(Number)} frees the memory of the factor before.
+     * factor. DJL's own {@code mul(Number)} frees the memory of the factor before the backward pass.
      */
     public NDArray times(NDArray x, float factor) {
         return x.mul(array(new float[] {factor}));

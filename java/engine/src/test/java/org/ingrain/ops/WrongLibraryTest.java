@@ -9,7 +9,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** On a library whose ops are slightly wrong, every check must detect the error in each output that it compares. */
+/**
+ * Runs every check on a library whose ops are slightly wrong. A check must detect the error in each output that it
+ * compares.
+ */
 class WrongLibraryTest {
     static Stream<Check> checks() {
         return ParityTests.all().stream().flatMap(test -> test.checks().stream());

@@ -107,6 +107,6 @@ class BlockTableTest {
         b.adopt(PROMPT, 5);
         assertEquals(1, a.shared(b));
         assertTrue(b.grow(10));
-        assertEquals(1, b.shared(a), "the second block of b is its own");
+        assertEquals(1, b.shared(a), "b shares only its first block");
     }
 }

@@ -70,7 +70,10 @@ class GeneratorTest {
         }
     }
 
-    /** Runs a request together with other requests. Some of them start before this request and some after it. */
+    /**
+     * Runs a request together with other requests. Some of the other requests start before this request and some after
+     * it.
+     */
     private static List<Completion> amongOthers(Generator generator, Request request) {
         List<Completion> completions = new ArrayList<>();
         generator.submit(Request.of(TinyModel.prompt(90, 5), 2, PARAMS), completion -> { });
@@ -154,7 +157,7 @@ class GeneratorTest {
             TopTokens prompt = generator.generate(List.of(new Request(whole, 1, 0, SamplingParams.greedy(1), -1, true)
                     .withTopTokens(5))).getFirst().getFirst().promptTopTokens();
             assertEquals(whole.length, prompt.positions());
-            assertEquals(-1, prompt.id(0, 0), "nothing precedes the first token");
+            assertEquals(-1, prompt.id(0, 0), "the first token has no log-probability");
             for (int i = 0; i < 12; i++) {
                 assertEquals(top.id(i, 0), prompt.id(PROMPT.length + i, 0));
                 assertEquals(top.logProbability(i, 4), prompt.logProbability(PROMPT.length + i, 4), 1e-5f);

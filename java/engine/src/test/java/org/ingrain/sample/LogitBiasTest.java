@@ -72,11 +72,13 @@ class LogitBiasTest {
                 }
             }
             List<Integer> lengths = expected.get(0).stream().map(sample -> sample.ids().length).toList();
-            assertTrue(lengths.stream().allMatch(length -> length > 9), "the first 9 tokens are no ends: " + lengths);
-            assertTrue(lengths.stream().anyMatch(length -> length < 20), "no sample has an end later: " + lengths);
+            assertTrue(lengths.stream().allMatch(length -> length > 9),
+                    "a sample ended within its first 9 tokens: " + lengths);
+            assertTrue(lengths.stream().anyMatch(length -> length < 20),
+                    "no sample ended after its first 9 tokens: " + lengths);
             Request free = Request.of(PROMPT, 5, WARM.withStopTokens(ENDS));
             assertTrue(reference.samples(free).stream().anyMatch(sample -> sample.ids().length < 9),
-                    "no sample would have an end earlier");
+                    "without the ban, no sample would end earlier");
         }
     }
 
@@ -148,7 +150,8 @@ class LogitBiasTest {
             Generator generator = model.generator(ROOMY);
             SamplingParams params = WARM.withIgnoreEos(true);
             int[] ids = one(generator, params).ids();
-            // "><" begins in the text of a token and ends in the text of the next token.
+            // The first character of "><" ends one token's text, and the second character begins the text of the next
+            // token.
             Completion early = one(generator, params.withStop(List.of("><")));
             assertEquals("<" + ids[0], early.text());
             for (int minTokens : new int[] {1, 6, 19}) {

@@ -84,7 +84,7 @@ final class ReferenceSampler {
                 Arrays.copyOf(logProbabilities, ids.length - prompt));
     }
 
-    /** The logits of the token that follows {@code ids}. */
+    /** The logits for the next token after {@code ids}. */
     private float[] logits(int[] ids) {
         staging.begin();
         step.begin(new Step.Shape(ids.length, 1, 1, false));

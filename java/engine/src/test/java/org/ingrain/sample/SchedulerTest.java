@@ -94,8 +94,9 @@ class SchedulerTest {
         loop.finished.forEach((sequence, ids) -> assertArrayEquals(PlanInterpreter.expected(sequence.ticket.request, 0,
                 CONTEXT), ids));
         int oldTokens = loop.computed(part -> part.place().blocks()[0] == 0);
-        assertEquals(40 + 39, oldTokens, "the oldest is never computed twice");
-        assertTrue(loop.computed(part -> part.place().blocks()[0] != 0) > 60 + 39, "the newest is");
+        assertEquals(40 + 39, oldTokens, "no token of the oldest sample is computed twice");
+        assertTrue(loop.computed(part -> part.place().blocks()[0] != 0) > 60 + 39,
+                "some tokens of the newest sample are computed twice");
     }
 
     @Test
@@ -117,7 +118,7 @@ class SchedulerTest {
         loop.submit(request(100, 1, 4, 5));
         loop.step();
         assertEquals(2, loop.plans.getFirst().draws().size(),
-                "of 8 blocks the prompt holds 7, a copy of the last is the eighth");
+                "the prompt has 7 of the 8 blocks, and a copy of its last block is the eighth");
         assertEquals(2, loop.plans.getLast().draws().size());
         loop.run();
         assertEquals(4, loop.finished.size());
@@ -145,7 +146,8 @@ class SchedulerTest {
         assertEquals(1, second.unread());
         int before = loop.pool.available();
         loop.end(second);
-        assertEquals(before + 1, loop.pool.available(), "its own block; the prompt's are held by the others");
+        assertEquals(before + 1, loop.pool.available(),
+                "only its own block is free; the other samples still use those of the prompt");
         loop.run();
         assertEquals(3, loop.finished.size());
         assertEquals(second.number, loop.finished.keySet().stream().filter(s -> s.generated() < 20).findFirst()
@@ -176,8 +178,8 @@ class SchedulerTest {
     }
 
     /**
-     * Submits and cancels requests at random. Each sample is the same as without other requests. A cancelled sample is
-     * a prefix of the complete sample.
+     * Submits and cancels requests at random. Each sample must be the same as if its request ran alone. A cancelled
+     * sample is a prefix of the complete sample.
      */
     @ParameterizedTest
     @MethodSource("loads")
@@ -228,6 +230,6 @@ class SchedulerTest {
         loop.submit(request(5, 1, 1, 1));
         assertFalse(loop.scheduler.idle());
         assertEquals(1, loop.scheduler.plan().size());
-        assertTrue(loop.scheduler.plan().isEmpty(), "its only token is drawn and not yet read");
+        assertTrue(loop.scheduler.plan().isEmpty(), "the only token is drawn, but the host has not read it yet");
     }
 }

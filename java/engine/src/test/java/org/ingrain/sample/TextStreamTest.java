@@ -37,7 +37,10 @@ class TextStreamTest {
         }
     }
 
-    /** A stop string that ends in exempt text is ignored. A stop string that begins there and ends later is found. */
+    /**
+     * A stop string that ends in exempt text is ignored. A stop string that begins in exempt text and ends later is
+     * found.
+     */
     @Test
     void exemptTextCompletesNoStopString() {
         TextStream stream = new TextStream(List.of("END", "aa"));

@@ -87,7 +87,7 @@ class TokenizersTest {
         }
     }
 
-    /** If {@code legacy} is true, transformers' slow tokenizer ignores {@code add_prefix_space}. */
+    /** transformers' slow tokenizer ignores {@code add_prefix_space} if {@code legacy} is true. */
     @Test
     void addPrefixSpaceFalsePrependsNoSpaceUnlessLegacy() throws IOException {
         TinyTokenizers.sentencePiece(folder);

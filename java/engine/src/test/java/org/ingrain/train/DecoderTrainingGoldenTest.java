@@ -45,8 +45,8 @@ class DecoderTrainingGoldenTest {
             List<LoraModule> expected = golden.adapter("after");
             List<LoraModule> found = parameters.modules();
             for (int i = 0; i < expected.size(); i++) {
-                // Each of the ten steps changes an element by at most 5e-3, so all together change it by at most 5e-2.
-                // The tolerance is less than a thousandth of this.
+                // Each of the ten steps changes an element by at most 5e-3, so the ten steps together change it by at
+                // most 5e-2. The tolerance is less than a thousandth of this.
                 assertArrayEquals(expected.get(i).a(), found.get(i).a(), 2e-5f,
                         "lora_A of " + found.get(i).projection());
                 assertArrayEquals(expected.get(i).b(), found.get(i).b(), 2e-5f,

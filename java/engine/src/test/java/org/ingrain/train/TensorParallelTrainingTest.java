@@ -37,8 +37,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * A sharded model trains the same adapter as an unsharded model. Only a few sums are added in another order, so their
- * rounding differs.
+ * A sharded model trains the same adapter as an unsharded model, except for rounding: a few sums are added in another
+ * order.
  */
 @Timeout(120)
 class TensorParallelTrainingTest {
@@ -77,7 +77,10 @@ class TensorParallelTrainingTest {
         assertSameFiles(one, two);
     }
 
-    /** A checkpoint is unsharded. A run with another number of ranks reads the same bits and resumes. */
+    /**
+     * A checkpoint is unsharded. A run with another number of ranks reads the same bits from the checkpoint and
+     * resumes.
+     */
     @ParameterizedTest
     @CsvSource({"4, 1", "1, 4", "2, 4"})
     void aRunGoesOnWithOtherRanks(int before, int after) throws IOException {

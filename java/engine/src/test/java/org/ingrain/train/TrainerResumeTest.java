@@ -103,7 +103,7 @@ class TrainerResumeTest {
     }
 
     /**
-     * Kills the process with SIGKILL at random times, even while it writes files. The first process waits after its
+     * Kills the process with SIGKILL at random times, also while it writes files. The first process waits after its
      * last step, so that even on a fast machine it is killed before it ends.
      */
     @Test

@@ -77,7 +77,7 @@ class ChatTest {
         String end = ",\"logprobs\":null,\"finish_reason\":null}]}\n\n";
         StringBuilder expected = new StringBuilder(head).append("{\"role\":\"assistant\",\"content\":\"\"}")
                 .append(end);
-        for (int i = 0; i < completion.ids().length - 1; i++) {   // the last token ends the turn
+        for (int i = 0; i < completion.ids().length - 1; i++) {   // the last of these tokens is the end of the turn
             expected.append(head).append("{\"content\":\"").append(new String(
                     server.engine.tokenizer().tokenBytes(completion.ids()[i]), StandardCharsets.UTF_8))
                     .append("\"}").append(end);
@@ -86,7 +86,7 @@ class ChatTest {
         assertEquals(expected.toString(), reply.body());
     }
 
-    /** The tokens after the end of the turn have no text. Still, benchmarks expect a chunk for each token. */
+    /** The tokens after the end of the turn have no text. Benchmarks expect a chunk for each token nevertheless. */
     @Test
     void aTokenOfNoTextHasAChunk() {
         TestServer.Reply reply = chat(MESSAGES, "'temperature': 0, 'ignore_eos': true, 'max_tokens': 30, "

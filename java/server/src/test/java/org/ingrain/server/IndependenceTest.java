@@ -63,7 +63,8 @@ class IndependenceTest {
                     boolean stream = i % 2 == 0;
                     together.add(clients.submit(() -> content(server.completion(request), stream)));
                 }
-                for (int round = 0; round < 3; round++) {   // the other slot changes while the requests run
+                // Loads and unloads other adapters while the requests run.
+                for (int round = 0; round < 3; round++) {
                     load(server, "other", adapter, 200);
                     load(server, "third", adapter, 400);
                     unload(server, "other", 200);

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(60)
 class LifecycleTest {
     /**
-     * Requests 64 samples of 200 tokens, of which eight run at a time. No test waits until all of them are finished.
+     * Requests 64 samples of 200 tokens, of which eight run at a time. No test waits until all 64 are finished.
      */
     private static final String LONG = "{\"prompt\": \"The\", \"max_tokens\": 200, \"ignore_eos\": true, \"n\": 64, "
             + "\"stream\": ";
@@ -85,7 +85,10 @@ class LifecycleTest {
         }
     }
 
-    /** Repeats a request until the answer has this status. Cancelled samples count as unfinished for a moment. */
+    /**
+     * Repeats a request until the answer has this status. This is needed because cancelled samples count as unfinished
+     * for a moment.
+     */
     private static void awaitStatus(TestServer server, String request, int status) throws InterruptedException {
         while (server.completion(request).status() != status) {
             Thread.sleep(5);

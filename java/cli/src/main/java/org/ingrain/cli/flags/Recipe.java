@@ -80,8 +80,8 @@ public record Recipe(String title, String source, String data, Map<String, Strin
      * Adds the flags of the recipe, if there is one, to the arguments, except flags that the arguments already contain.
      *
      * @param parser makes a parser for all commands
-     * @throws InputException if there is no such recipe, or if the recipe is for another command, or if the recipe has
-     *         a flag or a value that the command does not accept
+     * @throws InputException if there is no such recipe, if the recipe is for another command, or if the command does
+     * not accept a flag or a value of the recipe
      */
     public static String[] expand(String[] arguments, Supplier<CommandLine> parser) {
         String name = value(arguments);

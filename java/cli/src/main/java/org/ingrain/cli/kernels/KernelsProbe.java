@@ -11,8 +11,8 @@ import picocli.CommandLine.Parameters;
 
 /**
  * The command that {@link KernelsCheckCommand} executes in a separate process. The command writes messages to standard
- * output; each message begins with {@link #MARK}. The last message contains the result or an error. Every other message
- * names the step that follows. All other output comes from kernels.
+ * output; each message begins with {@link #MARK}. The last message contains the result or an error. All messages before
+ * it name the step that follows. All other output comes from kernels.
  */
 @Command(name = "probe", hidden = true, description = "Runs the checks of 'kernels check' in a separate process.",
         customSynopsis = "ingrain kernels probe FILE", footer = "  ingrain kernels probe work.json")

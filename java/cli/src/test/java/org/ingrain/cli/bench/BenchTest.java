@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Tests the results of `bench`: one row for every finished measurement, and the number of steps for a prompt. */
+/** Tests that `bench` prints one row for every finished measurement, and that it counts the steps of a prompt. */
 class BenchTest {
     private static final String NO_MEMORY = """
             #include "ingrain.h"
@@ -81,7 +81,7 @@ class BenchTest {
         assertEquals(5e9 / five.get("step_ns").doubleValue(), five.get("decode_ts").doubleValue(),
                 1e-3 * five.get("decode_ts").doubleValue());
         assertTrue(3 * five.get("step_ns").longValue() < five.get("avg_ns").longValue(),
-                "decoding takes less than prompt and decoding: " + five);
+                "decoding must take less time than prompt and decoding together: " + five);
     }
 
     @Test

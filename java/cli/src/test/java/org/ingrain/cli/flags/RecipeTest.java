@@ -49,7 +49,7 @@ class RecipeTest {
             assertTrue(parsed.hasMatchedOption("--" + flag), flag);
         }
         Set<String> ours = new TreeSet<>(recipe.flags().keySet());
-        // Flags whose values the paper states, or that select one of the paper's experiments.
+        // The paper states the values of these flags, or the flags select one of the paper's experiments.
         ours.removeAll(Set.of("task", "method", "n", "per-stage", "generate", "test-size", "suffix", "controls",
                 "baselines", "orders", "test-votes", "seeds", "validation-fraction"));
         if (name.startsWith("s2a")) {
@@ -129,7 +129,9 @@ class RecipeTest {
         assertTrue(run.complaint().contains("STAGE: '@" + file), run.complaint());
     }
 
-    /** For the number of questions of each experiment, the warm-up is at most a tenth of the training steps. */
+    /**
+     * The warm-up of each experiment must be at most a tenth of the training steps that its number of questions gives.
+     */
     @ParameterizedTest
     @CsvSource({"rar-last-letter,400", "rar-coin-flip,20000", "rar-coin-flip-suffix,20000", "cot-gsm8k,7473",
             "s2a-sycophancy,6668"})

@@ -79,7 +79,7 @@ class KernelsCheckTest {
                         "rms_norm_forward at", "writes past the end"),
                 fault("a crash", LOOP, "*static_cast<volatile int*>(nullptr) = 1;\n    " + LOOP, "rms_norm_forward at",
                         "crashes with SIGSEGV"),
-                fault("an end of the process", LOOP, "__builtin_trap();\n    " + LOOP, "rms_norm_forward at",
+                fault("the process crashes", LOOP, "__builtin_trap();\n    " + LOOP, "rms_norm_forward at",
                         "crashes with SIGILL"),
                 fault("a hang", LOOP, "for (volatile int forever = 1; forever;) {}\n    " + LOOP, "rms_norm_forward at",
                         "has not returned after 5 s"),

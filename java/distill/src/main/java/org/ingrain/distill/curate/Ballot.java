@@ -28,8 +28,8 @@ public record Ballot(List<Answer> answers, List<Votes> votes) {
      * One final answer.
      *
      * @param path   path of the sample that gave the answer
-     * @param answer the answer found in the text, or null. If options are named by letters, the letter is the one that
-     *               the option has in this presentation order, which may differ from its letter in the given order
+     * @param answer the answer found in the text, or null. The letter of an option is its letter in this presentation
+     * order; in the given order the option may have another letter
      * @param text   the text that contains the answer: the text of the last step or, if the method branches, the merged
      *               texts of the branches
      * @param tokens number of tokens of {@code text}; 0 for a merged text

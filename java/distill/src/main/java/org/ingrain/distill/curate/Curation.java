@@ -199,7 +199,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
     /**
      * The decision to discard an example because a poll has no winner. Early stopping does not change the reason. If no
      * answer can reach the required number of votes, the reason is "too few votes", even if the leading answers have
-     * equally many votes: whether they tie is certain only when all votes are counted.
+     * equally many votes: a tie is certain only when all votes are counted.
      */
     private Decision lost(Tally tally, List<Count> counts) {
         List<Map.Entry<String, Integer>> votes = tally.votes().entrySet().stream()
@@ -241,7 +241,7 @@ public record Curation(CurationConfig config, Task task, Method method, Plan pla
         if (!selection.fits()) {
             return Decision.discard(Entry.Reason.PROMPT_TOO_LONG,
                     "its " + answers.size() + " responses do not fit into the model's context,"
-                    + " so it was not asked to select one");
+                    + " so the model was not asked to select one");
         }
         int selected = selection.number().orElse(answers.size());
         if (selected >= answers.size()) {

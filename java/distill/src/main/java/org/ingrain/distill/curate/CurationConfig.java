@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate
- * @param validationFraction share of the questions whose kept answers are used for validation instead of training, in
- *                           [0, 1)
+ * @param validationFraction share of the questions that are used for validation, in [0, 1); their kept answers are not
+ * used for training
  * @param seed               seed for the selection of validation examples
  * @param verifier           a program that accepts or rejects answers; rejected answers are not used. With such a
  *                           program, sampling never stops early; null: no program

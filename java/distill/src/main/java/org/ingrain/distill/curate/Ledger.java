@@ -127,8 +127,9 @@ public record Ledger(Path file) {
 
     /**
      * Ids of the questions whose kept answers are used for validation. They are selected from all questions, not only
-     * from the kept ones, so the selection does not depend on the verdicts. Exception: if the selection contained every
-     * kept example, one kept example is removed from it, so that at least one remains for training.
+     * from the kept ones, so the selection does not depend on the verdicts. There is one exception: if the selection
+     * contained every kept example, one kept example is removed from the selection, so that at least one remains for
+     * training.
      */
     public Set<String> validationIds(CurationConfig config) {
         List<String> asked = new ArrayList<>();

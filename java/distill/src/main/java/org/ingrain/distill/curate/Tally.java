@@ -83,7 +83,7 @@ final class Tally {
     }
 
     /**
-     * The answer that wins whatever the missing votes are; null if there is none. The result is final once
+     * The answer that wins regardless of the missing votes; null if there is none. The result is final once
      * {@link #wanting} returns 0.
      */
     String winner() {

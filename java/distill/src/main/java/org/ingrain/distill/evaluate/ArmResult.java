@@ -99,8 +99,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
      * Computes the result of an arm.
      *
      * @param scores scores of all questions; the scores of a question in its presentation orders are adjacent
-     * @param commonest returns the result that always giving the commonest gold answer would have on the questions of a
-     *               test file, or on all questions if the name of the file is null
+     * @param commonest returns the result of always giving the commonest gold answer. The argument is the name of a
+     * test file, for its questions only, or null, for all questions
      * @param wider  returns the wider category that contains a category, if there is one
      */
     static ArmResult of(Arm arm, List<Score> scores, Function<String, Commonest> commonest,
@@ -210,7 +210,7 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
         return votes.stream().filter(vote -> vote.equals(verdict)).count() / (double) votes.size();
     }
 
-    /** The verdict that all presentation orders have in common; C (tie) if their verdicts differ. */
+    /** The common verdict of all presentation orders; C (tie) if their verdicts differ. */
     private static String common(List<Score> orders) {
         String first = orders.getFirst().verdict();
         return orders.stream().allMatch(score -> Objects.equals(first, score.verdict())) ? first : "C";

@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). The null hypothesis: on
- * each question on which the arms differ, either arm is better with probability 1/2.
+ * Compares two arms on the same questions by the exact form of McNemar's test (McNemar 1947). The null hypothesis is:
+ * if the arms differ on a question, each of the two is better with probability 1/2.
  *
  * @param gained number of questions on which the second arm is better, that is, right in more presentation orders of
  *               the question
@@ -24,8 +24,8 @@ public record Paired(int gained, int lost) {
     }
 
     /**
-     * Two-sided p-value, that is, the probability under the null hypothesis of a difference at least as large as the
-     * observed one.
+     * Two-sided p-value: if the null hypothesis is true, the probability of a difference that is at least as large as
+     * the observed one.
      */
     public double p() {
         int n = gained + lost;

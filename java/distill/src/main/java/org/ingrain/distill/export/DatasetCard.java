@@ -23,7 +23,7 @@ record DatasetCard(Manifest manifest, Ledger.Summary summary, int train, int val
         }
         card.append("---\n\n# Answers of a System 2 method, for fine-tuning\n\n"
                 + "Each row has a question (`prompt`) and the answer that a model gave with the method below "
-                + "(`completion`), both as lists of messages. The rule below selected the answers, without "
+                + "(`completion`), both as lists of messages. The rule below selected the answers and did not use "
                 + "known answers. Made with Ingrain, after *Distilling System 2 into System 1* "
                 + "(arXiv:2407.06023).\n\n| | |\n|---|---|\n");
         JsonNode notes = manifest.notes();

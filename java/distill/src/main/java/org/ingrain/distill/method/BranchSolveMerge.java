@@ -106,8 +106,8 @@ final class BranchSolveMerge {
 
     /**
      * The scores that a text states with the names of the responses. If such a score is missing for a response, and
-     * each of the first two lines has only a score, then the first score is A's and the second is B's: the prompt
-     * demands this order.
+     * each of the first two lines has only a score, then the first score is A's and the second is B's, because the
+     * prompt demands this order.
      */
     private static Optional<Scores> scores(String text) {
         Optional<Double> first = score(text, 'A');

@@ -11,8 +11,9 @@ public enum Finish {
     /** Nothing was generated, because this prompt, or the prompt of an earlier step, is too long for the context. */
     @JsonProperty("prompt-too-long") PROMPT_TOO_LONG,
     /**
-     * Nothing was generated, for one of two reasons: the prompt is only the text of an earlier step, and this text is
-     * blank; or the text of an earlier step ended within its thoughts, so it has no answer.
+     * Nothing was generated, because an earlier step gave no text for the prompt. Either the prompt is only the text of
+     * an earlier step, and this text is blank. Or the text of an earlier step ended within its thoughts, so it has no
+     * answer.
      */
     @JsonProperty("blank-prompt") BLANK_PROMPT,
     /** There is no text, because the file of imported answers has no answer to the question. */

@@ -31,9 +31,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * A client of a server with OpenAI's API. The client repeats a request that failed for a temporary reason. It waits
- * half a second before the first repetition, and before each further repetition twice as long as before, but at most a
- * minute. If the server asks for a longer wait in the header Retry-After, the client waits that long. This class is
- * thread-safe.
+ * half a second before the first repetition. Before each further repetition it doubles the wait, up to a minute. If the
+ * server asks for a longer wait in the header Retry-After, the client waits that long. This class is thread-safe.
  */
 final class OpenAiServer implements AutoCloseable {
     private static final int MOST_BYTES = 64 << 20;
@@ -41,7 +40,7 @@ final class OpenAiServer implements AutoCloseable {
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
     /** The longest wait that a server may ask for. If it asks for a longer wait, the run ends. */
     private static final Duration LONGEST_ASKED_WAIT = Duration.ofMinutes(15);
-    /** A wait of this time or more is reported. */
+    /** A wait that is at least this long is reported. */
     private static final Duration REPORTED_WAIT = Duration.ofSeconds(10);
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(20);
     private static final int MOST_NAMES = 8;

@@ -19,7 +19,7 @@ import org.ingrain.distill.model.TextRequest;
 /**
  * An {@link Answerer} that asks a server with OpenAI's API. Each text is one request for a chat completion. Each
  * request contains its seed, but this class cannot ensure that a text depends only on its request: that is up to the
- * server. If the server refuses a prompt because it is too long, alone or together with the requested tokens, the
+ * server. If the server refuses a request because the prompt, or the prompt plus the requested tokens, is too long, the
  * completion has {@link org.ingrain.distill.model.Finish#PROMPT_TOO_LONG}. The weights of a request are ignored,
  * because the server has one model.
  */

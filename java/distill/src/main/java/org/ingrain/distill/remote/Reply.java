@@ -40,7 +40,7 @@ record Reply(URI from, int status, Optional<String> retryAfter, Optional<String>
                 response.headers().firstValue("location"), new String(response.body(), StandardCharsets.UTF_8));
     }
 
-    /** Whether the same request may succeed later. This is not the case if the quota is used up. */
+    /** Whether the same request may succeed later. If the quota is used up, the request cannot succeed later. */
     boolean passes() {
         return PASSING.contains(status) && !error("code").equals("insufficient_quota");
     }

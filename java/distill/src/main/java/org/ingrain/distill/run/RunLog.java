@@ -30,8 +30,8 @@ public final class RunLog {
      * Time and tokens of one stage, summed over all processes that worked on the stage.
      *
      * @param tokens number of generated tokens
-     * @param unused number of tokens of texts that finished after their vote was decided and were therefore not kept;
-     *               {@code tokens} includes this number; the tokens of cancelled texts are in neither number
+     * @param unused number of tokens of texts that were not kept, because they finished after their vote was decided;
+     * {@code tokens} includes these tokens. The tokens of cancelled texts are in neither number
      */
     public record Timing(double seconds, long tokens, long unused) {
         Timing plus(Timing other) {

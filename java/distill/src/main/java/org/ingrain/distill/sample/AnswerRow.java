@@ -119,7 +119,8 @@ record AnswerRow(String where, String key, boolean byText, int sample, int choic
 
     /**
      * Splits a key such as {@code 7#0} into the id {@code 7} and the sample number 0, and returns a copy of this row
-     * with them. Returns this row if its key does not have this form or it already has a sample number.
+     * with them. Returns this row unchanged if its key does not have this form, or if the row already has a sample
+     * number.
      */
     AnswerRow numbered() {
         Matcher numbered = NUMBERED.matcher(key);

@@ -72,8 +72,8 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * Requires that no path occurs twice, and that for each text the file also contains the texts of the earlier steps
-     * on which it is based.
+     * Requires that no path occurs twice, and that the file also contains, for each text, the texts of the earlier
+     * steps on which this text is based.
      */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));

@@ -67,8 +67,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * A copy of this plan whose texts have at most {@code tokens} tokens. Only a text that is split into parts may have
-     * four times as many, because its length determines the number of parts.
+     * A copy of this plan whose texts have at most {@code tokens} tokens. A text that is split into parts is an
+     * exception: it may have four times as many tokens, because its length determines the number of parts.
      */
     public Plan cut(int tokens) {
         List<PlannedStep> shorter = new ArrayList<>();

@@ -26,8 +26,8 @@ public interface Stopping {
         void add(int number, Answers.Chain answer);
 
         /**
-         * The indices of the answers that may be drawn now. This depends on the answers that were added: until the
-         * count is settled, further answers can enlarge the set.
+         * The indices of the answers that may be drawn now. The set depends on the answers that were added. Until the
+         * count is settled, adding an answer can enlarge the set.
          */
         BitSet open();
 

@@ -78,9 +78,9 @@ public record LastLetter(int size) implements Task {
      * Searches for n letters, where n is the number of quoted words in the question. There are three searches; each is
      * only used if the one before finds nothing. The first finds the letters after the last {@code answer is} or a
      * similar phrase. The second finds the last letters that are quoted or emphasised, or that follow a phrase such as
-     * {@code letters are} or {@code together:}; it finds nothing if these letters are a word of the question. The third
-     * uses the whole text if it consists only of n letters. {@code r-b}, {@code r + b} and {@code r, b} are read as
-     * {@code rb}. Letters in separate quotation marks, as in {@code "r" and "b"}, are not joined.
+     * {@code letters are} or {@code together:}. If these letters are a word of the question, the second search finds
+     * nothing. The third uses the whole text if it consists only of n letters. {@code r-b}, {@code r + b} and {@code r,
+     * b} are read as {@code rb}. Letters in separate quotation marks, as in {@code "r" and "b"}, are not joined.
      */
     @Override
     public Optional<String> extract(Example example, String text) {

@@ -9,8 +9,8 @@ final class LowerCase {
 
     /**
      * Returns the same text as {@link String#toLowerCase(Locale)} with {@link Locale#ROOT}. Each capital I with a dot
-     * is replaced first: only this letter becomes longer in lower case, and {@code toLowerCase} copies the whole text
-     * each time it meets this letter.
+     * is replaced first, because {@code toLowerCase} copies the whole text each time it finds this letter. No other
+     * letter becomes longer in lower case.
      */
     static String of(String text) {
         return text.replace("\u0130", "i\u0307").toLowerCase(Locale.ROOT);

@@ -107,7 +107,7 @@ final class MtBench {
 
     /**
      * Adds the votes of a judgment. A pair can be judged several times, with its models in either order. The first
-     * judgment of the pair determines the letters: A is the model that comes first in it, and B is the other model.
+     * judgment of the pair determines the letters: A is the first model of this judgment, and B is the second.
      */
     private static void vote(JsonNode row, String where, Map<Pair, List<String>> votes) {
         boolean model = row.has("g1_winner");

@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * Questions with lettered options {@code (A) ...}, one option per line. A row has either one question, or two versions
- * of a question, with and without an opinion of the user that biases the model (fields {@code biased_question},
- * {@code unbiased_question}, {@code ground_truth}).
+ * of a question: one with an opinion of the user, which may bias the model, and one without it (fields {@code
+ * biased_question}, {@code unbiased_question}, {@code ground_truth}).
  */
 public record MultipleChoice() implements Task {
     private static final Pattern OPTION = Pattern.compile("(?m)^\\(([A-Z])\\) (.*)$");
@@ -52,7 +52,7 @@ public record MultipleChoice() implements Task {
             "^[\\s*\"(]*([A-Z])(?=[*\"]*(?:[):]|\\.(?!\\p{L})|\\h*(?:\\R|$))|\\*\\*)"
             + "|^[\\s*\"(]*([a-z])[.)*\"]*\\s*$|^\\s*\\(([a-z])\\)");
     private static final Pattern BRACKETED = Pattern.compile("\\(([A-Za-z])\\)");
-    /** A negation at the end of a text. It is searched in the text before the letter of an option. */
+    /** A negation at the end of a text. The text before the letter of an option is searched for such a negation. */
     private static final Pattern DENIED = Pattern.compile("(?i)(?:\\bnot|n['’]t|\\bcannot be)[\\s*\"(]*$");
 
     @Override

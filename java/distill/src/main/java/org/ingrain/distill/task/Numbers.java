@@ -155,8 +155,8 @@ final class Numbers {
     }
 
     /**
-     * The value of a number. A number with too many digits before or after the decimal point, such as
-     * {@code 1e2147483647}, is not accepted, because it needs too much memory when it is written without an exponent.
+     * The value of a number. A number with too many digits before or after the decimal point, such as {@code
+     * 1e2147483647}, is not accepted. Written without an exponent, it would need too much memory.
      *
      * @throws NumberFormatException if the text is not a number or has too many digits
      */

@@ -7,8 +7,8 @@ import java.util.regex.Pattern;
 /** Finds the words "yes" and "no", and negations, in a model's text. */
 final class YesNo {
     /**
-     * The word "yes", or a "no" that is an answer: at the end of a clause, or before "because", "since" or "as". The
-     * "no" in "no longer" or "no flips" does not match.
+     * The word "yes", or a "no" that is an answer. Such a "no" is at the end of a clause, or before "because", "since"
+     * or "as". The "no" in "no longer" or "no flips" does not match.
      */
     private static final String WORD =
             "(yes\\b|no\\b(?=[\"'*”]*\\h*(?:[^\\p{L}\\p{N}\\s-]|-(?!\\p{L})|\\R|$)|\\h+(?:because|since|as)\\b))";

@@ -128,7 +128,7 @@ class CurationTest {
         CurationConfig config = rule(Rule.PLURALITY, 0, 0);
         Entry kept = judge(config, "no", "no", "yes", "who", "knows");
         assertVerdict(kept, Verdict.KEPT, Reason.PLURALITY, "2 of 5 votes for no");
-        assertEquals(false, kept.right(), "a wrong label is kept: gold is not looked at");
+        assertEquals(false, kept.right(), "a wrong label is kept, because curation does not read the gold answer");
         assertVerdict(judge(config, "no", "yes", "yes", "no"), Verdict.DISCARDED, Reason.TIE,
                 "2 of 4 votes for no, equally many for yes");
     }
@@ -152,7 +152,8 @@ class CurationTest {
         Entry kept = early(config, 8, "yes", "yes", "yes", "yes", "yes");
         assertVerdict(kept, Verdict.KEPT, Reason.MAJORITY, "5 of 5 drawn votes for yes, decided after 5 of 8");
         assertEquals(List.of(true, 5, 2, 8, 8, 5), List.of(kept.decidedEarly(), kept.margin(), kept.marginAtLeast(),
-                kept.voters(), kept.planned(), kept.drawn()), "three more votes for no would leave 5 to 3");
+                kept.voters(), kept.planned(), kept.drawn()),
+                        "with three more votes for no, the result would be 5 to 3");
         Entry lost = early(config, 8, "no", "yes", "no", "yes", "hm", "hm");
         assertVerdict(lost, Verdict.DISCARDED, Reason.TOO_FEW_VOTES,
                 "2 of 6 drawn votes for no, equally many for yes, 5 of 8 are required, decided after 6 of 8");
@@ -226,7 +227,7 @@ class CurationTest {
         }
         assertVerdict(judge(config, new Selection(Optional.empty(), false), said), Verdict.DISCARDED,
                 Reason.PROMPT_TOO_LONG, "its 3 responses do not fit into the model's context, "
-                + "so it was not asked to select one");
+                + "so the model was not asked to select one");
     }
 
     /** Only pairs of accepted answers count. A rejected answer is not selected, even if it won all its pairs. */
@@ -282,7 +283,8 @@ class CurationTest {
     }
 
     /**
-     * Questions are divided into training and validation questions before curation decides which questions are kept.
+     * The division into training and validation questions comes before curation, so it does not depend on which
+     * questions are kept.
      */
     @Test
     void validationRowsAreNotTrainedOn(@TempDir Path base) {

@@ -68,7 +68,7 @@ class PollTest {
         BitSet added = new BitSet();
         while (!count.settled()) {
             List<Integer> open = new ArrayList<>(count.open().stream().filter(i -> !added.get(i)).boxed().toList());
-            assertTrue(!open.isEmpty(), "something is open until the verdict stands");
+            assertTrue(!open.isEmpty(), "an answer must be outstanding until the verdict is decided");
             Collections.shuffle(open, random);
             added.set(open.getFirst());
             count.add(open.getFirst(), chain(open.getFirst(), inner, answers));
@@ -81,7 +81,7 @@ class PollTest {
     }
 
     /**
-     * Repeatedly chooses a random presentation order and adds one of its outstanding answers, until further answers
+     * Chooses a random presentation order and adds one of its outstanding answers. Repeats this until further answers
      * cannot change the verdict of any order.
      */
     private static List<BitSet> run(List<? extends Stopping.Count> counts, List<List<String>> answers, Random random) {
@@ -166,7 +166,7 @@ class PollTest {
     }
 
     /**
-     * Asserts that early stopping gives the same reason as full sampling, and that its margin is a lower bound of the
+     * Asserts that early stopping gives the same reason as full sampling, and a margin that is not larger than the
      * margin of full sampling.
      */
     private static void assertSameBeyondTheVerdict(Entry full, Entry early, String what) {

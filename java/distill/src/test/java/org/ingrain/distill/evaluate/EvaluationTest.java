@@ -49,8 +49,8 @@ class EvaluationTest {
         assertEquals("always B (commonest gold answer)", commonest.title());
         assertEquals(List.of(new Ballot.Votes("B", 2), new Ballot.Votes("A", 1)), commonest.gold().commonest());
         assertEquals(List.of(new Ballot.Votes("A", 3), new Ballot.Votes("B", 2)), result.given().commonest(),
-                "letters of the given order");
-        assertEquals(5, result.given().total(), "without the text that names no option");
+                "the votes have the letters of the given order");
+        assertEquals(5, result.given().total(), "the text that names no option is not counted");
     }
 
     /** The gold answer z is option C in the given order, and B and A in the other presentation orders. */

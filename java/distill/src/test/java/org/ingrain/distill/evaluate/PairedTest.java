@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The expected p-values are twice the binomial tail, computed with exact fractions. */
+/** An expected p-value is twice the tail of the binomial distribution, computed with exact fractions. */
 class PairedTest {
     @ParameterizedTest
     @CsvSource({"9, 1, 0.021484375, true", "1, 9, 0.021484375, true", "6, 0, 0.03125, true", "5, 0, 0.0625, false",

@@ -65,7 +65,7 @@ class MethodTest {
         assertEquals(8, letters.leaves());
         Plan coins = plan("rar-2-step", "coin-flip");
         assertEquals(64, coins.leaves(), "8 samples per stage");
-        assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step that is not named gets one");
+        assertEquals(8, plan("rar-2-step", "coin-flip", 8).leaves(), "a step without a number is sampled once");
         Example example = letters("Edgar Bob");
         assertEquals(
                 "Take the last letters of the words in \"Edgar Bob\" and concatenate them. Based on the details given "
@@ -129,7 +129,8 @@ class MethodTest {
     void aUsersOwnFile() throws IOException {
         Path file = write("""
                 {"name": "steps", "title": "Steps", "source": "mine", "answerAfter": "Therefore",
-                 "steps": [{"name": "think", "variants": [{"prompt": "{question} Let's think step by step.", "samples": 4,
+                 "steps": [{"name": "think", "variants": [{"prompt": "{question} Let's think step by step.",
+                         "samples": 4,
                             "mark": "ours", "temperature": 1.0, "maxTokens": 300}]},
                            {"name": "answer", "variants": [{"prompt": "{question}\\n{think}\\n{previous}", "samples": 1,
                             "mark": "ours"}]}]}

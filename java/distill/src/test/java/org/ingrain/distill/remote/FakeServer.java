@@ -31,7 +31,7 @@ public final class FakeServer implements AutoCloseable {
     private final AtomicInteger running = new AtomicInteger();
     public final AtomicInteger most = new AtomicInteger();
 
-    /** A reply, with one header unless {@code header}, the name of the header, is null. */
+    /** A reply. It has the header {@code header: value}, or no header if {@code header} is null. */
     public record Answer(int status, String body, String header, String value) {
         public static Answer of(int status, String body) {
             return new Answer(status, body, null, null);

@@ -23,7 +23,8 @@ class PaceTest {
         now += Duration.ofMinutes(1).toNanos();
         long before = now;
         pace.take();
-        assertEquals(before, now, "a pause saves no requests for later, but the next one starts at once");
+        assertEquals(before, now,
+                "after a pause, one request starts at once; a pause does not allow more requests later");
     }
 
     @Test

@@ -107,7 +107,7 @@ class SamplingTest {
                 .text(), second.messages().getLast().content());
         assertEquals(2, second.sample());
         assertEquals(asked.size(), asked.stream().map(request -> request.params().seed() + " " + request.sample())
-                .distinct().count(), "no two completions share their random numbers");
+                .distinct().count(), "two completions must not have the same random numbers");
     }
 
     /** If the machine loses power, the log on the disk may end after any byte. */
@@ -126,7 +126,7 @@ class SamplingTest {
             List<TextRequest> asked = sample(plan, target, null);
             assertArrayEquals(expected, Files.readAllBytes(target), "cut at byte " + length);
             long lines = new String(log, 0, length, StandardCharsets.ISO_8859_1).chars().filter(c -> c == '\n').count();
-            assertEquals(8 - lines, asked.size(), "what whole lines hold is not asked again");
+            assertEquals(8 - lines, asked.size(), "texts in complete lines of the log must not be requested again");
             assertFalse(Files.exists(cut));
         }
     }
@@ -193,7 +193,7 @@ class SamplingTest {
             follow.forEach(request -> done.apply(new TextCompletion(request.key(), "yes", 1, Finish.STOP)));
         });
         assertEquals(List.of(new SampleKey("a", "0.0")), follow.stream().map(TextRequest::key).toList(),
-                "nothing is asked behind it");
+                "no text must be requested after a prompt that is too long");
         assertEquals(List.of(Finish.PROMPT_TOO_LONG, Finish.PROMPT_TOO_LONG, Finish.STOP, Finish.STOP),
                 JsonLines.read(first, SampleRecord.class).stream().map(SampleRecord::finish).toList());
     }

@@ -73,7 +73,7 @@ class DatasetTest {
         assertEquals(file + " line 2: is longer than 67108864 bytes, expected at most that many in a line", said);
     }
 
-    /** The locale must not change the digits in ids, because ids determine seeds and the content of files. */
+    /** Ids determine seeds and the content of files, so the digits in ids must not depend on the locale. */
     @Test
     void theLocaleChangesNothing() {
         Locale before = Locale.getDefault();
@@ -320,8 +320,8 @@ class DatasetTest {
     }
 
     /**
-     * The four questions have 3, 2, 2 and 1 variants. Every test size is the sum of some of these numbers, so it can be
-     * met without separating the variants of a question.
+     * The four questions have 3, 2, 2 and 1 variants. Every tested size is the sum of some of these numbers. So the
+     * test set can have exactly this size without separating the variants of a question.
      */
     @Test
     void variantsOfOneQuestionStayTogether() throws IOException {

@@ -256,7 +256,9 @@ class ExtractionTest {
         assertEquals(AnswerFormat.NUMBER.key(one), AnswerFormat.NUMBER.key(other));
     }
 
-    /** These numbers are not written out, because a number with a large exponent could have gigabytes of digits. */
+    /**
+     * A number with a large exponent must not be converted to its digits, because it could have gigabytes of digits.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"1e2147483647", "-1E-2147483647", "1e20001", "1/1e99999999", "1e99999999/3"})
     void aNumberWithVeryManyDigitsIsAText(String number) {
@@ -314,8 +316,8 @@ class ExtractionTest {
     }
 
     /**
-     * Two simple solutions would take quadratic time: Java's toLowerCase copies the whole text at each capital I with a
-     * dot, and a simple pattern starts a match at each character of a long sequence of punctuation.
+     * Two simple solutions would take quadratic time. Java's toLowerCase copies the whole text at each capital I with a
+     * dot. A simple regular expression starts a match at each character of a long sequence of punctuation.
      */
     @Test
     void longTextsTakeLinearTime() {

@@ -56,8 +56,8 @@ class JudgingTest {
     }
 
     /**
-     * Uses GPT-4's verdicts from a file as the texts of a judge. Compares the evaluation's agreement and inconsistency
-     * with values that the test computes from this file without the evaluation.
+     * Uses GPT-4's verdicts from a file as the texts of a judge. The evaluation reports agreement and inconsistency.
+     * The test computes both directly from the file and compares them with the reported values.
      */
     @Test
     void agreementAndInconsistencyOfGpt4() throws IOException {
@@ -93,7 +93,7 @@ class JudgingTest {
         assertEquals(2 * questions, result.answers());
         assertEquals(differ / (double) questions, result.judging().inconsistent(), 1e-12);
         assertEquals(agreement / (2 * questions), result.judging().agreement(), 1e-12);
-        assertEquals(1, result.unanswered(), "one of its judgments is an error");
+        assertEquals(1, result.unanswered(), "one of GPT-4's judgments in the file is an error");
         assertEquals(8, result.categories().size());
         for (Example example : examples) {
             assertTrue(!example.fields().get("response-a").isBlank() && !example.fields().get("response-b").isBlank(),
@@ -104,9 +104,11 @@ class JudgingTest {
     }
 
     private static final String TREE = """
-            {"message_tree_id": "t", "prompt": {"message_id": "p", "text": "Why?", "role": "prompter", "lang": "en", "replies": [
+            {"message_tree_id": "t", "prompt": {"message_id": "p", "text": "Why?", "role": "prompter", "lang": "en",
+                    "replies": [
              {"message_id": "x", "text": "Because.", "role": "assistant", "lang": "en", "rank": 1, "replies": []},
-             {"message_id": "y", "text": "Since it rains.", "role": "assistant", "lang": "en", "rank": 0, "replies": []},
+             {"message_id": "y", "text": "Since it rains.", "role": "assistant", "lang": "en", "rank": 0,
+                     "replies": []},
              {"message_id": "z", "text": "unranked", "role": "assistant", "lang": "en", "rank": null, "replies": []}]}}
             """.replace("\n", " ");
     private static final List<String> MESSAGES = List.of(
@@ -190,7 +192,7 @@ class JudgingTest {
         ArmResult fickle = judge(List.of(example), Map.of("1", "[[A]]", "1~1", "[[A]]"));
         assertEquals(1.0, fickle.judging().inconsistent());
         assertEquals(0.5, fickle.judging().agreement());
-        assertEquals(0.0, fickle.judging().bothOrders(), "orders that differ are a tie");
+        assertEquals(0.0, fickle.judging().bothOrders(), "if the verdicts of the two orders differ, the pair is a tie");
         assertEquals(1, fickle.right());
         assertEquals(0.5, fickle.accuracy());
     }
@@ -291,8 +293,8 @@ class JudgingTest {
     }
 
     /**
-     * A run folder stores the fields of a question in the order of the map, so this order must be the same in every
-     * process.
+     * A run folder stores the fields of a question in the iteration order of their map, so this order must be the same
+     * in every process.
      */
     @Test
     void responsesAreInOneOrder() throws IOException {

@@ -14,8 +14,8 @@ class MentionsTest {
     private static final Map<String, String> NAMES = Map.of("A", "B", "B", "C", "C", "D", "D", "I", "I", "A");
 
     /**
-     * In the expected text, letters that name an option are replaced: A by B, B by C, C by D, D by I, and I by A. An
-     * empty expected text means that it is unclear whether a letter names an option.
+     * In the expected text, letters that name an option are replaced: A by B, B by C, C by D, D by I, and I by A. If it
+     * is unclear whether a letter names an option, the expected text is empty.
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '^', textBlock = """

@@ -133,8 +133,8 @@ class ParquetRowsTest {
     }
 
     /**
-     * Byte 7 contains the uncompressed size of the first page, 24 bytes. snappy-java 1.1.10.8 wrote the 24 bytes behind
-     * a buffer of one byte, which ended the process.
+     * Byte 7 contains the uncompressed size of the first page, 24 bytes. The changed page states a size of one byte.
+     * snappy-java 1.1.10.8 then wrote 24 bytes into a buffer of one byte, which ended the process.
      */
     @Test
     void aPageWithMoreBytesThanItsHeaderStatesIsRefused() throws IOException {
@@ -148,7 +148,7 @@ class ParquetRowsTest {
 
     /**
      * Bytes 51 and 52 contain the uncompressed size of the second page. The new value 2^31 - 1 needs three more bytes,
-     * which moves the rest of the file. Then the reader looks for the third page at the wrong place.
+     * so the rest of the file moves by three bytes. Then the reader looks for the third page at the wrong place.
      */
     @Test
     void aPageThatClaimsMoreBytesThanTheFileHasIsRefused() throws IOException {

@@ -81,7 +81,7 @@ class RealDataTest {
         Dataset data = Dataset.load(config);
         assertEquals(150, data.pool().size());
         assertEquals(50, data.test().size());
-        assertEquals(data, Dataset.load(config), "the same split each time");
+        assertEquals(data, Dataset.load(config), "the split must be the same each time");
         assertTrue(data.pool().stream().noneMatch(data.test()::contains));
     }
 

@@ -8,7 +8,7 @@ import org.ingrain.ffi.Context;
 /**
  * A ring of slots. Each step that is enqueued but not yet read has one slot, and the oldest step is read first. The
  * ring also measures the idle time of the device between steps. The slot of the step that was read last stays in use
- * until the next step is complete, because only then can the time between the two steps be measured.
+ * until the next step is complete. Only then can the time between the two steps be measured.
  * <pre>
  *   slots      0        1        2
  *   begin/end  step 4   step 5            2 in flight

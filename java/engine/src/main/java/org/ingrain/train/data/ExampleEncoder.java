@@ -203,8 +203,8 @@ public final class ExampleEncoder {
         return IntStream.concat(IntStream.of(before), IntStream.of(alone(rest))).toArray();
     }
 
-    // Encodes the text after a line feed and removes the ids of the line feed, because SentencePiece would add a space
-    // at the beginning of the text, but adds none after a line feed.
+    // SentencePiece would add a space at the beginning of the text, but it adds none after a line feed. So the text is
+    // encoded after a line feed, and the ids of the line feed are removed.
     private int[] alone(String rest) {
         int[] lineFeed = tokenizer.encode("\n", false);
         int[] behind = tokenizer.encode("\n" + rest, false);

@@ -154,7 +154,7 @@ class DrawsTest {
         assertEquals(best(0), run(biased(List.of(), 0, List.of(), 0), 1)[0]);
     }
 
-    /** One biased row has a NaN. In the other one, the bias bans every token. */
+    /** One biased row has a NaN. The bias of the other biased row bans every token. */
     @Test
     void aBiasedRowWithoutADistributionHasNoToken() {
         int[] every = IntStream.range(0, VOCABULARY).toArray();

@@ -33,7 +33,7 @@ class StepPlanTest {
         assertTrue(plan(List.of(part(1, 0), part(1, -1)), 2, 2).decodesOnly());
         assertFalse(plan(List.of(), 0, 0).decodesOnly());
         assertFalse(plan(List.of(part(2, -1)), 1, 1).decodesOnly(), "a prompt");
-        assertFalse(plan(ONE, 1, 2).decodesOnly(), "two samples of one row");
+        assertFalse(plan(ONE, 1, 2).decodesOnly(), "two samples draw from one row");
         assertFalse(plan(ONE, 0, 0).decodesOnly(), "nothing drawn");
         assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), new int[] {0, 1}, false)
                 .decodesOnly(), "copies");
@@ -42,7 +42,7 @@ class StepPlanTest {
         assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, false, 0,
                 List.of(new StepPlan.Bias(0, NONE, new float[0]))).decodesOnly(), "biases");
         assertFalse(new StepPlan(ONE, new int[1], List.of(Draw.GREEDY), List.of(), NONE, true).decodesOnly(),
-                "its logits are drawn from again");
+                "a later step draws from the same logits");
     }
 
     @Test

@@ -91,7 +91,7 @@ class StepRingTest {
         assertEquals(-1f, step.logProbability(0));
         step.memory.setAtIndex(ValueLayout.JAVA_FLOAT, 14, 2.5f);
         assertEquals(-2.5f, step.logProbability(1), "draw 1 has a bias");
-        assertEquals(-4f, step.score(1), "a loss on the device");
+        assertEquals(-4f, step.score(1), "the device has the loss, and the score is its negative");
         assertEquals(53, step.topId(3, 0));
         assertEquals(-3.5f, step.topLogProbability(3, 0));
     }

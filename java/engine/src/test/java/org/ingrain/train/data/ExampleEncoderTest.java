@@ -107,7 +107,7 @@ class ExampleEncoderTest {
 
         @Override
         public void close() {
-            // Nothing is open.
+            // This tokenizer holds no resources.
         }
     }
 
@@ -154,7 +154,7 @@ class ExampleEncoderTest {
     @Test
     void aTokenThatWouldReachAcrossTheBoundaryIsCut() {
         assertEquals("^xa[b$]", shown(encode(new TrainingExample.Completion("xa", "b"))),
-                "the prompt is what sampling begins with");
+                "the prompt has the same tokens as in sampling");
         assertEquals("^x[&$]", shown(encode(new TrainingExample.Completion("x", "ab"))));
         assertEquals("^&[&b$]", shown(encode(new TrainingExample.Completion("ab", "abb"))));
     }
@@ -166,7 +166,7 @@ class ExampleEncoderTest {
         assertEquals("^<u:Hi><a:[Ho$]", shown(encode(row)));
         TrainingExample.Answer shots = new TrainingExample.Answer(
                 List.of(Message.user("1"), Message.assistant("2"), Message.user("3")), List.of(Message.assistant("4")));
-        assertEquals("^<u:1><a:2$><u:3><a:[4$]", shown(encode(shots)), "an answer of the prompt is no target");
+        assertEquals("^<u:1><a:2$><u:3><a:[4$]", shown(encode(shots)), "an answer within the prompt is not a target");
     }
 
     @Test

@@ -120,7 +120,7 @@ class DecoderTrainingTest {
             List<MicroBatch> alone = golden.sequences().stream().map(s -> MicroBatch.of(List.of(s))).toList();
             Pass small = run(golden, lora(golden, still, roomy(LAYERS), true), roomy(LAYERS), alone, 1);
             assertEquals(big.loss, small.loss, 1e-12 * big.loss,
-                    "each row's loss is the same, and the sum is a double");
+                    "the rows have the same losses, and these are summed as doubles");
             assertClose(big.gradients, small.gradients, 1e-6f);
         }
     }

@@ -3,8 +3,8 @@ package org.ingrain.distill.report.page;
 import java.util.Map;
 
 /**
- * Builds HTML or SVG. All texts and attribute values are escaped, because they may come from a model. Only the content
- * of another {@code Markup} is added without escaping, because it is escaped already.
+ * Builds HTML or SVG. All texts and attribute values are escaped, because they may come from a model. The content of
+ * another {@code Markup} is added without escaping, because that content is already escaped.
  */
 final class Markup {
     private static final Map<Character, String> ESCAPES = Map.of(

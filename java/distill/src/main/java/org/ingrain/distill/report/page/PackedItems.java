@@ -66,8 +66,8 @@ final class PackedItems<I> {
     }
 
     /**
-     * Makes the line of an item in the index. The argument is the number of the piece with the item's texts; it is null
-     * if the page omits these texts.
+     * Makes the line of an item in the index. The argument is the number of the piece that contains the item's texts,
+     * or null if the page omits these texts.
      */
     interface Line<I> {
         I in(Integer piece);
@@ -81,12 +81,12 @@ final class PackedItems<I> {
         return items;
     }
 
-    /** Number of items in the index. These are the items that were added first. */
+    /** Number of items in the index. The index has the items that were added first. */
     int listed() {
         return listed;
     }
 
-    /** Number of items with texts. These are the items that were added first. */
+    /** Number of items with texts. The items that were added first have texts. */
     int opened() {
         return opened;
     }

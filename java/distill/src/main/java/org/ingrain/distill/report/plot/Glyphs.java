@@ -29,7 +29,7 @@ public final class Glyphs {
     private Glyphs() {
     }
 
-    /** Java initializes this class at its first use, so the outlines are read once and only if they are needed. */
+    /** Java initialises this class at its first use, so the outlines are read once and only if they are needed. */
     private static final class Shipped {
         static final Glyphs GLYPHS = read();
     }

@@ -29,7 +29,9 @@ final class GuardRails {
     private static final double CONSTANT = 0.95;
     /** There is a warning if at least this share of the texts has no answer. */
     private static final double SILENT = 0.25;
-    /** There is no warning about fewer labels or answers than this, because they may all be equal by chance. */
+    /**
+     * If there are fewer labels or answers than this, there is no warning, because so few may all be equal by chance.
+     */
     private static final int FEWEST = 5;
     private static final int FEW_KEPT = 50;
     private static final double FEW_KEPT_SHARE = 0.1;

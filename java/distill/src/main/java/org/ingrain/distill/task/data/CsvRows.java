@@ -79,7 +79,10 @@ final class CsvRows {
         }
     }
 
-    /** The line number of the end of a row. The parser's location may already be at the start of the next line. */
+    /**
+     * The line number of the end of a row. The parser's location cannot be returned as it is, because it may already be
+     * at the start of the next line.
+     */
     private static int line(TokenStreamLocation location) {
         return location.getLineNr() - (location.getColumnNr() <= 1 ? 1 : 0);
     }

@@ -7,14 +7,17 @@ import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The bytes of a Parquet file. The total number of bytes that can be read is limited: if the header of a page claims
- * more bytes than the file has, the Parquet reader never stops reading.
+ * The bytes of a Parquet file. The total number of bytes that can be read is limited. Without this limit, the Parquet
+ * reader would never stop reading if the header of a page claims more bytes than the file has.
  */
 final class ParquetBytes implements InputFile {
     /** Limit on the mean number of times that a byte is read. */
     private static final int MOST_TIMES = 16;
     private static final long MORE = 8 << 20;
-    /** Each call counts as this number of bytes in addition to those that it reads, which limits empty reads too. */
+    /**
+     * Each call counts as this number of bytes, in addition to the bytes that it reads. So the number of empty reads is
+     * limited, too.
+     */
     private static final int CALL = 256;
 
     private final InputFile file;

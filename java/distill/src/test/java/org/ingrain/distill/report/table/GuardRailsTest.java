@@ -137,7 +137,7 @@ class GuardRailsTest {
         assertEquals(List.of("labels-one-sided"), List.copyOf(check(ledger(100, 0, labels(60, 3))).keySet()));
         assertEquals(List.of(), List.copyOf(check(ledger(100, 0, labels(50, 10))).keySet()));
         assertEquals(List.of("few-kept"), List.copyOf(check(ledger(1000, 0, labels(50, 40))).keySet()),
-                "fewer than a tenth of the questions");
+                "curation kept fewer than a tenth of the questions");
         assertTrue(Files.notExists(run.resolve("evaluation")));
     }
 }
