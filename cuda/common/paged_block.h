@@ -30,7 +30,7 @@ template <class C, int EP> struct PagedShared {
   // Many rows, split: two tiles of keys, then two of values. Many rows, not split: a tile of keys, one of values, and
   // the merged results of the chunks. Few rows: one tile per warp, for keys, then for values, then for the results.
   alignas(128) char tiles[4 * Tile::bytes > unsplit ? 4 * Tile::bytes : unsplit];
-  int table[chunk_keys / 16];  // the cache block of each group of 16 keys of a chunk
+  int table[2][chunk_keys / 16];  // for two chunks: the cache block of each group of 16 keys
   int64_t runs[2][chunk_keys / 16];  // for two chunks: the byte offset in the cache of each group of 16 keys
   float2 ml[paged_warps][16];  // maximum and sum of the softmax of each warp's rows
   PagedItem item;  // in shared memory, because registers are scarce
@@ -58,8 +58,8 @@ template <int EP> struct RowPart {
 #pragma unroll
     for (int i = 0; i < EP / 32; ++i)
       if (column(i) < E)
-        *reinterpret_cast<uint2*>(y + column(i)) =
-            make_uint2(pack_bf16(o[i][0] * (1 / l), o[i][1] * (1 / l)), pack_bf16(o[i][2] * (1 / l), o[i][3] * (1 / l)));
+        *reinterpret_cast<uint2*>(y + column(i)) = make_uint2(pack_bf16(o[i][0] * (1 / l), o[i][1] * (1 / l)),
+                                                              pack_bf16(o[i][2] * (1 / l), o[i][3] * (1 / l)));
   }
   static __device__ __forceinline__ int column(int i) { return 32 * i + threadIdx.x % 8 * 4; }
 };
@@ -98,8 +98,11 @@ template <class C, int EP, bool exact> struct PagedBlock {
   }
 
  private:
+  // Each warp has 16 rows. While the scores of a tile are computed, its values are copied (depth 1), or those of the
+  // next tile (depth 2). While its values are weighted, the keys of the next tile or of the one after it are copied.
   __device__ __forceinline__ void many_rows() const {
-    // Number of tiles of keys, and of values, that have space in shared memory. Only a split item needs no `total`.
+    // Number of tiles of keys, and of values, for which there is shared memory. In an item that is not split, the
+    // merged results of the chunks occupy a part of it.
     const unsigned depth = item.split ? 2 : 1;
     const bool active = thread / 32 * 16 < rows;
     unsigned q[EP / 16][4];
@@ -114,7 +117,8 @@ template <class C, int EP, bool exact> struct PagedBlock {
 #pragma unroll
         for (unsigned g = 0; g < tile_keys / 16; ++g)
           runs[g] = shared.runs[tile / per_chunk % 2][tile % per_chunk * (tile_keys / 16) + g];
-        cache().template copy<Tile, paged_threads>(at(depth, tile, part), part, limit - tile * tile_keys, thread_index(), runs);
+        cache().template copy<Tile, paged_threads>(at(depth, tile, part), part, limit - tile * tile_keys,
+                                                   thread_index(), runs);
       }
       copy_commit();
     };
@@ -122,6 +126,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
     copy_commit();
     copy_wait<0>();
     find_runs(item.chunk);
+    fetch_table(item.chunk + 1);  // part of the next group of copies
     __syncthreads();
     fetch(begin, 0);
     if (depth > 1) {
@@ -130,7 +135,6 @@ template <class C, int EP, bool exact> struct PagedBlock {
     }
     for (unsigned chunk = item.chunk, tile = begin; tile < end; ++chunk) {
       start(o, m, l);
-      fetch_table(chunk + 1);  // becomes part of the next group of copies
       const unsigned chunk_end = min(end, (chunk + 1) * per_chunk);
       for (; tile < chunk_end; ++tile) {
         if (depth == 1) copy_wait<0>();
@@ -141,7 +145,10 @@ template <class C, int EP, bool exact> struct PagedBlock {
         if (active) key_scores<C, EP>(s, q, at(depth, tile, 0));
         if (depth == 1) copy_wait<0>();
         else copy_wait<2>();
-        if (tile == chunk * per_chunk) find_runs(chunk + 1);
+        if (tile == chunk * per_chunk) {
+          find_runs(chunk + 1);
+          fetch_table(chunk + 2);
+        }
         __syncthreads();  // the values are in shared memory, and no warp reads the keys any more
         fetch(tile + depth, 0);
         if (!active) continue;
@@ -154,7 +161,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
     if (depth > 1 && active) keep(o, m, l);
   }
 
-  // At most 16 rows.
+  // At most 16 rows. Each warp has one tile of each chunk. The merge has another assignment: eight threads per row.
   __device__ __forceinline__ void few_rows() const {
     const int lane = thread % 32, warp = thread / 32, row[2] = {lane / 4, lane / 4 + 8};
     unsigned q[EP / 16][4];
@@ -240,7 +247,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
   __device__ char* at(unsigned depth, unsigned tile, unsigned part) const {
     return shared.tiles + (depth * part + (tile & (depth - 1))) * Tile::bytes;
   }
-  // The results of warp w for a row, EP floats. Groups of 8 columns are exchanged by an exclusive or with the row.
+  // The EP sums of warp w for a row. Column e is at index e ^ 8·(row % 8), so that eight rows do not conflict.
   __device__ float* result(int w, int row) const {
     return reinterpret_cast<float*>(shared.tiles + w * Tile::bytes) + row * EP;
   }
@@ -258,11 +265,11 @@ template <class C, int EP, bool exact> struct PagedBlock {
   __device__ void fetch_table(unsigned chunk) const {
     const unsigned key = chunk * chunk_keys + 16 * thread;
     if (thread < chunk_keys / 16)
-      copy_async4(&shared.table[thread], table_entry(key), key < static_cast<unsigned>(item.limit));
+      copy_async4(&shared.table[chunk % 2][thread], table_entry(key), key < static_cast<unsigned>(item.limit));
   }
   __device__ void find_runs(unsigned chunk) const {
     if (thread < chunk_keys / 16)
-      shared.runs[chunk % 2][thread] = run(shared.table[thread], chunk * chunk_keys + 16 * thread);
+      shared.runs[chunk % 2][thread] = run(shared.table[chunk % 2][thread], chunk * chunk_keys + 16 * thread);
   }
 
   static __device__ __forceinline__ void start(float (&o)[N][4], float (&m)[2], float (&l)[2]) {
@@ -279,8 +286,10 @@ template <class C, int EP, bool exact> struct PagedBlock {
     for (int r = 0; r < 2; ++r) l[r] = merge[r](l[r], tile.l[r]);
 #pragma unroll
     for (int n0 = 0; n0 < N; n0 += 4) {
+      // Limits how many loads the compiler starts early. On sm_90, registers of these two kernels spill without it, and
+      // registers of the other kernels spill with it.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-      if constexpr (!Tile::is_fp8) __syncwarp();  // limits how many loads the compiler starts early, else registers spill
+      if constexpr (exact != Tile::is_fp8) __syncwarp();
 #endif
       float part[4][4] = {};
       weigh_values<C, EP>(part, tile.p, values, n0);
@@ -291,7 +300,8 @@ template <class C, int EP, bool exact> struct PagedBlock {
     }
   }
 
-  // Computes this warp's tile of a chunk and writes the result to shared memory.
+  // Computes this warp's tile of a chunk and writes the result to shared memory. The tile has space for its keys or its
+  // values. Each 16 values replace the 16 keys that have just been used.
   __device__ __forceinline__ void one_tile(const unsigned (&q)[EP / 16][4], int first) const {
     constexpr int pieces = tile_keys / 16;
     const int lane = thread % 32, warp = thread / 32;
@@ -300,7 +310,8 @@ template <class C, int EP, bool exact> struct PagedBlock {
     const int64_t mine = key < static_cast<unsigned>(item.limit) ? run(*table_entry(key), key) : 0;
     auto fetch = [&](int piece, int part) {
       const int64_t offset[1] = {__shfl_sync(0xffffffffu, mine, piece)};
-      cache().template copy<Tile, 32>(tile + 16 * piece * Tile::row_bytes, part, item.limit - first - 16 * piece, lane, offset);
+      cache().template copy<Tile, 32>(tile + 16 * piece * Tile::row_bytes, part, item.limit - first - 16 * piece, lane,
+                                      offset);
       copy_commit();
     };
 #pragma unroll
@@ -396,7 +407,8 @@ template <class C, int EP, bool exact> struct PagedBlock {
       for (int n = 0; n < N; ++n) {
         const float2 pair = column_pair<C>(o, n, r);
         if (pair_column<C>(n) < E())
-          *reinterpret_cast<unsigned*>(y + pair_column<C>(n)) = pack_bf16(pair.x * (1 / ml[r].y), pair.y * (1 / ml[r].y));
+          *reinterpret_cast<unsigned*>(y + pair_column<C>(n)) =
+              pack_bf16(pair.x * (1 / ml[r].y), pair.y * (1 / ml[r].y));
       }
     }
   }

@@ -22,10 +22,10 @@
 // If no sequence were split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
 // split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
 // contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
-// only, so it cannot be split. An entry of the plan stands for one item of each head, so item_end is 3, 4, 6, 9. Within a
-// split sequence, the entries are ordered by tile, then by chunk: entry 1 is chunk 1 of sequences 0 and 1, and entry 2 is
-// chunk 2 of sequence 0. Within another sequence, the last tile, which sees the most keys, comes first. Sequence 1 stores
-// the result of chunk c in slot 3 + c.
+// only, so it cannot be split. An entry of the plan stands for one item of each head, so item_end is 3, 4, 6, 9. Within
+// a split sequence, the entries are ordered by tile, then by chunk: entry 1 is chunk 1 of sequences 0 and 1, and entry 2
+// is chunk 2 of sequence 0. Within another sequence, the last tile comes first, because it sees the most keys. Sequence
+// 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"
@@ -52,11 +52,12 @@ struct PagedItem {
 
 // The plan of a step with T tokens, in device memory.
 struct PagedPlan {
-  int* entries;  // number of entries of `items`; only the first of 8 integers is used
-  PagedItem* items;  // (T + 2·max_slots)
-  int* slots;  // (T) slot of chunk 0 of each token, or -1 if the token's sequence is not split
+  int* entries = nullptr;  // number of entries of `items`; only the first of 8 integers is used
+  PagedItem* items = nullptr;  // (T + 2·max_slots)
+  int* slots = nullptr;  // (T) slot of chunk 0 of each token, or -1 if the token's sequence is not split
 
   static constexpr int64_t integers(int64_t tokens) { return 8 * (1 + tokens + 2 * max_slots) + tokens; }
+  PagedPlan() = default;
   __host__ __device__ PagedPlan(int* memory, int64_t tokens)
       : entries(memory), items(reinterpret_cast<PagedItem*>(memory + 8)),
         slots(memory + 8 * (1 + tokens + 2 * max_slots)) {}
@@ -179,7 +180,8 @@ class Planner {
     const bool prefix = i < of_group, split = prefix || plan_.slot[s] >= 0;
     if (!prefix) i -= of_group;
     const int chunks = prefix ? shared : split ? plan_.chunks[s] - shared : 1;
-    const int chunk = split ? (prefix ? 0 : shared) + i % chunks : 0, tile = split ? i / chunks : tiles(tokens(s)) - 1 - i;
+    const int chunk = split ? (prefix ? 0 : shared) + i % chunks : 0;
+    const int tile = split ? i / chunks : tiles(tokens(s)) - 1 - i;
     const int begin = batch_.sequence_offsets[s] + tile * shape_.tile_tokens,
               end = min(begin + shape_.tile_tokens, batch_.sequence_offsets[prefix ? plan_.group_end[s] : s + 1]);
     int limit = 0, common = 0x7fffffff;

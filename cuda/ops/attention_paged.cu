@@ -2,12 +2,12 @@
 //   y = softmax(scale·q·Kᵀ)·V over positions 0 .. positions[t]
 //   Kwon et al. 2023, arXiv:2309.06180; Dao 2023, arXiv:2307.08691
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
-// Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32
+// Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32. NaN in an fp8 cache counts as ±480
 // Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace of any size · tensor core if E % 16 == 0, E <= 128,
-//          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 71 KB of shared memory at E 128, 60 KB at 64; else
-//          one warp per row
-// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps with 16 rows each, or four
-//          warps that share 16 rows, each with a quarter of the keys and then of the columns (common/paged_plan.h)
+//          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 66 KB of shared memory (33 KB at E 64); else one
+//          warp per row
+// Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps with 16 rows each, or, for at
+//          most 16 rows, four warps with 64 keys each (common/paged_plan.h, paged_block.h)
 // Bound    decode: one read of the cache; prefill: 4·E FLOP per (row, key)
 // Oracle   native/ops/attention_paged.cc
 // Test     AttentionPagedParityTest
@@ -21,8 +21,8 @@ namespace {
 
 constexpr unsigned resident_blocks = 2;  // per multiprocessor; each block computes one item after another
 
-__global__ void __launch_bounds__(plan_threads) plan_items(PagedPlan plan, __grid_constant__ const ingrain_batch batch,
-                                                           __grid_constant__ const PagedShape shape) {
+__global__ void __launch_bounds__(plan_threads)
+    plan_items(PagedPlan plan, __grid_constant__ const ingrain_batch batch, __grid_constant__ const PagedShape shape) {
   __shared__ int scratch[plan_threads / 32];
   Planner planner(SequencePlan(dynamic_shared<int>(), static_cast<int>(batch.sequences)), batch, shape, scratch);
   planner.run();
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(paged_threads, resident_blocks) attend(__grid_
       const unsigned pass = shared.pass++, K = a.shape.K,
                      i = pass * gridDim.x + (pass % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
       const int entries = *a.plan.entries;
-      shared.item = a.plan.items[min(i / K, a.shape.last_item)];  // at the same time as the number of entries, which may be smaller
+      shared.item = a.plan.items[min(i / K, a.shape.last_item)];  // loaded without waiting for `entries`
       shared.kv = i < entries * K ? static_cast<int>(i % K) : -1;
     }
     __syncthreads();
@@ -77,16 +77,19 @@ bool lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   int64_t bytes = 0;
   ingrain_workspace(ctx, reinterpret_cast<void**>(&workspace), &bytes);
   arguments.arrivals = reinterpret_cast<unsigned*>(workspace + bytes);
-  if (!arguments.batch.plan) {
+  int* plan = arguments.batch.plan;
+  if (!plan) {
     bytes -= (PagedPlan::integers(arguments.batch.tokens) * 4 + 255) / 256 * 256;
-    arguments.plan = PagedPlan(reinterpret_cast<int*>(workspace + bytes), arguments.batch.tokens);
+    if (bytes < 0) return false;
+    plan = reinterpret_cast<int*>(workspace + bytes);
   }
+  arguments.plan = PagedPlan(plan, arguments.batch.tokens);
   PagedShape& shape = arguments.shape;
   const int64_t row_bytes = shape.E * 4 + 8, counters = arguments.batch.tokens * shape.K * 4;
   shape.slots = counters > counter_bytes ? 0 : static_cast<int>(std::min(bytes / (shape.H * row_bytes), max_slots));
   arguments.partial_o = reinterpret_cast<float*>(workspace);
   arguments.partial_ml = reinterpret_cast<float2*>(workspace + int64_t{shape.slots} * shape.H * shape.E * 4);
-  return bytes >= 0;
+  return true;
 }
 
 // Returns INGRAIN_UNSUPPORTED if the device has too little shared memory for one block.
@@ -151,14 +154,15 @@ extern "C" ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, 
                              static_cast<const char*>(cache),
                              *batch,
                              cache_order,
-                             PagedPlan(batch->plan, batch->tokens),
+                             {},
                              shape,
                              scale * log2_e,
                              nullptr,
                              nullptr,
                              nullptr};
-    const ingrain_status status =
-        !lay_out(ctx, arguments) ? INGRAIN_UNSUPPORTED : cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments) : launch_head_dim<fp8>(ctx, arguments);
+    const ingrain_status status = !lay_out(ctx, arguments)        ? INGRAIN_UNSUPPORTED
+                                  : cache_dtype == INGRAIN_BF16 ? launch_head_dim<bf16>(ctx, arguments)
+                                                                : launch_head_dim<fp8>(ctx, arguments);
     if (status != INGRAIN_UNSUPPORTED) return status;
   }
   return with_dtype(ctx, dtype, [&]<class X>() {
