@@ -12,8 +12,8 @@ AT_ONCE = 6  # test processes that share the GPU
 SECONDS = 45  # time limit of a test class; a class that exceeds it counts as hung
 DRY_TIMES = 8  # a dry run has few cores, so it multiplies the time limits by this factor
 
-HOT = ["RmsNorm", "Rope", "KvCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "Sample", "SelectIds", "Embedding",
-       "Attention", "Lora", "CrossEntropy"]
+HOT = ["RmsNorm", "Rope", "KvCache", "RopeCache", "AttentionPaged", "Matmul", "MatmulSiluMul", "NormMatmul", "Sample",
+       "SelectIds", "Embedding", "Attention", "Lora", "CrossEntropy"]
 BESIDE_OPS = ["ops.EmptyTest", "ops.BitwiseTest", "ops.BitwiseRowsTest", "ops.MatmulFp8Test", "ops.Fp8CacheTest",
               "sample.GeneratorDeviceTest", "train.DecoderTrainingGoldenTest", "train.ArchitecturesTest"]
 LAST = ["ops.CollectivesTest"]  # the ranks of this class wait for each other in kernels

@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 
 RESERVED = 1024     # bytes of shared memory that the driver adds to a block
-FEW = re.compile(r"_ZN8few_rows7productINS_5ShapeI\d+(__nv_fp8_e4m3|__nv_bfloat16)Lb([01])ELi(\d)ELi(\d)ELb([01])E")
+FEW = re.compile(r"_ZN8few_rows7productINS_5ShapeI\d+(__nv_fp8_e4m3|__nv_bfloat16)Lb([01])ELi(\d)ELi(\d)ELb([01])E"
+                 r"(?:Lb([01])E)?")
 MID = re.compile(r"_ZN8mid_rows7productINS_5ShapeI(?:13__nv_(fp8)_e4m3|NS_4(Int8|Int4)E)Lb([01])ELi(\d)E")
 HOT = {
     "attention": re.compile(r"attendILi128EEE"), "key_gradients": re.compile(r"key_gradientsILi128ELi2E"),
@@ -24,8 +25,11 @@ ALU = {"LOP3", "SHF", "ISETP", "SEL", "PRMT", "VIMNMX", "IMNMX", "FMNMX", "FSETP
 
 def name_of(mangled):
     if found := FEW.search(mangled):
-        kind, gated, m, tiles, deep = found.groups()
-        return ("fp8" if "fp8" in kind else "bf16", gated == "1", int(m), int(tiles), deep == "1")
+        kind, gated, m, tiles, deep, normed = found.groups()
+        kind = "fp8" if "fp8" in kind else "bf16"
+        if normed == "1":
+            return f"norm_matmul {kind}{' gated' if gated == '1' else ''}{'' if deep == '1' else ', shallow'}"
+        return (kind, gated == "1", int(m), int(tiles), deep == "1")
     if found := MID.search(mangled):
         return ("mid_rows", (found[1] or found[2]).lower(), found[3] == "1", int(found[4]))
     return next((name for name, pattern in HOT.items() if pattern.search(mangled)), None)

@@ -54,6 +54,8 @@ LIBRARY_SHARE = {("bf16", "qkv"): 0.83, ("bf16", "o"): 0.81, ("bf16", "gate_up")
 LIBRARY_512 = 0.95   # rate of cuBLASLt at 512 rows, relative to 2,048
 LORA = dict(down=0.50, up=0.62, up_backward=0.24, down_backward=0.55)   # share of the read bandwidth
 
+NORMED = 0.5         # µs that a product of few_rows takes longer if it normalises its rows: assumed, not fitted
+
 # ---- figures to compare with --------------------------------------------------------------------------------------
 # Each pair has a prediction of 2026-11-28, made before the first run, and a measurement of results/h200.md. Rates of 40
 # of the 80 layers are halved.
@@ -198,16 +200,21 @@ def weights(shape):
             "gate_up": (2 * F, D), "down": (D, F)}
 
 
-def elementwise(device, shape, rows):
+def elementwise(device, shape, rows, turns=1):
+    """turns: kernels that read the heads; rope_cache is the only one of a step with a cache."""
     heads = (shape["H"] + 2 * shape["K"]) * shape["E"]
-    return {"norms": 2 * moved(device, rows * shape["D"] * 6), "rope, cache": 2 * moved(device, rows * heads * 3)}
+    return {"norms": 2 * moved(device, rows * shape["D"] * 6), "rope, cache": turns * moved(device, rows * heads * 3)}
 
 
 def decode(device, kernels, shape, kind, samples, prefix=512, own=32):
     layer = {name: product(device, kernels, kind, name, samples, *size) for name, size in weights(shape).items()}
     layer |= elementwise(device, shape, samples)
     layer["attention"] = paged_decode(device, kernels, "bf16", shape, samples, prefix, own)
-    layer["gaps"] = (10 if samples > 16 and kind == "bf16" else 9) * device["gap"]
+    # norm_matmul: the shared memory of both devices holds four rows of 4,096 columns.
+    normed = kind in ("bf16", "fp8") and samples <= 4 and samples * shape["D"] <= 4 * 4096
+    layer["gaps"] = (6 if normed else 9 if samples > 16 and kind == "bf16" else 8) * device["gap"]
+    if normed:
+        layer["norms"] = 2 * NORMED
     head = product(device, kernels, "bf16", "o", samples, shape["V"], shape["D"])
     return layer, shape["L"] * sum(layer.values()) + head + 60, samples
 
@@ -217,7 +224,7 @@ def prefill(device, kernels, shape, kind, tokens, step):
     layer = {name: product(device, kernels, kind, name, step, *size) for name, size in weights(shape).items()}
     layer |= elementwise(device, shape, step)
     layer["attention"] = 2 * shape["H"] * shape["E"] * tokens * step / rate / 1e6
-    layer["gaps"] = (10 if kind == "bf16" else 14) * device["gap"]
+    layer["gaps"] = (9 if kind == "bf16" else 13) * device["gap"]
     return layer, (shape["L"] * sum(layer.values()) + 500) * tokens / step, tokens
 
 
@@ -238,7 +245,7 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
     layer = {"products": base * (again + BACKWARD[kind]),
              "attention": pairs * (4 * again / loop_rate(device, kernels["attention"]) + 8 / key + 6 / query) / 1e6,
              "LoRA": passes,
-             "elementwise": (again + 2) * sum(elementwise(device, shape, tokens).values())
+             "elementwise": (again + 2) * sum(elementwise(device, shape, tokens, 2).values())
              + 3 * moved(device, tokens * F * 6)}
     return layer, shape["L"] * sum(layer.values()), tokens
 

@@ -1,5 +1,5 @@
-// The layout of a cache block. Only kv_cache.cu, attention_paged.cu and the kernels of cuda/ladder depend on this
-// layout.
+// The layout of a cache block. Only kv_cache.cu, rope_cache.cu, attention_paged.cu and the kernels of cuda/ladder
+// depend on this layout.
 //   block = K heads × (block_size rows of keys, then block_size rows of values)
 // A row has E elements and is padded to a multiple of 16 bytes. The rows that one key-value head reads from a block
 // are contiguous, so asynchronous copies of 16 bytes can load them in the order of memory.
@@ -63,4 +63,22 @@ __device__ __forceinline__ int sequence_of(const int32_t* offsets, int64_t S, in
     else high = middle - 1;
   }
   return low;
+}
+
+// Returns where row t of the batch stores `head`. Heads 0 to K - 1 are the key heads, and K to 2K - 1 the value heads.
+template <class C>
+__device__ __forceinline__ C* cache_row(char* cache, const ingrain_batch& batch, const CacheShape& shape, int64_t t,
+                                        int head) {
+  const int position = batch.positions[t], size = static_cast<int>(batch.block_size), K = static_cast<int>(shape.K);
+  const int64_t s = sequence_of(batch.sequence_offsets, batch.sequences, t);
+  const int64_t block = batch.block_tables[s * batch.max_blocks + position / size];
+  return reinterpret_cast<C*>(cache + shape.key(block, head % K, position % size) +
+                              (head < K ? 0 : shape.value_distance()));
+}
+
+template <class C, class X, int N> __device__ __forceinline__ Vec<C, N> converted(const Vec<X, N>& x) {
+  Vec<C, N> out;
+#pragma unroll
+  for (int j = 0; j < N; ++j) out.v[j] = from_float<C>(to_float(x.v[j]));
+  return out;
 }

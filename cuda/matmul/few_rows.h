@@ -17,7 +17,7 @@
 // takes a third of the issue slots.
 #pragma once
 #include "device_limits.h"
-#include "few_rows_turns.h"
+#include "few_rows_norm.h"
 
 namespace few_rows {
 
@@ -82,8 +82,10 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   // All warps execute the same number of turns; a turn after the last column adds zeros.
   const int turns = static_cast<int>((a.chunk + warps * S::turn - 1) / (warps * S::turn));
   int slot = 0, buffer = 0;
-  const Places<S> at;
+  char* const rows = shared + S::shared;
+  const Places<S> at(a);
   Source<S> from;
+  if constexpr (S::normed) copy_rows<S>(rows, a);
   open<S>(from, a, blockIdx.x);
 #pragma unroll
   for (int d = 0; d < S::depth; ++d) {
@@ -91,13 +93,16 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
     for (int m = 0; m < S::M; ++m) copy<S>(ring + d * S::slot, from, a, at, m);
     advance<S>(from, a, turns);
   }
+  if constexpr (S::normed) normalise<S>(rows, partial, a);
 #pragma unroll 1
   for (unsigned tile = blockIdx.x; tile < a.tiles; tile += gridDim.x) {
     float sums[S::M][S::TILES][4] = {};
+    const char* x = rows + threadIdx.x / 32 * S::x_bytes;
 #pragma unroll 1
     for (int left = turns; left > 0; --left) {  // an upward count would spill registers for fp8 from 9 rows on
-      take<S>(sums, ring + slot, from, a, at);
+      take<S>(sums, ring + slot, x, from, a, at);
       advance<S>(from, a, turns);
+      x += warps * S::x_bytes;
       slot = slot == (S::depth - 1) * S::slot ? 0 : slot + S::slot;
     }
     finish<S>(a, sums, partial, buffer, tile);
@@ -105,17 +110,24 @@ template <class S> __global__ void __launch_bounds__(threads, resident_blocks) p
   copy_wait<0>();
 }
 
+// Bytes of shared memory of a block. `pitch` is 0 if no rows are normalised.
+template <class S> size_t shared_bytes(int64_t T, int pitch) { return S::shared + static_cast<size_t>(T * pitch); }
+
 // For each chunk, `most` blocks can run at the same time. With `most` blocks, a block computes at most `each` tiles.
 // Launches the smallest number of blocks with which no block computes more than `each` tiles.
+template <class S> ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
+  const size_t shared = shared_bytes<S>(a.T, a.pitch);
+  const unsigned chunks = static_cast<unsigned>(a.C / a.chunk),
+                 most = max(1u, device.resident(resident_blocks, shared) / chunks);
+  a.tiles = blocks_for(S::gated ? a.N / 2 : a.N, S::outputs);
+  const unsigned each = blocks_for(a.tiles, most);
+  return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, shared, ctx, a);
+}
 template <class W, bool gated, int M, int TILES, bool deep>
-ingrain_status start(ingrain_context* ctx, Arguments a, const DeviceLimits& device) {
+ingrain_status start(ingrain_context* ctx, const Arguments& a, const DeviceLimits& device) {
   using S = Shape<W, gated, M, TILES, deep>;
   static_assert(!deep || S::shared <= deep_bytes);
-  const unsigned chunks = static_cast<unsigned>(a.C / a.chunk),
-                 most = max(1u, device.resident(resident_blocks, S::shared) / chunks);
-  a.tiles = blocks_for(gated ? a.N / 2 : a.N, S::outputs);
-  const unsigned each = blocks_for(a.tiles, most);
-  return launch(product<S>, dim3(blocks_for(a.tiles, each), chunks), threads, S::shared, ctx, a);
+  return start<S>(ctx, a, device);
 }
 
 // Chooses M. If there are many tokens, a tile has more weight rows, because more rows then share one read of x. A tile
@@ -160,6 +172,9 @@ ingrain_status run(ingrain_context* ctx, void* y, const void* x, const ingrain_w
                     w->columns,
                     partial && w->chunk > 0 ? w->chunk : w->columns,
                     static_cast<int>(T),
+                    0,
+                    nullptr,
+                    0,
                     0};
   if (w->dtype == INGRAIN_BF16) return start<bf16, gated>(ctx, a, device);
   return start<fp8, gated>(ctx, a, device);

@@ -20,26 +20,32 @@ struct Arguments {
   int64_t N, C, chunk;  // chunk: columns of one sum
   int T;
   unsigned tiles;
+  const bf16* norm;  // (C), or null if x is not normalised; see few_rows_norm.h
+  float eps;
+  int pitch;         // bytes of a normalised row in shared memory
 };
 
 // `deep` is true on devices whose multiprocessors have shared memory for two blocks of deep_bytes (sm_90 and sm_100).
-// On other devices less data is in flight: 32 KiB per multiprocessor, if two blocks with shallow rings fit.
-template <class W_, bool gated_, int M_, int TILES_, bool deep> struct Shape {
+// On other devices less data is in flight: 32 KiB per multiprocessor, if two blocks with shallow rings fit. If `normed`
+// is true, the rows of x are normalised first (few_rows_norm.h). They stay in shared memory, and the rings contain only
+// w.
+template <class W_, bool gated_, int M_, int TILES_, bool deep, bool normed_ = false> struct Shape {
   using W = W_;
-  static constexpr bool gated = gated_;
+  static constexpr bool gated = gated_, normed = normed_;
   static constexpr int M = M_, TILES = TILES_;
   static constexpr int width = 16 / sizeof(W);  // columns in 16 bytes of w
   static constexpr int turn = 8 * width;  // columns per turn
   static constexpr int X = width / 8;  // 16-byte pieces of x per 16-byte piece of w
   static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
-  static constexpr int w_bytes = 2048 * M, slot = w_bytes + 1024 * TILES * X;  // bytes of a turn: w alone, w and x
-  static constexpr int most = 12288;  // largest number of bytes of a warp's ring
+  static constexpr int x_bytes = 128 * X;  // of a row of x, per turn
+  static constexpr int w_bytes = 2048 * M, slot = w_bytes + (normed ? 0 : 8 * TILES * x_bytes);  // bytes of a turn
+  static constexpr int most = normed ? 8192 : 12288;  // largest number of bytes of a warp's ring
   static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns in flight
   static constexpr int ring = depth * slot;
   static constexpr int together = M == 1 ? 1 : 2;  // 16-row tiles summed at a time; if gated, one of gate and one of up
   static constexpr int sums = warps * 16 * together * tokens;
   static constexpr int buffers = TILES == 1 ? 2 : 1;  // buffers of sums; with two, a tile needs only one barrier
-  static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;
+  static constexpr size_t shared = warps * ring + sizeof(float) * sums * buffers;  // without normalised rows
 };
 
 // The addresses from which a lane copies next, and the numbers of rows and columns of w that are left from there to the
@@ -72,18 +78,25 @@ __device__ __forceinline__ void opaque([[maybe_unused]] int& i) {
 #endif
 }
 
+// Returns the place of a 16-byte piece within its row of x in shared memory. Odd rows are swizzled.
+template <class S> __device__ __forceinline__ int swizzled(int token, int piece) {
+  return piece ^ token % 2 * (4 / (S::X * S::X));
+}
+
 // Offsets, within a slot, of the pieces that a lane copies and reads. They are computed once.
 template <class S> struct Places {
   int copy_w, copy_x, w, x;  // w and x are for u = 0; an XOR with 64 (or 16) gives the other piece
 
-  __device__ __forceinline__ Places() {
+  __device__ __forceinline__ explicit Places(const Arguments& a) {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, row = lane / 8;
     constexpr int pieces = 8 * S::X;
     const int token = lane / pieces, piece = lane % pieces;
     copy_w = row * 128 + (lane % 8 ^ row % 2 * 4) * 16;
-    copy_x = S::w_bytes + token * 16 * pieces + (piece ^ token % 2 * (4 / (S::X * S::X))) * 16;
+    copy_x = S::w_bytes + token * 16 * pieces + swizzled<S>(token, piece) * 16;
     w = g * 128 + (t ^ g % 2 * 4) * 16;
-    x = S::w_bytes + g * 128 * S::X + ((S::X * t) ^ g % 2 * (4 / (S::X * S::X))) * 16;
+    // The result's columns of tokens from T on are not used, so any row may be read for them.
+    const int from = S::normed && g >= a.T ? a.T - 1 : g;
+    x = from * (S::normed ? a.pitch : S::x_bytes) + swizzled<S>(from, S::X * t) * 16 + (S::normed ? 0 : S::w_bytes);
     if constexpr (S::M < 4) opaque(copy_w), opaque(copy_x), opaque(w), opaque(x);  // else registers would be spilled
   }
 };
@@ -102,7 +115,7 @@ __device__ __forceinline__ void copy(char* slot, const Source<S>& from, const Ar
 #pragma unroll
   for (int j = 0; j < 4; ++j)
     copy_async16(to + j * 512, w + (first + 4 * j) * C, first + 4 * j < limit);
-  if (m == 0) {
+  if (!S::normed && m == 0) {
     constexpr int pieces = 8 * S::X, step = 32 / pieces;  // pieces per row of x, rows of x per instruction
     const int token = lane / pieces, piece = lane % pieces;
     const int tokens = from.columns + lane % 8 * S::width - piece * 8 > 0 ? a.T - token : 0;
@@ -128,9 +141,9 @@ __device__ __forceinline__ void pairs_of(unsigned (&pairs)[8], const uint4& v, c
   widen_fp8(pairs, v.x), widen_fp8(pairs + 2, v.y), widen_fp8(pairs + 4, v.z), widen_fp8(pairs + 6, v.w);
 }
 
-// Reads a lane's elements of x for a turn.
+// Reads a lane's elements of x for a turn, from a slot or from normalised rows.
 template <class S>
-__device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* slot, const Places<S>& at) {
+__device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], const char* rows, const Places<S>& at) {
 #pragma unroll
   for (int u = 0; u < 2; ++u)
 #pragma unroll
@@ -138,7 +151,7 @@ __device__ __forceinline__ void read_x(unsigned (&x)[2][S::TILES][4 * S::X], con
 #pragma unroll
       for (int i = 0; i < S::X; ++i) {
         const int from = S::X == 1 ? at.x ^ 64 * u : (at.x ^ 16 * i) + 128 * u;
-        const uint4 v = *reinterpret_cast<const uint4*>(slot + from + n * 1024 * S::X);
+        const uint4 v = *reinterpret_cast<const uint4*>(rows + from + n * 1024 * S::X);
         unsigned* const to = x[u][n] + 4 * i;
         to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
       }
@@ -164,17 +177,17 @@ __device__ __forceinline__ void multiply(float (&sums)[S::TILES][4], const uint4
   }
 }
 
-// Multiplies the data of one turn, which is in a slot of the ring. As soon as the data is in registers, copies from
-// `from` refill the slot.
+// Multiplies the data of one turn, which is in a slot of the ring. If S::normed is true, `rows` is the turn's part of
+// the normalised rows. As soon as the data is in registers, copies from `from` refill the slot.
 template <class S>
-__device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const Source<S>& from,
-                                     const Arguments& a, const Places<S>& at) {
+__device__ __forceinline__ void take(float (&sums)[S::M][S::TILES][4], char* slot, const char* rows,
+                                     const Source<S>& from, const Arguments& a, const Places<S>& at) {
   unsigned x[2][S::TILES][4 * S::X];
 #pragma unroll
   for (int m = 0; m < S::M; ++m) {
     copy_wait<S::M * S::depth - 1>();
     __syncwarp();  // makes the copies of the other lanes visible
-    if (m == 0) read_x<S>(x, slot, at);
+    if (m == 0) read_x<S>(x, S::normed ? rows : slot, at);
     uint4 w[2][2];
 #pragma unroll
     for (int u = 0; u < 2; ++u)

@@ -20,13 +20,7 @@ __global__ void write(char* cache, const X* qkv, ingrain_batch batch, CacheShape
   if (t >= batch.tokens) return;
   const int within = static_cast<int>(index % per_row), head = within / (E / N), e = within % (E / N) * N;
   const Vec<X, N> x = load<N>(qkv + (t * (H + 2 * K) + H + head) * E + e);
-  Vec<C, N> out;
-#pragma unroll
-  for (int j = 0; j < N; ++j) out.v[j] = from_float<C>(to_float(x.v[j]));
-  const int64_t s = sequence_of(batch.sequence_offsets, batch.sequences, t), position = batch.positions[t];
-  const int64_t block = batch.block_tables[s * batch.max_blocks + position / batch.block_size];
-  char* row = cache + shape.key(block, head % K, position % batch.block_size) + (head < K ? 0 : shape.value_distance());
-  store(reinterpret_cast<C*>(row) + e, out);
+  store(cache_row<C>(cache, batch, shape, t, head) + e, converted<C>(x));
 }
 
 // A thread block copies a part of one cache block to another cache block of the same layer.

@@ -10,37 +10,19 @@
 // Oracle   native/ops/rms_norm.cc                                      Test  RmsNormParityTest
 #include "column_sums.h"
 #include "device_limits.h"
-#include "dtype.h"
-#include "reduce.h"
+#include "norm_row.h"
 
 namespace {
 
-constexpr int kept = 2;  // vectors of a row that a thread keeps in registers
+using norm_row::kept, norm_row::max_threads, norm_row::scaled, norm_row::squares;
+
 constexpr unsigned resident_blocks = 4;  // per multiprocessor
-constexpr int max_threads = 512;
 
-unsigned threads_for(int64_t vectors) {
-  const int64_t wanted = (vectors + kept * 32 - 1) / (kept * 32) * 32;
-  return static_cast<unsigned>(wanted < max_threads ? wanted : max_threads);
-}
-
-template <class E, int N> __device__ __forceinline__ float squares(const Vec<E, N>& x) {
-  float sum = 0;
-#pragma unroll
-  for (int j = 0; j < N; ++j) sum += to_float(x.v[j]) * to_float(x.v[j]);
-  return sum;
-}
 template <class E, int N> __device__ __forceinline__ Vec<E, N> add(const Vec<E, N>& a, const Vec<E, N>& b) {
   Vec<E, N> sum;
 #pragma unroll
   for (int j = 0; j < N; ++j) sum.v[j] = from_float<E>(to_float(a.v[j]) + to_float(b.v[j]));
   return sum;
-}
-template <class E, int N> __device__ __forceinline__ Vec<E, N> scaled(const Vec<E, N>& x, float r, const Vec<E, N>& w) {
-  Vec<E, N> y;
-#pragma unroll
-  for (int j = 0; j < N; ++j) y.v[j] = from_float<E>(to_float(x.v[j]) * r * to_float(w.v[j]));
-  return y;
 }
 
 // The arrays and sizes of a call.
@@ -80,7 +62,7 @@ template <class E, int N, bool added> __global__ void __launch_bounds__(max_thre
     for (int k = 0; k < kept; ++k)
       if (first + k * step < D) sum += squares(x[k]);
     for (int d = first + kept * step; d < D; d += step) sum += squares(read(d));
-    const float r = rsqrtf(block_reduce<Sum>(sum, scratch[turn]) / static_cast<float>(D) + eps);
+    const float r = norm_row::rstd(block_reduce<Sum>(sum, scratch[turn]), D, eps);
     if (rows.rstd && threadIdx.x == 0) rows.rstd[t] = r;
 #pragma unroll
     for (int k = 0; k < kept; ++k)
@@ -167,8 +149,8 @@ ingrain_status launch_rows(void (*kernel)(A, More...), int64_t vectors, ingrain_
   DeviceLimits device;
   if (ingrain_status status = device_limits(ctx, &device)) return status;
   const int64_t most = device.multiprocessors * int64_t{resident_blocks};
-  return launch(kernel, static_cast<unsigned>(rows.T < most ? rows.T : most), threads_for(vectors), 0, ctx, rows,
-                more...);
+  return launch(kernel, static_cast<unsigned>(rows.T < most ? rows.T : most), norm_row::norm_threads(vectors), 0, ctx,
+                rows, more...);
 }
 
 }  // namespace

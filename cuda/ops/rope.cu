@@ -5,15 +5,15 @@
 // Needs    E % 2 == 0 (16-byte accesses if E/2 and the pointers allow), scratch 0
 // Mapping  one thread per 16 bytes of either half
 // Bound    memory: 2·T·(H + K)·E elements   Oracle native/ops/rope.cc   Test RopeParityTest
-#include "dtype.h"
+#include "rotation.h"
 
 namespace {
 
 constexpr int threads = 128;
 
 template <class X, int N>
-__global__ void rotate(X* qkv, const float* table, const int32_t* positions, int64_t T, int heads, int64_t ld, int E,
-                       float direction) {
+__global__ void rotate_heads(X* qkv, const float* table, const int32_t* positions, int64_t T, int heads, int64_t ld,
+                             int E, float direction) {
   const int half = E / 2, per_row = heads * (half / N);
   const int64_t index = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x, t = index / per_row;
   if (t >= T) return;
@@ -21,12 +21,7 @@ __global__ void rotate(X* qkv, const float* table, const int32_t* positions, int
   const float* cosine = table + static_cast<int64_t>(positions[t]) * E + i;
   X* low = qkv + t * ld + static_cast<int64_t>(head) * E + i;
   Vec<X, N> a = load<N>(low), b = load<N>(low + half);
-#pragma unroll
-  for (int j = 0; j < N; ++j) {
-    const float x = to_float(a.v[j]), y = to_float(b.v[j]), c = cosine[j], s = cosine[half + j] * direction;
-    a.v[j] = from_float<X>(fmaf(x, c, -y * s));
-    b.v[j] = from_float<X>(fmaf(y, c, x * s));
-  }
+  rotate(a, b, cosine, half, direction);
   store(low, a);
   store(low + half, b);
 }
@@ -43,7 +38,7 @@ ingrain_status rope(ingrain_context* ctx, void* qkv, const float* table, const i
     return with_width<X>(
         E / 2,
         [&]<int N>() {
-          return launch(rotate<X, N>, blocks_for(T * (H + K) * (E / 2 / N), threads), threads, 0, ctx,
+          return launch(rotate_heads<X, N>, blocks_for(T * (H + K) * (E / 2 / N), threads), threads, 0, ctx,
                         static_cast<X*>(qkv), table, positions, T, H + K, (H + 2 * K) * E, E, direction);
         },
         qkv);

@@ -59,8 +59,7 @@ typedef struct ingrain_weight {
 typedef struct ingrain_batch {
   const int32_t* sequence_offsets;  // (S + 1) first row of each sequence; the last entry is T
   const int32_t* positions;         // (T) absolute position of each token in its sequence
-  // (S, max_blocks): entry j of a sequence is the cache block of positions [j·block_size, (j+1)·block_size); null
-  // without a cache
+  // (S, max_blocks) or null: entry j of a sequence is the cache block of positions [j·block_size, (j+1)·block_size)
   const int32_t* block_tables;
   // (S) group number of each sequence. Sequences of a group are adjacent and share their first prefix_blocks blocks
   const int32_t* prefix_groups;
@@ -87,8 +86,7 @@ INGRAIN_API const char* ingrain_last_error(ingrain_context* ctx);  // host, vali
 // calls that slower fallback kernels computed, by op, sizes and reason. A buffer of 16 KiB is enough.
 INGRAIN_API ingrain_status ingrain_context_describe(ingrain_context* ctx, char* json, int64_t json_bytes);
 INGRAIN_API ingrain_status ingrain_device_count(int32_t* count);
-// *can (host) = 1 if kernels on `device` can access the memory of the device `peer` directly, else 0. A device can
-// access its own memory.
+// *can (host) = 1 if kernels on `device` can access the memory of `peer`, which may be `device`, directly; else 0.
 INGRAIN_API ingrain_status ingrain_can_access_peer(int32_t* can, int32_t device, int32_t peer);
 INGRAIN_API int32_t ingrain_abi_version(void);
 INGRAIN_API ingrain_status ingrain_native_stream(ingrain_context* ctx, void** stream);  // cudaStream_t; null on the CPU
@@ -116,8 +114,7 @@ INGRAIN_API ingrain_status ingrain_trace_read(ingrain_context* ctx, char* text, 
 // The memory is 64-byte aligned and not initialised.
 INGRAIN_API ingrain_status ingrain_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
 INGRAIN_API ingrain_status ingrain_free(ingrain_context* ctx, void* pointer);
-// pinned host memory
-INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);
+INGRAIN_API ingrain_status ingrain_host_malloc(ingrain_context* ctx, void** pointer, int64_t bytes);  // pinned
 INGRAIN_API ingrain_status ingrain_host_free(ingrain_context* ctx, void* pointer);
 // Copies are enqueued. Host memory, pinned or not, must stay valid and unchanged until the copy has run.
 INGRAIN_API ingrain_status ingrain_copy_to_device(ingrain_context* ctx, void* device, const void* host, int64_t bytes);
@@ -142,18 +139,16 @@ INGRAIN_API ingrain_status ingrain_event_wait(ingrain_context* ctx, ingrain_even
 INGRAIN_API ingrain_status ingrain_event_elapsed(ingrain_context* ctx, float* milliseconds, ingrain_event* start,
                                                  ingrain_event* end);
 // Ops between begin and end are recorded in the graph and not run. A backend without graphs (the CPU) runs these ops
-// and sets *graph to null. Then the caller cannot launch a graph, and must call the ops again to repeat them. The
-// member "graphs" of ingrain_context_describe is true if the device supports graphs.
+// and sets *graph to null. Then the caller cannot launch a graph, and must call the ops again to repeat them.
 INGRAIN_API ingrain_status ingrain_graph_begin(ingrain_context* ctx);
 INGRAIN_API ingrain_status ingrain_graph_end(ingrain_context* ctx, ingrain_graph** graph);
 INGRAIN_API ingrain_status ingrain_graph_launch(ingrain_context* ctx, ingrain_graph* graph);
 INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_graph* graph);
 
 // ---- collectives: a rank is a thread with its own context. All ranks of a communicator make the same calls in the
-// same order. A context may join several communicators, with the same rank each time; its calls use the communicator
-// that it joined last. If one rank does not arrive in time, makes a different call or fails, the calls of the other
-// ranks return DEVICE_ERROR. The error text names op, bytes, rank, device and cause. On a GPU, the next call that waits
-// for the device returns the error.
+// same order. A context may join several communicators, with the same rank each time; its calls use the one that it
+// joined last. If a rank does not arrive in time, makes another call or fails, the calls of the other ranks return
+// DEVICE_ERROR; on a GPU, the next calls that wait for the device do. The text names op, bytes, rank, device and cause.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 // Sets how long a rank waits for another rank. The default is 60 s on a GPU and one hour on the CPU.
@@ -165,15 +160,13 @@ INGRAIN_API ingrain_status ingrain_communicator_join(ingrain_context* ctx, ingra
 // the same part of its buffer. The registration ends when the buffer is freed with ingrain_free. On the CPU, and
 // without a communicator, the function does nothing.
 INGRAIN_API ingrain_status ingrain_communicator_register(ingrain_context* ctx, void* pointer, int64_t bytes);
-// y (n) = the sum of the partials (chunks, n) of all ranks. The order of summation is fixed: the ranks are added in
-// ascending order, and the chunks of a rank in ascending order. NCCL chooses its own order, but deterministic contexts
-// do not use NCCL for sums.
+// y (n) = the sum of the partials (chunks, n) of all ranks. The order is fixed: ascending ranks, and within a rank
+// ascending chunks. NCCL chooses its own order of summation, but deterministic contexts do not use NCCL for sums.
 INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of the result of all_reduce for partials (chunks, ranks·n), bitwise equal if
-// the order of summation is fixed.
+// y (n) = elements [rank·n, (rank + 1)·n) of all_reduce's result for partials (chunks, ranks·n), bitwise without NCCL.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
 // y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.
@@ -224,8 +217,7 @@ INGRAIN_API ingrain_status ingrain_add_rms_norm_forward(ingrain_context* ctx, vo
 INGRAIN_API ingrain_status ingrain_rms_norm_backward(ingrain_context* ctx, void* dx, float* dw, const void* dy,
                                                      const void* dresidual, const void* x, const void* w,
                                                      const float* rstd, int32_t dtype, int64_t T, int64_t D);
-// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. x (backward: dy) has type dtype, y has y_dtype, and dx has
-// dx_dtype. With beta 0 the op does not read y.
+// ---- matmul.cc: y (T, N) = beta·y + x (T, C) · Wᵀ. x, dy: dtype; y: y_dtype; dx: dx_dtype. Beta 0: y is not read.
 INGRAIN_API ingrain_status ingrain_matmul_forward(ingrain_context* ctx, void* y, const void* x, const ingrain_weight* w,
                                                   int32_t dtype, int32_t y_dtype, int64_t T, float beta);
 // partials (C / chunk, T, N) f32: one product per chunk of w, for ingrain_all_reduce. The sum of the partials in chunk
@@ -244,8 +236,16 @@ INGRAIN_API ingrain_status ingrain_matmul_weight_backward(ingrain_context* ctx, 
 // type dtype. gate_up (T, 2F) is scratch memory. Its contents are undefined afterwards: a fused op does not write it.
 INGRAIN_API ingrain_status ingrain_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, const void* x,
                                                            const ingrain_weight* w, int32_t dtype, int64_t T);
-// ---- add_bias.cc: adds b (N) to each row of y (T, N), both of dtype. backward adds the rows of dy (T, N) to db (N)
-// f32.
+// ---- norm_matmul.cc: rms_norm_forward of h (T, C) with weight norm (C), then matmul_forward or
+// matmul_silu_mul_forward, all of dtype. The bits are the same. x (T, C), the result of the norm, is scratch memory.
+INGRAIN_API ingrain_status ingrain_norm_matmul_forward(ingrain_context* ctx, void* y, void* x, const void* h,
+                                                       const void* norm, const ingrain_weight* w, int32_t dtype,
+                                                       int64_t T, float eps);
+INGRAIN_API ingrain_status ingrain_norm_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, void* x,
+                                                                const void* h, const void* norm,
+                                                                const ingrain_weight* w, int32_t dtype, int64_t T,
+                                                                float eps);
+// ---- add_bias.cc: adds b (N) to each row of y (T, N), both of dtype. backward: db (N) f32 += the rows of dy (T, N)
 INGRAIN_API ingrain_status ingrain_add_bias_forward(ingrain_context* ctx, void* y, const void* b, int32_t dtype,
                                                     int64_t T, int64_t N);
 INGRAIN_API ingrain_status ingrain_add_bias_backward(ingrain_context* ctx, float* db, const void* dy, int32_t dtype,
@@ -270,11 +270,9 @@ INGRAIN_API ingrain_status ingrain_rope_forward(ingrain_context* ctx, void* qkv,
 INGRAIN_API ingrain_status ingrain_rope_backward(ingrain_context* ctx, void* dqkv, const float* table,
                                                  const int32_t* positions, int32_t dtype, int64_t T, int64_t H,
                                                  int64_t K, int64_t E);
-// ---- kv_cache.cc: the paged cache of one layer is an array of blocks of ingrain_kv_cache_block_bytes each. The layout
-// of a block depends on the backend.
+// ---- kv_cache.cc: the paged cache of a layer is an array of blocks. Each backend has its own layout of a block.
 INGRAIN_API int64_t ingrain_kv_cache_block_bytes(int32_t cache_dtype, int64_t block_size, int64_t K, int64_t E);
-// Stores the key and value heads of every row of qkv (after rope) at the row's position, in the block that the block
-// table of the row's sequence contains for this position.
+// Stores the key and value heads of each row of qkv (after rope) at its position, by the block table of its sequence.
 INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* cache, const void* qkv,
                                                   const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
                                                   int64_t H, int64_t K, int64_t E);
@@ -282,10 +280,13 @@ INGRAIN_API ingrain_status ingrain_kv_cache_write(ingrain_context* ctx, void* ca
 // (source, destination). The pairs are copied in any order, so no destination may be the source of another pair.
 INGRAIN_API ingrain_status ingrain_kv_cache_copy(ingrain_context* ctx, void* cache, const int32_t* pairs, int64_t n,
                                                  int64_t block_bytes, int64_t layer_bytes, int64_t L);
-// ---- attention.cc
-// Attention over the paged cache, which must already contain this step's keys and values. y (T, H·E); row t attends to
-// positions 0 to positions[t]. The bits of a row do not depend on the rest of the batch, on how the prompt was split or
-// on prefix groups.
+// ---- rope_cache.cc: rope_forward with the positions of the batch, then kv_cache_write. The bits are the same.
+INGRAIN_API ingrain_status ingrain_rope_cache_forward(ingrain_context* ctx, void* qkv, void* cache, const float* table,
+                                                      const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype,
+                                                      int64_t H, int64_t K, int64_t E);
+// ---- attention.cc: attention over the paged cache, which must already contain this step's keys and values. y (T,
+// H·E); row t attends to positions 0 to positions[t]. The bits of a row do not depend on the rest of the batch, on how
+// the prompt was split or on prefix groups.
 INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx, void* y, const void* qkv,
                                                            const void* cache, const ingrain_batch* batch, int32_t dtype,
                                                            int32_t cache_dtype, int64_t H, int64_t K, int64_t E,
@@ -319,8 +320,7 @@ INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
                                                    int64_t N, int64_t R, int64_t ld);
-// For training, with one adapter. du (T, R) is overwritten; dB (N, R) is accumulated; dy (T, N) has type dtype and row
-// distance ld.
+// For training, with one adapter. du (T, R) is overwritten, dB (N, R) accumulated. dy (T, N) has row distance ld.
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
                                                     int64_t R, int64_t ld, float scaling);
@@ -337,8 +337,7 @@ INGRAIN_API ingrain_status ingrain_cross_entropy_forward(ingrain_context* ctx, f
 INGRAIN_API ingrain_status ingrain_cross_entropy_backward(ingrain_context* ctx, void* dlogits, const float* logits,
                                                           const float* lse, const int32_t* targets, int32_t dtype,
                                                           int64_t M, int64_t V, float scale);
-// ---- adamw.cc (arXiv:1711.05101), all f32
-// norm (1) = √Σ x² over x (n), summed in a fixed order
+// ---- adamw.cc (arXiv:1711.05101), all f32. norm (1) = √Σ x² over x (n), summed in a fixed order
 INGRAIN_API ingrain_status ingrain_gradient_norm(ingrain_context* ctx, float* norm, const float* x, int64_t n);
 // x *= min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_
 INGRAIN_API ingrain_status ingrain_gradient_clip(ingrain_context* ctx, float* x, const float* norm, int64_t n,

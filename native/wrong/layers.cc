@@ -126,6 +126,15 @@ WRONG(kv_cache_write, (ingrain_context * ctx, void* cache, const void* qkv, cons
   return RIGHT(kv_cache_write)(ctx, cache, copy.data(), batch, dtype, cache_dtype, H, K, E);
 }
 
+// Wrong: as rope_forward. So the wrong keys are also in the cache.
+WRONG(rope_cache_forward, (ingrain_context * ctx, void* qkv, void* cache, const float* table,
+                           const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K,
+                           int64_t E)) {
+  const ingrain_status status =
+      ingrain_rope_forward(ctx, qkv, table, batch->positions, dtype, batch->tokens, H, K, E);
+  return status ? status : RIGHT(kv_cache_write)(ctx, cache, qkv, batch, dtype, cache_dtype, H, K, E);
+}
+
 // Wrong: the last layer is not copied.
 WRONG(kv_cache_copy, (ingrain_context * ctx, void* cache, const int32_t* pairs, int64_t n, int64_t block_bytes,
                       int64_t layer_bytes, int64_t L)) {

@@ -50,6 +50,18 @@ WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, c
   return status;
 }
 
+// Wrong: as the product.
+WRONG(norm_matmul_forward, (ingrain_context * ctx, void* y, void* x, const void* h, const void* norm,
+                            const ingrain_weight* w, int32_t dtype, int64_t T, float eps)) {
+  const ingrain_status status = RIGHT(rms_norm_forward)(ctx, x, nullptr, h, norm, dtype, T, w->columns, eps);
+  return status ? status : ingrain_matmul_forward(ctx, y, x, w, dtype, dtype, T, 0);
+}
+WRONG(norm_matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, void* x, const void* h,
+                                     const void* norm, const ingrain_weight* w, int32_t dtype, int64_t T, float eps)) {
+  const ingrain_status status = RIGHT(rms_norm_forward)(ctx, x, nullptr, h, norm, dtype, T, w->columns, eps);
+  return status ? status : ingrain_matmul_silu_mul_forward(ctx, y, gate_up, x, w, dtype, T);
+}
+
 // Wrong: the first element of the last chunk is changed.
 WRONG(matmul_partial_forward,
       (ingrain_context * ctx, float* partials, const void* x, const ingrain_weight* w, int32_t dtype, int64_t T)) {

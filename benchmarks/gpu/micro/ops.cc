@@ -130,7 +130,7 @@ void matmuls(int32_t dtype) {
   const double element = dtype == int4 ? 0.5 + 2. / 128 : dtype == int8 ? 1 + 2. / 128 : dtype == fp8 ? 1 : 2;
   void *source = normal(2 * F * D, bf16, 0.02f), *x = normal(most_rows * F, bf16, 1),
        *y = normal(most_rows * 2 * F, bf16, 1);
-  void* const z = normal(most_rows * F, bf16, 1);
+  void *const z = normal(most_rows * F, bf16, 1), *const norm = normal(D, bf16, 1), *const scratch = room(16 * D * 2);
   std::vector<Linear> layers;
   layers.push_back(linear("qkv", qkv_columns(), D, dtype, source));
   layers.push_back(linear("o", D, D, dtype, source));
@@ -147,6 +147,16 @@ void matmuls(int32_t dtype) {
       });
     }
     const Linear& w = layers[2];
+    if (!integers && T <= 16) {  // from 5 rows on, a norm and a product
+      const Linear& qkv = layers[0];
+      op("norm_matmul qkv", type, T, element * qkv.N * qkv.C + 2. * T * (qkv.C + qkv.N), 2. * T * qkv.N * qkv.C,
+         [&](int i) {
+           CALL(norm_matmul_forward, y, scratch, x, norm, &qkv.copies[i % qkv.copies.size()], bf16, T, 1e-5f);
+         });
+      op("norm_matmul_silu_mul", type, T, element * w.N * w.C + 2. * T * (w.C + F), 2. * T * w.N * w.C, [&](int i) {
+        CALL(norm_matmul_silu_mul_forward, z, y, scratch, x, norm, &w.copies[i % w.copies.size()], bf16, T, 1e-5f);
+      });
+    }
     op("matmul_silu_mul", type, T, element * w.N * w.C + 2. * T * (w.C + F), 2. * T * w.N * w.C,
        [&](int i) { CALL(matmul_silu_mul_forward, z, y, x, &w.copies[i % w.copies.size()], bf16, T); });
   }
@@ -156,7 +166,7 @@ void matmuls(int32_t dtype) {
          [&](int i) { CALL(matmul_backward, z, y, &w.copies[i % w.copies.size()], bf16, bf16, most_rows, 0.f); });
     for (const ingrain_weight& copy : w.copies) release({copy.data}), copy.scales ? release({copy.scales}) : void();
   }
-  release({x, y, z});
+  release({x, y, z, norm, scratch});
 }
 
 void elementwise() {
@@ -317,6 +327,7 @@ void paged(int32_t cache_dtype) {
   release({cache, qkv, y});
 }
 
+// The second op is rope_cache with one sequence in a cache of one layer.
 void rope() {
   std::vector<float> values(static_cast<size_t>(most_rows * E));
   std::vector<int32_t> positions(static_cast<size_t>(most_rows));
@@ -332,11 +343,19 @@ void rope() {
   float* const table = on_device(values);
   int32_t* const where = on_device(positions);
   void* const qkv = normal(most_rows * qkv_columns(), bf16, 1);
-  for (const int64_t T : {1, 8, 40, 2048})
-    if (T <= most_rows)
-      op("rope", "bf16", T, 4. * T * (H + K) * E, 0,
-         [&](int) { CALL(rope_forward, qkv, table, where, bf16, T, H, K, E); });
-  release({table, where, qkv});
+  const int64_t blocks = (most_rows + block_size - 1) / block_size;
+  void* const cache = room(FIND(kv_cache_block_bytes)(bf16, block_size, K, E) * blocks);
+  for (const int64_t T : {1, 8, 40, 2048}) {
+    if (T > most_rows) continue;
+    op("rope", "bf16", T, 4. * T * (H + K) * E, 0,
+       [&](int) { CALL(rope_forward, qkv, table, where, bf16, T, H, K, E); });
+    Step step(1, T, T, false);
+    op("rope_cache", "bf16", T, 4. * T * (H + K) * E + 6. * T * K * E, 0,
+       [&](int) { CALL(rope_cache_forward, qkv, cache, table, &step.batch, bf16, bf16, H, K, E); });
+    wait();
+    step.drop();
+  }
+  release({table, where, qkv, cache});
 }
 
 void open(const char* path) {

@@ -15,6 +15,8 @@ import org.ingrain.ffi.NativeLibraries;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Commands that compute with a model use a user's kernel instead of the built-in kernel. */
 class KernelFlagTest {
@@ -67,7 +69,44 @@ class KernelFlagTest {
                 "{ ingrain_set_error(ctx, \"mine was called\"); return INGRAIN_DEVICE_ERROR; }"));
         Run called = generate("--kernel", "rms_norm_forward=" + failing);
         assertEquals(1, called.status(), called.err());
-        assertTrue(called.complaint().contains("rms_norm_forward: mine was called"), called.err());
+        assertTrue(called.err().contains("rms_norm_forward: mine was called"), called.err());
+    }
+
+    /** Most ops of a decoder are parts of fused ops. A kernel for such a part is called all the same. */
+    @ParameterizedTest
+    @ValueSource(strings = {"rope_forward", "kv_cache_write", "matmul_forward", "silu_mul_forward"})
+    void aPartOfAFusedOpIsCalled(String op) throws IOException {
+        Path kernel = KernelSources.write(temp, "part.cc", "#include \"ingrain.h\"\n" + KernelSources.declared(op)
+                + " {\n  ingrain_set_error(ctx, \"mine was called\");\n  return INGRAIN_DEVICE_ERROR;\n}\n"
+                + "INGRAIN_EXPORT_OP(" + op + ")\n");
+        Run called = generate("--kernel", op + "=" + kernel);
+        assertEquals(1, called.status(), called.err());
+        assertTrue(called.err().contains(op + ": mine was called"), called.err());
+    }
+
+    @Test
+    void anOpThatRunsInPartsIsReported() throws IOException {
+        Path kernel = KernelSources.write(temp, "silu.cc", "#include \"ingrain.h\"\n#include <cmath>\n"
+                + KernelSources.declared("silu_mul_forward") + """
+                 {
+                  if (dtype != INGRAIN_F32) return INGRAIN_UNSUPPORTED;
+                  const float* x = static_cast<const float*>(gate_up);
+                  for (int64_t t = 0; t < T; ++t)
+                    for (int64_t i = 0; i < F; ++i) {
+                      const float gate = x[2 * t * F + i];
+                      static_cast<float*>(y)[t * F + i] = gate / (1 + std::exp(-gate)) * x[2 * t * F + F + i];
+                    }
+                  return INGRAIN_OK;
+                }
+                INGRAIN_EXPORT_OP(silu_mul_forward)
+                """);
+        Run own = generate();
+        Run swapped = generate("--kernel", "silu_mul=" + kernel);
+        assertEquals(0, swapped.status(), swapped.err());
+        assertEquals(text(own), text(swapped));
+        assertEquals("", own.complaint());
+        assertTrue(swapped.complaint().contains("warning: matmul_silu_mul_forward: matmul_forward and silu_mul_forward "
+                + "run instead, because user kernels replace silu_mul_forward"), swapped.err());
     }
 
     private static String text(Run run) {
@@ -80,7 +119,7 @@ class KernelFlagTest {
                 "{ ingrain_set_error(ctx, \"from a library\"); return INGRAIN_DEVICE_ERROR; }"));
         Path library = build(source, NativeLibraries.find("cpu").toString());
         Run called = generate("--kernel", "rms_norm=" + library);
-        assertTrue(called.complaint().contains("from a library"), called.err());
+        assertTrue(called.err().contains("from a library"), called.err());
         assertRefused(generate("--kernel", "rms_norm=" + build(source)), "my.so", "cannot be loaded",
                 "undefined symbol: ingrain_");
     }

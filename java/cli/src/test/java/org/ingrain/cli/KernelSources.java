@@ -41,6 +41,14 @@ public final class KernelSources {
         return text.replace(from, to);
     }
 
+    /** The declaration of an op in the header, without the semicolon. */
+    static String declared(String op) throws IOException {
+        Matcher found = Pattern.compile("ingrain_status ingrain_" + op + "\\([^;]*\\)(?=;)")
+                .matcher(Files.readString(ROOT.resolve("native/include/ingrain.h")));
+        assertTrue(found.find(), "ingrain.h does not declare " + op);
+        return found.group();
+    }
+
     public static Path write(Path folder, String name, String text) throws IOException {
         assumeTrue(Arrays.stream(System.getenv("PATH").split(":"))
                 .anyMatch(bin -> Files.isExecutable(Path.of(bin, "g++"))), "Skipped: g++ is not installed");

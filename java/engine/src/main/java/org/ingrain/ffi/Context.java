@@ -151,8 +151,8 @@ public final class Context extends Memory implements AutoCloseable {
     }
 
     /**
-     * The number of calls so far for which a slower kernel replaced the intended kernel. Each key states op, sizes and
-     * reason. The CPU backend reports no fallbacks.
+     * The number of calls so far for which a slower kernel replaced the intended kernel, or which ran in parts because
+     * of a user's kernel. Each key states op, sizes and reason. The CPU backend itself reports no fallbacks.
      */
     public SortedMap<String, Long> fallbacks() {
         SortedMap<String, Long> all = new TreeMap<>(noted);

@@ -2,6 +2,7 @@ package org.ingrain.model;
 
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
+import org.ingrain.ops.FusedOps;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -45,7 +46,6 @@ public final class Decoder {
         if (rows.h().size(0) != t) {
             rows = activations.rows(t);
         }
-        Tensor x = rows.x();
         Residual stream = new Residual(rows.h(), rows.delta(), false);
         ops.embedding(stream.h, step.ids(), weights.embedTokens());
         if (adapted && adapters.adapts(Group.MODEL, Projection.EMBED_TOKENS)) {
@@ -55,10 +55,8 @@ public final class Decoder {
             Weights.Layer layer = weights.layers().get(i);
             Lora lora = new Lora(adapters, i, step);
             step.batch().planned(i > 0);
-            stream.norm(x, layer.inputLayernorm());
-            stream.add(attention(x, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
-            stream.norm(x, layer.postAttentionLayernorm());
-            stream.add(feedForward(x, layer, lora), layer.downProj(), lora, Projection.DOWN_PROJ);
+            stream.add(attention(stream, layer, lora, step, cache.layer(i)), layer.oProj(), lora, Projection.O_PROJ);
+            stream.add(feedForward(stream, layer, lora), layer.downProj(), lora, Projection.DOWN_PROJ);
         }
         int m = step.logitCount();
         if (m == 0) {
@@ -72,11 +70,18 @@ public final class Decoder {
         return logits;
     }
 
-    /** Computes attention and returns the input of o_proj (T, H·E). */
-    private Tensor attention(Tensor x, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
+    /** Computes attention over the normalised stream and returns the input of o_proj (T, H·E). */
+    private Tensor attention(Residual stream, Weights.Layer layer, Lora lora, Step step, Tensor cache) {
+        Tensor x = rows.x();
         Tensor qkv = rows.qkv();
         Tensor y = rows.attention();
-        ops.matmul(qkv, x, layer.qkvProj());
+        if (stream.waiting || lora.adapts(Projection.Q_PROJ) || lora.adapts(Projection.K_PROJ)
+                || lora.adapts(Projection.V_PROJ)) {
+            stream.norm(x, layer.inputLayernorm());
+            ops.matmul(qkv, x, layer.qkvProj());
+        } else {
+            ops.fused().normMatmul(qkv, stream.normed(x, layer.inputLayernorm()), layer.qkvProj());
+        }
         if (layer.qkvBias() != null) {
             ops.addBias(qkv, layer.qkvBias());
         }
@@ -86,18 +91,25 @@ public final class Decoder {
         if (layer.qkNorm() != null) {
             ops.qkNorm(qkv, null, qkv, layer.qkNorm(), heads, (float) config.rmsNormEps());
         }
-        ops.rope(qkv, ropeTable, step.batch().positions(), heads);
-        ops.kvCacheWrite(cache, qkv, step.batch(), heads);
+        ops.fused().ropeCache(qkv, cache, ropeTable, step.batch(), heads);
         ops.attentionPaged(y, qkv, cache, step.batch(), heads);
         return y;
     }
 
-    /** Computes silu(gate)·up and returns it as the input of down_proj (T, F). */
-    private Tensor feedForward(Tensor x, Weights.Layer layer, Lora lora) {
+    /** Computes silu(gate)·up of the normalised stream and returns it as the input of down_proj (T, F). */
+    private Tensor feedForward(Residual stream, Weights.Layer layer, Lora lora) {
+        Tensor x = rows.x();
         Tensor gateUp = rows.gateUp();
         Tensor gated = rows.gated();
-        if (!lora.adapts(Projection.GATE_PROJ) && !lora.adapts(Projection.UP_PROJ)) {
-            ops.matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
+        boolean adapted = lora.adapts(Projection.GATE_PROJ) || lora.adapts(Projection.UP_PROJ);
+        if (!adapted && !stream.waiting) {
+            ops.fused().normMatmulSiluMul(gated, gateUp, stream.normed(x, layer.postAttentionLayernorm()),
+                    layer.gateUpProj());
+            return gated;
+        }
+        stream.norm(x, layer.postAttentionLayernorm());
+        if (!adapted) {
+            ops.fused().matmulSiluMul(gated, gateUp, x, layer.gateUpProj());
             return gated;
         }
         ops.matmul(gateUp, x, layer.gateUpProj());
@@ -163,6 +175,11 @@ public final class Decoder {
                 ops.rmsNorm(y, null, h, w, eps);
             }
             waiting = false;
+        }
+
+        /** The stream for an op that normalises it; {@code x} is scratch memory. Only if no delta waits. */
+        FusedOps.Normed normed(Tensor x, Tensor w) {
+            return new FusedOps.Normed(x, h, w, (float) config.rmsNormEps());
         }
 
         /** Returns the residual stream of the m selected rows. */

@@ -24,6 +24,7 @@ import org.ingrain.tensor.Weight;
 public final class Ops {
     private final Context context;
     private final OpBindings bindings;
+    private final FusedOps fused;
 
     public Ops(Context context) {
         this(context, context.backend());
@@ -33,6 +34,12 @@ public final class Ops {
     public Ops(Context context, Backend kernels) {
         this.context = context;
         bindings = new OpBindings(context, kernels);
+        fused = new FusedOps(this, bindings, context, kernels.overlaid().keySet());
+    }
+
+    /** Ops that compute the same as several ops of this class. */
+    public FusedOps fused() {
+        return fused;
     }
 
     /**
@@ -287,7 +294,8 @@ public final class Ops {
                 heads.k(), heads.e(), heads.scale());
     }
 
-    private void cached(Tensor qkv, Tensor cache, Batch batch, Heads heads) {
+    /** Checks the tensors of ops on one layer's cache: qkv (T, (H + 2K)·E), cache (blocks, elements per block). */
+    void cached(Tensor qkv, Tensor cache, Batch batch, Heads heads) {
         Shapes.matrix("qkv", qkv, batch.tokens(), heads.columns());
         long blockBytes = context.kvCacheBlockBytes(cache.dtype(), batch.blockSize(), heads.k(), heads.e());
         Shapes.matrix("cache", cache, ANY, blockBytes / cache.dtype().bytes());
@@ -326,17 +334,6 @@ public final class Ops {
         Shapes.matrix("gateUp", gateUp, dy.dtype(), dy.size(0), 2 * dy.size(1));
         Shapes.like("dgateUp", dgateUp, gateUp);
         bindings.siluMulBackward(dgateUp, dy, gateUp, dy.dtype().code(), dy.size(0), dy.size(1));
-    }
-
-    /**
-     * Sets y (T, F) to silu(gate)·up. {@code gate} is the left half of the columns of x·Wᵀ, and {@code up} the right
-     * half. {@code gateUp} (T, 2F) is scratch memory; its content is undefined after the call.
-     */
-    public void matmulSiluMul(Tensor y, Tensor gateUp, Tensor x, Weight w) {
-        Shapes.matrix("x", x, ANY, w.columns());
-        Shapes.matrix("y", y, x.dtype(), x.size(0), w.rows() / 2);
-        Shapes.matrix("gateUp", gateUp, x.dtype(), x.size(0), w.rows());
-        bindings.matmulSiluMulForward(y, gateUp, x, w, x.dtype().code(), x.size(0));
     }
 
     /** Sets u (T, R) f32 to dropout(x (T, C))·Aᵀ; A is (G, R, C) f32. If slots (T) is null, all rows use adapter 0. */

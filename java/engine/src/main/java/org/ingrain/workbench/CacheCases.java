@@ -7,13 +7,14 @@ import java.util.Collections;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.ingrain.ops.Ops.Heads;
 import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 
 /**
- * Cases of kv_cache.cc and attention_paged.cc. The built-in op first writes the earlier tokens of each sequence to the
- * cache. The step then computes one or more further tokens of each sequence.
+ * Cases of kv_cache.cc, rope_cache.cc and attention_paged.cc. The built-in op first writes the earlier tokens of each
+ * sequence to the cache. The step then computes one or more further tokens of each sequence.
  */
 final class CacheCases {
     private static final int BLOCK_SIZE = 32;
@@ -36,6 +37,8 @@ final class CacheCases {
                 Cases.FLOATS, CacheCases::attention);
         cases.add("kv_cache_write", LETTERS, sizes, Cases.at(
                 1, cases.scale().rows(), cases.scale().rows(), h, k, 128, 1, 0), Cases.FLOATS, CacheCases::write);
+        cases.add("rope_cache_forward", LETTERS, sizes, Cases.at(
+                1, cases.scale().rows(), cases.scale().rows(), h, k, 128, 1, 0), Cases.FLOATS, CacheCases::rotate);
         cases.add("kv_cache_copy", "L blocks elements n", new int[][] {{1, 2, 64, 1}, {3, 11, 192, 5}},
                 Cases.at(4, 128, cases.scale().width(131072), 64), Cases.FLOATS, CacheCases::copy);
     }
@@ -146,6 +149,24 @@ final class CacheCases {
                 () -> side.builtIn().attentionPaged(step.y(), step.qkv(), step.cache(), step.batch(),
                         AttentionCases.heads(at)),
                 List.of(output("cache", step.y(), tolerance(side, at))), written, 0);
+    }
+
+    /**
+     * The same for rope_cache; the rotated rows are an output, too. A key that differs by one rounding can round to
+     * another bf16 value in the cache.
+     */
+    private static Call rotate(Side side, Case at) {
+        Step step = step(side, at);
+        Heads heads = AttentionCases.heads(at);
+        Tensor table = RowCases.ropeTable(side, IntStream.of(step.lengths()).max().orElseThrow(), at.get("E"));
+        double keys = (double) at.get("K") * at.get("E") * step.qkv().size(0);
+        double turned = 2.0 * at.get("H") * at.get("E") * step.qkv().size(0) + 3 * keys;
+        return new Call(() -> side.ops().fused().ropeCache(step.qkv(), step.cache(), table, step.batch(), heads),
+                () -> side.builtIn().attentionPaged(step.y(), step.qkv(), step.cache(), step.batch(), heads),
+                List.of(output("cache", step.y(), Tolerance.of(at.dtype(), at.get("length") + at.get("E"))
+                        .through(at.has("cache_bf16") ? DType.BF16 : at.dtype()).magnitude(1)),
+                        output("qkv", step.qkv(), Tolerance.of(at.dtype(), 2))),
+                turned * at.dtype().bytes() + 2 * keys * step.cache().dtype().bytes(), 0);
     }
 
     private static Call copy(Side side, Case at) {

@@ -5,11 +5,15 @@ import static org.ingrain.workbench.Call.output;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ingrain.ops.FusedOps;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
 
-/** Cases of matmul.cc, matmul_backward.cc, matmul_silu_mul.cc and pack.cc. The built-in op packs the weights. */
+/**
+ * Cases of matmul.cc, matmul_backward.cc, matmul_silu_mul.cc, norm_matmul.cc and pack.cc. The built-in op packs the
+ * weights.
+ */
 final class MatmulCases {
     private MatmulCases() {
     }
@@ -34,6 +38,12 @@ final class MatmulCases {
         cases.add("matmul_silu_mul_forward", "T F C",
                 new int[][] {{1, 1, 1}, {7, 127, 33}, {16, 64, 4096}, {127, 48, 515}},
                 new int[][] {{1, gated, wide}, {rows, gated, wide}}, Cases.FLOATS, MatmulCases::siluMul);
+        cases.add("norm_matmul_forward", "T N C",
+                new int[][] {{1, 1, 1}, {7, 127, 33}, {3, 64, 4096}, {127, 48, 515}},
+                new int[][] {{1, wide, wide}, {rows, wide, wide}}, Cases.FLOATS, MatmulCases::normed);
+        cases.add("norm_matmul_silu_mul_forward", "T F C",
+                new int[][] {{1, 1, 1}, {7, 127, 33}, {3, 64, 4096}, {127, 48, 515}},
+                new int[][] {{1, gated, wide}, {rows, gated, wide}}, Cases.FLOATS, MatmulCases::normedSiluMul);
         cases.add("pack", "N C packed bf16 f16", new int[][] {{1, 1, 0, 0, 0}, {33, 127, 1, 0, 0}, {65, 64, 1, 1, 0},
                 {7, 33, 0, 0, 1}}, Cases.at(wide, wide, 1, 0, 1), Cases.FLOATS, MatmulCases::pack);
         cases.add("pack_quantized", "N C packed zeros", new int[][] {{1, 1, 0, 0}, {33, 127, 1, 1}, {5, 200, 0, 1}},
@@ -102,8 +112,41 @@ final class MatmulCases {
         Weight w = side.weight(at.dtype(), Weight.Layout.PACKED, 2L * f, c, 0);
         Tensor gateUp = side.output(at.dtype(), t, 2L * f);
         Tensor y = side.output(at.dtype(), t, f);
-        return new Call(() -> side.ops().matmulSiluMul(y, gateUp, x, w), () -> { }, List.of(output("y", y,
+        return new Call(() -> side.ops().fused().matmulSiluMul(y, gateUp, x, w), () -> { }, List.of(output("y", y,
                 Tolerance.of(at.dtype(), c).through(at.dtype()).magnitude(4))), bytes(y, x, w.data()), 4.0 * t * f * c);
+    }
+
+    /** Rows of which the largest magnitudes of the results are near 1. */
+    private static FusedOps.Normed rows(Side side, Case at) {
+        int t = at.get("T");
+        int c = at.get("C");
+        return new FusedOps.Normed(side.output(at.dtype(), t, c), side.normal(at.dtype(), t, c),
+                side.values(i -> side.random().nextGaussian() / Math.sqrt(c), at.dtype(), c), 1e-5f);
+    }
+
+    /** The op may round the normalised rows to the dtype. */
+    private static Call normed(Side side, Case at) {
+        int t = at.get("T");
+        int n = at.get("N");
+        FusedOps.Normed rows = rows(side, at);
+        Weight w = side.weight(at.dtype(), Weight.Layout.PACKED, n, at.get("C"), 0);
+        Tensor y = side.output(at.dtype(), t, n);
+        return Call.of(() -> side.ops().fused().normMatmul(y, rows, w), bytes(y, rows.h(), rows.w(), w.data()),
+                2.0 * t * n * at.get("C"), output("y", y, Tolerance.of(at.dtype(), at.get("C")).through(at.dtype())
+                        .magnitude(4)));
+    }
+
+    /** The same, and as for matmul_silu_mul. */
+    private static Call normedSiluMul(Side side, Case at) {
+        int t = at.get("T");
+        int f = at.get("F");
+        FusedOps.Normed rows = rows(side, at);
+        Weight w = side.weight(at.dtype(), Weight.Layout.PACKED, 2L * f, at.get("C"), 0);
+        Tensor gateUp = side.output(at.dtype(), t, 2L * f);
+        Tensor y = side.output(at.dtype(), t, f);
+        return Call.of(() -> side.ops().fused().normMatmulSiluMul(y, gateUp, rows, w),
+                bytes(y, rows.h(), rows.w(), w.data()), 4.0 * t * f * at.get("C"), output("y", y,
+                        Tolerance.of(at.dtype(), at.get("C")).through(at.dtype()).magnitude(8)));
     }
 
     /**

@@ -89,17 +89,22 @@ final class RowCases {
 
     private static Call rope(Side side, Case at, boolean backward) {
         Heads heads = new Heads(at.get("H"), at.get("K"), at.get("E"), 1);
-        int half = at.get("E") / 2;
-        Tensor table = side.values(i -> {
-            double angle = i / (2 * half) * Math.pow(10000, -(i % half) / (double) half);
-            return i % (2 * half) < half ? Math.cos(angle) : Math.sin(angle);
-        }, DType.F32, POSITIONS, at.get("E"));
+        Tensor table = ropeTable(side, POSITIONS, at.get("E"));
         Tensor positions = side.randomInts(at.get("T"), 0, POSITIONS);
         Tensor qkv = side.normal(at.dtype(), at.get("T"), heads.columns());
         double turned = 2.0 * at.get("T") * (at.get("H") + at.get("K")) * at.get("E") * at.dtype().bytes();
         Runnable run = backward ? () -> side.ops().ropeBackward(qkv, table, positions, heads)
                 : () -> side.ops().rope(qkv, table, positions, heads);
         return Call.of(run, turned, turned, output(backward ? "dqkv" : "qkv", qkv, Tolerance.of(at.dtype(), 2)));
+    }
+
+    /** (positions, E): cos in the left half, sin in the right. */
+    static Tensor ropeTable(Side side, long positions, int e) {
+        int half = e / 2;
+        return side.values(i -> {
+            double angle = i / e * Math.pow(10000, -(i % half) / (double) half);
+            return i % e < half ? Math.cos(angle) : Math.sin(angle);
+        }, DType.F32, positions, e);
     }
 
     private static Call selectIds(Side side, Case at) {

@@ -16,6 +16,7 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.ingrain.ops.FusedOps;
 import org.ingrain.ops.Ops;
 import org.ingrain.tensor.BackendException;
 import org.ingrain.tensor.Batch;
@@ -183,7 +184,10 @@ class RuntimeTest {
         refused(() -> ops.pack(w, context.allocateZero(DType.F32, 32, 64), 0));
         refused(() -> ops.matmul(y, x, w));
         refused(() -> ops.matmul(y, x, w, 1));
-        refused(() -> ops.matmulSiluMul(y.view(2, 16), y, x, w));
+        refused(() -> ops.fused().matmulSiluMul(y.view(2, 16), y, x, w));
+        var rows = new FusedOps.Normed(x, x, x.rows(0, 1).view(64), 1e-5f);
+        refused(() -> ops.fused().normMatmul(y, rows, w));
+        refused(() -> ops.fused().normMatmulSiluMul(y.view(4, 16).rows(0, 2), y, rows, w));
         refused(() -> ops.matmulBackward(x, y, w, 0));
         refused(() -> ops.embedding(x, ids, w));
         refused(() -> ops.randomNormal(w.data(), 1, 1));
@@ -193,6 +197,7 @@ class RuntimeTest {
         Tensor qkv = context.allocateZero(DType.F32, 2, 96);
         Tensor cache = context.allocateZero(DType.F8E4M3, 1, context.kvCacheBlockBytes(DType.F8E4M3, 16, 1, 32));
         refused(() -> ops.kvCacheWrite(cache, qkv, batch, heads));
+        refused(() -> ops.fused().ropeCache(qkv, cache, context.allocateZero(DType.F32, 1, 32), batch, heads));
         refused(() -> ops.attentionPaged(y, qkv, cache, batch, heads));
         context.free(w);
         assertThrows(IllegalArgumentException.class, () -> context.free(w.scales()));

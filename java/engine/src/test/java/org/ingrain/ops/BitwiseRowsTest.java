@@ -63,6 +63,7 @@ class BitwiseRowsTest {
             ops.add(new RowOp("rms_norm " + dtype, lab -> rmsNorm(lab, dtype)));
             ops.add(new RowOp("add_rms_norm " + dtype, lab -> addRmsNorm(lab, dtype)));
             ops.add(new RowOp("add_bias and qk_norm " + dtype, lab -> biasAndNorm(lab, dtype)));
+            ops.add(new RowOp("norm_matmul " + dtype, lab -> normMatmul(lab, dtype)));
             ops.add(new RowOp("lora " + dtype, lab -> lora(lab, dtype)));
         }
         ops.add(new RowOp("sample", BitwiseRowsTest::sample));
@@ -142,7 +143,7 @@ class BitwiseRowsTest {
         Weight w = lab.weight(lab.normal(wDtype, 262, 1031), layout, 0);
         return (begin, end) -> {
             Tensor y = lab.output(dtype, end - begin, 131);
-            lab.ops().matmulSiluMul(y, lab.output(dtype, end - begin, 262), x.rows(begin, end), w);
+            lab.ops().fused().matmulSiluMul(y, lab.output(dtype, end - begin, 262), x.rows(begin, end), w);
             return y;
         };
     }
@@ -154,6 +155,18 @@ class BitwiseRowsTest {
             Tensor dx = lab.output(DType.F32, end - begin, 131);
             lab.ops().matmulBackward(dx, dy.rows(begin, end), w, 0);
             return dx;
+        };
+    }
+
+    private static Rows normMatmul(ParityCheck lab, DType dtype) {
+        var in = NormMatmulParityTest.Inputs.of(lab, dtype, dtype, new int[] {T, 134, 520});
+        Weight w = lab.weight(in.w(), Weight.Layout.PACKED, 0);
+        return (begin, end) -> {
+            FusedOps.Normed all = in.rows(lab);
+            Tensor y = lab.output(dtype, end - begin, 134);
+            lab.ops().fused().normMatmul(y, new FusedOps.Normed(
+                    all.x().rows(begin, end), all.h().rows(begin, end), all.w(), all.eps()), w);
+            return y;
         };
     }
 

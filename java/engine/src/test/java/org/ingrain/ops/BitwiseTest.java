@@ -1,5 +1,6 @@
 package org.ingrain.ops;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import java.util.ArrayList;
@@ -216,8 +217,68 @@ class BitwiseTest {
             Tensor together = lab.output(xDtype, T, n / 2);
             lab.ops().matmul(gateUp, x.tensor(), w);
             lab.ops().siluMul(apart, gateUp);
-            lab.ops().matmulSiluMul(together, gateUp, x.tensor(), w);
+            lab.ops().fused().matmulSiluMul(together, gateUp, x.tensor(), w);
             Floats.assertBits("silu(gate)·up", lab.floats(apart), lab.floats(together));
+            lab.assertGuards();
+        }
+    }
+
+    static Stream<Arguments> normedTypes() {
+        return TestTarget.available().stream().flatMap(target -> ParityTest.FLOATS.stream().flatMap(dtype ->
+                RopeCacheParityTest.caches(target).stream().map(w -> Arguments.of(dtype, w, target))));
+    }
+
+    /** norm_matmul gives the bits of the norm and the product, whether or not the context is deterministic. */
+    @ParameterizedTest(name = "{0} by {1} on {2}")
+    @MethodSource("normedTypes")
+    void normMatmulGivesTheBitsOfItsParts(DType dtype, DType wDtype, TestTarget target) {
+        try (ParityCheck lab = target.open()) {
+            for (int[] size : NormMatmulParityTest.sizes()) {
+                var in = NormMatmulParityTest.Inputs.of(lab, dtype, DType.F32, size);
+                Weight w = lab.context().weight(wDtype, Weight.Layout.PACKED, size[1], size[2], 0);
+                lab.ops().pack(w, in.w().tensor(), 0);
+                for (boolean deterministic : new boolean[] {false, true}) {
+                    lab.context().setDeterministic(deterministic);
+                    String what = Arrays.toString(size) + (deterministic ? ", deterministic" : "");
+                    Tensor together = lab.output(dtype, size[0], size[1]);
+                    lab.ops().fused().normMatmul(together, in.rows(lab), w);
+                    var rows = in.rows(lab);
+                    lab.ops().rmsNorm(rows.x(), null, rows.h(), rows.w(), rows.eps());
+                    Tensor apart = lab.output(dtype, size[0], size[1]);
+                    lab.ops().matmul(apart, rows.x(), w);
+                    assertArrayEquals(lab.bytes(apart), lab.bytes(together), what);
+                    Tensor gated = lab.output(dtype, size[0], size[1] / 2);
+                    lab.ops().fused().normMatmulSiluMul(gated, together, in.rows(lab), w);
+                    Tensor expected = lab.output(dtype, size[0], size[1] / 2);
+                    lab.ops().fused().matmulSiluMul(expected, apart, rows.x(), w);
+                    assertArrayEquals(lab.bytes(expected), lab.bytes(gated), "gated, " + what);
+                }
+            }
+            lab.assertGuards();
+        }
+    }
+
+    /** rope_cache gives the bits of rope and kv_cache_write, for every type of cache. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void ropeCacheGivesTheBitsOfItsParts(TestTarget target) {
+        try (ParityCheck lab = target.open()) {
+            for (DType dtype : ParityTest.FLOATS) {
+                for (DType cacheDtype : RopeCacheParityTest.caches(target)) {
+                    for (int[] size : RopeCacheParityTest.sizes()) {
+                        String what = dtype + ", cache " + cacheDtype + ", " + Arrays.toString(size);
+                        var in = RopeCacheParityTest.Inputs.of(lab, dtype, size);
+                        Tensor together = in.rows(lab);
+                        Tensor cache = in.cache(lab, cacheDtype);
+                        in.fused(lab.ops(), together, cache);
+                        Tensor apart = in.rows(lab);
+                        Tensor expected = in.cache(lab, cacheDtype);
+                        in.parts(lab.ops(), apart, expected);
+                        assertArrayEquals(lab.bytes(apart), lab.bytes(together), "qkv, " + what);
+                        assertArrayEquals(lab.bytes(expected), lab.bytes(cache), "cache, " + what);
+                    }
+                }
+            }
             lab.assertGuards();
         }
     }

@@ -46,6 +46,8 @@ class BitwiseThreadsTest {
                         lab -> attention(lab, dtype, operands)));
             }
             list.add(new Computation("attention_paged " + dtype, lab -> attentionPaged(lab, dtype)));
+            list.add(new Computation("norm_matmul " + dtype, lab -> normMatmul(lab, dtype)));
+            list.add(new Computation("rope_cache " + dtype, lab -> ropeCache(lab, dtype)));
             list.add(new Computation("lora " + dtype, lab -> lora(lab, dtype)));
         }
         list.add(new Computation("loss", BitwiseThreadsTest::loss));
@@ -98,7 +100,7 @@ class BitwiseThreadsTest {
             Tensor dx = lab.output(dtype, t, c);
             lab.ops().matmulBackward(dx, dy, w, 0);
             Tensor gated = lab.output(dtype, t, n / 2);
-            lab.ops().matmulSiluMul(gated, lab.output(dtype, t, n), x.tensor(), w);
+            lab.ops().fused().matmulSiluMul(gated, lab.output(dtype, t, n), x.tensor(), w);
             Tensor added = lab.normal(dtype, t, n).tensor();
             lab.ops().matmul(added, x.tensor(), w, 1);
             results.addAll(List.of(y, row, partials, dx, gated, added));
@@ -107,6 +109,29 @@ class BitwiseThreadsTest {
         lab.ops().matmulWeightBackward(dw, dy, x.tensor());
         results.add(dw);
         return results;
+    }
+
+    /** One product with many rows, and one that a GPU computes together with the norm. */
+    private static List<Tensor> normMatmul(ParityCheck lab, DType dtype) {
+        List<Tensor> results = new ArrayList<>();
+        for (int rows : new int[] {150, 3}) {
+            var in = NormMatmulParityTest.Inputs.of(lab, dtype, dtype, new int[] {rows, 530, 8 * 66});
+            Weight w = lab.weight(in.w(), Weight.Layout.PACKED, 0);
+            Tensor y = lab.output(dtype, rows, 530);
+            lab.ops().fused().normMatmul(y, in.rows(lab), w);
+            Tensor gated = lab.output(dtype, rows, 265);
+            lab.ops().fused().normMatmulSiluMul(gated, lab.output(dtype, rows, 530), in.rows(lab), w);
+            results.addAll(List.of(y, gated));
+        }
+        return results;
+    }
+
+    private static List<Tensor> ropeCache(ParityCheck lab, DType dtype) {
+        var in = RopeCacheParityTest.Inputs.of(lab, dtype, new int[] {32, 8, 2, 64, 5, 100, 0, 77});
+        Tensor rows = in.rows(lab);
+        Tensor cache = in.cache(lab, DType.BF16);
+        in.fused(lab.ops(), rows, cache);
+        return List.of(rows, cache);
     }
 
     private static List<Tensor> embedding(ParityCheck lab, DType dtype) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -119,9 +120,10 @@ class DeviceLimitsTest {
                     lab.ops().matmul(y, x, w);
                     results.add(lab.bytes(y));
                     Tensor gated = lab.output(DType.BF16, rows, 200);
-                    lab.ops().matmulSiluMul(gated, lab.output(DType.BF16, rows, 400), x, w);
+                    lab.ops().fused().matmulSiluMul(gated, lab.output(DType.BF16, rows, 400), x, w);
                     results.add(lab.bytes(gated));
                 }
+                normed(lab, w, results);
             }
             norms(lab, results);
             attention(lab, results);
@@ -132,6 +134,55 @@ class DeviceLimitsTest {
             lab.assertGuards();
         }
         return results;
+    }
+
+    /** Products that normalise their rows, if the shared memory is large enough. */
+    private static void normed(ParityCheck lab, Weight w, List<byte[]> results) {
+        for (int rows : new int[] {1, 4}) {
+            var normed = new FusedOps.Normed(lab.output(DType.BF16, rows, 528),
+                    lab.normal(DType.BF16, rows, 528).tensor(), lab.normal(0.1, DType.BF16, 528).tensor(), 1e-5f);
+            Tensor y = lab.output(DType.BF16, rows, 400);
+            lab.ops().fused().normMatmul(y, normed, w);
+            results.add(lab.bytes(y));
+            Tensor gated = lab.output(DType.BF16, rows, 200);
+            lab.ops().fused().normMatmulSiluMul(gated, y, normed, w);
+            results.add(lab.bytes(gated));
+        }
+    }
+
+    /** The numbers of launches of norm_matmul and norm_matmul_silu_mul for rows of c columns. */
+    private static List<Integer> launches(TestTarget target, int rows, int c) {
+        try (ParityCheck lab = target.open()) {
+            var in = NormMatmulParityTest.Inputs.of(lab, DType.BF16, DType.BF16, new int[] {rows, 64, c});
+            Weight w = lab.weight(in.w(), Weight.Layout.ROW_MAJOR, 0);
+            FusedOps.Normed normed = in.rows(lab);
+            Tensor y = lab.output(DType.BF16, rows, 64);
+            Tensor gated = lab.output(DType.BF16, rows, 32);
+            FusedOps ops = lab.ops().fused();
+            return Stream.<Runnable>of(() -> ops.normMatmul(y, normed, w),
+                    () -> ops.normMatmulSiluMul(gated, y, normed, w))
+                    .map(op -> lab.context().trace(op).size()).toList();
+        }
+    }
+
+    /**
+     * As many blocks as without the norm must fit into the shared memory of a multiprocessor, with their rows. Those
+     * are two, but one for gated products on an L40S.
+     */
+    @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
+    @MethodSource("targets")
+    void theProductNormalisesRowsThatFit(TestTarget target) {
+        H200.emulate();
+        for (int[] fits : new int[][] {{4, 4096}, {2, 8192}, {4, 264}}) {
+            assertEquals(List.of(1, 1), launches(target, fits[0], fits[1]), Arrays.toString(fits));
+        }
+        for (int[] misfit : new int[][] {{5, 264}, {3, 8192}, {1, 8200}, {1, 1031}}) {
+            List<Integer> found = launches(target, misfit[0], misfit[1]);
+            assertTrue(found.get(0) >= 2 && found.get(1) >= 2, Arrays.toString(misfit) + " " + found);
+        }
+        L40S.emulate();
+        assertEquals(List.of(1, 1), launches(target, 1, 4096));
+        assertEquals(List.of(2, 1), launches(target, 4, 4096));
     }
 
     private static void norms(ParityCheck lab, List<byte[]> results) {
@@ -160,18 +211,18 @@ class DeviceLimitsTest {
     /**
      * Products with a weight of 8,192 rows. Each entry has the number of rows of x, the end of the kernel's name, and
      * the number of blocks. The name ends with: gated, tile height in units of 16 weight rows, tile width in units of 8
-     * tokens, deep ring.
+     * tokens, deep ring, normalised rows.
      */
     static List<Arguments> products() {
         return targets().stream().limit(1).flatMap(target -> Stream.of(
-                Arguments.of(target, H200, 1, "false, 1, 1, true", 256),
-                Arguments.of(target, H200, 16, "false, 4, 2, true", 128),
-                Arguments.of(target, A100, 1, "false, 1, 1, false", 171),
-                Arguments.of(target, A100, 16, "false, 2, 2, false", 128),
-                Arguments.of(target, L40S, 1, "false, 1, 1, false", 256),
-                Arguments.of(target, L40S, 8, "false, 1, 1, false", 256),
-                Arguments.of(target, RTX_4090, 8, "false, 2, 1, false", 128),
-                Arguments.of(target, RTX_4090, 16, "false, 2, 2, false", 128))).toList();
+                Arguments.of(target, H200, 1, "false, 1, 1, true, false", 256),
+                Arguments.of(target, H200, 16, "false, 4, 2, true, false", 128),
+                Arguments.of(target, A100, 1, "false, 1, 1, false, false", 171),
+                Arguments.of(target, A100, 16, "false, 2, 2, false, false", 128),
+                Arguments.of(target, L40S, 1, "false, 1, 1, false, false", 256),
+                Arguments.of(target, L40S, 8, "false, 1, 1, false, false", 256),
+                Arguments.of(target, RTX_4090, 8, "false, 2, 1, false, false", 128),
+                Arguments.of(target, RTX_4090, 16, "false, 2, 2, false, false", 128))).toList();
     }
 
     static List<Arguments> cards() {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.util.List;
 import org.ingrain.ops.Ops.Heads;
+import org.ingrain.tensor.Batch;
 import org.ingrain.tensor.DType;
 import org.ingrain.tensor.Tensor;
 import org.ingrain.tensor.Weight;
@@ -37,8 +38,12 @@ class EmptyTest {
             lab.ops().addRmsNorm(y, x, scalars, x, x, row, 1e-5f);
             lab.ops().matmul(y, x, w);
             lab.ops().matmul(y, x, w, 1);
-            lab.ops().matmulSiluMul(y, lab.output(DType.F32, 0, 2 * WIDTH), x,
+            lab.ops().fused().matmulSiluMul(y, lab.output(DType.F32, 0, 2 * WIDTH), x,
                     lab.weight(lab.normal(DType.F32, 2 * WIDTH, WIDTH), Weight.Layout.PACKED, 0));
+            var none = new FusedOps.Normed(y, x, row, 1e-5f);
+            lab.ops().fused().normMatmul(lab.output(DType.F32, 0, WIDTH), none, w);
+            lab.ops().fused().normMatmulSiluMul(lab.output(DType.F32, 0, WIDTH), lab.output(DType.F32, 0, 2 * WIDTH),
+                    none, lab.weight(lab.normal(DType.F32, 2 * WIDTH, WIDTH), Weight.Layout.PACKED, 0));
             lab.ops().siluMul(y, lab.output(DType.F32, 0, 2 * WIDTH));
             lab.ops().addBias(y, row);
             Tensor heads = lab.output(DType.F32, 0, 3 * WIDTH);
@@ -49,6 +54,11 @@ class EmptyTest {
                     lab.normal(DType.F32, 1).tensor(), null);
             Tensor table = lab.normal(DType.F32, 1, 64).tensor();
             lab.ops().rope(lab.output(DType.F32, 0, 3 * 64), table, ids, new Heads(1, 1, 64, 1));
+            Batch batch = lab.context().batch(1, 1, 1, 16);
+            batch.use(0, 0, false);
+            Tensor cache = lab.output(DType.F32, 1, lab.context().kvCacheBlockBytes(DType.F32, 16, 1, 64) / 4);
+            lab.ops().kvCacheWrite(cache, lab.output(DType.F32, 0, 3 * 64), batch, new Heads(1, 1, 64, 1));
+            lab.ops().fused().ropeCache(lab.output(DType.F32, 0, 3 * 64), cache, table, batch, new Heads(1, 1, 64, 1));
             lab.ops().crossEntropy(scalars, null, x, ids);
             lab.ops().sample(ids, scalars, x, new SampleRows(
                     scalars, ids, scalars, lab.output(DType.I64, 0), ids, ids));

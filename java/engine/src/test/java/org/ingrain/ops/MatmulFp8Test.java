@@ -174,7 +174,7 @@ class MatmulFp8Test {
                 ParityCheck.Data x = lab.normal(1 / Math.sqrt(c), DType.BF16, t, c);
                 ParityCheck.Data w = lab.normal(DType.BF16, 2L * f, c);
                 Tensor y = lab.output(DType.BF16, t, f);
-                lab.ops().matmulSiluMul(y, lab.output(DType.BF16, t, 2L * f), x.tensor(), weight(lab, w));
+                lab.ops().fused().matmulSiluMul(y, lab.output(DType.BF16, t, 2L * f), x.tensor(), weight(lab, w));
                 float[] activations = quantized(t, 2 * f, c) ? Fp8.Scaled.of(x.values(), t).values() : x.values();
                 float[] expected = lab.reference(torch -> {
                     var gateUp = torch.array(activations, t, c)

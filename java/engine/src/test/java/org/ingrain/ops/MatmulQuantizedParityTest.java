@@ -141,7 +141,7 @@ class MatmulQuantizedParityTest extends ParityTest {
         ParityCheck.Data x = lab.normal(0.5 / (Math.sqrt(c) * rms(elements)), dtype, t, c);
         Tensor gateUp = lab.output(dtype, t, 2L * f);
         Tensor y = lab.output(dtype, t, f);
-        lab.ops().matmulSiluMul(y, gateUp, x.tensor(), w.weight(lab, lab.trusted(), format.layout(), 0));
+        lab.ops().fused().matmulSiluMul(y, gateUp, x.tensor(), w.weight(lab, lab.trusted(), format.layout(), 0));
         float[][] expected = lab.reference(torch -> {
             var both = torch.array(x.values(), t, c).matMul(torch.array(elements, 2L * f, c).transpose());
             var gate = Torch.columns(both, 0, f);

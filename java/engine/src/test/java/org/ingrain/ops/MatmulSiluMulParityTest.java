@@ -39,7 +39,7 @@ class MatmulSiluMulParityTest extends ParityTest {
             ParityCheck.Data x = lab.normal(1 / Math.sqrt(c), dtype, t, c);
             ParityCheck.Data w = lab.normal(wDtype, 2L * f, c);
             Tensor y = lab.output(dtype, t, f);
-            lab.ops().matmulSiluMul(y, lab.output(dtype, t, 2L * f), x.tensor(), lab.weight(w, layout, 0));
+            lab.ops().fused().matmulSiluMul(y, lab.output(dtype, t, 2L * f), x.tensor(), lab.weight(w, layout, 0));
             float[][] expected = lab.reference(torch -> {
                 var gateUp = torch.array(x.values(), t, c).matMul(torch.array(w.values(), 2L * f, c).transpose());
                 var gate = Torch.columns(gateUp, 0, f);

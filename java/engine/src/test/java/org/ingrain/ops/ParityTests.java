@@ -13,10 +13,10 @@ public final class ParityTests {
                 new AttentionPagedParityTest(), new BiasLogitsParityTest(), new QkNormParityTest(),
                 new CollectivesTest(), new ConvertParityTest(), new CrossEntropyParityTest(), new EmbeddingParityTest(),
                 new GatherRowsParityTest(), new KvCacheParityTest(), new LoraParityTest(), new MatmulParityTest(),
-                new MatmulQuantizedParityTest(), new MatmulSiluMulParityTest(), new PackParityTest(),
-                new PackQuantizedParityTest(), new RandomParityTest(), new RmsNormParityTest(),
-                new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(), new SiluMulParityTest(),
-                new TopTokensParityTest());
+                new MatmulQuantizedParityTest(), new MatmulSiluMulParityTest(), new NormMatmulParityTest(),
+                new PackParityTest(), new PackQuantizedParityTest(), new RandomParityTest(), new RmsNormParityTest(),
+                new RopeCacheParityTest(), new RopeParityTest(), new SampleParityTest(), new SelectIdsParityTest(),
+                new SiluMulParityTest(), new TopTokensParityTest());
     }
 
     /** Names (as in the header) of the ops that have at least one check. */

@@ -34,6 +34,11 @@ record ParityTolerance(double unit, long terms, double inner, double magnitude) 
         return new ParityTolerance(dtype == DType.F32 ? 0 : unit(dtype), -1, 0, 0);
     }
 
+    /** For results without any rounding. */
+    static ParityTolerance exact() {
+        return new ParityTolerance(0, -1, 0, 0);
+    }
+
     /** A copy of this tolerance for a sum whose terms have magnitude m and may cancel each other. */
     ParityTolerance magnitude(double m) {
         return new ParityTolerance(unit, terms, inner, m);

@@ -8,7 +8,7 @@ import org.ingrain.tensor.DType;
 
 /** rope.cc, which pairs elements i and i + E/2 as Hugging Face does. */
 class RopeParityTest extends ParityTest {
-    private static final int POSITIONS = 4096;
+    static final int POSITIONS = 4096;
     private static final int[][] SIZES = {{1, 1, 1, 2}, {7, 8, 1, 64}, {127, 6, 3, 48}, {3, 32, 8, 128}};  // T, H, K, E
 
     @Override
@@ -47,7 +47,7 @@ class RopeParityTest extends ParityTest {
     }
 
     /** (positions, E): cos in the left half, sin in the right. */
-    private static float[] table(int e) {
+    static float[] table(int e) {
         float[] table = new float[POSITIONS * e];
         for (int p = 0; p < POSITIONS; p++) {
             for (int i = 0; i < e / 2; i++) {
@@ -60,7 +60,7 @@ class RopeParityTest extends ParityTest {
     }
 
     /** Applies x·cos + rotate_half(x)·sin to the first H + K heads. */
-    private static NDArray rope(Torch torch, NDArray qkv, float[] table, int[] positions, Heads heads) {
+    static NDArray rope(Torch torch, NDArray qkv, float[] table, int[] positions, Heads heads) {
         long t = positions.length;
         long half = heads.e() / 2;
         long rotated = (heads.h() + heads.k()) * heads.e();

@@ -57,7 +57,7 @@ class ShapesTest {
     /**
      * An op and its tensors.
      *
-     * @param op        method of {@link Ops}
+     * @param op        method of {@link Ops} or {@link FusedOps}
      * @param arguments "name type size size, ...". A * after a type or a size means that the op accepts any type or
      *                  size there. A ~ after a name means that only the number of elements is checked.
      * @param call      calls the op with the tensors in the order of {@code arguments}
@@ -84,7 +84,7 @@ class ShapesTest {
         context.write(batch.sequenceOffsets(), 0, 3);
         context.write(batch.positions(), 0, 1, 2);
         long block = context.kvCacheBlockBytes(DType.F32, 16, 1, 32) / Float.BYTES;
-        return Stream.concat(modelOps(block), otherOps());
+        return Stream.of(modelOps(block), fusedOps(block), otherOps()).flatMap(trials -> trials);
     }
 
     private Stream<Trial> modelOps(long block) {
@@ -143,9 +143,20 @@ class ShapesTest {
                                 t[0], t[1], t[2], new AttentionState(t[3], t[4], t[5], t[6], DType.F32), HEADS)),
                 new Trial("siluMul", "y F32 3 8, gateUp F32 3 16", t -> ops.siluMul(t[0], t[1])),
                 new Trial("siluMulBackward", "dgateUp F32 3 16, dy F32 3 8, gateUp F32 3 16",
-                        t -> ops.siluMulBackward(t[0], t[1], t[2])),
+                        t -> ops.siluMulBackward(t[0], t[1], t[2])));
+    }
+
+    private Stream<Trial> fusedOps(long block) {
+        return Stream.of(
                 new Trial("matmulSiluMul", "y F32 3 3, gateUp F32 3 6, x F32 3 8",
-                        t -> ops.matmulSiluMul(t[0], t[1], t[2], w)));
+                        t -> ops.fused().matmulSiluMul(t[0], t[1], t[2], w)),
+                new Trial("normMatmul", "y F32 3 6, x F32 3 8, h F32 3 8, w F32 8",
+                        t -> ops.fused().normMatmul(t[0], new FusedOps.Normed(t[1], t[2], t[3], 1e-5f), w)),
+                new Trial("normMatmulSiluMul", "y F32 3 3, gateUp F32 3 6, x F32 3 8, h F32 3 8, w F32 8",
+                        t -> ops.fused().normMatmulSiluMul(t[0], t[1],
+                                new FusedOps.Normed(t[2], t[3], t[4], 1e-5f), w)),
+                new Trial("ropeCache", "qkv F32* 3 128, cache F32* 4* " + block + ", table F32 7* 32",
+                        t -> ops.fused().ropeCache(t[0], t[1], t[2], batch, HEADS)));
     }
 
     private Stream<Trial> otherOps() {
@@ -185,8 +196,8 @@ class ShapesTest {
 
     @Test
     void everyOpIsTried() {
-        String methods = Arrays.stream(Ops.class.getDeclaredMethods())
-                .filter(method -> Modifier.isPublic(method.getModifiers()))
+        String methods = Stream.of(Ops.class, FusedOps.class).flatMap(ops -> Arrays.stream(ops.getDeclaredMethods()))
+                .filter(method -> Modifier.isPublic(method.getModifiers()) && method.getReturnType() == void.class)
                 .map(Method::getName).distinct().sorted().collect(Collectors.joining("\n"));
         assertEquals(methods, String.join("\n", new TreeSet<>(trials().map(Trial::op).toList())));
     }
