@@ -286,8 +286,8 @@ def main():
              "the number of ranks that share one copy.", "",
              "A cell has the fastest placement tp x dp that fits into memory, and its tokens per second, first with "
              "NVLink, then with PCIe. \"r\" means that layers are recomputed, and \"no\" means that no placement fits. "
-             "The second table of each case is for NVLink. It has the milliseconds of a step, as memory + compute + "
-             "the fixed part + messages, and then the GiB needed on a GPU.", "",
+             "The second table of each case is for NVLink. It has the time of a step in ms as a sum (memory + compute "
+             "+ the fixed part + messages), and the memory that a GPU needs in GiB.", "",
              "## Assumptions", "", NAMED, "", "## Cases"]
     for name, dtype in (("70B", "bf16"), ("70B", "fp8"), ("7B", "bf16")):
         tables(lines, Model(name, dtype))

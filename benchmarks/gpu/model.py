@@ -44,9 +44,9 @@ SMALL = 2.0          # µs of a kernel with little data
 CLOCKS = 7.4         # clocks per instruction of a warp, in an attention loop with two warps per scheduler
 TILE = 0.94          # share of the instructions of paged attention's loop that a pass executes: most passes hide no key
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
-# Decoding: µs of the launch, of dependent loads and of the merge, and clocks per instruction of a warp. No GPU has run
-# this kernel: `few` and `many` are those of loops of attention that were measured, and `fixed` is the time of the
-# measured kernel without its plan.
+# Decoding: `fixed` is the time in µs of the launch, of dependent loads and of the merge. `few` and `many` are clocks
+# per instruction of a warp. No GPU has run this kernel. So `few` and `many` come from measured loops of other attention
+# kernels, and `fixed` is the time of the measured kernel without its plan.
 PAGED = dict(fixed=4.2, few=5.0, many=4.9)
 # share of the read bandwidth that cuBLASLt reaches with 17 to 64 rows
 LIBRARY_SHARE = {("bf16", "qkv"): 0.83, ("bf16", "o"): 0.81, ("bf16", "gate_up"): 0.91, ("bf16", "down"): 0.91,

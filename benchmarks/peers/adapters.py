@@ -23,7 +23,7 @@ import torch
 import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BOUND = 2e-3  # on a difference of log-probabilities; the programs add the terms of F32 sums in different orders
+BOUND = 2e-3  # largest allowed difference of log-probabilities; the programs add the terms of a sum in different orders
 TEXTS = ["Once upon a time, there was a little girl named Lily. She loved to play outside.",
          "The capital of France is Paris, and the capital of Italy is Rome."]
 

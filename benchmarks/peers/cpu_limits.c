@@ -1,6 +1,6 @@
 // Prints the limits of this CPU as one JSON object: reads in GB/s, and the peak of f32 FMA, bf16 products (GFLOP/s) and
-// int8 products (Gop/s), with the given number of threads. The products are those of AMX tiles if the CPU has AMX,
-// otherwise those of vectors. The output omits instructions that the CPU lacks.
+// int8 products (Gop/s), with the given number of threads. AMX computes the products if the CPU has it; otherwise
+// vector instructions do. The output omits instructions that the CPU lacks.
 //
 //   cc -O3 -march=native -pthread cpu_limits.c -o cpu_limits && ./cpu_limits 2
 #include <immintrin.h>

@@ -63,11 +63,11 @@ def quantized(method, outputs, inputs, generator):
     weight = (q - zeros[of_row]) * scales[of_row].float()
     tensors = {"scales": scales}
     if method == "gptq":
-        tensors["qweight"] = words(q.T).T.contiguous()  # 8 inputs of an output
+        tensors["qweight"] = words(q.T).T.contiguous()  # a word has the weights of one output for 8 inputs
         tensors["qzeros"] = words(zeros - 1)
         tensors["g_idx"] = of_row.int()
     else:
-        tensors["qweight"] = words(q, AWQ_ORDER)  # 8 outputs of an input
+        tensors["qweight"] = words(q, AWQ_ORDER)  # a word has the weights of one input for 8 outputs
         tensors["qzeros"] = words(zeros, AWQ_ORDER)
     return tensors, weight.T
 

@@ -59,7 +59,7 @@ __device__ __forceinline__ uint64_t warp_sum(uint64_t x) {
 }
 
 template <bool staged> struct Row {
-  const float* x;  // (V) in global memory, or in shared memory with the stride of Runs
+  const float* x;  // (V) in global memory, or the copy in shared memory, where runs begin every `stride` floats
   int V, length, stride;
   float max;
   Cells* cells;

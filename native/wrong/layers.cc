@@ -1,4 +1,5 @@
-// embedding, gather_rows, rms_norm, add_bias, qk_norm, rope, kv_cache, attention, silu_mul.
+// Wrong versions of these ops: embedding, gather_rows, rms_norm, add_bias, qk_norm, rope, kv_cache, attention,
+// silu_mul.
 #include "right.h"
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// pack, convert, matmul, lora, collectives.
+// Wrong versions of these ops: pack, convert, matmul, lora, collectives.
 #include "right.h"
 
 #include <cstring>

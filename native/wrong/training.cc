@@ -1,4 +1,4 @@
-// cross_entropy, adamw, bias_logits, sample, top_tokens, select_ids, random.
+// Wrong versions of these ops: cross_entropy, adamw, bias_logits, sample, top_tokens, select_ids, random.
 #include "right.h"
 
 using namespace wrong;

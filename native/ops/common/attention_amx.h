@@ -6,7 +6,7 @@
 #if defined(__AMX_TILE__)
 namespace ingrain::INGRAIN_ISA {
 
-// Tiles 4 and 6 are the operands of q·kᵀ, with 32 elements. Tiles 5 and 7 are the operands of weights·v, with 16 keys.
+// Tiles 4 and 6 are the operands of q·kᵀ: 32 elements of a head. Tiles 5 and 7 are the operands of weights·v: 16 keys.
 class AttentionTiles : AmxTiles {
  public:
   AttentionTiles() : AmxTiles(amx_columns, lanes) {}

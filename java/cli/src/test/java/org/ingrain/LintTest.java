@@ -102,7 +102,8 @@ class LintTest {
             String text = String.join("\n", block);
             return text.startsWith("// " + stem + ": ") && Stream.of(
                     "Shapes", "Types", "Needs", "Bound", "Oracle", "Test ").allMatch(text::contains)
-                    ? null : "does not open with '// " + stem + ": ' and Shapes, Types, Needs, Bound, Oracle, Test";
+                    ? null : "the first comment must begin with '// " + stem
+                    + ": ' and contain Shapes, Types, Needs, Bound, Oracle and Test";
         });
     }
 

@@ -150,7 +150,7 @@ class HostileInputTest {
         Run run = generate("--prompt", "a");
         assertEquals(2, run.status());
         assertTrue(run.complaint().startsWith("ingrain: " + model
-                + ": the logits are not numbers at position "), run.err());
+                + ": the logits are not finite at position "), run.err());
     }
 
     @Test

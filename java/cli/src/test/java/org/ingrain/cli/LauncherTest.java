@@ -118,7 +118,8 @@ class LauncherTest {
                 + "copy/ingrain tokenize --model 模型 你好) && JAVA=$PWD/runtime copy/ingrain tokenize --model 模型 "
                 + "--decode \"$ids\""));
         assertTrue(Files.readString(ROOT.resolve("ingrain")).contains(
-                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""), "the class path would name the tree");
+                "cp \"$root/java/cli/target/classpath\" \"$next/classpath\""),
+                "the class path would contain paths in the original tree");
     }
 
     @Test

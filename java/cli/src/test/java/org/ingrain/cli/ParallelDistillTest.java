@@ -96,12 +96,12 @@ class ParallelDistillTest {
             Run one = Run.of(with(command, "--tensor-parallel-size", 1));
             assertTrue(one.out().endsWith("  copy 3: rank 3 on simt:3\n  no peer access between simt:0 and simt:1, so "
                     + "NCCL adds the gradients of the copies in training\n"), one.out());
-            assertEquals("ingrain: --deterministic: true, expected false without peer access between simt:0 and simt:1:"
+            assertEquals("ingrain: --deterministic: true, expected false: no peer access between simt:0 and simt:1, so"
                     + " only NCCL can add their values, and its order of summation is not fixed",
                     Run.of("generate", "--model", LAB, "--prompt", "a", "--device", "simt:0,1",
                             "--tensor-parallel-size", 2, "--deterministic").complaint());
-            assertEquals("ingrain: --device: simt:0,1,1,2, expected each device once without peer access between "
-                    + "simt:0 and simt:1: NCCL is needed and allows one rank per device",
+            assertEquals("ingrain: --device: simt:0,1,1,2, expected each device once: no peer access between "
+                    + "simt:0 and simt:1, so NCCL is needed, which allows one rank per device",
                     Run.of("devices", "--model", LAB, "--device", "simt:0,1,1,2", "--tensor-parallel-size", 4)
                             .complaint());
         } finally {

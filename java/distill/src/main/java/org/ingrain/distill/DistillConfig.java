@@ -15,7 +15,7 @@ import org.ingrain.tensor.InputException;
  *
  * @param method   the System 2 method to distil
  * @param imported file with answers that another program sampled. In the first round, these answers replace the samples
- * of the method. Null: the first round samples answers with the method
+ *                 of the method. Null: the first round samples answers with the method
  * @param <T>      type of the tuner's settings
  */
 public record DistillConfig<T extends TunerSettings>(QuestionConfig data, Method method, SampleConfig sample,

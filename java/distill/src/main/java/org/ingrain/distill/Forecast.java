@@ -31,7 +31,7 @@ import org.ingrain.tensor.InputException;
  * @param tooLong  number of pool questions that are too long for training, even if the target is only the answer; the
  *                 training estimate excludes them
  * @param training file of training rows for the memory plan. It contains the rows of the trial, and then the longest
- * rows that curation may keep, as many as one step needs. Null if there was no trial
+ *                 rows that curation may keep, as many as one step needs. Null if there was no trial
  */
 public record Forecast(List<Row> rows, int tooLong, Path training) {
     /** The maximum number of tokens that the chat templates of known models add to a question and its answer. */

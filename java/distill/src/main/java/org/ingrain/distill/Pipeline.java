@@ -52,8 +52,8 @@ public record Pipeline(DistillConfig<?> config, Dataset data, Provenance provena
      *
      * @param folder run folder
      * @param until  the last kind of stage to execute
-     * @param from   run folder of another run; the files of each of its finished stages are taken over (linked or
-     *               copied) if the inputs of the stage are equal in both runs; null: no stage is taken over
+     * @param from   run folder of another run. If a stage is finished there and has equal inputs in both runs, its
+     *               files are taken over (linked or copied). Null: no stage is taken over
      * @param recipe the flags of the run as a recipe, which is kept in {@code recipe.json}; or null
      */
     public record Goal(Path folder, StageKind until, Path from, JsonNode recipe) {

@@ -29,8 +29,8 @@ import tools.jackson.databind.JsonNode;
  * @param until  the last kind of stage to execute
  * @param from   the folder from which stages are taken over: a run folder, or a folder that contains the run folders of
  *               several seeds; null: no stage is taken over
- * @param output null for a dry run; for one seed, the run folder; for several seeds, a folder that contains one run
- *               folder {@code seed-K} for each seed, and the table over all seeds
+ * @param output the run folder if there is one seed. If there are several seeds, a folder that contains a run folder
+ *               {@code seed-K} for each seed, and the table over all seeds. Null for a dry run
  */
 public record Seeds<T extends TunerSettings>(List<Run<T>> runs, Path output, StageKind until, Path from) {
     private static final int MOST = 1000;

@@ -99,9 +99,9 @@ sealed interface Stage {
     /**
      * Evaluates one arm.
      *
-     * @param arm     name of the arm
-     * @param student   the student to evaluate; for System 2, the student whose teacher is evaluated; null for System 1
-     *                  and the baselines, which use the base model or the teacher of the first round
+     * @param arm       name of the arm
+     * @param student   the student to evaluate. For System 2, the teacher of this student is evaluated. Null for System
+     *                  1 and the baselines, which use the base model or the teacher of the first round
      * @param ofTeacher whether the teacher of the first round is evaluated
      */
     record Evaluate(Role role, String arm, String title, Method method, Student student, boolean ofTeacher)

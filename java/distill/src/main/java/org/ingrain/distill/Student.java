@@ -17,11 +17,11 @@ import org.ingrain.distill.method.Methods;
  * @param title   title in tables
  * @param folder  folder of this student's files, relative to the run folder; empty, or with a slash at the end
  * @param samples file of the samples, relative to the run folder; students of the same round and method share this file
- * @param teacher the student of the previous round; it generates the samples, and the training starts from its weights;
- *                null in the first round
+ * @param teacher the student of the previous round. It generates the samples, and the training starts from its weights.
+ *                Null in the first round
  * @param round   number of the round, from 1
- * @param parts   number of trainings before the last one; from one training to the next, the targets contain fewer
- *                words of reasoning; 0: a single training on the answer alone
+ * @param parts   number of trainings before the last one. From one training to the next, the targets contain fewer
+ *                words of reasoning. 0: a single training on the answer alone
  */
 record Student(Role role, String name, String title, String folder, String samples, Method method,
         CurationConfig curation, Student teacher, int round, int parts) {

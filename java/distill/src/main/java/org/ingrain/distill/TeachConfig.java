@@ -7,8 +7,8 @@ import org.ingrain.tensor.InputException;
  * Settings of the teacher, of the distillation rounds and of the training stages in each round.
  *
  * @param rounds number of distillation rounds; each round samples from the model that the previous round trained
- * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838); the
- *               student is trained once before the first stage, and again after each stage; 0: a single training on the
+ * @param stages number of stages that remove the reasoning before the answer (step by step, arXiv:2405.14838). The
+ *               student is trained once before the first stage, and again after each stage. 0: a single training on the
  *               answer alone
  * @param otherTeacher whether the teacher of the first round is a different model from the students' base model
  */

@@ -13,8 +13,8 @@ import org.ingrain.tensor.InputException;
  * @param checkEvery   number of steps between two evaluations on the development questions
  * @param questions    number of development questions of each kind
  * @param test         number of test questions of each kind, for the trained model
- * @param chosenAt     share of right answers at which the training ends; every kind of question must have at least this
- *                     share in an evaluation with the method for that kind; more than 0, at most 1
+ * @param chosenAt     share of right answers at which the training ends, more than 0 and at most 1. Each kind of
+ *                     question is evaluated with the method for that kind, and all kinds must reach this share
  */
 public record LabConfig(Course course, long seed, int rows, int batchSize, double learningRate, int checkEvery,
         int questions, int test, double chosenAt) {

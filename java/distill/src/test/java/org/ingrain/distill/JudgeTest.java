@@ -207,7 +207,7 @@ class JudgeTest {
         DistillConfig<Runs.NoSettings> verdicts = config(QuestionConfig.of("pairwise", pairs), "bsm", Target.ANSWER);
         assertEquals("majority: judge with task pairwise, whose answers are verdicts, expected another rule",
                 assertThrows(InputException.class, () -> Runs.check(verdicts, base, "x")).getMessage());
-        assertEquals("judge: bsm, expected one only with rule judge", assertThrows(InputException.class,
+        assertEquals("judge: bsm, expected none unless the rule is judge", assertThrows(InputException.class,
                 () -> new CurationConfig(Rule.FIRST, 0, 0, false, 1, true, Target.ANSWER, 0, 1, null, null,
                         Methods.load("bsm"))).getMessage());
     }

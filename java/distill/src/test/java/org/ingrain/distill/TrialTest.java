@@ -49,8 +49,9 @@ class TrialTest {
     }
 
     /**
-     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. Each cut text
-     * is expected to have slightly fewer than 15 further tokens, because it cannot have more than 90.
+     * The four texts have 30 tokens in total. Two of these texts ended, so one text ends per 15 tokens. Without a
+     * limit, each cut text would be expected to have 15 further tokens. With the limit of 90 further tokens, the
+     * expected number is slightly smaller.
      */
     @Test
     void cutTextsEndAtTheSameRate() {

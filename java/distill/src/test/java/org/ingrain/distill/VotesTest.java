@@ -137,7 +137,7 @@ class VotesTest {
         assertRefused("step branch has no prompt for task last-letter",
                 () -> Runs.check(with(plain, baselines("bsm")), base, "other"));
         assertRefused("testVotes: [0, 5], expected 1 to 10000", () -> votes(0, 5));
-        assertRefused("testVotes: [1, 5] answers at temperature 0 are all the same, expected 1 or a temperature",
+        assertRefused("testVotes: [1, 5], expected 1 or a temperature above 0: at temperature 0 all answers are equal",
                 () -> new EvaluateConfig(SamplingParams.greedy(64), List.of(), 1, List.of(), List.of(1, 5), List.of()));
     }
 

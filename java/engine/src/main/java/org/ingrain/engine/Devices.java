@@ -82,12 +82,12 @@ record Devices(Backend backend, ModelOptions options) {
             List<Integer> ranks = ranks(copy, placement);
             Optional<String> apart = apart(ranks);
             if (apart.isPresent() && options.deterministic()) {
-                throw InputException.field("deterministic", "true, expected false without peer access between "
-                        + apart.get() + ": only NCCL can add their values, and its order of summation is not fixed");
+                throw InputException.field("deterministic", "true, expected false: no peer access between "
+                        + apart.get() + ", so only NCCL can add their values, and its order of summation is not fixed");
             }
             if (apart.isPresent() && ranks.stream().map(options.devices()::get).distinct().count() < ranks.size()) {
-                throw InputException.field("device", options.device() + ", expected each device once without peer "
-                        + "access between " + apart.get() + ": NCCL is needed and allows one rank per device");
+                throw InputException.field("device", options.device() + ", expected each device once: no peer access "
+                        + "between " + apart.get() + ", so NCCL is needed, which allows one rank per device");
             }
         }
     }
@@ -138,8 +138,8 @@ record Devices(Backend backend, ModelOptions options) {
     /**
      * The memory plan of each device.
      *
-     * @param weights memory for the weights of one rank; not counted for a rank that reads the weights of another copy;
-     *                null if the weights are already loaded
+     * @param weights memory for the weights of one rank. It is not counted for a rank that reads the weights of another
+     *                copy. Null if the weights are already loaded
      * @param rank    all other memory of one rank, which is the same for every rank
      */
     static List<MemoryPlan> plans(ModelOptions options, List<ModelCopy> copies, MemoryPlan.Part weights,

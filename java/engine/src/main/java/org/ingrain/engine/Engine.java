@@ -248,9 +248,9 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * The default sizes. A batch has 128 samples, or 64 or 32 if cache and workspace would need more than a quarter of
-     * the memory that the weights leave. A step has 512 tokens on a CPU and 2048 on a GPU. The context length is the
-     * model's, but at most 4096 tokens.
+     * The default sizes. A batch has 128, 64 or 32 samples. This is the largest of these numbers with which the
+     * generator needs at most a quarter of the memory that the weights leave free; if there is none, it is 32. A step
+     * has 512 tokens on a CPU and 2048 on a GPU. The context length is the model's, but at most 4096 tokens.
      */
     public GeneratorConfig defaults() {
         return sizes().choose(config -> plan(config, 0, 0));

@@ -32,8 +32,8 @@ final class ModelCopy implements AutoCloseable {
      *
      * @param places   options of each rank's context, which include the device
      * @param names    names of the ranks, for error messages
-     * @param threaded true: each rank has its own thread; false: the only rank runs on the calling thread; must be true
-     *                 if there are several ranks
+     * @param threaded true: each rank has its own thread. False: the rank runs on the calling thread, which is possible
+     *                 only if there is a single rank
      */
     ModelCopy(Backend backend, List<ContextOptions> places, List<String> names, boolean threaded) {
         contexts = new Context[places.size()];

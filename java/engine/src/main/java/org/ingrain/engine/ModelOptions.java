@@ -29,8 +29,8 @@ import org.ingrain.workbench.KernelFile;
  * @param dtype         dtype of the weights: auto (as in the checkpoint; F16 becomes BF16), f32, bf16, fp8, int8
  *                      or int4
  * @param cacheDtype    dtype of the KV cache: auto (as the weights, but bf16 for fp8 weights), f32, bf16 or fp8
- * @param deterministic whether a row's results are independent of the other rows in the batch; this is slower on a GPU;
- *                      on the CPU the results are always independent
+ * @param deterministic whether a row's results are independent of the other rows in the batch. This is slower on a GPU.
+ *                      On the CPU the results are always independent
  * @param kernels       kernels that replace ops of the backend
  * @param weights       where the weights come from
  * @param parallel      number of copies of the model and number of ranks per copy

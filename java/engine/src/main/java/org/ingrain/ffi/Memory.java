@@ -126,8 +126,8 @@ public abstract sealed class Memory implements Allocator permits Context {
     }
 
     /**
-     * Returns an F32 tensor in memory from {@link #hostAllocate}. Only for a device that computes in host memory, that
-     * is, a device that is not asynchronous.
+     * Returns an F32 tensor in memory from {@link #hostAllocate}. The device must compute in host memory, so it must
+     * not be asynchronous.
      */
     public Tensor hostTensor(MemorySegment host) {
         if (context().device().asynchronous()) {

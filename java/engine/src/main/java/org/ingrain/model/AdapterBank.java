@@ -184,8 +184,8 @@ public final class AdapterBank {
 
     /**
      * Loads an adapter into a slot. The slot then contributes nothing to modules that the adapter does not adapt. A
-     * step enqueues the ops of every module that is adapted in any slot. A graph that was captured before the load may
-     * therefore lack ops that the next step needs, or contain ops that the next step does not need.
+     * step enqueues the ops of every module that is adapted in any slot. So a graph that was captured before the load
+     * may have too few or too many ops for the next step.
      *
      * @throws InputException if the adapter is not within the limits; the slot is then unchanged
      */

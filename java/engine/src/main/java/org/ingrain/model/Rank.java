@@ -56,8 +56,8 @@ public record Rank(int index, int count) {
     public static String refusal(Blueprint c, int group) {
         return "expected one of " + counts(c, group) + " for " + c.attention().numAttentionHeads() + " heads, "
                 + c.attention().numKeyValueHeads() + " key-value heads and an intermediate_size of "
-                + c.intermediateSize() + (group == 0 ? "" : ", in " + CHUNKS + " chunks of whole groups of " + group
-                        + " columns");
+                + c.intermediateSize() + (group == 0 ? "" : "; columns are divided into " + CHUNKS
+                        + " chunks, which must consist of whole groups of " + group + " columns");
     }
 
     /**

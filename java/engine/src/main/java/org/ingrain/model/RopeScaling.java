@@ -90,8 +90,8 @@ public sealed interface RopeScaling {
      * @param betaFast        number of rotations within the original context; dimension pairs that complete more
      *                        rotations keep their frequency
      * @param betaSlow        number of rotations within the original context; the frequencies of pairs that complete
-     *                        fewer rotations are divided by {@code factor}; frequencies between the two bounds are
-     *                        interpolated
+     *                        fewer rotations are divided by {@code factor}. The frequencies of the other pairs, between
+     *                        the two bounds, are interpolated
      * @param truncate        whether the bounds of the interpolated range are rounded outwards to whole pairs
      * @param attentionFactor factor applied to cos and sin
      */

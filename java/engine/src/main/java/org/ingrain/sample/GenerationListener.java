@@ -24,9 +24,8 @@ public interface GenerationListener {
      * Reports that a sample ended without a completion. The default implementation throws {@code cause}. Then {@link
      * Generator#step} throws it, too.
      *
-     * @param cause an InputException that names the model, if the softmax of the sample's logits is undefined, for
-     *              example because a logit is NaN; otherwise the exception that refused the request or ended the
-     *              generator
+     * @param cause the exception that refused the request or ended the generator. If the softmax of the sample's logits
+     *              is undefined, for example because a logit is NaN: an InputException that names the model
      */
     default void failed(int sample, RuntimeException cause) {
         throw cause;

@@ -9,7 +9,7 @@ package org.ingrain.sample;
  * @param preemptions  number of preemptions since creation; if no block is available, a sample is preempted: it loses
  *                     its blocks and is recomputed later
  * @param prefixTokens total length, in tokens, of all sequences that the generator has admitted to the batch; a
- * sequence that is admitted again after a preemption is counted again
+ *                     sequence that is admitted again after a preemption is counted again
  * @param prefixHits   number of these tokens that were found in the prefix cache
  */
 public record GeneratorLoad(int running, int usedBlocks, int blocks, long preemptions, long prefixTokens,

@@ -159,7 +159,7 @@ final class Replica implements AutoCloseable {
         if (id < 0) {
             drop(sequence);
             sequence.ticket.listener.failed(sequence.number, new InputException(model.name()
-                    + ": the logits are not numbers at position " + (sequence.length() - sequence.unread())
+                    + ": the logits are not finite at position " + (sequence.length() - sequence.unread())
                     + ", expected weights that give finite logits"));
             return;
         }

@@ -5,8 +5,8 @@ import org.ingrain.tokenizer.StreamingDecoder;
 
 /**
  * One sample in flight, with its tokens and its cache blocks. The last tokens of a sample may be unread: the step that
- * draws an unread token has been planned, so the position of the token is known, but the host has not read its id yet.
- * Until the prompt is computed, the first sample of a request represents all samples of the request.
+ * draws such a token has been planned, but the host has not read the token's id yet. The position of the token is
+ * known. Until the prompt is computed, the first sample of a request represents all samples of the request.
  */
 final class Sequence {
     final Ticket ticket;

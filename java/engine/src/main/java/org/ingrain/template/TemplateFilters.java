@@ -90,7 +90,8 @@ final class TemplateFilters {
         public Object filter(Object value, JinjavaInterpreter interpreter, Object[] arguments,
                 Map<String, Object> named) {
             if (arguments.length > 2 || !named.isEmpty()) {
-                throw new InterpretException("default expects a value and, to replace false values too, true");
+                throw new InterpretException("default expects a value; a second argument true also replaces false"
+                        + " values");
             }
             boolean kept = value != null && (arguments.length < 2 || !ObjectTruthValue.evaluate(arguments[1])
                     || ObjectTruthValue.evaluate(value));

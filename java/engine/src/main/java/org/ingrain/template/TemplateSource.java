@@ -160,7 +160,8 @@ final class TemplateSource {
     private void filteredLoop(String body) {
         int filter = TemplateExpression.end(body, 0, " if ");
         Matcher head = LOOP.matcher(filter < 0 ? body : body.substring(0, filter));
-        require(filter > 0 && head.matches(), "a for loop's if of this form is not supported: " + body);
+        require(filter > 0 && head.matches(),
+                "a for loop with an if is supported only as 'for NAMES in LIST if CONDITION': " + body);
         String names = head.group(1);
         String kept = "__kept" + filteredLoops++ + "__";
         rewritten.append("{%% set %s = [] %%}{%% for %s in %s %%}{%% if %s %%}{%% do %s.append(%s) %%}{%% endif %%}"

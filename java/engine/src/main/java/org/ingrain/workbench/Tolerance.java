@@ -20,8 +20,8 @@ import org.ingrain.tensor.DType;
  * @param terms     n, the number of terms of the longest sum in one result; -1 for no sum
  * @param inner     relative error of values that the op rounds before it sums them; 0 if it does not round them
  * @param magnitude m, the magnitude of terms that cancel; 0 if no terms cancel
- * @param strays    fraction of elements that may differ by any amount; above 0 for ops that draw ids, because rounding
- *                  can change a draw whose random number lies at the boundary between two ids
+ * @param strays    fraction of elements that may differ by any amount. It is above 0 for ops that draw ids: if a random
+ *                  number is near the boundary between two ids, rounding can change the id
  */
 record Tolerance(double unit, long terms, double inner, double magnitude, double strays) {
     private static final double F32_UNIT = 0x1p-24;

@@ -121,7 +121,8 @@ class QuantizedFolderTest {
         QuantizedFolders.write(new Kind("gptq", 4, 64, true, false), temp, null, 64, 160);
         ModelOptions two = options(temp, "auto").withParallel(new ParallelConfig(2, 1));
         assertRefused(two, "tensorParallelSize: 2, expected one of [1] for 8 heads, 4 key-value heads and an "
-                + "intermediate_size of 160, in 8 chunks of whole groups of 64 columns");
+                + "intermediate_size of 160; columns are divided into 8 chunks, which must consist of whole groups of "
+                + "64 columns");
         assertEquals(PROMPT.length - 1, scored(two.withDtype("bf16")).length);
     }
 

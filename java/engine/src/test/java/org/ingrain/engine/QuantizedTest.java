@@ -131,7 +131,8 @@ class QuantizedTest {
         String message = assertThrows(InputException.class, () -> Engine.open(options("int8")
                 .withParallel(new ParallelConfig(2, 1)))).getMessage();
         assertEquals("tensorParallelSize: 2, expected one of [1] for 4 heads, 4 key-value heads and an "
-                + "intermediate_size of 352, in 8 chunks of whole groups of 32 columns", message);
+                + "intermediate_size of 352; columns are divided into 8 chunks, which must consist of whole groups of "
+                + "32 columns", message);
     }
 
     @ParameterizedTest

@@ -237,7 +237,7 @@ class SharedGeneratorTest {
             Collected failed = new Collected(broken);
             shared.submit(sound, expected);
             shared.submit(broken, failed);
-            assertTrue(failed.await().failures.get(1).getMessage().contains("the logits are not numbers"));
+            assertTrue(failed.await().failures.get(1).getMessage().contains("the logits are not finite"));
             assertEquals(2, failed.failures.size());
             assertEquals(100, expected.await().completions.get(1).ids().length);
             assertTrue(shared.failure().isEmpty());

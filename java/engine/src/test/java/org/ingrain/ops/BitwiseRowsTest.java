@@ -113,8 +113,8 @@ class BitwiseRowsTest {
     }
 
     /**
-     * A product whose rows have a multiple of 16 bytes. If the context is not deterministic, a GPU computes few rows
-     * and many rows of such products with different kernels.
+     * A product in which the size of each row in bytes is a multiple of 16. If the context is not deterministic, a GPU
+     * uses one kernel for few rows of such a product, and another kernel for many rows.
      */
     private static Rows matmulInPieces(ParityCheck lab, DType dtype) {
         Tensor x = lab.normal(dtype, T, 520).tensor();

@@ -9,8 +9,8 @@ import org.ingrain.tensor.Weight;
 /** matmul_silu_mul.cc. */
 class MatmulSiluMulParityTest extends ParityTest {
     /**
-     * T, F, C. The first six sizes are irregular. The other sizes have rows with a multiple of 16 bytes, because GPUs
-     * have special kernels for such rows.
+     * T, F, C. The first six sizes are irregular. In the other sizes the bytes of a row are a multiple of 16, because
+     * GPUs have special kernels for such rows.
      */
     private static final int[][] SIZES = {{1, 1, 1}, {1, 127, 4099}, {7, 33, 127}, {127, 64, 65}, {5, 1024, 7},
             {33, 96, 128},

@@ -228,7 +228,7 @@ class GeneratorLagTest {
             Generator generator = model.generator(TinyModel.roomy(), null, 1);
             InputException failure = assertThrows(InputException.class,
                     () -> generator.generate(List.of(Request.of(PROMPT, 2, OPEN))));
-            assertEquals("the model: the logits are not numbers at position " + PROMPT.length
+            assertEquals("the model: the logits are not finite at position " + PROMPT.length
                     + ", expected weights that give finite logits", failure.getMessage());
         }
     }

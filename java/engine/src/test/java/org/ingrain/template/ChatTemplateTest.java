@@ -194,7 +194,7 @@ class ChatTemplateTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '¦', quoteCharacter = '`', value = {
-        "a for loop's if of this form is not supported¦{% for (a, b) in messages if a %}{{ b }}{% endfor %}",
+        "a for loop with an if is supported only as¦{% for (a, b) in messages if a %}{{ b }}{% endfor %}",
         "it calls strftime_now, so the prompt would depend on the date¦{{ strftime_now('%Y') }}",
         "today is not supported¦{{ today() }}",
         "unixtimestamp is not supported¦{{ unixtimestamp() }}",

@@ -24,7 +24,7 @@ final class Adapters {
         boolean replacing = adapters.stream().anyMatch(adapter -> !adapter.saved().isEmpty());
         if (replacing && slots > 1) {
             throw InputException.field("adapters", "an adapter has modules_to_save, but the server can load " + slots
-                    + " adapters, expected no other adapter, and maxAdapters of at most 1");
+                    + " adapters; expected it to be the only adapter, and maxAdapters to be at most 1");
         }
         AdapterBank.Limits given = AdapterBank.Limits.of(adapters);
         if (replacing || slots == 0) {

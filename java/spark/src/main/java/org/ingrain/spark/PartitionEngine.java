@@ -125,8 +125,8 @@ final class PartitionEngine implements AutoCloseable {
         Path folder = Path.of(partition.adapter());
         if (!adapters.containsKey(partition.adapter())) {
             if (!Files.isDirectory(folder)) {
-                throw new InputException(folder + ": no such folder, expected the adapter that the driver has there, in"
-                        + " a folder that all machines share");
+                throw new InputException(folder + ": no such folder, expected the driver's adapter: use a folder that"
+                        + " all machines share");
             }
             adapters.put(partition.adapter(), Digest.model(folder));
         }
@@ -142,7 +142,7 @@ final class PartitionEngine implements AutoCloseable {
             String found = here.getOrDefault(name, "none");
             if (!found.equals(expected)) {
                 throw new InputException(prefix + name + " is " + found + ", expected " + expected
-                        + ", which the driver has");
+                        + " as on the driver");
             }
         }
     }

@@ -218,8 +218,8 @@ class SparkRunTest {
         Partition partition = Partition.of(List.of(request(new ModelState.Adapter(missing))),
                 folder -> new TreeMap<>());
         String executor = "executor driver on " + InetAddress.getLocalHost().getHostName() + ": ";
-        assertEquals(executor + missing + ": no such folder, expected the adapter that the"
-                + " driver has there, in a folder that all machines share",
+        assertEquals(executor + missing + ": no such folder, expected the driver's adapter: use a folder that all"
+                + " machines share",
                 ExecutorEngine.EXECUTOR.answer(Json.line(setup()), partition, () -> false).refusal());
 
         EngineSetup here = setup();
@@ -228,7 +228,7 @@ class SparkRunTest {
         SparkAnswerer answerer = new SparkAnswerer(spark,
                 new EngineSetup(here.options(), here.sizes(), here.adapters(), other));
         assertEquals(executor + "isa is " + here.fingerprint().get("isa")
-                + ", expected none, which the driver has", assertThrows(InputException.class, () ->
+                + ", expected none as on the driver", assertThrows(InputException.class, () ->
                         answerer.answer(List.of(request(new ModelState.Base())), text -> null)).getMessage());
     }
 

@@ -12,8 +12,8 @@ public final class BatchFlags {
     Integer contextLength;
 
     @Option(names = "--max-sequences", paramLabel = "N",
-            description = "Maximum number of samples computed at once (default: 128, or 64 or 32 if cache and "
-            + "workspace would take more than a quarter of the memory that the weights leave free).")
+            description = "Maximum number of samples computed at once (default: 128; 64 or 32 if cache and "
+            + "workspace of 128 samples need more than a quarter of the memory that the weights leave free).")
     Integer maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",

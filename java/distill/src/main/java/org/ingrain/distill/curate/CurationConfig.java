@@ -15,13 +15,13 @@ import org.ingrain.tensor.InputException;
  * @param perStage           whether each step of the method has its own vote, from the last step to the first; if
  *                           false, there is one vote over all answers
  * @param orders             maximum number of presentation orders (orders of the options or responses) in which each
- *                           example is asked; a label is kept only if it wins the vote in all these orders; 1: only
- *                           the order in the data
+ *                           example is asked. A label is kept only if it wins the vote in all these orders. 1: only
+ *                           the given order, which is the order in the data
  * @param earlyStop          whether sampling of an example stops when its verdict can no longer change; this setting
  *                           does not change the verdict
  * @param target             the text that the student is trained to generate
  * @param validationFraction share of the questions that are used for validation, in [0, 1); their kept answers are not
- * used for training
+ *                           used for training
  * @param seed               seed for the selection of validation examples
  * @param verifier           a program that accepts or rejects answers; rejected answers are not used. With such a
  *                           program, sampling never stops early; null: no program
@@ -42,10 +42,10 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
             throw InputException.field("majority", "best without a verifier, expected a verifier");
         }
         if (rule != Rule.UNIVERSAL && selector != null) {
-            throw InputException.field("selector", selector.name() + ", expected one only with rule universal");
+            throw InputException.field("selector", selector.name() + ", expected none unless the rule is universal");
         }
         if (rule != Rule.JUDGE && judge != null) {
-            throw InputException.field("judge", judge.name() + ", expected one only with rule judge");
+            throw InputException.field("judge", judge.name() + ", expected none unless the rule is judge");
         }
         judge = rule == Rule.JUDGE && judge == null ? Methods.load("judge", "bsm") : judge;
         if (minVotes < 0) {
@@ -56,8 +56,8 @@ public record CurationConfig(Rule rule, int minVotes, double minFraction, boolea
         }
         if (!rule.votes() && (minVotes > 0 || minFraction > 0 || perStage)) {
             throw InputException.field(minVotes > 0 ? "minVotes" : minFraction > 0 ? "minFraction" : "perStage",
-                    "applies only if samples vote, not to rule "
-                    + rule.name().toLowerCase(Locale.ROOT));
+                    "does not apply to rule " + rule.name().toLowerCase(Locale.ROOT)
+                    + ", because samples do not vote with this rule");
         }
         if (orders < 1) {
             throw InputException.field("orders", orders + ", expected 1 or more");

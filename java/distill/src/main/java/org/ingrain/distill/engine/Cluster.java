@@ -30,7 +30,7 @@ public interface Cluster {
         List<Cluster> found = ServiceLoader.load(Cluster.class).stream().map(Provider::get).toList();
         return found.stream().filter(cluster -> cluster.name().equals(name)).findFirst()
                 .orElseThrow(() -> InputException.field("cluster", "'" + name + "', expected "
-                        + (found.isEmpty() ? "the jar of a cluster on the class path, such as ingrain-spark.jar under "
+                        + (found.isEmpty() ? "a jar with a cluster on the class path, such as ingrain-spark.jar under "
                         + "spark-submit" : "one of " + found.stream().map(Cluster::name).sorted().toList())));
     }
 }

@@ -65,8 +65,8 @@ public record ArmResult(Arm.Role role, String name, String title, int questions,
     /**
      * The results of an arm as a judge of responses.
      *
-     * @param agreement     share of the reference votes that agree with the verdict, 0 to 1; the mean over all
-     *                      questions and presentation orders; null if there are no reference votes
+     * @param agreement     share of the reference votes that agree with the verdict, 0 to 1. The value is the mean over
+     *                      all questions and presentation orders. Null if there are no reference votes
      * @param bothOrders    share of the reference votes that agree with the common verdict, 0 to 1; the mean over the
      *                      questions. The common verdict is the verdict of all presentation orders, or a tie if their
      *                      verdicts differ. Null if there are no reference votes or if each question was asked in only

@@ -60,7 +60,7 @@ public record EvaluateConfig(SamplingParams params, List<Integer> samples, int o
         }
         if (params.temperature() == 0 && samples.stream().anyMatch(n -> n > 1)) {
             throw InputException.field(votes.isEmpty() ? "samples" : "testVotes", (votes.isEmpty() ? samples : votes)
-                    + " answers at temperature 0 are all the same, expected 1 or a temperature");
+                    + ", expected 1 or a temperature above 0: at temperature 0 all answers are equal");
         }
     }
 

@@ -8,8 +8,8 @@ import org.ingrain.tensor.Require;
 /**
  * The score of an arm on one question in one presentation order.
  *
- * @param given      for a presentation order other than the order in the data: the id of the same question in the order
- *                   in the data; null if this score is for the order in the data
+ * @param given      null if this score is for the given order, which is the order in the data. Otherwise the id of the
+ *                   same question in the given order
  * @param category   category of the question, or null
  * @param set        name of the test file that the question is from; null if there is at most one test file
  * @param references reference votes of humans or of other judges
@@ -43,7 +43,7 @@ public record Score(String id, String given, String question, String gold, Strin
         Require.present("votes", votes);
     }
 
-    /** The id that the question has in the order in the data. It is the same for all presentation orders. */
+    /** The id of the question in the given order. It is the same for all presentation orders of a question. */
     String asked() {
         return given == null ? id : given;
     }

@@ -6,7 +6,8 @@ import java.util.Optional;
 import org.ingrain.distill.sample.Splitter;
 
 /**
- * The code of a branching method. It splits a text into parts and merges the texts about the parts into one answer.
+ * The code of a branching method. It splits a text into parts. The model generates one text for each part. The code
+ * merges these texts into one answer.
  */
 public enum Branching implements Splitter {
     /**
@@ -39,8 +40,8 @@ public enum Branching implements Splitter {
     public abstract int mostParts();
 
     /**
-     * Merges the texts about the parts into one text that contains the answer. Returns empty if the texts cannot be
-     * merged.
+     * Merges the texts that the model generated for the parts into one text that contains the answer. Returns empty if
+     * the texts cannot be merged.
      */
     abstract Optional<String> merge(List<String> texts);
 }

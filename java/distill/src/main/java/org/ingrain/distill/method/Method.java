@@ -156,7 +156,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
 
     /**
      * Returns the text that contains the answer. If the method does not branch, it is the text of the last step. If the
-     * method branches, it is the text into which {@link Branching} merges the texts about the parts. The result is
+     * method branches, {@link Branching} merges the texts for the parts into one text, which is returned. The result is
      * empty if these texts cannot be merged.
      */
     public String lastWord(Answers.Chain chain) {

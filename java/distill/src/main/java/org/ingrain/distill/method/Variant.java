@@ -20,8 +20,8 @@ import org.ingrain.tensor.InputException;
  * @param mark        source of the wording; null: not stated
  * @param temperature temperature of this step; null: the temperature of the run. In the same way, {@code topP},
  *                    {@code topK}, {@code maxTokens} and {@code stop} have the value of the run if they are null
- * @param system      system message of this step, in place of the question's system message; an empty text: no system
- *                    message; null: the question's system message, if it has one
+ * @param system      system message of this step. It replaces the question's system message. An empty text: no system
+ *                    message. Null: the question's system message, if it has one
  * @param messages    messages with placeholders before the prompt; null: none
  * @param exemplars   whether the exemplars of the task precede the prompt; null: only if the prompt is the bare
  *                    question

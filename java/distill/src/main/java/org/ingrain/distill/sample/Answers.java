@@ -24,7 +24,7 @@ public record Answers(List<SampleRecord> samples) {
      *
      * @param path  path of the text of the last sampled step
      * @param steps completions of the sampled steps, from the first step to the last
-     * @param parts for a branching method, the completions about the parts of the last text; else empty
+     * @param parts the completions for the parts of the last text; empty if the method does not branch
      */
     public record Chain(String path, List<SampleRecord> steps, List<SampleRecord> parts) {
         public String text() {
@@ -72,8 +72,8 @@ public record Answers(List<SampleRecord> samples) {
     }
 
     /**
-     * Requires that no path occurs twice, and that the file also contains, for each text, the texts of the earlier
-     * steps on which this text is based.
+     * Requires that no path occurs twice. A text is based on texts of earlier steps; the file must contain these texts,
+     * too.
      */
     private static void requireTree(Path file, List<SampleRecord> samples) {
         Set<String> paths = new HashSet<>(List.of(""));

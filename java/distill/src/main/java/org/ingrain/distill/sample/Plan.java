@@ -135,8 +135,8 @@ public record Plan(List<PlannedStep> steps, Splitter splitter, long seed, ModelS
     }
 
     /**
-     * Returns the index of the first answer in the subtree of a completion. For a text about a part, returns the index
-     * of the answer to which the text belongs.
+     * Returns the index of the first answer in the subtree of a completion. If the completion is the text of a
+     * branching method for one part, returns the index of the answer to which the text belongs.
      */
     int firstAnswer(SampleKey key) {
         int[] indices = key.indices();

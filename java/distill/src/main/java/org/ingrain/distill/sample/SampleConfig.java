@@ -7,9 +7,9 @@ import org.ingrain.tensor.InputException;
 /**
  * Sampling settings of a method.
  *
- * @param samples number of samples of each step, beginning with the first step; steps beyond the end of the list have
- *                one sample; if the list is empty, the method determines the numbers
- * @param params  sampling parameters; a step of the method can set its own values, which then replace these; all random
+ * @param samples number of samples of each step, beginning with the first step. Steps beyond the end of the list have
+ *                one sample. If the list is empty, the method determines the numbers
+ * @param params  sampling parameters. A step of the method can set its own values, which then replace these. All random
  *                numbers are derived from the seed in {@code params}
  */
 public record SampleConfig(List<Integer> samples, SamplingParams params) {

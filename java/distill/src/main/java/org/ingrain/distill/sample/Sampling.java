@@ -94,7 +94,7 @@ public final class Sampling {
         private final SampleLog log;
         private final Stopwatch watch;
         private final Map<String, ExampleTree> trees = new LinkedHashMap<>();
-        /** By the id of each example: the trees of all presentation orders of the same question. */
+        /** The trees of all presentation orders of a question, by the id of each of its examples. */
         private final Map<String, List<ExampleTree>> questions = new HashMap<>();
         private final long total = (long) plan.leaves() * examples.size();
         private long done;

@@ -32,7 +32,7 @@ record Equality(As as, Integer decimals, Double tolerance, List<List<String>> al
         as = as == null ? As.IGNORE_CASE : as;
         if (as != As.NUMERIC && (decimals != null || tolerance != null)) {
             throw new InputException("equality." + (decimals != null ? "decimals" : "tolerance")
-                    + ": expected it only with \"as\": \"numeric\"");
+                    + ": expected none unless \"as\" is \"numeric\"");
         }
         if (decimals != null && (decimals < 0 || decimals > MOST_DECIMALS)) {
             throw new InputException("equality.decimals: " + decimals + ", expected 0 to " + MOST_DECIMALS);

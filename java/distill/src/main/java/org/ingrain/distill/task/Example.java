@@ -21,7 +21,7 @@ import org.ingrain.template.Message;
  * @param relabel    map from answers in this presentation order to answers in the given order; empty for the given
  *                   order
  * @param given      null if this example is in the given order, which is the order in the data. Otherwise the id of the
- * same example in the given order
+ *                   same example in the given order
  * @param group      common key of all variants of a question, such as the text of the question without the user's
  *                   opinion; null if the question has no variants
  * @param set        name of the test file that the question is from; null if there is at most one test file

@@ -96,8 +96,8 @@ final class MtBench {
         for (Pair pair : pairs) {
             JsonNode question = questions.get(pair.question());
             if (question == null) {
-                throw new InputException(questionFile + ": no question_id " + pair.question() + ", expected those that "
-                        + data.getFileName() + " judges");
+                throw new InputException(questionFile + ": no question_id " + pair.question()
+                        + ", expected every question_id of " + data.getFileName());
             }
             answered.put(pair, new Answered(question.path("turns").path(0).asString("").strip(),
                     answer(data, pair.first(), pair.question(), answers),

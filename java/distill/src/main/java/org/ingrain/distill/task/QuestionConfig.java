@@ -11,8 +11,8 @@ import org.ingrain.tensor.InputException;
  * @param data          file of questions (JSON array, JSON Lines, CSV or Parquet); null to generate questions
  * @param testData      files of questions to evaluate on; there are also results for each file. If empty, some
  *                      questions of {@code data} are held out
- * @param limit         number of questions to read from the beginning of {@code data}; 0: all; if a row has several
- *                      questions, all of them are used
+ * @param limit         number of questions to read from the beginning of {@code data}. If a row has several questions,
+ *                      all of them are used. 0: all questions
  * @param testSize      number of questions to evaluate on. If {@code testData} is empty, this number of questions of
  *                      {@code data} is held out; 0: a fifth, or none if a gold answer is missing. Variants of one
  *                      question are held out together, so the number may differ slightly. If {@code testData} is not
@@ -29,7 +29,7 @@ public record QuestionConfig(TaskConfig task, Path data, List<Path> testData, in
         testData = testData == null ? List.of() : List.copyOf(testData);
         if ((data == null) == (generate == 0)) {
             throw InputException.field(data == null ? "data" : "generate", data == null
-                    ? "none, expected a file of questions, or generate with a number" : generate
+                    ? "none, expected a file of questions, or a number of questions to generate" : generate
                     + " with data, expected only one of the two");
         }
         notNegative("limit", limit);

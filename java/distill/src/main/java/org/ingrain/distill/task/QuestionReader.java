@@ -32,8 +32,8 @@ final class QuestionReader {
     /**
      * Reads the first examples of a file.
      *
-     * @param limit number of examples after which reading stops; 0: all; if a row has several examples, all of them are
-     *              read
+     * @param limit number of examples after which reading stops. If a row has several examples, all of them are read.
+     *              0: all examples
      * @throws InputException if the file cannot be read or is empty, if two questions have the same id, or if a row is
      *         malformed
      */

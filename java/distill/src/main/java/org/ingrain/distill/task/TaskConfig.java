@@ -12,11 +12,10 @@ import org.ingrain.tensor.InputException;
  * @param answerFormat format of the answers, only for task {@code question-answer}; null means text
  * @param suffix       text that is appended to each question, only for task {@code coin-flip}
  * @param size         number of words (task {@code last-letter}) or people (task {@code coin-flip}) in a generated
- *                     question; for {@code last-letter} also the number of words in a question that quotes no words; 0
- *                     means 2
- * @param system       system message before each prompt, in place of the row's or the task's system message; an empty
- *                     text: no system message; null: the row's system message or, if the row has none, the task's
- *                     system message
+ *                     question. In task {@code last-letter}, a question that quotes no words counts as one with this
+ *                     number of words. 0 means 2
+ * @param system       system message before each prompt. An empty text: no system message. Null: the row's system
+ *                     message or, if the row has none, the task's system message
  * @param own          a user's own task; null for a built-in task
  */
 public record TaskConfig(String name, AnswerFormat answerFormat, String suffix, int size, String system,

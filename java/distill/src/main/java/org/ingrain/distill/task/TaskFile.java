@@ -29,10 +29,10 @@ public record TaskFile(String name, String question, Fields fields, String syste
      * @param id       the id; null: {@code id}
      * @param gold     the right answer, or the list of right answers; null: {@code answer}
      * @param category the category; null: {@code category}
-     * @param options  if the answers are letters: one field with the list of options, or one field for each option. The
-     *                 options are appended to the question as {@code (A) ...}. Null: the question contains the options
-     * @param firstOption if the gold answer is the number of an option: the number of the first option, such as 0 or 1.
-     *                 Null: the gold answer is the letter or the text of the option
+     * @param options  one field with the list of options, or one field for each option. The answers are then letters,
+     *                 and the options are appended to the question as {@code (A) ...}. Null: no options are appended
+     * @param firstOption the number of the first option, such as 0 or 1. The gold answer is then the number of an
+     *                 option. Null: the gold answer is the letter or the text of the option
      * @param more     names of further fields in the row, each by the name that methods and verifiers use for the
      *                 field; null: none
      */
@@ -77,7 +77,7 @@ public record TaskFile(String name, String question, Fields fields, String syste
         answer = answer == null ? AnswerRule.text() : answer;
         equality = equality == null ? new Equality(null, null, null, null) : equality;
         if (answer.form() != AnswerRule.Form.LETTER && (!fields.options().isEmpty() || fields.firstOption() != null)) {
-            throw new InputException("fields.options: expected them only with answers of form letter");
+            throw new InputException("fields.options: expected none unless the answers have the form letter");
         }
     }
 

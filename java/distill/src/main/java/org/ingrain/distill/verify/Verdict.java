@@ -9,7 +9,7 @@ import org.ingrain.tensor.Require;
  * @param path     path of the answer
  * @param accepted whether the program accepts the answer
  * @param score    the score of the answer; null if the program gave none
- * @param note     if the program gave no verdict and the answer is therefore rejected: the reason; otherwise null
+ * @param note     null if the program gave a verdict. Otherwise the answer is rejected, and this text is the reason
  */
 public record Verdict(String id, String path, boolean accepted, Double score, String note) {
     public Verdict {

@@ -28,7 +28,7 @@ class ClusterTest {
 
     @Test
     void aClusterIsFoundOnTheClassPathOnly(@TempDir Path folder) throws Exception {
-        assertEquals("cluster: 'found', expected the jar of a cluster on the class path, such as ingrain-spark.jar "
+        assertEquals("cluster: 'found', expected a jar with a cluster on the class path, such as ingrain-spark.jar "
                 + "under spark-submit", refusal());
         Path services = Files.createDirectories(folder.resolve("META-INF/services"));
         Files.writeString(services.resolve(Cluster.class.getName()), Found.class.getName());

@@ -217,8 +217,8 @@ class TaskFileTest {
         "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"(a\"}} | task.json: answer.regex: (a, exp",
         "{\"name\": \"own\", \"answer\": {\"form\": \"regex\", \"regex\": \"a\", \"group\": 1}} | task.json: answer.g",
         "{\"name\": \"own\", \"answer\": {\"form\": \"text\", \"regex\": \"a\"}} | task.json: answer.regex: a, exp",
-        "{\"name\": \"own\", \"equality\": {\"tolerance\": 1}} | task.json: equality.tolerance: expected it only",
-        "{\"name\": \"own\", \"fields\": {\"options\": \"x\"}} | task.json: fields.options: expected them only",
+        "{\"name\": \"own\", \"equality\": {\"tolerance\": 1}} | task.json: equality.tolerance: expected none unless",
+        "{\"name\": \"own\", \"fields\": {\"options\": \"x\"}} | task.json: fields.options: expected none unless",
         "{\"name\": \"own\", \"extra\": 1} | task.json: malformed JSON"})
     void faultyFilesAreRefused(String json, String expected) {
         assertStarts(expected, refusal(() -> task(json)));

@@ -193,7 +193,8 @@ final class Draws {
     }
 
     /**
-     * The ids (maxDraws) I32 that the last plan with parts drew. The parts of the next plan refer to these ids.
+     * The ids (maxDraws) I32 that were drawn by the last plan that computed tokens. The parts of the next plan refer to
+     * these ids.
      */
     Tensor drawn() {
         return results.slice(0, maxDraws);

@@ -8,8 +8,8 @@ import org.ingrain.tensor.Require;
  *
  * @param data               file with the training rows; {@link ExampleReader} describes the formats
  * @param validationData     file of validation rows, in the same formats as {@code data}; null for none
- * @param validationFraction fraction of the rows of {@code data} that are used for validation instead of training; 0
- *                           for none; must be 0 if {@code validationData} is not null
+ * @param validationFraction fraction of the rows of {@code data} that are used for validation instead of training. It
+ *                           must be 0 if {@code validationData} is not null
  * @param maxLength          maximum length of a row in tokens, at least 2
  * @param truncate           whether longer rows are cut at the end; if false, a longer row causes an InputException
  * @param packing            whether to pack several rows into bins of {@code maxLength} tokens; attention does not

@@ -248,8 +248,8 @@ public final class FlatParameters {
     }
 
     /**
-     * This rank's part of the squared gradient norm. The caller sums the parts of all replicas if {@link #scatters},
-     * else those of all ranks of one replica.
+     * This rank's part of the squared gradient norm. If {@link #scatters} is true, the caller sums the parts of all
+     * replicas; otherwise it sums the parts of all ranks of one replica.
      */
     double squares() {
         if (scatters()) {

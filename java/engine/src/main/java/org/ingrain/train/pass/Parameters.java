@@ -52,8 +52,8 @@ public sealed interface Parameters extends AutoCloseable permits LoraParameters,
     /**
      * Accumulates the gradients of the trained parameters of one matmul.
      *
-     * @param dx (T, C) the input's gradient, to which the adapter's contribution is added; null if all parameters that
-     *           the forward pass uses before this matmul are frozen
+     * @param dx (T, C) the input's gradient; the adapter's contribution is added to it. Null if no gradient of the
+     *           input is needed, because all parameters of earlier ops in the forward pass are frozen
      * @param dy (T, N) the output's gradient
      * @param x  (T, C) the input
      */

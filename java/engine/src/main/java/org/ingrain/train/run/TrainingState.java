@@ -41,7 +41,7 @@ public record TrainingState(int step, double firstLoss, double lastLoss, int bes
                 step, firstLoss, lastLoss, step, loss, metricsBytes);
     }
 
-    /** Returns a copy of this state with another length of metrics.jsonl. */
+    /** Returns a copy of this state after a write to metrics.jsonl, which now has {@code bytes} bytes. */
     public TrainingState written(long bytes) {
         return new TrainingState(step, firstLoss, lastLoss, bestStep, bestLoss, bytes);
     }

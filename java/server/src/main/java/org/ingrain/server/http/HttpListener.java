@@ -130,7 +130,7 @@ public final class HttpListener implements AutoCloseable {
     /** Stops listening and closes all connections. */
     @Override
     public void close() {
-        boolean interrupted = Thread.interrupted();   // an interrupted thread cannot stop the server
+        boolean interrupted = Thread.interrupted();   // server.stop() fails if its thread is interrupted
         try {
             server.stop();
         } finally {
