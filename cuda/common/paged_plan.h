@@ -22,10 +22,10 @@
 // If no sequence were split, six tiles for each of 8 heads would occupy 48 of the 264 blocks. So all sequences may be
 // split, provided that the workspace has 48 slots, one per token and chunk. The 18 shared blocks hold 576 keys, which
 // contain two whole chunks. The rows of sequences 0 and 1 are in the same 16 shared items. Sequence 3 has one chunk
-// only, so it cannot be split. An entry of the plan stands for one item of each head, so item_end is 3, 4, 6, 9. Within
-// a split sequence, the entries are ordered by tile, then by chunk: entry 1 is chunk 1 of sequences 0 and 1, and entry 2
-// is chunk 2 of sequence 0. Within another sequence, the last tile comes first, because it sees the most keys. Sequence
-// 1 stores the result of chunk c in slot 3 + c.
+// only, so it cannot be split. An entry of the plan stands for one item of each head, so item_end is 3, 4, 6, 9.
+// The entries of a split sequence are ordered by tile, then by chunk: entry 1 is chunk 1 of sequences 0 and 1, and
+// entry 2 is chunk 2 of sequence 0. In another sequence, the last tile comes first, because it sees the most keys.
+// Sequence 1 stores the result of chunk c in slot 3 + c.
 #pragma once
 #include "kv_cache.h"
 #include "reduce.h"

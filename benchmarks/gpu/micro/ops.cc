@@ -279,7 +279,9 @@ struct Step {
       counts.push_back(static_cast<int32_t>(common));
     }
     batch = {keep(offsets), keep(positions), keep(tables), keep(groups), keep(counts), nullptr, S * fresh, S,
-             blocks,        block_size};
+             blocks,        block_size,      nullptr,      0};
+    batch.plan = room<int32_t>((9 * batch.tokens + 65544) * 4);
+    pointers.push_back(batch.plan);
   }
   const int32_t* keep(const std::vector<int32_t>& values) {
     pointers.push_back(on_device(values));
@@ -305,12 +307,16 @@ void paged(int32_t cache_dtype) {
     Step step(S, tokens, fresh, shared);
     const double rows = static_cast<double>(S * fresh),
                  read = static_cast<double>(shared ? prefix + S * own : S * tokens);
-    const double pairs = rows * (static_cast<double>(tokens) - (static_cast<double>(fresh) - 1) / 2);
-    op(name, type, S * fresh, read * row_bytes + 2 * rows * (static_cast<double>(columns) + vector), 4 * pairs * vector,
-       [&](int) {
-         CALL(attention_paged_forward, y, qkv, cache, &step.batch, bf16, cache_dtype, H, K, E,
-              static_cast<float>(scale()));
-       });
+    const double pairs = rows * (static_cast<double>(tokens) - (static_cast<double>(fresh) - 1) / 2),
+                 bytes = read * row_bytes + 2 * rows * (static_cast<double>(columns) + vector);
+    const auto call = [&](int) {
+      CALL(attention_paged_forward, y, qkv, cache, &step.batch, bf16, cache_dtype, H, K, E,
+           static_cast<float>(scale()));
+    };
+    // The first call of a step also computes the plan, which the other layers use.
+    op(name + " with its plan", type, S * fresh, bytes, 4 * pairs * vector, call);
+    step.batch.planned = 1;
+    op(name, type, S * fresh, bytes, 4 * pairs * vector, call);
     if (S == 1 || shared)
       op("kv_cache_write", type, S * fresh, rows * (row_bytes + 4. * K * E), 0,
          [&](int) { CALL(kv_cache_write, cache, qkv, &step.batch, bf16, cache_dtype, H, K, E); });
