@@ -17,7 +17,8 @@ public final class BatchFlags {
     Integer maxSequences;
 
     @Option(names = "--max-batch-tokens", paramLabel = "N",
-            description = "Maximum number of tokens per step (default: 512; 2048 on a GPU).")
+            description = "Maximum number of tokens per step (default: 512, 2048 on a GPU, or "
+            + "twice --max-sequences if that is more).")
     Integer maxBatchTokens;
 
     @Option(names = "--cache-tokens", paramLabel = "N",
@@ -27,13 +28,13 @@ public final class BatchFlags {
 
     /**
      * The generator settings from these flags. A flag that is not given has the engine's default, but the default
-     * number of tokens per step is at least the number of sequences.
+     * number of tokens per step is at least twice the number of sequences. So prompts get at least half of each step.
      */
     public GeneratorConfig config(Engine engine) {
         GeneratorConfig defaults = engine.defaults();
         int length = contextLength == null ? defaults.contextLength() : contextLength;
         int sequences = maxSequences == null ? defaults.maxSequences() : maxSequences;
-        int tokens = maxBatchTokens == null ? Math.max(defaults.maxBatchTokens(), sequences) : maxBatchTokens;
+        int tokens = maxBatchTokens == null ? Math.max(defaults.maxBatchTokens(), 2 * sequences) : maxBatchTokens;
         GeneratorConfig config = GeneratorConfig.of(length, sequences, tokens);
         if (cacheTokens == null && maxSequences == null) {
             long most = Math.min(defaults.cacheTokens(), (long) sequences * length);
