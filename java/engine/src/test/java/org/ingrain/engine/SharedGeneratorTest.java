@@ -10,10 +10,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.stream.IntStream;
 import org.ingrain.checkpoint.AdapterConfig;
 import org.ingrain.checkpoint.PeftAdapter;
@@ -56,13 +59,13 @@ class SharedGeneratorTest {
     }
 
     /** Collects the output of a request. */
-    private static final class Collected implements GenerationListener {
+    private static class Collected implements GenerationListener {
         private final Map<Integer, Completion> completions = new ConcurrentHashMap<>();
         private final Map<Integer, RuntimeException> failures = new ConcurrentHashMap<>();
         private final Map<Integer, StringBuilder> texts = new ConcurrentHashMap<>();
         private final Map<Integer, List<GeneratedToken>> tokens = new ConcurrentHashMap<>();
         private final CountDownLatch done;
-        private final CountDownLatch started = new CountDownLatch(1);
+        final CountDownLatch started = new CountDownLatch(1);
 
         Collected(Request request) {
             done = new CountDownLatch(request.samples());
@@ -94,6 +97,21 @@ class SharedGeneratorTest {
         Collected await() throws InterruptedException {
             done.await();
             return this;
+        }
+    }
+
+    /** Collects the output of a request, but waits at each token until the gate is open. */
+    private static final class Gated extends Collected {
+        private final CompletableFuture<Void> gate = new CompletableFuture<>();
+
+        Gated(Request request) {
+            super(request);
+        }
+
+        @Override
+        public void token(int sample, GeneratedToken token) {
+            super.token(sample, token);
+            gate.join();
         }
     }
 
@@ -199,6 +217,16 @@ class SharedGeneratorTest {
         return folder;
     }
 
+    /** Runs a call on a thread of its own and returns when the call waits for the generator. */
+    private static Future<?> queued(Runnable call) throws InterruptedException {
+        FutureTask<?> task = new FutureTask<>(call, null);
+        Thread thread = Thread.ofPlatform().daemon().start(task);
+        while (thread.getState() != Thread.State.WAITING && thread.isAlive()) {
+            Thread.sleep(1);
+        }
+        return task;
+    }
+
     @Test
     void adaptersAreLoadedAndUnloadedWhileRequestsRun() throws Exception {
         try (Engine engine = open(1);
@@ -207,11 +235,15 @@ class SharedGeneratorTest {
             Collected base = new Collected(request(engine, 0, ENDLESS, -1));
             shared.submit(request(engine, 0, ENDLESS, -1), base);
             int slot = shared.loadAdapter(adapter);
-            Collected adapted = new Collected(request(engine, 0, ENDLESS, slot));
+            Gated adapted = new Gated(request(engine, 0, ENDLESS, slot));
             SharedGenerator.Job job = shared.submit(request(engine, 0, ENDLESS, slot), adapted);
             adapted.started.await();
-            shared.unloadAdapter(slot);
-            assertTrue(assertThrows(InputException.class, () -> shared.loadAdapter(adapter)).getMessage()
+            // Both calls are in the queue before the generator makes its next step, so the request still uses the slot.
+            Future<?> unloaded = queued(() -> shared.unloadAdapter(slot));
+            Future<?> loaded = queued(() -> shared.loadAdapter(adapter));
+            adapted.gate.complete(null);
+            unloaded.get();
+            assertTrue(assertThrows(ExecutionException.class, loaded::get).getCause().getMessage()
                     .contains("all 1 adapter slots are in use"));
             Collected late = new Collected(request(engine, 0, ENDLESS, slot));
             shared.submit(request(engine, 0, ENDLESS, slot), late);
