@@ -15,8 +15,9 @@ HOT = {
     "query_gradients": re.compile(r"query_gradientsILi128E"),
     "paged bf16": re.compile(r"attendI13__nv_bfloat16Li128ELb1E"),
     "paged fp8": re.compile(r"attendI13__nv_fp8_e4m3Li128ELb1E"),
-    "lora row_sums": re.compile(r"8row_sumsILb0ELb0E"), "lora update": re.compile(r"6updateILb0E"),
-    "lora token_sums": re.compile(r"10token_sumsILb0E"),
+    "lora row_sums": re.compile(r"8row_sumsILb0E"), "lora update": re.compile(r"6updateILb0ENS_4TileILi1E"),
+    "lora pass, columns": re.compile(r"4passILb1ELb0ELb0E"), "lora pass, tokens": re.compile(r"4passILb0ELb1ELb0E"),
+    "lora pass, both": re.compile(r"4passILb1ELb1ELb0ELi8E"),
 }
 INSTRUCTION = re.compile(r"\s*/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?(.*?);")
 # Instructions of the ALU pipe. A scheduler needs two clocks to issue one such instruction for a warp.

@@ -13,36 +13,21 @@ struct Dropout {
   float scale = 1;
   int64_t seed = 0;
   int64_t first = 0;  // index in the whole matrix of the first row's first element
-  int64_t ld = 0;  // elements per row in memory
-  int64_t distance = 0;  // elements per row of the whole matrix; greater than ld for a band of columns
+  int64_t distance = 0;  // elements per row of the whole matrix
 
   Dropout() = default;
-  // The mask of a band: columns [column, column + ld) of a whole matrix with `columns` columns.
-  Dropout(float dropout, int64_t seed, int64_t ld, int64_t column, int64_t columns)
+  // The mask of a band that begins at `column` of a whole matrix with `columns` columns.
+  Dropout(float dropout, int64_t seed, int64_t column, int64_t columns)
       : on(dropout > 0),
         threshold(static_cast<uint32_t>(std::min(static_cast<double>(dropout) * 0x1p32, 0x1p32 - 1.0))),
-        scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed), first(column), ld(ld), distance(columns) {}
+        scale(dropout < 1 ? 1 / (1 - dropout) : 0.0f), seed(seed), first(column), distance(columns) {}
 
   void skip(int64_t rows) { first += rows * distance; }
 
-  // Returns N bits: bit j is set if element e + j, counted in memory order, is kept. The N elements are in one row.
-  // `aligned` has the same meaning as in kept_from.
-  template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t e) const {
-    if (ld != distance) {
-      const int64_t row =
-          static_cast<uint64_t>(e) >> 32 ? e / ld : static_cast<uint32_t>(e) / static_cast<uint32_t>(ld);
-      e += row * (distance - ld);
-    }
-    return kept_from<N, aligned>(first + e);
-  }
-  // Returns the bits of elements [inner, inner + N) of `row`.
+  // Returns N bits: bit j is set if element inner + j of `row` is kept. If `aligned` is true, the caller guarantees
+  // that first, distance and inner are multiples of 4.
   template <int N, bool aligned> __device__ __forceinline__ unsigned kept(int64_t row, int64_t inner) const {
-    return kept_from<N, aligned>(first + row * distance + inner);
-  }
-
- private:
-  // If `aligned` is true, the caller guarantees that e is a multiple of 4.
-  template <int N, bool aligned> __device__ __forceinline__ unsigned kept_from(int64_t e) const {
+    const int64_t e = first + row * distance + inner;
     unsigned bits = 0;
     if constexpr (aligned) {
 #pragma unroll

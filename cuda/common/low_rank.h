@@ -31,7 +31,7 @@ template <class E_, bool rows_inner_> struct Operand {
   const E* data;
   int64_t ld;
   int64_t adapter = 0;
-  Dropout mask = {};  // the mask of the matrix as stored, with rows of ld elements
+  Dropout mask = {};  // the mask of the matrix as stored
   bool fits(int64_t inner) const {
     return inner % 8 == 0 && ld % 8 == 0 && reinterpret_cast<uintptr_t>(data) % 16 == 0;
   }

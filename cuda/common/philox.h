@@ -8,12 +8,23 @@
 
 struct philox_block { uint32_t x[4]; };
 
+// Returns the 64-bit product. From plain C++ the compiler generates an additional instruction, which adds 0.
+__device__ __forceinline__ uint64_t multiply_wide(uint32_t a, uint32_t b) {
+#ifdef INGRAIN_SIMT
+  return uint64_t{a} * b;
+#else
+  uint64_t product;
+  asm("mul.wide.u32 %0, %1, %2;" : "=l"(product) : "r"(a), "r"(b));
+  return product;
+#endif
+}
+
 // The key is the low word of `seed`, then the high word. The counter has four words, the lowest first.
 __device__ __forceinline__ philox_block philox(int64_t seed, uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3) {
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(static_cast<uint64_t>(seed) >> 32);
 #pragma unroll
   for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53} * c0, p1 = uint64_t{0xCD9E8D57} * c2;
+    const uint64_t p0 = multiply_wide(0xD2511F53, c0), p1 = multiply_wide(0xCD9E8D57, c2);
     c0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
     c1 = static_cast<uint32_t>(p1);
     c2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;

@@ -6,13 +6,14 @@
 // Needs    nothing (16-byte accesses if all sizes are multiples of 8)
 //          scratch for sums over C, N and T: the partial sums of the spans; a launch computes the rows whose partial
 //          sums fit into the workspace
-// Mapping  R <= 16 with bf16: the wide operand streams into registers (low_rank_stream.h, low_rank_sums.h). Otherwise
-//          one block per 64 × 64 of the result and per span of a long sum. A span of C or N has 512 terms, or 128 terms
-//          for few rows; both give the same order of summation. The length of a span of T depends on T and on the size
-//          of the result
+// Mapping  R <= 64 with bf16: one pass over x or dy computes the sums over its columns, over its rows, or both
+//          (low_rank_pass.h). For few rows or several adapters, x streams into registers (low_rank_sums.h), and y and
+//          dx always do (low_rank_stream.h). Otherwise one block per 64 × 64 of the result and per span of a long sum.
+//          A span of C or N has 512 terms, or 128 terms for few rows; both give the same order of summation. The
+//          length of a span of T depends on T, on the size of the result and on the size of the workspace
 // Bound    many rows: memory, the bytes of x, y, dx or dy; few: the bytes of A and B
 // Oracle   native/ops/lora.cc                                          Test  LoraParityTest
-#include "low_rank_sums.h"
+#include "low_rank_pass.h"
 
 namespace {
 
@@ -20,36 +21,6 @@ using namespace low_rank;
 
 constexpr int64_t piece = 128, pieces = 4, few_tokens = 64;
 constexpr int64_t enough_blocks = 1024;
-// Number of blocks of token_sums: one wave on an H200. It determines the order of summation of dA and dB, so it is the
-// same on every device.
-constexpr int64_t token_blocks = 132 * resident_tokens;
-
-// out (n) = scale·Σ partials (spans, n), or out += scale·Σ partials if `accumulate` is true. Adjacent spans form groups
-// of `group` spans. The partial sums of each group are added first; then the sums of the groups are added in order. So
-// four spans of one piece (128 terms) each give the same sum as one span of four pieces. If `out` is transposed,
-// `width` is the number of columns of the partial sums; otherwise `width` is 0.
-__global__ void add_spans(float* out, const float* partials, int64_t n, int64_t spans, int group, float scale,
-                          bool accumulate, int64_t width) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= n) return;
-  constexpr int flight = 8;  // loads in flight; a multiple of every group size
-  float total = 0, sum = 0;
-  for (int64_t first = 0; first < spans; first += flight) {
-    float part[flight];
-#pragma unroll
-    for (int j = 0; j < flight; ++j) part[j] = first + j < spans ? partials[(first + j) * n + i] : 0;
-#pragma unroll
-    for (int j = 0; j < flight; ++j) {
-      if (first + j >= spans) break;
-      if (j % group == 0) total += sum, sum = 0;
-      sum += part[j];
-    }
-  }
-  total += sum;
-  const int64_t to = width ? i % width * (n / width) + i / width : i;
-  out[to] = accumulate ? out[to] + scale * total : scale * total;
-}
-
 template <class P, class Q, class Out, class Body> ingrain_status with_wide(bool wide, const Body& body) {
   return wide ? body(product<P, Q, Out, true>) : body(product<P, Q, Out, false>);
 }
@@ -62,21 +33,20 @@ template <class P, class Q> bool fits(const P& p, const Q& q, const Shape& s) {
   return p.fits(P::rows_inner ? s.rows : s.depth) && q.fits(Q::rows_inner ? s.columns : s.depth);
 }
 
-// The destination of a product: out = scale·sum, or out += scale·sum.
+// The destination of a product: out = scale·sum, or out += scale·sum. ld is the distance of the rows of out.
 struct Into {
   float* out;
+  int64_t ld;
   float scale;
   bool accumulate;
   int group;  // number of spans in a group of add_spans
 };
 
 // Launches row_sums, or returns INGRAIN_UNSUPPORTED if row_sums does not support these sums.
-template <bool transposed>
-ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums, std::bool_constant<transposed>) {
-  if (!streams(sums, transposed) || (transposed && sums.mask.on)) return INGRAIN_UNSUPPORTED;
-  const dim3 grid(blocks_for(sums.rows, sum_rows), blocks_for(sums.depth, sums.span));
-  return launch(sums.mask.on ? row_sums<transposed, !transposed> : row_sums<transposed, false>, grid, wide_threads,
-                sums_shared(sums.span), ctx, sums);
+ingrain_status streamed_sums(ingrain_context* ctx, const RowSums& sums) {
+  if (!streams(sums)) return INGRAIN_UNSUPPORTED;
+  const dim3 grid(blocks_for(sums.rows, sum_rows), blocks_for(sums.depth, sums.span), blocks_for(sums.R, narrow));
+  return launch(sums.mask.on ? row_sums<true> : row_sums<false>, grid, wide_threads, sums_shared(sums.span), ctx, sums);
 }
 
 // Computes a product with long sums: writes the partial sums of the spans to the workspace and then adds them. The
@@ -108,20 +78,18 @@ ingrain_status long_sum(ingrain_context* ctx, const char* op, Into into, P p, Q 
     using Out = Partial<transposed>;
     const Out out{partials, part.rows, shape.columns};
     ingrain_status status = INGRAIN_UNSUPPORTED;
-    if constexpr (sizeof(typename P::E) == 2 && !P::rows_inner)
-      status = streamed_sums(ctx,
-                             RowSums{from.data, p.ld, part.rows, shape.depth, shape.span, q.data, q.adapter,
-                                     static_cast<int>(shape.columns), part.slots, from.mask, partials},
-                             std::bool_constant<Q::rows_inner>());
+    if constexpr (sizeof(typename P::E) == 2 && !P::rows_inner && !Q::rows_inner)
+      status = streamed_sums(ctx, RowSums{from.data, p.ld, part.rows, shape.depth, shape.span, q.data, q.adapter,
+                                          static_cast<int>(shape.columns), part.slots, from.mask, partials});
     if (status == INGRAIN_UNSUPPORTED)
       status = with_wide<P, Q, Out>(wide, [&](auto kernel) {
         return launch(kernel, grid_of(part), threads, shared_bytes<P, Q>(), ctx, from, q, out, part);
       });
     if (status) return status;
-    if (ingrain_status status =
-            launch(add_spans, blocks_for(n, 256), 256, 0, ctx, into.out + first * shape.columns,
-                   static_cast<const float*>(partials), n, spans, into.group, into.scale, into.accumulate, int64_t{0}))
-      return status;
+    const int64_t width = transposed || into.ld == shape.columns ? 0 : shape.columns;
+    const Spans sums{into.out + first * into.ld, partials, n,      spans, into.group, into.scale,
+                     into.accumulate,            width,    into.ld};
+    if (ingrain_status status = launch(add_all_spans, blocks_for(n, 256), 256, 0, ctx, sums, sums)) return status;
   }
   return INGRAIN_OK;
 }
@@ -146,28 +114,6 @@ int64_t span_of_tokens(int64_t T, int64_t rows) {
   return (T + spans * piece - 1) / (spans * piece) * piece;
 }
 
-// Computes scale · uᵀ·p, where u and p are members of `sums` and have one row per token, and adds the result to `out`.
-// The shape of `out` is (R, columns), or (columns, R) if `transposed` is true. Returns INGRAIN_UNSUPPORTED if
-// token_sums does not support these sums.
-ingrain_status streamed_sums(ingrain_context* ctx, float* out, float scale, bool transposed, TokenSums sums) {
-  void* workspace = nullptr;
-  int64_t bytes = 0;
-  ingrain_workspace(ctx, &workspace, &bytes);
-  const int64_t n = sums.R * sums.columns, blocks = blocks_for(sums.columns, token_threads / 32 * token_columns);
-  const int64_t wanted = std::min(token_blocks / blocks, bytes / (n * static_cast<int64_t>(sizeof(float))));
-  if (!streams(sums) || bytes < n * static_cast<int64_t>(sizeof(float))) return INGRAIN_UNSUPPORTED;
-  const int64_t most = wanted < 1 ? 1 : wanted;
-  sums.span = (sums.T + most * chain - 1) / (most * chain) * chain;
-  sums.partials = static_cast<float*>(workspace);
-  const int64_t spans = blocks_for(sums.T, sums.span);
-  const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(spans));
-  if (ingrain_status status =
-          launch(sums.mask.on ? token_sums<true> : token_sums<false>, grid, token_threads, 0, ctx, sums))
-    return status;
-  return launch(add_spans, blocks_for(n, 256), 256, 0, ctx, out, static_cast<const float*>(sums.partials), n, spans, 1,
-                scale, true, transposed ? sums.columns : int64_t{0});
-}
-
 // Checks `column` and `columns`. If C is a multiple of eight, the kernels compute the mask for four elements at a time.
 // So the columns of this rank must begin at a multiple of four in every row.
 ingrain_status check_band(ingrain_context* ctx, int64_t C, int64_t column, int64_t columns) {
@@ -184,9 +130,16 @@ extern "C" ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float*
                                                     int64_t columns) {
   if (ingrain_status status = check_band(ctx, C, column, columns)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
-    const Dropout mask(dropout, seed, C, column, columns);
+    const Dropout mask(dropout, seed, column, columns);
+    if constexpr (sizeof(E) == 2)
+      if (T > few_tokens && !slots) {
+        const Pass all{.x = static_cast<const E*>(x), .ld = C, .T = T, .columns = C, .R = static_cast<int>(R), .q = A,
+                       .ldu = R, .r_distance = C, .column_distance = 1, .mask = mask};
+        const ingrain_status status = sums_of_pass<true, false>(ctx, all, u, nullptr, mask.scale);
+        if (status != INGRAIN_UNSUPPORTED) return status;
+      }
     const int64_t together = T <= few_tokens ? 1 : pieces;
-    return long_sum<false>(ctx, "lora_down_forward", Into{u, mask.scale, false, static_cast<int>(pieces / together)},
+    return long_sum<false>(ctx, "lora_down_forward", Into{u, R, mask.scale, false, static_cast<int>(pieces / together)},
                            Operand<E, false>{static_cast<const E*>(x), C, 0, mask}, Operand<float, false>{A, C, R * C},
                            Shape{T, R, C, piece * together, piece, slots});
   });
@@ -195,13 +148,13 @@ INGRAIN_EXPORT_OP(lora_down_forward)
 
 extern "C" ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                   const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
-                                                  int64_t N, int64_t R, int64_t ld) {
+                                                  int64_t N, int64_t R, int64_t ld, int64_t ldu) {
   return with_dtype(ctx, dtype, [&]<class E>() {
     if constexpr (sizeof(E) == 2) {
-      const Update all{static_cast<E*>(y), ld, N, T, u, B, N * R, static_cast<int>(R), scaling, slots, {}};
+      const Update all{static_cast<E*>(y), ld, N, T, u, ldu, B, N * R, static_cast<int>(R), scaling, slots, {}};
       if (streams(all)) return launch_update<false>(ctx, all);
     }
-    return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, R},
+    return short_sum(ctx, Add<E>{static_cast<E*>(y), ld, N, scaling, {}}, Operand<float, false>{u, ldu},
                      Operand<float, false>{B, R, N * R}, Shape{T, N, R, R, whole(R), slots});
   });
 }
@@ -209,21 +162,22 @@ INGRAIN_EXPORT_OP(lora_up_forward)
 
 extern "C" ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                    const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
-                                                   int64_t R, int64_t ld, float scaling) {
+                                                   int64_t R, int64_t ld, int64_t ldu, float scaling) {
   if (T < 1) return INGRAIN_OK;
   return with_dtype(ctx, dtype, [&]<class E>() {
     const E* const grad = static_cast<const E*>(dy);
-    if (ingrain_status status =
-            long_sum<false>(ctx, "lora_up_backward", Into{du, scaling, false, 1}, Operand<E, false>{grad, ld},
-                            Operand<float, true>{B, R}, Shape{T, R, N, piece * pieces, piece, nullptr}))
-      return status;
     if constexpr (sizeof(E) == 2) {
-      const ingrain_status status =
-          streamed_sums(ctx, dB, scaling, true, TokenSums{grad, ld, T, N, 0, u, static_cast<int>(R), {}, nullptr});
+      const Pass all{.x = grad, .ld = ld, .T = T, .columns = N, .R = static_cast<int>(R), .q = B, .u = u, .ldu = ldu,
+                     .r_distance = 1, .column_distance = R};
+      const ingrain_status status = sums_of_pass<true, true>(ctx, all, du, dB, scaling);
       if (status != INGRAIN_UNSUPPORTED) return status;
     }
-    return long_sum<false>(ctx, "lora_up_backward", Into{dB, scaling, true, 1}, Operand<E, true>{grad, ld},
-                           Operand<float, true>{u, R}, Shape{N, R, T, span_of_tokens(T, N), piece, nullptr});
+    if (ingrain_status status =
+            long_sum<false>(ctx, "lora_up_backward", Into{du, ldu, scaling, false, 1}, Operand<E, false>{grad, ld},
+                            Operand<float, true>{B, R}, Shape{T, R, N, piece * pieces, piece, nullptr}))
+      return status;
+    return long_sum<false>(ctx, "lora_up_backward", Into{dB, R, scaling, true, 1}, Operand<E, true>{grad, ld},
+                           Operand<float, true>{u, ldu}, Shape{N, R, T, span_of_tokens(T, N), piece, nullptr});
   });
 }
 INGRAIN_EXPORT_OP(lora_up_backward)
@@ -235,19 +189,21 @@ extern "C" ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void*
   if (T < 1) return INGRAIN_OK;
   if (ingrain_status status = check_band(ctx, C, column, columns)) return status;
   return with_dtype(ctx, dtype, [&]<class E>() {
-    const Dropout mask(dropout, seed, C, column, columns);
+    const Dropout mask(dropout, seed, column, columns);
     ingrain_status status = INGRAIN_UNSUPPORTED;
-    if constexpr (sizeof(E) == 2)
-      status = streamed_sums(ctx, dA, mask.scale, false,
-                             TokenSums{static_cast<const E*>(x), C, T, C, 0, du, static_cast<int>(R), mask, nullptr});
+    if constexpr (sizeof(E) == 2) {
+      const Pass all{.x = static_cast<const E*>(x), .ld = C, .T = T, .columns = C, .R = static_cast<int>(R), .u = du,
+                     .ldu = R, .r_distance = C, .column_distance = 1, .mask = mask};
+      status = sums_of_pass<false, true>(ctx, all, nullptr, dA, mask.scale);
+    }
     if (status == INGRAIN_UNSUPPORTED)
-      status = long_sum<true>(ctx, "lora_down_backward", Into{dA, mask.scale, true, 1},
+      status = long_sum<true>(ctx, "lora_down_backward", Into{dA, C, mask.scale, true, 1},
                               Operand<E, true>{static_cast<const E*>(x), C, 0, mask}, Operand<float, true>{du, R},
                               Shape{C, R, T, span_of_tokens(T, C), piece, nullptr});
     if (status) return status;
     if (!dx) return ingrain_status{INGRAIN_OK};
     if constexpr (sizeof(E) == 2) {
-      const Update all{static_cast<E*>(dx), C, C, T, du, A, 0, static_cast<int>(R), nullptr, nullptr, mask};
+      const Update all{static_cast<E*>(dx), C, C, T, du, R, A, 0, static_cast<int>(R), nullptr, nullptr, mask};
       if (streams(all)) return launch_update<true>(ctx, all);
     }
     return short_sum(ctx, Add<E>{static_cast<E*>(dx), C, C, nullptr, mask}, Operand<float, false>{du, R},

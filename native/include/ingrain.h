@@ -166,7 +166,7 @@ INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, con
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of all_reduce's result for partials (chunks, ranks·n), bitwise without NCCL.
+// y (n) = elements [rank·n, (rank + 1)·n) of all_reduce's result for partials (chunks, ranks·n). Without NCCL, the bits are equal.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
 // y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.
@@ -316,14 +316,15 @@ INGRAIN_API ingrain_status ingrain_lora_down_forward(ingrain_context* ctx, float
                                                      const int32_t* slots, int32_t dtype, int64_t T, int64_t C,
                                                      int64_t R, float dropout, int64_t seed, int64_t column,
                                                      int64_t columns);
-// y (T, N) has type dtype and row distance ld; scaling (G) f32.
+// y (T, N) has type dtype and row distance ld; u has row distance ldu; scaling (G) f32.
 INGRAIN_API ingrain_status ingrain_lora_up_forward(ingrain_context* ctx, void* y, const float* u, const float* B,
                                                    const float* scaling, const int32_t* slots, int32_t dtype, int64_t T,
-                                                   int64_t N, int64_t R, int64_t ld);
-// For training, with one adapter. du (T, R) is overwritten, dB (N, R) accumulated. dy (T, N) has row distance ld.
+                                                   int64_t N, int64_t R, int64_t ld, int64_t ldu);
+// For training, with one adapter. du (T, R) is overwritten, dB (N, R) accumulated. dy (T, N) has row distance ld, and u
+// and du have ldu.
 INGRAIN_API ingrain_status ingrain_lora_up_backward(ingrain_context* ctx, float* du, float* dB, const void* dy,
                                                     const float* u, const float* B, int32_t dtype, int64_t T, int64_t N,
-                                                    int64_t R, int64_t ld, float scaling);
+                                                    int64_t R, int64_t ld, int64_t ldu, float scaling);
 // Adds the gradient times the dropout mask of forward to dx (T, C), unless dx is null. dA (R, C) is accumulated.
 INGRAIN_API ingrain_status ingrain_lora_down_backward(ingrain_context* ctx, void* dx, float* dA, const float* du,
                                                       const void* x, const float* A, int32_t dtype, int64_t T,

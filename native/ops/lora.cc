@@ -145,13 +145,13 @@ INGRAIN_OP(lora_down_forward,
 
 INGRAIN_OP(lora_up_forward,
            (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling, const int32_t* slots,
-            int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld),
-           (ctx, y, u, B, scaling, slots, dtype, T, N, R, ld)) {
+            int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, int64_t ldu),
+           (ctx, y, u, B, scaling, slots, dtype, T, N, R, ld, ldu)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   const Dropout none(0.0f, 0);
   each_slot(slots, T, [&](int64_t slot, const Rows& rows) {
     if (slot < 0) return;
-    gemm(ctx, Product{read_rows(f32(u, R), rows, none), panels_of_rows(f32(B + slot * N * R, R), N),
+    gemm(ctx, Product{read_rows(f32(u, ldu), rows, none), panels_of_rows(f32(B + slot * N * R, R), N),
                       write_to({y, dtype, ld}, rows, N, scaling[slot], 1.0f, none)},
          shape_of(rows.count, N, R));
   });
@@ -160,8 +160,8 @@ INGRAIN_OP(lora_up_forward,
 
 INGRAIN_OP(lora_up_backward,
            (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B, int32_t dtype,
-            int64_t T, int64_t N, int64_t R, int64_t ld, float scaling),
-           (ctx, du, dB, dy, u, B, dtype, T, N, R, ld, scaling)) {
+            int64_t T, int64_t N, int64_t R, int64_t ld, int64_t ldu, float scaling),
+           (ctx, du, dB, dy, u, B, dtype, T, N, R, ld, ldu, scaling)) {
   if (const ingrain_status status = check_dtype(ctx, dtype)) return status;
   if (T < 1) return INGRAIN_OK;
   const matrix grad{const_cast<void*>(dy), dtype, ld};
@@ -169,7 +169,7 @@ INGRAIN_OP(lora_up_backward,
   const Rows all{nullptr, 0};
   gemm(ctx,
        Product{read_rows(grad, all, none), panels_of_columns(f32(B, R), R, none),
-               write_to(f32(du, R), all, R, scaling, 0.0f, none)},
+               write_to(f32(du, ldu), all, R, scaling, 0.0f, none)},
        shape_of(T, R, N));
   // Computes dBᵀ (R, N) = uᵀ·dy and stores its transpose, so that the panels divide N, which is larger than R.
   const auto write = [=](int64_t, int64_t row, int64_t m, int64_t p, int64_t count, const float* sums,
@@ -178,7 +178,7 @@ INGRAIN_OP(lora_up_backward,
     for (int64_t j = 0; j < n; ++j)
       for (int64_t r = 0; r < m; ++r) dB[(first + j) * R + row + r] += scaling * sums[r * sums_ld + j];
   };
-  gemm(ctx, Product{read_columns(f32(u, R)), panels_of_columns(grad, N, none), write}, shape_of(R, N, T));
+  gemm(ctx, Product{read_columns(f32(u, ldu)), panels_of_columns(grad, N, none), write}, shape_of(R, N, T));
   return INGRAIN_OK;
 }
 

@@ -98,18 +98,19 @@ WRONG(lora_down_forward, (ingrain_context * ctx, float* u, const void* x, const 
 
 // Wrong: the last column of the last row is changed.
 WRONG(lora_up_forward, (ingrain_context * ctx, void* y, const float* u, const float* B, const float* scaling,
-                        const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld)) {
-  const ingrain_status status = RIGHT(lora_up_forward)(ctx, y, u, B, scaling, slots, dtype, T, N, R, ld);
+                        const int32_t* slots, int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld,
+                        int64_t ldu)) {
+  const ingrain_status status = RIGHT(lora_up_forward)(ctx, y, u, B, scaling, slots, dtype, T, N, R, ld, ldu);
   if (status == INGRAIN_OK) corrupt(y, dtype, (T - 1) * ld + N - 1);
   return status;
 }
 
 // Wrong: dB is overwritten instead of accumulated, and an element of du is changed.
 WRONG(lora_up_backward, (ingrain_context * ctx, float* du, float* dB, const void* dy, const float* u, const float* B,
-                         int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, float scaling)) {
+                         int32_t dtype, int64_t T, int64_t N, int64_t R, int64_t ld, int64_t ldu, float scaling)) {
   clear(dB, N * R);
-  const ingrain_status status = RIGHT(lora_up_backward)(ctx, du, dB, dy, u, B, dtype, T, N, R, ld, scaling);
-  if (status == INGRAIN_OK) corrupt(du, INGRAIN_F32, T * R - 1);
+  const ingrain_status status = RIGHT(lora_up_backward)(ctx, du, dB, dy, u, B, dtype, T, N, R, ld, ldu, scaling);
+  if (status == INGRAIN_OK) corrupt(du, INGRAIN_F32, (T - 1) * ldu + R - 1);
   return status;
 }
 

@@ -234,10 +234,10 @@ void lora() {
       op("lora_down_forward" + wide, "bf16", T, 2. * T * C, flops,
          [&](int) { CALL(lora_down_forward, u, x, A, nullptr, bf16, T, C, R, 0.f, 0, 0, C); });
       op("lora_up_forward" + wide, "bf16", T, 4. * T * C, flops,
-         [&](int) { CALL(lora_up_forward, y, u, B, scaling, nullptr, bf16, T, C, R, C); });
+         [&](int) { CALL(lora_up_forward, y, u, B, scaling, nullptr, bf16, T, C, R, C, R); });
       if (T < most_rows) continue;
       op("lora_up_backward" + wide, "bf16", T, 2. * T * C, 2 * flops,
-         [&](int) { CALL(lora_up_backward, du, dB, x, u, B, bf16, T, C, R, C, share); });
+         [&](int) { CALL(lora_up_backward, du, dB, x, u, B, bf16, T, C, R, C, R, share); });
       op("lora_down_backward" + wide, "bf16", T, 6. * T * C, 2 * flops,
          [&](int) { CALL(lora_down_backward, dx, dA, du, x, A, bf16, T, C, R, 0.f, 0, 0, C); });
     }

@@ -347,32 +347,33 @@ public final class Ops {
     }
 
     /**
-     * Adds scaling·u·Bᵀ to the first N columns of y, with u (T, R), B (G, N, R) and scaling (G), all f32. The tensor
-     * slots has the same meaning as in {@link #loraDown}.
+     * Adds scaling·u·Bᵀ to the first N columns of y, with the first R columns of u, B (G, N, R) and scaling (G), all
+     * f32. The tensor slots has the same meaning as in {@link #loraDown}.
      */
     public void loraUp(Tensor y, Tensor u, Tensor b, Tensor scaling, Tensor slots) {
         up("y", y, u, b);
         Shapes.vector("scaling", scaling, DType.F32, b.size(0));
         Shapes.optional("slots", slots, DType.I32, y.size(0));
-        bindings.loraUpForward(y, u, b, scaling, slots, y.dtype().code(), y.size(0), b.size(1), b.size(2), y.size(1));
+        bindings.loraUpForward(y, u, b, scaling, slots, y.dtype().code(), y.size(0), b.size(1), b.size(2), y.size(1),
+                u.size(1));
     }
 
-    /** Sets du (T, R) to scaling·dy·B and adds scaling·dyᵀ·u to dB (1, N, R), using the first N columns of dy. */
+    /** Sets du to scaling·dy·B, and adds scaling·dyᵀ·u to dB (1, N, R): the first N or R columns of dy, u and du. */
     public void loraUpBackward(Tensor du, Tensor db, Tensor dy, Tensor u, Tensor b, float scaling) {
         up("dy", dy, u, b);
         Shapes.matrices("B", b, DType.F32, 1, ANY, ANY);
         Shapes.like("du", du, u);
         Shapes.like("dB", db, b);
         bindings.loraUpBackward(du, db, dy, u, b, dy.dtype().code(), dy.size(0), b.size(1), b.size(2), dy.size(1),
-                scaling);
+                u.size(1), scaling);
     }
 
     private static void up(String name, Tensor y, Tensor u, Tensor b) {
         Shapes.matrix(name, y, ANY, ANY);
         Shapes.matrix("u", u, DType.F32, y.size(0), ANY);
-        Shapes.matrices("B", b, DType.F32, ANY, ANY, u.size(1));
-        if (b.size(1) > y.size(1)) {
-            throw Shapes.refused("B", b, "at most " + y.size(1) + " output features, the columns of " + name);
+        Shapes.matrices("B", b, DType.F32, ANY, ANY, ANY);
+        if (b.size(1) > y.size(1) || b.size(2) > u.size(1)) {
+            throw Shapes.refused("B", b, "at most " + y.size(1) + " rows of " + u.size(1) + " for this " + name);
         }
     }
 

@@ -52,8 +52,8 @@ class MachineCodeTest {
     @ValueSource(strings = {"sample", "lora", "attention_paged"})
     void kernelsWithDynamicSharedMemoryHaveLittleThatIsStatic(String stem) throws IOException {
         cubin(stem).staticShared().forEach((kernel, bytes) ->
-                assertTrue(bytes <= (kernel.contains("plainly") || kernel.contains("token_sums")
-                        ? WITHOUT_DYNAMIC : STATIC_SHARED), kernel + " has " + bytes + " bytes"));
+                assertTrue(bytes <= (kernel.contains("plainly") ? WITHOUT_DYNAMIC : STATIC_SHARED),
+                        kernel + " has " + bytes + " bytes"));
     }
 
     /** A kernel that loads words of 16 bytes also stores words of 16 bytes, or of 8 bytes (four results of 2 bytes). */
@@ -120,6 +120,26 @@ class MachineCodeTest {
     void midRowsTakesFewInstructions(String stem) throws IOException {
         assertEquals(11, limited(stem, "mid_rows.*(fp8|Int8|Int4).*Lb[01]", Map.of("fp8", new Elements(1, 150),
                 "Int8", new Elements(1, 210), "Int4", new Elements(0.5, 460))), "number of kernels");
+    }
+
+    /**
+     * The same for the kernel that computes the sums of LoRA in one pass over an activation. In one iteration, a warp
+     * multiplies 16 rows of 64 columns, which are 2 KiB. Per KiB, a multiprocessor can start 216 instructions.
+     */
+    @Test
+    void passesOfLoraTakeFewInstructions() throws IOException {
+        Pattern name = Pattern.compile("4passILb([01])ELb([01])ELb0E");
+        int seen = 0;
+        for (var kernel : cubin("lora").loops().entrySet()) {
+            Matcher matcher = name.matcher(kernel.getKey());
+            if (matcher.find()) {
+                boolean both = matcher.group(1).equals(matcher.group(2));
+                assertEquals(both ? 48 : 24, kernel.getValue().products(), kernel.getKey());
+                assertTrue(kernel.getValue().instructions() <= (both ? 310 : 210), kernel::toString);
+                seen++;
+            }
+        }
+        assertEquals(4, seen, "number of kernels");
     }
 
     /**

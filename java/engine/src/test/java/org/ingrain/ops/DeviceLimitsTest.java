@@ -127,6 +127,7 @@ class DeviceLimitsTest {
             }
             norms(lab, results);
             attention(lab, results);
+            lora(lab, results);
             var paged = new PagedCase(lab, Layer.of(8, 2, 128, DType.BF16, DType.BF16, 16), 1, 3, 17, 290, 276, 275, 7);
             for (float[] y : paged.run(lab.ops(), lab.ops(), new Schedule(true, true, Schedule.WHOLE, 1, 2))) {
                 results.add(Floats.bits(DType.F32, y));
@@ -191,6 +192,19 @@ class DeviceLimitsTest {
         Tensor y = lab.output(DType.BF16, 40, 96);
         lab.ops().rmsNorm(y, null, x, w, 1e-5f);
         results.add(lab.bytes(y));
+    }
+
+    /** There are enough rows that a block uses every stage of its ring more than once. */
+    private static void lora(ParityCheck lab, List<byte[]> results) {
+        int t = 12000;
+        Tensor dy = lab.normal(DType.BF16, t, 64).tensor();
+        Tensor u = lab.normal(DType.F32, t, 16).tensor();
+        Tensor b = lab.normal(DType.F32, 1, 64, 16).tensor();
+        Tensor db = lab.normal(DType.F32, 1, 64, 16).tensor();
+        Tensor du = lab.output(DType.F32, t, 16);
+        lab.ops().loraUpBackward(du, db, dy, u, b, 1);
+        results.add(lab.bytes(du));
+        results.add(lab.bytes(db));
     }
 
     private static void attention(ParityCheck lab, List<byte[]> results) {

@@ -18,7 +18,13 @@ import org.ingrain.tensor.Tensor;
 class LoraParityTest extends ParityTest {
     // T, C, N, R
     private static final int[][] SIZES = {{1, 1, 1, 1}, {7, 127, 33, 8}, {33, 64, 127, 4}, {3, 515, 16, 64},
-            {127, 48, 40, 7}, {130, 648, 72, 16}};
+            {127, 48, 40, 7}, {130, 648, 72, 16}, {90, 72, 168, 17}, {131, 64, 64, 40}, {66, 520, 96, 64},
+            {70, 64, 64, 72}};
+    /**
+     * Sizes for which a block of the CUDA kernel `pass` processes many steps of 16 rows, and several blocks of 512
+     * columns.
+     */
+    private static final int[][] MANY_ROWS = {{12000, 64, 64, 16}, {700, 1112, 1112, 5}};
     private static final int ADAPTERS = 3;
     private static final Dropout DROPOUT = new Dropout(0.3f, 0x5eed5eed5eedL);
 
@@ -29,6 +35,9 @@ class LoraParityTest extends ParityTest {
                 eachFloat("lora_up_forward", LoraParityTest::upForward),
                 eachFloat("lora_up_backward", LoraParityTest::upBackward),
                 eachFloat("lora_down_backward", LoraParityTest::downBackward)));
+        checks.add(new Check("lora_down_forward", "many rows", LoraParityTest::manyRowsForward));
+        checks.add(new Check("lora_up_backward", "many rows", LoraParityTest::manyRowsUpBackward));
+        checks.add(new Check("lora_down_backward", "many rows", LoraParityTest::manyRowsDownBackward));
         checks.add(new Check("lora_down_forward", "dropout mask", LoraParityTest::mask));
         checks.add(new Check("lora_down_forward", "few rows and many", LoraParityTest::rows));
         checks.add(new Check("lora_down_forward", "dropout mask of a band", LoraParityTest::band));
@@ -38,26 +47,52 @@ class LoraParityTest extends ParityTest {
 
     private static void downForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
-            int t = size[0];
-            int c = size[1];
-            int r = size[3];
             for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
-                float[] mask = mask(lab, t, c, dropout);
-                for (int[] slots : slots(lab, t)) {
-                    ParityCheck.Data x = lab.normal(dtype, t, c);
-                    ParityCheck.Data a = lab.normal(DType.F32, ADAPTERS, r, c);
-                    Tensor u = lab.output(DType.F32, t, r);
-                    lab.ops().loraDown(u, x.tensor(), a.tensor(), slots == null ? null : lab.ints(slots), dropout);
-                    float[] expected = lab.reference(torch -> Torch.floats(byRow(slots,
-                            slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c))
-                            .matMul(adapter(torch, a, slot).transpose()))));
-                    lab.expect("u of C " + c, expected, u, ParityTolerance.of(DType.F32, c));
+                for (int[] slots : slots(lab, size[0])) {
+                    downForward(lab, size, dtype, dropout, slots);
                 }
             }
         }
     }
 
-    /** y is a range of columns of a wider matrix, whose other columns must not change. */
+    private static void downForward(ParityCheck lab, int[] size, DType dtype, Dropout dropout, int[] slots) {
+        int t = size[0];
+        int c = size[1];
+        int r = size[3];
+        float[] mask = mask(lab, t, c, dropout);
+        ParityCheck.Data x = lab.normal(dtype, t, c);
+        ParityCheck.Data a = lab.normal(DType.F32, ADAPTERS, r, c);
+        Tensor u = lab.output(DType.F32, t, r);
+        lab.ops().loraDown(u, x.tensor(), a.tensor(), slots == null ? null : lab.ints(slots), dropout);
+        float[] expected = lab.reference(torch -> Torch.floats(byRow(slots,
+                slot -> torch.array(x.values(), t, c).mul(torch.array(mask, t, c))
+                .matMul(adapter(torch, a, slot).transpose()))));
+        lab.expect("u of C " + c, expected, u, ParityTolerance.of(DType.F32, c));
+    }
+
+    private static void manyRowsForward(ParityCheck lab) {
+        for (int[] size : MANY_ROWS) {
+            for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
+                downForward(lab, size, DType.BF16, dropout, null);
+            }
+        }
+    }
+
+    private static void manyRowsUpBackward(ParityCheck lab) {
+        for (int[] size : MANY_ROWS) {
+            upBackward(lab, size, DType.BF16);
+        }
+    }
+
+    private static void manyRowsDownBackward(ParityCheck lab) {
+        for (int[] size : MANY_ROWS) {
+            for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
+                downBackward(lab, size, lab.normal(DType.BF16, size[0], size[1]), dropout, true);
+            }
+        }
+    }
+
+    /** y and u are ranges of columns of wider matrices. The other columns of y must not change. */
     private static void upForward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
             for (int[] slots : slots(lab, size[0])) {
@@ -66,14 +101,14 @@ class LoraParityTest extends ParityTest {
                 int r = size[3];
                 int ld = n + 24;
                 ParityCheck.Data y = lab.normal(dtype, t, ld);
-                ParityCheck.Data u = lab.normal(DType.F32, t, r);
+                ParityCheck.Data u = lab.normal(DType.F32, t, r + 12);
                 ParityCheck.Data b = lab.normal(DType.F32, ADAPTERS, n, r);
                 float[] scaling = {0.5f, 2, -1.25f};
-                lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor(), b.tensor(),
+                lab.ops().loraUp(y.tensor().fromColumn(8), u.tensor().fromColumn(4), b.tensor(),
                         lab.data(DType.F32, scaling, ADAPTERS).tensor(), slots == null ? null : lab.ints(slots));
                 float[] expected = lab.reference(torch -> {
                     NDArray before = torch.array(y.values(), t, ld);
-                    NDArray update = byRow(slots, slot -> torch.array(u.values(), t, r)
+                    NDArray update = byRow(slots, slot -> Torch.columns(torch.array(u.values(), t, r + 12), 4, 4 + r)
                             .matMul(adapter(torch, b, slot).transpose()).mul(scaling[slot]));
                     return Torch.floats(Torch.columns(before, 0, 8)
                             .concat(Torch.columns(before, 8, 8 + n).add(update), 1)
@@ -86,27 +121,34 @@ class LoraParityTest extends ParityTest {
 
     private static void upBackward(ParityCheck lab, DType dtype) {
         for (int[] size : SIZES) {
-            int t = size[0];
-            int n = size[2];
-            int r = size[3];
-            float scaling = 1.7f;
-            ParityCheck.Data dy = lab.normal(dtype, t, n + 24);
-            ParityCheck.Data u = lab.normal(DType.F32, t, r);
-            ParityCheck.Data b = lab.normal(DType.F32, 1, n, r);
-            ParityCheck.Data db = lab.normal(DType.F32, 1, n, r);
-            Tensor du = lab.output(DType.F32, t, r);
-            lab.ops().loraUpBackward(du, db.tensor(), dy.tensor().fromColumn(8), u.tensor(), b.tensor(), scaling);
-            float[][] expected = lab.reference(torch -> {
-                var uLeaf = torch.leaf(u.values(), t, r);
-                var bLeaf = torch.leaf(b.values(), n, r);
-                float[] band = Torch.floats(Torch.columns(torch.array(dy.values(), t, n + 24), 8, 8 + n));
-                return torch.gradients(() -> torch.times(uLeaf.matMul(bLeaf.transpose()), scaling), band, uLeaf,
-                        bLeaf);
-            });
-            lab.expect("du of N " + n, expected[0], du, ParityTolerance.of(DType.F32, n));
-            lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(),
-                    ParityTolerance.of(DType.F32, t));
+            upBackward(lab, size, dtype);
         }
+    }
+
+    private static void upBackward(ParityCheck lab, int[] size, DType dtype) {
+        int t = size[0];
+        int n = size[2];
+        int r = size[3];
+        float scaling = 1.7f;
+        ParityCheck.Data dy = lab.normal(dtype, t, n + 24);
+        ParityCheck.Data u = lab.normal(DType.F32, t, r + 12);
+        ParityCheck.Data du = lab.normal(DType.F32, t, r + 12);
+        ParityCheck.Data b = lab.normal(DType.F32, 1, n, r);
+        ParityCheck.Data db = lab.normal(DType.F32, 1, n, r);
+        lab.ops().loraUpBackward(du.tensor().fromColumn(4), db.tensor(), dy.tensor().fromColumn(8),
+                u.tensor().fromColumn(4), b.tensor(), scaling);
+        float[][] expected = lab.reference(torch -> {
+            var uLeaf = torch.leaf(columns(u.values(), new int[] {t, r + 12, 4, r}), t, r);
+            var bLeaf = torch.leaf(b.values(), n, r);
+            float[] band = Torch.floats(Torch.columns(torch.array(dy.values(), t, n + 24), 8, 8 + n));
+            return torch.gradients(() -> torch.times(uLeaf.matMul(bLeaf.transpose()), scaling), band, uLeaf, bLeaf);
+        });
+        for (int row = 0; row < t; row++) {   // du is a range of columns of a wider matrix
+            System.arraycopy(expected[0], row * r, du.values(), row * (r + 12) + 4, r);
+        }
+        lab.expect("du of N " + n, du.values(), du.tensor(), ParityTolerance.of(DType.F32, n));
+        lab.expect("dB of T " + t, Floats.sum(expected[1], db.values()), db.tensor(),
+                ParityTolerance.of(DType.F32, t));
     }
 
     private static void downBackward(ParityCheck lab, DType dtype) {
@@ -196,21 +238,31 @@ class LoraParityTest extends ParityTest {
         return band;
     }
 
-    /** A row has the same bits in a batch of 3 rows as in a batch of 130 rows. */
+    /** A row has the same bits in a batch of 3 rows as in a batch of 130 rows, with and without a slot for each row. */
     private static void rows(ParityCheck lab) {
-        int c = 1300;
-        int r = 16;
         for (DType dtype : FLOATS) {
-            ParityCheck.Data x = lab.normal(dtype, 130, c);
-            ParityCheck.Data a = lab.normal(DType.F32, 1, r, c);
-            Tensor many = lab.output(DType.F32, 130, r);
+            for (int r : new int[] {16, 40}) {
+                rows(lab, lab.normal(dtype, 130, 1300), 1300, r);
+                rows(lab, lab.normal(dtype, 130, 1304), 1304, r);
+            }
+        }
+    }
+
+    private static void rows(ParityCheck lab, ParityCheck.Data x, int c, int r) {
+        ParityCheck.Data a = lab.normal(DType.F32, 1, r, c);
+        Tensor many = lab.output(DType.F32, 130, r);
+        lab.ops().loraDown(many, x.tensor(), a.tensor(), null, Dropout.NONE);
+        float[] expected = lab.reference(torch -> Torch.floats(
+                torch.array(x.values(), 130, c).matMul(torch.array(a.values(), r, c).transpose())));
+        lab.expect("u of 130 rows", expected, many, ParityTolerance.of(DType.F32, c));
+        for (Dropout dropout : List.of(Dropout.NONE, DROPOUT)) {
+            lab.ops().loraDown(many, x.tensor(), a.tensor(), null, dropout);
             Tensor few = lab.output(DType.F32, 3, r);
-            lab.ops().loraDown(many, x.tensor(), a.tensor(), null, Dropout.NONE);
-            lab.ops().loraDown(few, x.tensor().slice(0, 3L * c).view(3, c), a.tensor(), null, Dropout.NONE);
-            float[] expected = lab.reference(torch -> Torch.floats(
-                    torch.array(x.values(), 130, c).matMul(torch.array(a.values(), r, c).transpose())));
-            lab.expect("u of 130 rows", expected, many, ParityTolerance.of(DType.F32, c));
+            lab.ops().loraDown(few, x.tensor().slice(0, 3L * c).view(3, c), a.tensor(), null, dropout);
             Floats.assertBits("u of three rows", Floats.slice(lab.floats(many), 0, 3L * r), lab.floats(few));
+            Tensor slots = lab.output(DType.F32, 130, r);
+            lab.ops().loraDown(slots, x.tensor(), a.tensor(), lab.ints(new int[130]), dropout);
+            Floats.assertBits("u of 130 rows with slots", lab.floats(many), lab.floats(slots));
         }
     }
 

@@ -116,8 +116,21 @@ final class RanksFixture implements AutoCloseable {
         }
     }
 
+    /** Trains an adapter on the CPU for five steps without dropout. */
+    static void loraWithoutDropout(Path output, Blueprint config, int shards) {
+        LoraConfig lora = new LoraConfig(LORA.rank(), LORA.alpha(), 0, LORA.targetModules(), LORA.rslora());
+        try (Arena arena = Arena.ofShared(); Backend backend = Backend.open(NativeLibraries.find("cpu"));
+                RanksFixture ranks = new RanksFixture(backend, 1, 1, shards, Loader.random(arena, config))) {
+            ranks.lora(output, lora, new TrainConfig(0, 5, 1, 5, 17, 5, 5, 2, false), TrainProgress.SILENT);
+        }
+    }
+
     void lora(Path output, TrainConfig train, TrainProgress progress) {
-        try (Trainer trainer = Trainer.lora(models, LORA, "base", List.of(), TrainingFixture.run(output, train))) {
+        lora(output, LORA, train, progress);
+    }
+
+    private void lora(Path output, LoraConfig lora, TrainConfig train, TrainProgress progress) {
+        try (Trainer trainer = Trainer.lora(models, lora, "base", List.of(), TrainingFixture.run(output, train))) {
             trainer.train(progress);
         }
     }

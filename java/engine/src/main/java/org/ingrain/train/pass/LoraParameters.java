@@ -2,13 +2,13 @@ package org.ingrain.train.pass;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.ingrain.ffi.Allocator;
 import org.ingrain.ffi.Context;
@@ -33,6 +33,8 @@ import org.ingrain.train.data.CounterRandom;
  * adapter of rank 1 whose u = A·x is 1 in every row.
  */
 public final class LoraParameters implements Parameters {
+    /** The CUDA kernels of {@link Ops#loraDown} read x only once if its rank is at most this number. */
+    private static final int JOINT_RANK = 64;
     private static final long INIT = 2;
     private static final long DROPOUT = 3;
 
@@ -45,9 +47,9 @@ public final class LoraParameters implements Parameters {
     private final FlatParameters flat;
     private final List<LoraSites.Site> sites;
     /** The modules that change the output of each matmul; the key is the group of the matmul. */
-    private final SortedMap<Group, List<Module>> modules = new TreeMap<>();
+    private final SortedMap<Group, Modules> modules = new TreeMap<>();
     /** Null if the embedding is not adapted. */
-    private Module embedding;
+    private Run embedding;
     /**
      * (n) the gradients of one micro-batch for the embedding and the head; null if neither is adapted. A micro-batch
      * may add to these gradients more than once. Therefore they are first summed for each micro-batch, and this sum is
@@ -61,8 +63,9 @@ public final class LoraParameters implements Parameters {
      */
     private final Tensor ones;
     private final Tensor unread;
-    /** (T, R) this rank's summand in a sum over ranks; null if the model is not sharded. */
+    /** (T·R·most modules of a run) this rank's summand in a sum over ranks; null if the model is not sharded. */
     private final Tensor part;
+    /** (T·R·most modules of a run) */
     private final Tensor du;
     private final Tensor scaling;
     private final long elements;
@@ -74,9 +77,8 @@ public final class LoraParameters implements Parameters {
      * One adapted projection.
      *
      * @param column index, in the output of the fused matmul, of the first column of the projection's output
-     * @param u      (T, R) x·Aᵀ, kept for the backward pass; recomputed layers share this memory
      */
-    private record Module(LoraSites.Site site, long column, Tensor u) {
+    private record Module(LoraSites.Site site, long column) {
         LoraShare share() {
             return site.share();
         }
@@ -89,6 +91,49 @@ public final class LoraParameters implements Parameters {
         /** Position of this rank's rows of B (1, ownRows, R). */
         FlatParameters.Slot b() {
             return site.b();
+        }
+    }
+
+    /**
+     * Modules with the same input x, whose n matrices A are computed like one matrix with n·R rows.
+     *
+     * @param a      position of this rank's columns of these matrices (1, n·R, ownColumns)
+     * @param memory (T·n·R) memory of u = x·Aᵀ, which is kept for the backward pass; recomputed layers share it
+     */
+    private record Run(List<Module> modules, FlatParameters.Slot a, Tensor memory) {
+        /** The first t rows of a matrix (T, n·R) in {@code space}. */
+        Tensor rows(Tensor space, long t) {
+            return space.view(t, modules.size() * (long) modules.getFirst().share().r());
+        }
+    }
+
+    /**
+     * The modules that change the output of one matmul.
+     *
+     * @param single one run for each module
+     * @param joint  one run for all modules; null if there is only one module, if the A are not adjacent, or if their
+     *               rank together is larger than {@link #JOINT_RANK}
+     */
+    private record Modules(List<Run> single, Run joint) {
+        /** @param memory (T·n·R) memory of u for n modules */
+        static Modules of(List<Module> modules, Tensor memory) {
+            long each = memory.elements() / modules.size();
+            List<Run> single = new ArrayList<>();
+            boolean adjacent = modules.size() > 1;
+            long end = modules.getFirst().a().offset();
+            for (Module m : modules) {
+                single.add(new Run(List.of(m), m.a(), memory.slice(single.size() * each, each)));
+                adjacent &= m.a().offset() == end;
+                end += m.share().r() * m.share().ownColumns();
+            }
+            LoraShare share = modules.getFirst().share();
+            int rank = share.r() * modules.size();
+            return new Modules(single, !adjacent || rank > JOINT_RANK ? null : new Run(modules,
+                    new FlatParameters.Slot(modules.getFirst().a().offset(), 1, rank, share.ownColumns()), memory));
+        }
+
+        int most() {
+            return joint == null ? 1 : joint.modules.size();
         }
     }
 
@@ -109,8 +154,9 @@ public final class LoraParameters implements Parameters {
         apart = apartElements == 0 ? null : memory.allocateZero(DType.F32, apartElements);
         ones = lora.loraBias() ? memory.allocate(DType.F32, training.limits().tokens(), 1) : null;
         unread = lora.loraBias() ? memory.allocate(DType.F32, training.limits().tokens(), 1) : null;
-        part = place.shard().count() == 1 ? null : row(training);
-        du = row(training);
+        int most = modules.values().stream().mapToInt(Modules::most).max().orElse(1);
+        part = place.shard().count() == 1 ? null : row(training, most);
+        du = row(training, most);
         scaling = memory.allocate(DType.F32, 1);
         memory.initialize(scaling, () -> new float[] {lora.scaling()});
         if (ones != null) {
@@ -146,28 +192,29 @@ public final class LoraParameters implements Parameters {
 
     private void addModules(TrainingMemory training) {
         ParameterTable table = place.config().parameters();
-        List<Map<Projection, Tensor>> kept = new ArrayList<>();
-        for (int i = 0; i < training.keptLayers(); i++) {
-            kept.add(lora.targetModules().stream().filter(p -> !p.ofModel())
-                    .collect(Collectors.toMap(p -> p, p -> row(training))));
-        }
+        SortedMap<Group, List<Module>> all = new TreeMap<>();
         for (LoraSites.Site site : sites) {
             Parameter w = table.get(site.layer(), site.projection());
             boolean ofModel = site.projection().ofModel();
-            Tensor u = ofModel ? row(training)
-                    : kept.get(training.slot(place.config(), site.layer())).get(site.projection());
-            Module module = new Module(site, ofModel ? 0 : table.firstRow(w, place.shard()), u);
+            Module module = new Module(site, ofModel ? 0 : table.firstRow(w, place.shard()));
             if (site.projection() == Projection.EMBED_TOKENS) {
-                embedding = module;
+                embedding = Modules.of(List.of(module), row(training, 1)).single().getFirst();
             } else {
-                modules.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(module);
+                all.computeIfAbsent(w.group(), group -> new ArrayList<>()).add(module);
             }
         }
+        List<Map<Group.Role, Tensor>> kept = new ArrayList<>();
+        for (int i = 0; i < training.keptLayers(); i++) {
+            kept.add(new EnumMap<>(Group.Role.class));
+        }
+        all.forEach((group, list) -> modules.put(group, Modules.of(list, group.layer() == Group.MODEL
+                ? row(training, list.size()) : kept.get(training.slot(place.config(), group.layer()))
+                .computeIfAbsent(group.role(), role -> row(training, list.size())))));
     }
 
-    /** Allocates a tensor (T, R). */
-    private Tensor row(TrainingMemory training) {
-        return memory.allocate(DType.F32, training.limits().tokens(), lora.rank());
+    /** Allocates a tensor (T·n·R). */
+    private Tensor row(TrainingMemory training, int n) {
+        return memory.allocate(DType.F32, (long) training.limits().tokens() * n * lora.rank());
     }
 
     /**
@@ -259,72 +306,92 @@ public final class LoraParameters implements Parameters {
     @Override
     public void embeddingForward(Tensor y, Tensor ids) {
         if (embedding != null) {
-            Tensor u = embedding.u.rows(0, y.size(0));
-            ops.gatherRows(u, flat.value(embedding.a()), ids);
-            ops.loraUp(y, u, flat.value(embedding.b()), scaling, null);
+            Tensor u = embedding.rows(embedding.memory(), y.size(0));
+            Module m = embedding.modules().getFirst();
+            ops.gatherRows(u, flat.value(m.a()), ids);
+            ops.loraUp(y, u, flat.value(m.b()), scaling, null);
         }
     }
 
     @Override
     public void embeddingBackward(Tensor dy, Tensor ids) {
         if (embedding != null) {
-            Tensor gradient = du.rows(0, dy.size(0));
-            ops.loraUpBackward(gradient, gradient(embedding.b()), dy, embedding.u.rows(0, dy.size(0)),
-                    flat.value(embedding.b()), lora.scaling());
-            ops.embeddingBackward(gradient(embedding.a()), gradient, ids);
+            Tensor gradient = embedding.rows(du, dy.size(0));
+            Module m = embedding.modules().getFirst();
+            ops.loraUpBackward(gradient, gradient(m.b()), dy, embedding.rows(embedding.memory(), dy.size(0)),
+                    flat.value(m.b()), lora.scaling());
+            ops.embeddingBackward(gradient(m.a()), gradient, ids);
         }
     }
 
     @Override
     public void forward(Group group, Tensor y, Tensor x) {
-        for (Module m : of(group)) {
-            Tensor u = m.u.rows(0, x.size(0));
-            boolean summed = m.share().sharesColumns();
-            ops.loraDown(summed ? part.rows(0, x.size(0)) : u, x, flat.value(m.a()), null, dropout(m));
-            if (summed) {
-                ops.allReduce(u, part.rows(0, x.size(0)), 1);
+        long t = x.size(0);
+        for (Run run : runs(group)) {
+            LoraShare share = run.modules().getFirst().share();
+            Tensor u = run.rows(run.memory(), t);
+            Tensor own = share.sharesColumns() ? run.rows(part, t) : u;
+            ops.loraDown(own, x, flat.value(run.a()), null, dropout(run));
+            if (share.sharesColumns()) {
+                ops.allReduce(u, own, 1);
             }
-            ops.loraUp(columns(y, m), u, flat.value(m.b()), scaling, null);
-            if (ones != null) {
-                ops.loraUp(columns(y, m), ones.rows(0, x.size(0)), flat.value(m.site.bias()), scaling, null);
+            for (int i = 0; i < run.modules().size(); i++) {
+                Module m = run.modules().get(i);
+                ops.loraUp(columns(y, m), u.fromColumn(i * (long) share.r()), flat.value(m.b()), scaling, null);
+                if (ones != null) {
+                    ops.loraUp(columns(y, m), ones.rows(0, t), flat.value(m.site.bias()), scaling, null);
+                }
             }
         }
     }
 
     @Override
     public void backward(Group group, Tensor dx, Tensor dy, Tensor x) {
-        for (Module m : of(group)) {
-            Tensor u = m.u.rows(0, x.size(0));
-            Tensor gradient = du.rows(0, x.size(0));
-            boolean summed = m.share().sharesRows();
-            Tensor own = summed ? part.rows(0, x.size(0)) : gradient;
-            ops.loraUpBackward(own, gradient(m.b()), columns(dy, m), u, flat.value(m.b()), lora.scaling());
-            if (summed) {
+        long t = x.size(0);
+        for (Run run : runs(group)) {
+            LoraShare share = run.modules().getFirst().share();
+            Tensor u = run.rows(run.memory(), t);
+            Tensor gradient = run.rows(du, t);
+            Tensor own = share.sharesRows() ? run.rows(part, t) : gradient;
+            for (int i = 0; i < run.modules().size(); i++) {
+                Module m = run.modules().get(i);
+                long column = i * (long) share.r();
+                ops.loraUpBackward(own.fromColumn(column), gradient(m.b()), columns(dy, m), u.fromColumn(column),
+                        flat.value(m.b()), lora.scaling());
+                if (ones != null) {
+                    ops.loraUpBackward(unread.rows(0, t), gradient(m.site.bias()), columns(dy, m), ones.rows(0, t),
+                            flat.value(m.site.bias()), lora.scaling());
+                }
+            }
+            if (share.sharesRows()) {
                 ops.allReduce(gradient, own, 1);
             }
-            if (ones != null) {
-                ops.loraUpBackward(unread.rows(0, x.size(0)), gradient(m.site.bias()), columns(dy, m),
-                        ones.rows(0, x.size(0)), flat.value(m.site.bias()), lora.scaling());
-            }
-            ops.loraDownBackward(dx, gradient(m.a()), gradient, x, flat.value(m.a()), dropout(m));
+            ops.loraDownBackward(dx, gradient(run.a()), gradient, x, flat.value(run.a()), dropout(run));
         }
         if (group.equals(Group.LM_HEAD)) {
             chunk++;
         }
     }
 
-    private List<Module> of(Group group) {
-        return modules.getOrDefault(group, List.of());
+    /** Modules with dropout have different masks, so each of them has its own run. */
+    private List<Run> runs(Group group) {
+        Modules all = modules.get(group);
+        return all == null ? List.of() : all.joint == null || drops() ? all.single : List.of(all.joint);
+    }
+
+    private boolean drops() {
+        return pass != null && lora.dropout() > 0;
     }
 
     private static Tensor columns(Tensor fused, Module m) {
         return m.column == 0 ? fused : fused.fromColumn(m.column);
     }
 
-    private Dropout dropout(Module m) {
-        if (pass == null || lora.dropout() == 0) {
+    private Dropout dropout(Run run) {
+        if (!drops()) {
             return Dropout.NONE;
         }
+        Module m = run.modules().getFirst();
         int ordinal = m.site.projection().ordinal();
         long seed = m.site.projection().ofModel() ? pass.derive(m.site.layer(), ordinal, chunk).seed()
                 : pass.derive(m.site.layer(), ordinal).seed();

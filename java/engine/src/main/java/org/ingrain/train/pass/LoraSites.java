@@ -1,8 +1,11 @@
 package org.ingrain.train.pass;
 
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.ingrain.model.ParameterTable;
 import org.ingrain.model.Projection;
 import org.ingrain.model.Rank;
@@ -13,7 +16,8 @@ import org.ingrain.train.pass.FlatParameters.Slot;
 
 /**
  * The positions of A and B of each adapted projection in flat memory. If the model is not sharded, the positions are
- * ordered by layer; if it is sharded, by region and then by layer.
+ * ordered by layer; if it is sharded, by region and then by layer. The A of projections with the same input are
+ * adjacent, except for alignment.
  *
  * @param layout   layout of this rank's flat memory
  * @param sites    the adapted projections
@@ -43,8 +47,11 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
         Map<ParameterTable.Site, LoraShare> wholes = shares(keys, place, lora, Rank.SINGLE);
         Layout own = new Layout(shares.values().stream().mapToInt(LoraShare::sharers).max().orElse(1));
         Layout whole = new Layout();
-        Slots ownSlots = Slots.place(own, shares, lora, keys);
-        Slots wholeSlots = Slots.place(whole, wholes, lora, keys);
+        ParameterTable table = place.config().parameters();
+        Collection<List<ParameterTable.Site>> groups = keys.stream().collect(Collectors.groupingBy(
+                key -> table.get(key).group(), LinkedHashMap::new, Collectors.toList())).values();
+        Slots ownSlots = Slots.place(own, shares, lora, groups);
+        Slots wholeSlots = Slots.place(whole, wholes, lora, groups);
         return new LoraSites(own, keys.stream().map(key -> new Site(key.layer(), key.projection(), shares.get(key),
                 ownSlots.a.get(key), ownSlots.b.get(key), ownSlots.bias.get(key), wholeSlots.a.get(key).offset(),
                 wholeSlots.b.get(key).offset())).toList(), whole.elements());
@@ -63,28 +70,30 @@ record LoraSites(Layout layout, List<Site> sites, long elements) {
             Map<ParameterTable.Site, Slot> bias) {
         /** Places the biases last, because weight decay does not apply to them. */
         static Slots place(Layout layout, Map<ParameterTable.Site, LoraShare> shares, LoraConfig lora,
-                List<ParameterTable.Site> keys) {
+                Collection<List<ParameterTable.Site>> groups) {
             Slots slots = new Slots(new HashMap<>(), new HashMap<>(), new HashMap<>());
             for (Region region : Region.values()) {
-                for (ParameterTable.Site key : keys) {
-                    LoraShare share = shares.get(key);
-                    if (share.ofA() == region) {
-                        slots.a.put(key, layout.add(key.projection() == Projection.EMBED_TOKENS
-                                ? new long[] {share.columns(), share.r()} : share.shapeA()));
-                    }
-                    if (share.ofB() == region) {
-                        slots.b.put(key, layout.add(share.shapeB()));
-                    }
+                for (List<ParameterTable.Site> group : groups) {
+                    group.stream().filter(key -> shares.get(key).ofA() == region)
+                            .forEach(key -> slots.a.put(key, layout.add(shapeA(key, shares.get(key)))));
+                    group.stream().filter(key -> shares.get(key).ofB() == region)
+                            .forEach(key -> slots.b.put(key, layout.add(shares.get(key).shapeB())));
                 }
                 if (region == Region.WHOLE) {
                     layout.endDecayed();
                     if (lora.loraBias()) {
-                        keys.forEach(key -> slots.bias.put(key, layout.add(1, shares.get(key).rows(), 1)));
+                        groups.forEach(group -> group.forEach(
+                                key -> slots.bias.put(key, layout.add(1, shares.get(key).rows(), 1))));
                     }
                 }
                 layout.endRegion(region);
             }
             return slots;
+        }
+
+        private static long[] shapeA(ParameterTable.Site key, LoraShare share) {
+            return key.projection() == Projection.EMBED_TOKENS ? new long[] {share.columns(), share.r()}
+                    : share.shapeA();
         }
     }
 }
