@@ -166,7 +166,7 @@ INGRAIN_API ingrain_status ingrain_all_reduce(ingrain_context* ctx, void* y, con
                                               int64_t chunks, int64_t n);
 // y (ranks, n) = x (n) of every rank, copied bytewise.
 INGRAIN_API ingrain_status ingrain_all_gather(ingrain_context* ctx, void* y, const void* x, int64_t bytes);
-// y (n) = elements [rank·n, (rank + 1)·n) of all_reduce's result for partials (chunks, ranks·n). Without NCCL, the bits are equal.
+// y (n) = elements [rank·n, (rank + 1)·n) of all_reduce's result for partials (chunks, ranks·n); equal without NCCL.
 INGRAIN_API ingrain_status ingrain_reduce_scatter(ingrain_context* ctx, void* y, const float* partials, int32_t dtype,
                                                   int64_t chunks, int64_t n);
 // y (n) = x (n) of the rank `root`, copied bytewise; y may be x. The x of other ranks is not read.
