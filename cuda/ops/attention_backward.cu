@@ -32,22 +32,6 @@ struct Arguments {
   float scale;
 };
 
-// Multiplies the accumulators of 16 rows by `factor` and stores the rows as E bf16 elements each. A row whose pointer
-// is null is not written.
-template <int N>
-__device__ __forceinline__ void store_rows(bf16* low, bf16* high, const float (&x)[N][4], float factor, int E) {
-#pragma unroll
-  for (int r = 0; r < 2; ++r) {
-    bf16* row = r ? high : low;
-    if (!row) continue;
-#pragma unroll
-    for (int n = 0; n < N; ++n)
-      if (8 * n < E)
-        *reinterpret_cast<unsigned*>(row + 8 * n + threadIdx.x % 4 * 2) =
-            pack_bf16(x[n][2 * r] * factor, x[n][2 * r + 1] * factor);
-  }
-}
-
 // ---- dk and dv: the rows of a tile are keys, the columns are query rows ---------------------------------------------
 constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 
@@ -56,29 +40,40 @@ constexpr int key_threads = 2 * threads, tokens = 2 * tile;
 template <int EP, int stages> struct KeyShared {
   bf16 k[rows * tile_stride<EP>], v[rows * tile_stride<EP>];
   bf16 side[stages][2][tokens * tile_stride<EP>];  // [stage][q, dy]
-  // [stage][lse in base 2, delta]; tokens that do not exist have values that give p = 0.
-  float terms[stages][2][tokens];
+  float terms[stages][2][tokens];                  // [stage][lse, delta]
 };
 
-// Starts copying q and dy of the stage's tokens, the first of which is t, for one query head.
-template <int EP, int stages>
-__device__ __forceinline__ void fetch_queries(KeyShared<EP, stages>& shared, const Arguments& a, const SequenceTile& at,
-                                              int h, int t, int stage) {
-  const int64_t head = (at.first + t) * a.heads.H + at.kv * a.heads.group + h;
-  const bf16* q = a.qkv + (at.first + t) * a.heads.ld() + (at.kv * a.heads.group + h) * a.heads.E;
-  fetch_rows<EP, tokens, key_threads>(shared.side[stage][0], a.heads.E, q, a.heads.ld(), at.length - t);
-  fetch_rows<EP, tokens, key_threads>(shared.side[stage][1], a.heads.E, a.dy + head * a.heads.E, a.heads.H * a.heads.E,
-                                      at.length - t);
-}
+// Copies tiles of q, dy, lse and delta one after another, to alternating stages. The addresses are those of this
+// thread's first element. Elements of tokens that do not exist become zeros, so these tokens add nothing to a sum.
+template <int EP> struct QueryCopies {
+  static constexpr int step = key_threads / (EP / 8);  // rows that the block copies at a time
+  const bf16 *q, *dy;
+  const float* term;
 
-// Returns this thread's entry of KeyShared::terms for a stage whose first token is t.
-__device__ __forceinline__ float term(const Arguments& a, const SequenceTile& at, int h, int t) {
-  const int r = threadIdx.x % tokens;
-  const bool delta = threadIdx.x >= tokens;
-  if (threadIdx.x >= 2 * tokens || t + r >= at.length) return delta ? 0 : INFINITY;
-  const int64_t head = (at.first + t + r) * a.heads.H + at.kv * a.heads.group + h;
-  return delta ? a.delta[head] : a.lse[head] * log2_e;
-}
+  __device__ __forceinline__ void start(const Arguments& a, const SequenceTile& at, int h) {
+    const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), head = at.kv * a.heads.group + h;
+    const int64_t t = at.first + at.begin;
+    q = a.qkv + (t + r) * a.heads.ld() + head * a.heads.E + 8 * u;
+    dy = a.dy + ((t + r) * a.heads.H + head) * a.heads.E + 8 * u;
+    term = (threadIdx.x < tokens ? a.lse : a.delta) + (t + threadIdx.x % tokens) * a.heads.H + head;
+  }
+  // `left` is the number of tokens from the tile's first token to the end of the sequence.
+  template <int stages>
+  __device__ __forceinline__ void fetch(KeyShared<EP, stages>& shared, const Arguments& a, int stage, int left) {
+    const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), rows = 8 * u < a.heads.E ? left - r : 0;
+    const int to = r * tile_stride<EP> + 8 * u;
+    const int64_t q_step = step * a.heads.ld(), dy_step = step * a.heads.H * a.heads.E;
+#pragma unroll
+    for (int i = 0; i < tokens; i += step, q += q_step)
+      copy_async16(shared.side[stage][0] + to + i * tile_stride<EP>, q, i < rows);
+#pragma unroll
+    for (int i = 0; i < tokens; i += step, dy += dy_step)
+      copy_async16(shared.side[stage][1] + to + i * tile_stride<EP>, dy, i < rows);
+    if (threadIdx.x < 2 * tokens)
+      copy_async4(shared.terms[stage][0] + threadIdx.x, term, static_cast<int>(threadIdx.x) % tokens < left);
+    term += tokens * a.heads.H;
+  }
+};
 
 // Adds the terms of 32 query rows of a stage to dk and dv of this warp's 16 keys. `key` contains the positions of the
 // lane's two keys, relative to the position of the first query row.
@@ -92,13 +87,20 @@ __device__ __forceinline__ void add_queries(float (&dk)[EP / 8][4], float (&dv)[
   unsigned left[tile / 16][4];
   scores<EP>(p, shared.k + row0 * tile_stride<EP>, q);
   scores<EP>(ds, shared.v + row0 * tile_stride<EP>, dy);
+  const int first = threadIdx.x % 4 * 2;
+  if (diagonal) {
+#pragma unroll
+    for (int n = 0; n < tile / 8; ++n)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        if (8 * n + first + i % 2 < key[i / 2]) p[n][i] = -INFINITY;
+  }
 #pragma unroll
   for (int n = 0; n < tile / 8; ++n)
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int r = 8 * n + threadIdx.x % 4 * 2 + i % 2;
-      p[n][i] = exp2_approximate(fmaf(p[n][i], log2_scale, -lse[r]));
-      if (diagonal && r < key[i / 2]) p[n][i] = 0;
+      const int r = 8 * n + first + i % 2;
+      p[n][i] = exp2_approximate(fmaf(p[n][i], log2_scale, -log2_e * lse[r]));
       ds[n][i] = p[n][i] * (ds[n][i] - delta[r]);
     }
   to_left(left, p);
@@ -133,28 +135,29 @@ __device__ void key_tile(KeyShared<EP, stages>& shared, const Arguments& a, cons
             key[2] = {row[0] - part, row[1] - part};
   const float log2_scale = a.scale * log2_e;
   float dk[EP / 8][4] = {}, dv[EP / 8][4] = {};
-  fetch_queries(shared, a, at, 0, at.begin, 0);
+  QueryCopies<EP> copies;
+  copies.start(a, at, 0);
+  copies.fetch(shared, a, 0, at.length - at.begin);
   copy_commit();
-  float* terms = &shared.terms[0][0][0];
-  if (threadIdx.x < 2 * tokens) terms[threadIdx.x] = term(a, at, 0, at.begin);
   for (int h = 0, t = at.begin, stage = 0; h < a.heads.group; stage = (stage + 1) % stages) {
     copy_wait<0>();
     __syncthreads();  // the tile has arrived, and no warp reads the other stage any more
     const bool diagonal = t == at.begin;  // true if some of these tokens are before some of these keys
     t += tokens;
-    if (t >= at.length) t = at.begin, ++h;
+    if (t >= at.length) {
+      t = at.begin, ++h;
+      copies.start(a, at, h);
+    }
     const int to = (stage + 1) % stages;
     const bool more = h < a.heads.group;
-    if (stages > 1 && more) fetch_queries(shared, a, at, h, t, to);
-    const float next = more ? term(a, at, h, t) : 0;
+    if (stages > 1 && more) copies.fetch(shared, a, to, at.length - t);
     copy_commit();
     if (!diagonal || row0 < part + tile) add_queries(dk, dv, shared, stage, row0, part, log2_scale, diagonal, key);
     if (stages == 1) {
       __syncthreads();
-      if (more) fetch_queries(shared, a, at, h, t, to);
+      if (more) copies.fetch(shared, a, to, at.length - t);
       copy_commit();
     }
-    if (threadIdx.x < 2 * tokens) terms[to * 2 * tokens + threadIdx.x] = next;
   }
   __syncthreads();  // no warp reads a tile any more
   auto* sums = reinterpret_cast<float*>(&shared);

@@ -35,6 +35,8 @@ class AttentionParityTest extends ParityTest {
             new Case(4, 4, 48, 1, 0, 7, 8, 40),
             new Case(8, 2, 128, 1, 0, 127),
             new Case(8, 1, 64, 1, 0, 1, 18, 34, 131),
+            new Case(1, 1, 128, 1, 0, 3, 203), // the first warps see none of the last keys
+            new Case(3, 1, 96, 1, 0, 50),
             new Case(2, 1, 64, 8, 0, 33, 65),
             new Case(2, 2, 64, 0, 0, 5, 21));
 
