@@ -33,7 +33,7 @@ LETTERS = ["--task", "last-letter", "--generate", "8", "--test-size", "3", "--ma
 
 
 class Job:
-    """A command, and the number of its kills by stage."""
+    """A command, and how often it was killed in each stage."""
 
     def __init__(self, name, *arguments):
         self.name, self.arguments = name, [str(argument) for argument in arguments]

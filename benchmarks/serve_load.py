@@ -109,7 +109,7 @@ class Client:
                     self.count("429_without_retry_after")
                 return status, (await reader.read()).decode()
             text, done, waits = [], False, []
-            async for line in reader:       # chunk sizes are lines of their own, which do not start with data
+            async for line in reader:       # a line that has a chunk size does not start with "data:"
                 if line.startswith(b"data: [DONE]"):
                     done = True
                 elif line.startswith(b"data: "):
@@ -293,7 +293,7 @@ async def soak(client, options):
 
 
 async def measured(client, scenario, options):
-    """Runs a scenario and samples the server before, during and after it."""
+    """Runs a scenario, and measures the server's process before, during and after it."""
     client.counts = {}
     await client.idle()
     process = client.process

@@ -20,7 +20,7 @@ LAST = ["ops.CollectivesTest"]  # the ranks of this class wait for each other in
 
 
 def hot(bundle):
-    """Compares the results of the ops that dominate a step of sampling or training with libtorch's recorded results."""
+    """Compares the ops that take most of a step of sampling or training with libtorch's recorded results."""
     yield from tests(bundle, [f"org.ingrain.ops.{name}ParityTest" for name in HOT])
 
 
@@ -54,7 +54,7 @@ def accidents(bundle):
 
 
 def missing(bundle, results, table):
-    """For a dry run. Returns the classes of hot and ops that have no row in the results or in the table."""
+    """For a dry run. Returns the classes of the parts hot and ops that have no row in the results or in the table."""
     names = [f"{name}ParityTest" for name in HOT] + [name.rsplit(".", 1)[-1] for name in others(bundle) + LAST]
     rows = {row["class"] for part in ("hot", "ops") for row in results[part]["rows"]}
     return [name for name in names if name not in rows or f"| {name} |" not in table]

@@ -52,7 +52,8 @@ class Kernel:
                                                             for d in counts)]
         self.ops = max(inner, key=lambda c: c["HMMA"] / c.total())
         self.instructions, self.hmma = self.ops.total(), self.ops["HMMA"]
-        # Paged attention has a loop per chunk for at most 16 rows. It starts the copies of keys and values in its body.
+        # Paged attention has a loop per chunk for at most 16 rows. The body of this loop starts the copies of keys and
+        # values.
         few = [c.total() for c in inner if c["LDGSTS"] >= 32]
         self.few_rows = min(few) if few else None
         self.alu = sum(n for op, n in self.ops.items() if op in ALU)

@@ -42,7 +42,7 @@ OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue 
 RAMP = 4.0           # µs of a few_rows product outside its steady state
 SMALL = 2.0          # µs of a kernel with little data
 CLOCKS = 7.4         # clocks per instruction of a warp, in an attention loop with two warps per scheduler
-TILE = 0.94          # share of the instructions of paged attention's loop that a pass executes: most passes hide no key
+TILE = 0.94          # share of the instructions of paged attention's loop that a pass executes: most passes mask no key
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
 # Decoding: `fixed` is the time in µs of the launch, of dependent loads and of the merge. `few` and `many` are clocks
 # per instruction of a warp. No GPU has run this kernel. So `few` and `many` come from measured loops of other attention
@@ -201,7 +201,7 @@ def weights(shape):
 
 
 def elementwise(device, shape, rows, turns=1):
-    """turns: kernels that read the heads; rope_cache is the only one of a step with a cache."""
+    """turns: number of kernels that read the heads. A step with a cache has only one, rope_cache."""
     heads = (shape["H"] + 2 * shape["K"]) * shape["E"]
     return {"norms": 2 * moved(device, rows * shape["D"] * 6), "rope, cache": turns * moved(device, rows * heads * 3)}
 

@@ -256,7 +256,7 @@ def table(title, ours, peers, results, shares):
 
 
 def scale_table(title, rows):
-    """Each row has the seconds and an exponent p. It is computed from this row and the previous row such that seconds
+    """Each row has the seconds and an exponent p. p is computed from this row and the previous row such that seconds
     is proportional to size^p."""
     lines = [f"## {title}\n", "| test | seconds | exponent |", "| --- | ---: | ---: |"]
     before = None

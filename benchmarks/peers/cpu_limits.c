@@ -55,7 +55,7 @@ static void reads(void* buffer) {
     memset(&x, 0, sizeof x), memset(&y, 0, sizeof y);                \
     __asm__ volatile("" : "+v"(x), "+v"(y));                         \
     _Pragma("GCC unroll 24") for (int k = 0; k < CHAINS; ++k) {      \
-      a[k] = x; /* memset would keep a in memory */                  \
+      a[k] = x; /* memset would keep the array a in memory */        \
       __asm__ volatile("" : "+v"(a[k])); /* makes the chains differ */ \
     }                                                                \
     for (int i = 0; i < ROUNDS / CHAINS; ++i) {                      \

@@ -42,7 +42,7 @@ CASES = {
 
 
 FIELDS = {"peft_type", "r", "lora_alpha", "target_modules", "modules_to_save", "lora_bias"}
-SEQUENCES = [0, 2, 3]  # of the second batch
+SEQUENCES = [0, 2, 3]  # indices in the second batch
 
 
 def values(k, name, shape):

@@ -12,8 +12,8 @@ struct DeviceLimits {
   size_t shared_per_multiprocessor() const { return shared_per_block + reserved; }
 
   // Returns how many blocks with `shared` bytes of shared memory a multiprocessor can run at the same time, at most
-  // `most`. Pass the second argument of the kernel's __launch_bounds__ as `most`: there are enough registers for that
-  // number.
+  // `most`. For `most`, pass the second argument of the kernel's __launch_bounds__, because the registers suffice for
+  // that number of blocks.
   unsigned blocks_per_multiprocessor(unsigned most, size_t shared) const {
     const size_t fit = shared_per_multiprocessor() / (shared + reserved);
     return fit < 1 ? 1 : fit < most ? static_cast<unsigned>(fit) : most;

@@ -72,10 +72,10 @@ __device__ __forceinline__ unsigned add_bf16(unsigned x, unsigned y) {
 }
 
 // Converts four fp8 E4M3 values to two pairs of bf16 exactly: the first two values and the last two, or, if `alternate`
-// is true, the even values and the odd ones. `spread` has four bytes, from the lowest: 0, a value, the sign of this
-// value, another value. So one arithmetic shift moves both values with their signs. The shifted bits of an E4M3 value
-// are those of a bf16 that is 2^120 times smaller. A multiplication by 2^120 corrects this, also for subnormals. NaN
-// becomes ±480, but the op `pack` never writes NaN.
+// is true, the even values and the odd ones. `spread` has four bytes, from the lowest: 0, a value, eight copies of the
+// sign of this value, another value. So an arithmetic shift by 4 extends the signs of both values, and a mask removes
+// the surplus bits. The shifted bits of an E4M3 value are those of a bf16 that is 2^120 times smaller. A multiplication
+// by 2^120 corrects this, also for subnormals. NaN becomes ±480, but the op `pack` never writes NaN.
 template <bool alternate = false> __device__ __forceinline__ void widen_fp8(unsigned* pairs, unsigned four) {
   const unsigned spread[2] = {permute_bytes<alternate ? 0x2804 : 0x1804>(four),
                               permute_bytes<alternate ? 0x3914 : 0x3a24>(four)};

@@ -1,5 +1,5 @@
-// The arithmetic of RMSNorm for a row, shared by rms_norm.cu and few_rows_norm.h, which give the same bits. The sum of
-// squares is added as a block of norm_threads() threads adds it, whose threads have `kept` vectors each.
+// The arithmetic of RMSNorm for a row, shared by rms_norm.cu and few_rows_norm.h, which give the same bits. The squares
+// are summed in the order of a block of norm_threads() threads, each of which has `kept` vectors.
 #pragma once
 #include "dtype.h"
 #include "reduce.h"
@@ -9,7 +9,7 @@ namespace norm_row {
 constexpr int kept = 2;
 constexpr int max_threads = 512;
 
-// Number of threads for a row of this many vectors. It depends on nothing else, so the bits of a row do not either.
+// Number of threads for a row of this many vectors. So the order of summation depends only on the length of a row.
 __host__ __device__ inline int norm_threads(int64_t vectors) {
   const int64_t wanted = (vectors + kept * 32 - 1) / (kept * 32) * 32;
   return static_cast<int>(wanted < max_threads ? wanted : max_threads);

@@ -98,11 +98,12 @@ template <class C, int EP, bool exact> struct PagedBlock {
   }
 
  private:
-  // Each warp has 16 rows. While the scores of a tile are computed, its values are copied (depth 1), or those of the
-  // next tile (depth 2). While its values are weighted, the keys of the next tile or of the one after it are copied.
+  // Each warp has 16 rows. While the scores of a tile are computed, values are copied: those of this tile (depth 1) or
+  // of the next tile (depth 2). While the values of a tile are weighted, keys are copied: those of the next tile or of
+  // the tile after it.
   __device__ __forceinline__ void many_rows() const {
     // Number of tiles of keys, and of values, for which there is shared memory. In an item that is not split, the
-    // merged results of the chunks occupy a part of it.
+    // merged results of the chunks occupy a part of the shared memory.
     const unsigned depth = item.split ? 2 : 1;
     const bool active = thread / 32 * 16 < rows;
     unsigned q[EP / 16][4];
@@ -126,7 +127,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
     copy_commit();
     copy_wait<0>();
     find_runs(item.chunk);
-    fetch_table(item.chunk + 1);  // part of the next group of copies
+    fetch_table(item.chunk + 1);  // belongs to the next group of copies
     __syncthreads();
     fetch(begin, 0);
     if (depth > 1) {

@@ -23,7 +23,7 @@ template <class C, int EP> struct CacheTile {
 struct CacheRows {
   const char* keys;
   int64_t value_distance, row_bytes;
-  int words;  // words of a row that exist; the other words of a tile's row become 0
+  int words;  // words of a row in the cache; the other words of the row in the tile become 0
 
   // Starts the asynchronous copies of 16·G rows of a tile, of keys (part 0) or values (part 1), with `threads` threads,
   // each of which passes its index. runs[g] is the offset of the cache rows of tile rows [16·g, 16·g + 16). Of the rows
@@ -42,8 +42,8 @@ struct CacheRows {
   }
 };
 
-// Loads rows g and g + 8 (g = lane / 4) of 16 queries as left operands. For an fp8 cache, the columns of each 16 are in
-// the order in which key_scores has those of the keys.
+// Loads rows g and g + 8 (g = lane / 4) of 16 queries as left operands. For an fp8 cache, each group of 16 columns has
+// the same order of columns as the keys in key_scores.
 template <class C, int EP>
 __device__ __forceinline__ void load_queries(unsigned (&q)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   constexpr bool is_fp8 = sizeof(C) == 1;
@@ -115,8 +115,9 @@ __device__ __forceinline__ void weigh_values(float (&o)[N][4], const unsigned (&
     }
 }
 
-// Returns two sums of adjacent columns, those of pair n of row g + 8·r, and the first of these columns. With an fp8
-// cache, column tiles 2·c and 2·c + 1 are the even and the odd columns of [16·c, 16·c + 16).
+// column_pair returns the two sums of pair n of row g + 8·r; the two sums are of adjacent columns. pair_column returns
+// the first of these columns. With an fp8 cache, column tiles 2·c and 2·c + 1 are the even and the odd columns of
+// [16·c, 16·c + 16).
 template <class C, int N> __device__ __forceinline__ float2 column_pair(const float (&o)[N][4], int n, int r) {
   if constexpr (sizeof(C) == 1) return make_float2(o[n & ~1][2 * r + n % 2], o[n | 1][2 * r + n % 2]);
   else return make_float2(o[n][2 * r], o[n][2 * r + 1]);

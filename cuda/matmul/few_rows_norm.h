@@ -6,10 +6,10 @@
 
 namespace few_rows {
 
-constexpr int max_normed_rows = 4, max_normed_pieces = 4;  // pieces: of a row, per thread
+constexpr int max_normed_rows = 4, max_normed_pieces = 4;  // pieces of a row per thread
 constexpr int64_t max_normed_columns = 8 * threads * max_normed_pieces;
 
-// Bytes of a row in shared memory: the columns of all turns. The columns from C on are 0, as those of w are.
+// Bytes of a row in shared memory: the columns of all turns. The columns from C on are 0, in x and in w.
 template <class S> __host__ __device__ constexpr int pitch_of(int64_t C) {
   return static_cast<int>((C + warps * S::turn - 1) / (warps * S::turn)) * warps * S::x_bytes;
 }
@@ -36,7 +36,7 @@ __device__ __forceinline__ Vec<bf16, 8> elements(const uint4* piece) {
 }
 
 // Waits for the rows, but not for the later copies of w, and normalises the rows. scratch: 32 floats per row. Each warp
-// adds what a warp of rms_norm_forward adds, whose blocks may have another number of warps.
+// computes the sums of a warp of rms_norm_forward. That op's blocks may have another number of warps.
 template <class S> __device__ __forceinline__ void normalise(char* rows, float* scratch, const Arguments& a) {
   const int lane = threadIdx.x % 32, pieces = static_cast<int>(a.C) / 8;
   const int adders = norm_row::norm_threads(pieces), groups = adders / 32;

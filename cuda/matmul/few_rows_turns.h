@@ -37,7 +37,7 @@ template <class W_, bool gated_, int M_, int TILES_, bool deep, bool normed_ = f
   static constexpr int turn = 8 * width;  // columns per turn
   static constexpr int X = width / 8;  // 16-byte pieces of x per 16-byte piece of w
   static constexpr int tokens = 8 * TILES, outputs = 16 * M / (gated ? 2 : 1);
-  static constexpr int x_bytes = 128 * X;  // of a row of x, per turn
+  static constexpr int x_bytes = 128 * X;  // bytes of a row of x per turn
   static constexpr int w_bytes = 2048 * M, slot = w_bytes + (normed ? 0 : 8 * TILES * x_bytes);  // bytes of a turn
   static constexpr int most = normed ? 8192 : 12288;  // largest number of bytes of a warp's ring
   static constexpr int depth = !deep || slot * 2 > most ? 1 : M == 1 ? most / slot : 2;  // turns in flight
@@ -85,7 +85,7 @@ template <class S> __device__ __forceinline__ int swizzled(int token, int piece)
 
 // Offsets, within a slot, of the pieces that a lane copies and reads. They are computed once.
 template <class S> struct Places {
-  int copy_w, copy_x, w, x;  // w and x are for u = 0; an XOR with 64 (or 16) gives the other piece
+  int copy_w, copy_x, w, x;  // w and x: the piece with u = 0; an XOR with 64 (or 16) gives the piece with u = 1
 
   __device__ __forceinline__ explicit Places(const Arguments& a) {
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, row = lane / 8;
@@ -97,7 +97,7 @@ template <class S> struct Places {
     // The result's columns of tokens from T on are not used, so any row may be read for them.
     const int from = S::normed && g >= a.T ? a.T - 1 : g;
     x = from * (S::normed ? a.pitch : S::x_bytes) + swizzled<S>(from, S::X * t) * 16 + (S::normed ? 0 : S::w_bytes);
-    if constexpr (S::M < 4) opaque(copy_w), opaque(copy_x), opaque(w), opaque(x);  // else registers would be spilled
+    if constexpr (S::M < 4) opaque(copy_w), opaque(copy_x), opaque(w), opaque(x);  // otherwise registers spill
   }
 };
 

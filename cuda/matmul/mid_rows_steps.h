@@ -14,14 +14,14 @@ struct Int4 {};
 
 struct Arguments {
   Output y;             // (chunks, T, N), or (T, N / 2) if gated
-  const bf16* x;        // (T, C), its first row is row `first`
+  const bf16* x;        // (T, C); points to row `first` of x
   Groups w;             // (N, C); for fp8, only values and row_bytes are set
   const float* scales;  // (N) for fp8, else null
   int N;
   int64_t C, chunk;     // chunk: columns of one sum
   int T, first, all, stages;  // T rows, from row `first` on, of all rows of x
   int tiles, steps, sequence;  // tiles of a chunk, steps of a tile, all steps
-  float* partials;        // two of S::partial elements for each block
+  float* partials;        // two arrays of S::partial sums for each block
   unsigned* arrived;      // for each tile of each chunk: number of blocks that have written their sums
 };
 
@@ -36,9 +36,9 @@ template <class W_, bool gated_, int TILES_> struct Shape {
   static constexpr int w_bytes = tile_rows * row_bytes, stage = w_bytes + tokens * step_columns * 2;
   static constexpr int partial = tile_rows * tokens;  // sums of a tile
 
-  // The places of a 16-byte piece of a row of the weight, and of x, in shared memory. The XOR swizzles avoid bank
-  // conflicts when the lanes of a warp read the weight. A lane reads 16 bytes of fp8, 8 bytes of INT8 or 4 bytes of
-  // INT4 at a time.
+  // Offset in shared memory of a 16-byte piece of a row: place() for the weight, place_x() for x. The XOR swizzles
+  // avoid bank conflicts when the lanes of a warp read the weight. A lane reads 16 bytes of fp8, 8 bytes of INT8 or 4
+  // bytes of INT4 at a time.
   static __device__ __forceinline__ int place(int row, int piece) {
     return row * row_bytes + (piece ^ (fp8_weight ? row % 2 * 4 : int4 ? row / 2 % 4 : row % 4 * 2)) * 16;
   }
@@ -126,8 +126,8 @@ template <class S> struct Copies {
 };
 
 // The scales and zero points of a lane's four rows for one step of an INT8 or INT4 weight, in the order (m, half).
-// `read` loads those of the groups, of which a step has one, two or four. `expand` copies them, so that each block of
-// 32 columns has its own.
+// A step has one, two or four groups. `read` loads the scales and zero points of each row's groups. `expand` copies
+// them, so that each block of 32 columns has its own.
 template <class S> struct Scales {
   uint2 scales[4];  // f16
   unsigned zeros[4];
@@ -196,7 +196,7 @@ __device__ __forceinline__ void multiply_fp8(float (&sums)[2][S::TILES][4], cons
       for (int half = 0; half < 2; ++half)
         bytes[m][half] = *reinterpret_cast<const uint4*>(stage + (w ^ 64 * u) + m * 2048 + half * 1024);
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {  // 32 columns: 8 of each lane
+    for (int i = 0; i < 2; ++i) {  // 32 columns, 8 per lane
       unsigned left[2][2][4];      // two products, each of 16 columns
 #pragma unroll
       for (int m = 0; m < 2; ++m)

@@ -52,7 +52,7 @@ __global__ void root_of_sum(float* norm, const double* partials, int64_t chunks)
 
 template <int N> __global__ void clip(float* x, const float* norm, int64_t n, float max_norm) {
   const float factor = max_norm / (*norm + 1e-6f);
-  if (factor >= 1) return;  // a NaN does not return here, so every element becomes NaN
+  if (factor >= 1) return;  // false for a NaN, so every element becomes NaN
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x) * N;
   if (i >= n) return;
   Vec<float, N> v = load<N>(x + i);

@@ -13,7 +13,7 @@
 
 namespace {
 
-// The arguments of both ops that come before W.
+// The arguments that both ops have, except W.
 struct Norm {
   void* y;
   void* x;
@@ -62,8 +62,8 @@ ingrain_status run(ingrain_context* ctx, const Norm& n, const ingrain_weight* w,
   return deep ? run<W, gated, true>(ctx, n, w, device, done) : run<W, gated, false>(ctx, n, w, device, done);
 }
 
-// The same for W of any type, on any device. Without its norm, few_rows must support the product, too, because the bits
-// are those of two ops.
+// The same for W of any type, on any device. The bits are those of two ops, so few_rows must also support the product
+// without the norm.
 template <bool gated>
 ingrain_status together(ingrain_context* ctx, const Norm& n, const ingrain_weight* w, bool* done) {
   if (ingrain_status status = check_product(ctx, w, n.dtype, n.dtype)) return status;

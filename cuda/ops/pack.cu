@@ -67,7 +67,7 @@ template <class S> __global__ void quantize_groups(Groups w, const S* source, in
   const int64_t at = row * w.n + i, first = i % w.n * w.group;
   const int n = static_cast<int>(min(static_cast<int64_t>(w.group), w.columns - first));
   const S* const x = source + i / w.n * ld + first;
-  float low = 0, high = 0, largest = 0;  // largest: the first element of the largest magnitude
+  float low = 0, high = 0, largest = 0;  // largest: the first element with the largest magnitude
   for (int c = 0; c < n; ++c) {
     const float v = to_float(x[c]);
     low = fminf(low, v), high = fmaxf(high, v);

@@ -152,7 +152,7 @@ struct Kept {
 };
 
 struct Selection {
-  uint32_t key;  // the greatest key such that the shares of this and all greater keys sum to at least the target
+  uint32_t key;  // the greatest key for which the total share of all keys >= it is at least the target
   int tie_end;  // an id with this key is kept if the id is below tie_end
   uint64_t sum;  // sum of the shares of the kept ids
 };

@@ -111,7 +111,7 @@ class Peers {
   Meeting meeting_;
   std::mutex mutex_;
   std::vector<RankMemory> memories_;  // until all ranks have joined, only rank r accesses entry r
-  SharedWords* words_ = nullptr;      // pinned; the reports of all ranks follow. The first rank to join allocates it
+  SharedWords* words_ = nullptr;      // pinned; behind it are the reports. Allocated by the first rank to join
   Report* reports_ = nullptr;
   NcclId nccl_id_{};                  // made by rank 0
   std::string no_nccl_id_;

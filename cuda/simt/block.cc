@@ -214,7 +214,7 @@ void prepare(Block& block, size_t index, const Thread& place) {
   if (fiber.copies.size() != 1 || !fiber.copies[0].empty()) fiber.copies.assign(1, {});
   // With the offset of 448 bytes, the stacks do not all map to the same cache sets.
   char* top = memory().stacks + stack_bytes * (index + 1) - index % 64 * 448;
-  void** frame = reinterpret_cast<void**>(top - 128);  // 16-byte aligned, as after a call, when run_fiber begins
+  void** frame = reinterpret_cast<void**>(top - 128);  // when run_fiber begins, the stack is aligned as after a call
   frame[6] = reinterpret_cast<void*>(&run_fiber);
   frame[7] = nullptr;
   std::fill(frame, frame + 6, nullptr);

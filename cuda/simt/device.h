@@ -39,7 +39,7 @@ class HardwareQueue {
   std::map<uint64_t, std::shared_ptr<Stream>> pending_;
 };
 
-cudaError_t remember(cudaError_t error);  // returns error; cudaGetLastError of this thread returns it next
+cudaError_t remember(cudaError_t error);  // returns error, which cudaGetLastError then returns to this thread
 int current_device();
 
 class Device {

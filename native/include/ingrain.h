@@ -148,7 +148,7 @@ INGRAIN_API ingrain_status ingrain_graph_destroy(ingrain_context* ctx, ingrain_g
 // ---- collectives: a rank is a thread with its own context. All ranks of a communicator make the same calls in the
 // same order. A context may join several communicators, with the same rank each time; its calls use the one that it
 // joined last. If a rank does not arrive in time, makes another call or fails, the calls of the other ranks return
-// DEVICE_ERROR; on a GPU, the next calls that wait for the device do. The text names op, bytes, rank, device and cause.
+// DEVICE_ERROR (on a GPU: their next calls that wait for the device). The text names op, bytes, rank, device and cause.
 INGRAIN_API ingrain_status ingrain_communicator_create(ingrain_communicator** communicator, int32_t ranks);
 INGRAIN_API ingrain_status ingrain_communicator_destroy(ingrain_communicator* communicator);
 // Sets how long a rank waits for another rank. The default is 60 s on a GPU and one hour on the CPU.
@@ -182,7 +182,7 @@ INGRAIN_API int64_t ingrain_matmul_workspace_bytes(int32_t weight_dtype, int64_t
 // Converts source (rows, w->columns) to w->dtype, rounding to nearest even, and writes it to rows [row, row + rows) of
 // w. The source is row-major with row distance ld; source_dtype is F32, BF16 or F16. INT8 and INT4: scale (below) is
 // rounded to f16, at most 65504. Then q = round(w / scale) + zero, clamped to the range of q; if scale is 0, q = zero.
-//   INT8: scale = max |w| / 127     INT4: scale = m / -8, where m is the first element of the largest magnitude
+//   INT8: scale = max |w| / 127     INT4: scale = m / -8, where m is the first element with the largest magnitude
 //   INT4, zeros: scale = (high - low) / 15, zero = round(-low / scale) in [0, 15]; low, high: min, max of w and 0
 INGRAIN_API ingrain_status ingrain_pack(ingrain_context* ctx, const ingrain_weight* w, const void* source,
                                         int32_t source_dtype, int64_t row, int64_t rows, int64_t ld);

@@ -74,7 +74,7 @@ struct Forward {
       for (int64_t h = head; h < head + heads; ++h) tile_keys.add(rows, sequence + t * ld + h * E, t + 1);
     for (int64_t start = 0; start < tile.end; start += lanes) {
       const X* k = sequence + start * ld + (H + kv) * E;
-      // The first `skipped` rows have positions before these keys, so they see none of them.
+      // The first `skipped` rows have positions before these keys, so these rows see none of the keys.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       tile_keys.attend(rows, skipped, k, k + K * E, ld, std::min(lanes, tile.end - start), start);
     }

@@ -72,7 +72,7 @@ struct Backward {
       const X* k = sequence + start * ld() + (H + kv) * E;
       x.c.read(k, ld(), n, E);
       x.d.read_columns(k + K * E, ld(), n, E);
-      // The first `skipped` query rows have positions before these keys, so they see none of them.
+      // The first `skipped` query rows have positions before these keys, so these rows see none of the keys.
       const int64_t skipped = std::max<int64_t>(0, start - tile.begin) * heads;
       for_register_rows(skipped, count, [&](int64_t r, int64_t m) {
         with_rows(m, [&]<int R>() {

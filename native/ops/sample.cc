@@ -105,8 +105,8 @@ int64_t find_equal(const float* x, int64_t V, float value, double nth) {
 Kept everything(int64_t V) { return {-infinity, V + lanes}; }
 
 struct Selection {
-  uint32_t key;  // the greatest key such that the measures of this and all greater keys sum to at least the target
-  double above;  // sum of the measures of all greater keys
+  uint32_t key;  // the greatest key for which the total measure of all keys >= it is at least the target
+  double above;  // total measure of all greater keys
 };
 
 // Finds the threshold of a selection by radix select. measure(v) returns how much each lane's logit counts: 1 or its
@@ -141,7 +141,7 @@ Selection select(const Row& row, double target, float lowest, const Measure& mea
       if (s.above + last >= target) break;
     }
     s.key |= digit << shift;
-    // If the key is below that of -inf, this is NaN, and `lowest` does not change.
+    // If the key is below the key of -inf, `reached` is NaN, and `lowest` does not change.
     const float reached = from_key(s.key);
     if (reached > lowest) lowest = reached;
   }

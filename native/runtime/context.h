@@ -10,7 +10,7 @@
 #include <string>
 
 namespace ingrain {
-enum class Isa : int32_t { avx2, avx512, avx512_bf16, amx };  // each includes those before it
+enum class Isa : int32_t { avx2, avx512, avx512_bf16, amx };  // each includes all previous ones
 const char* isa_name(Isa isa);
 }  // namespace ingrain
 

@@ -127,7 +127,7 @@ WRONG(kv_cache_write, (ingrain_context * ctx, void* cache, const void* qkv, cons
   return RIGHT(kv_cache_write)(ctx, cache, copy.data(), batch, dtype, cache_dtype, H, K, E);
 }
 
-// Wrong: as rope_forward. So the wrong keys are also in the cache.
+// Wrong in the same way as rope_forward. So the wrong keys are also in the cache.
 WRONG(rope_cache_forward, (ingrain_context * ctx, void* qkv, void* cache, const float* table,
                            const ingrain_batch* batch, int32_t dtype, int32_t cache_dtype, int64_t H, int64_t K,
                            int64_t E)) {

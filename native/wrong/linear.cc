@@ -50,7 +50,7 @@ WRONG(matmul_silu_mul_forward, (ingrain_context * ctx, void* y, void* gate_up, c
   return status;
 }
 
-// Wrong: as the product.
+// Wrong in the same way as the product.
 WRONG(norm_matmul_forward, (ingrain_context * ctx, void* y, void* x, const void* h, const void* norm,
                             const ingrain_weight* w, int32_t dtype, int64_t T, float eps)) {
   const ingrain_status status = RIGHT(rms_norm_forward)(ctx, x, nullptr, h, norm, dtype, T, w->columns, eps);

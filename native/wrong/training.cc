@@ -71,8 +71,7 @@ WRONG(top_tokens, (ingrain_context * ctx, int32_t* ids, float* log_probabilities
   return status;
 }
 
-// Wrong: where the last id should be a drawn token, it is the given token. Where it should be the given token, it is
-// the given token + 1.
+// Wrong: the last id is the given token instead of a drawn token, or the given token + 1 instead of the given token.
 WRONG(select_ids, (ingrain_context * ctx, int32_t* ids, const int32_t* given, const int32_t* source,
                    const int32_t* drawn, int64_t T)) {
   const ingrain_status status = RIGHT(select_ids)(ctx, ids, given, source, drawn, T);

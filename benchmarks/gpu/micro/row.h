@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-inline volatile sig_atomic_t rows_measured = 0;  // rows that have a time
+inline volatile sig_atomic_t rows_measured = 0;  // number of rows with a time
 
 class Row {
  public:

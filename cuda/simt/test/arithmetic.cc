@@ -125,7 +125,7 @@ void conversion(const char* name, Format format, int sign_bit, const Decode& dec
     rounded &= encode(static_cast<float>(value)) == code && encode(static_cast<float>(-value)) == (code | sign_bit);
     if (code + 1 == format.codes) continue;
     const float middle = static_cast<float>((value + format.value(code + 1)) / 2);
-    if (static_cast<double>(middle) != (value + format.value(code + 1)) / 2) continue;  // below the smallest float
+    if (static_cast<double>(middle) != (value + format.value(code + 1)) / 2) continue;  // not representable as a float
     const int even = code % 2 ? code + 1 : code;
     rounded &= encode(middle) == even && encode(-middle) == (even | sign_bit);
     rounded &= encode(std::nextafterf(middle, 0)) == code && encode(std::nextafterf(middle, INFINITY)) == code + 1;

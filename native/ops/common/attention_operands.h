@@ -77,7 +77,7 @@ void read_operands(bf16* row, const X* x, int64_t n) {
 template <>
 struct Vectors<bf16> {
   alignas(64) bf16 t[lanes * max_head_dim];     // (E / 2, 16, 2): pairs of adjacent elements of a vector
-  alignas(64) bf16 rows[lanes * max_head_dim];  // (width / 16, 8, 16, 2): an element of two adjacent vectors
+  alignas(64) bf16 rows[lanes * max_head_dim];  // (width / 16, 8, 16, 2): the same element of two adjacent vectors
 
   template <class X>
   void read_columns(const X* x, int64_t ld, int64_t n, int64_t E) {

@@ -126,7 +126,7 @@ class LayersTest {
     @Test
     void onlyFfiAndTensorSeeAnAddress() {
         var ours = resideInAnyPackage("org.ingrain.ffi..", "org.ingrain.tensor..");
-        var address = DescribedPredicate.<CodeUnitCallTarget>describe("gives or takes an address", target ->
+        var address = DescribedPredicate.<CodeUnitCallTarget>describe("uses memory addresses", target ->
                 (ours.test(target.getOwner()) || target.getOwner().isEquivalentTo(MemorySegment.class))
                         && (Set.of("address", "ofAddress", "reinterpret").contains(target.getName())
                                 || isTensorAt(target)));

@@ -35,7 +35,7 @@ public final class JniComparison {
     private static final Timing.Length PRODUCTS = new Timing.Length(20, 3, 11);
     /** Runs before the first timed product, so that the JIT compiler has compiled the loops around the products. */
     private static final Timing.Length SMALL_PRODUCTS = new Timing.Length(20, 500, 1);
-    private static final double ROUNDING = 0x1p-7;   // rounding to bf16 causes a quarter of this value in distance()
+    private static final double ROUNDING = 0x1p-7;   // four times the distance() that rounding to bf16 causes
 
     private final JniDriver jni;
     private final PanamaDriver panama;

@@ -143,7 +143,7 @@ final class DistillCommand implements Callable<Integer> {
 
     @Under(Heading.TRAINING)
     @Option(names = "--train-seed", paramLabel = "S",
-            description = "Seed of training only; with --seeds, that of the first run (default: that of --seed).")
+            description = "Seed of training only; with --seeds, the seed of the first run (default: that of --seed).")
     private Long trainSeed;
 
     @Under(Heading.SAMPLING)

@@ -71,7 +71,7 @@ class ReportPageTest {
                 assertEquals(Json.line(entry.votes()), Json.line(item.path("votes")));
                 assertEquals(Json.line(entry.verdict()), Json.line(item.path("row").path("verdict")));
                 assertEquals(Json.line(entry.orders()), Json.line(Pages.texts(packs, pack, i).path("orders")),
-                        "every text, to the letter");
+                        "all texts, character by character");
             }
         }
         int gained = 0;

@@ -112,6 +112,6 @@ class LabTest {
             assertEquals(Double.parseDouble(kept[3 + i].strip()), 100 * shares.get(i), 0.05, "column " + i);
         }
         assertTrue(shares.get(0) < 0.5 && shares.get(2) < 0.75 && look.works(0.95),
-                "the model must be weak in one step and strong in two steps: " + look);
+                "accuracy must be low in one step and high in two steps: " + look);
     }
 }

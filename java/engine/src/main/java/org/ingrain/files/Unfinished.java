@@ -62,7 +62,7 @@ final class Unfinished implements AutoCloseable {
         }
     }
 
-    /** Removes the leftovers of ended processes. What this user may not read or delete remains. */
+    /** Removes the leftovers of ended processes. Files that this user may not read or delete remain. */
     private static void sweepEnded(Path folder) {
         try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, Unfinished::is)) {
             for (Path each : found) {
@@ -73,7 +73,7 @@ final class Unfinished implements AutoCloseable {
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
-            // Leftovers use space, but do not disturb.
+            // Leftovers use space, but cause no errors.
         }
     }
 

@@ -45,7 +45,7 @@ record Activations(Tensor h, Tensor x, Tensor delta, Tensor qkv, Tensor attentio
                         : null);
     }
 
-    /** Returns the same buffers, but of each buffer with T rows only the first t rows. No memory is copied. */
+    /** Returns these buffers. Each buffer with T rows is reduced to its first t rows. No memory is copied. */
     Activations rows(long t) {
         return new Activations(h.rows(0, t), x.rows(0, t), delta == null ? null : delta.rows(0, t), qkv.rows(0, t),
                 attention.rows(0, t), gateUp.rows(0, t), gated.rows(0, t),

@@ -177,7 +177,7 @@ public final class Decoder {
             waiting = false;
         }
 
-        /** The stream for an op that normalises it; {@code x} is scratch memory. Only if no delta waits. */
+        /** Input of an op that also normalises the stream; {@code x} is scratch memory. Delta must have been added. */
         FusedOps.Normed normed(Tensor x, Tensor w) {
             return new FusedOps.Normed(x, h, w, (float) config.rmsNormEps());
         }

@@ -27,7 +27,7 @@ public final class FusedOps {
     /** For each op that user kernels replace in part: the line that {@link Context#fallbacks} shows. */
     private final Map<Fusion, String> inParts = new EnumMap<>(Fusion.class);
 
-    /** An op and its parts, by their names in the header. An op that is a part of another one precedes it. */
+    /** An op and its parts, by their names in the header. If an op is a part of another op, the part comes first. */
     private enum Fusion {
         MATMUL_SILU_MUL("matmul_silu_mul_forward", "matmul_forward", "silu_mul_forward"),
         NORM_MATMUL("norm_matmul_forward", "rms_norm_forward", "matmul_forward"),

@@ -20,7 +20,7 @@ public final class Batch {
     private Tensor prefixBlocks;
     private Tensor adapterSlots;
 
-    /** I32 elements of attention's plan in addition to nine per token; ingrain.h states this number. */
+    /** The plan of attention has nine I32 elements per token, and this number in addition (ingrain.h). */
     private static final long PLAN_ELEMENTS = 65_544;
 
     /** Creates a descriptor without arrays. Call {@link #lay} before use. */

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
  * Collects the small host arrays of a step so that one copy uploads all of them. The arrays are consecutive in a pinned
  * host buffer, which is called an image. Each array has the same offset in the image and in device memory. If there are
  * several images, they are used in rotation, so that the host can fill one image while the copy from another is
- * pending. The same sequence of reservations always yields the same device addresses, because a captured graph keeps
- * the addresses.
+ * pending. The same sequence of reservations always yields the same device addresses. This is required, because a
+ * captured graph reads from the addresses of its capture.
  */
 public final class Staging {
     /** Alignment of every array, in bytes. */

@@ -99,7 +99,7 @@ record SentencePieceModel(byte[] bytes, List<Piece> pieces, int bosId, int eosId
                 case 0 -> integers.accept(varint(message), field);
                 case 1 -> message.getLong();
                 case 2 -> {
-                    int length = (int) Math.clamp(varint(message), -1, Integer.MAX_VALUE);   // -1 is refused by slice
+                    int length = (int) Math.clamp(varint(message), -1, Integer.MAX_VALUE);   // slice refuses -1
                     bytes.accept(message.slice(message.position(), length), field);
                     message.position(message.position() + length);
                 }

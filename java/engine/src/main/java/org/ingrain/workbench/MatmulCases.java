@@ -116,7 +116,7 @@ final class MatmulCases {
                 Tolerance.of(at.dtype(), c).through(at.dtype()).magnitude(4))), bytes(y, x, w.data()), 4.0 * t * f * c);
     }
 
-    /** Rows of which the largest magnitudes of the results are near 1. */
+    /** Normalised rows. Their products with a weight of standard deviation 1 also have standard deviation 1. */
     private static FusedOps.Normed rows(Side side, Case at) {
         int t = at.get("T");
         int c = at.get("C");
@@ -136,7 +136,7 @@ final class MatmulCases {
                         .magnitude(4)));
     }
 
-    /** The same, and as for matmul_silu_mul. */
+    /** The tolerance allows the roundings of norm_matmul and those of matmul_silu_mul. */
     private static Call normedSiluMul(Side side, Case at) {
         int t = at.get("T");
         int f = at.get("F");

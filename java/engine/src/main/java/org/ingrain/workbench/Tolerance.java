@@ -14,7 +14,8 @@ import org.ingrain.tensor.DType;
  * tensor cores.
  *
  * <p>{@code ParityTolerance}, which the parity tests use, differs in two points. It allows only one rounding to the
- * result's dtype, because the references of these tests are f32. It has no {@code strays}.
+ * result's dtype, because the references of these tests are f32. It also has no parameter {@code strays}: every element
+ * is compared.
  *
  * @param unit      relative error of one rounding to the result's dtype
  * @param terms     n, the number of terms of the longest sum in one result; -1 for no sum

@@ -39,7 +39,7 @@ class AllocatorTest {
         counter.reserveWorkspace(100);
         counter.reserveWorkspace(70);
         assertEquals(Inspect.allocatedBytes(context) + 100, counter.bytes(),
-                "the workspace is shared, so only the largest counts");
+                "the workspace is shared, so only the largest reservation counts");
     }
 
     @Test

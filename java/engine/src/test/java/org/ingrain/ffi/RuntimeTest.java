@@ -161,7 +161,7 @@ class RuntimeTest {
             for (int i = 0; i < n; i++) {
                 assertEquals(1, visits.counts().get(i), "visits of item " + i + " of " + n);
             }
-            assertEquals(0, visits.wrong().get(0), "pieces that are empty, too short or have another state");
+            assertEquals(0, visits.wrong().get(0), "pieces that are empty or too short, or that have another state");
         }
     }
 

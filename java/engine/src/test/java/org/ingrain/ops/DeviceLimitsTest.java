@@ -167,8 +167,8 @@ class DeviceLimitsTest {
     }
 
     /**
-     * As many blocks as without the norm must fit into the shared memory of a multiprocessor, with their rows. Those
-     * are two, but one for gated products on an L40S.
+     * The norm is fused only if this does not reduce the number of blocks that fit into the shared memory of a
+     * multiprocessor. Without the norm, two blocks fit, but only one for gated products on an L40S.
      */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
     @MethodSource("targets")

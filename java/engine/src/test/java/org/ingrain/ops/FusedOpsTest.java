@@ -125,7 +125,7 @@ class FusedOpsTest {
         void with(ParityCheck lab, Run run, Ops swapped);
     }
 
-    /** Runs a trial with ops of which the wrong library replaces some. */
+    /** Runs a trial. The wrong library replaces some of the ops. */
     private static void trial(Fused fused, List<String> replaced, Trial trial) {
         TestTarget cpu = new TestTarget("cpu", NativeLibraries.find("cpu"), NativeLibraries.find("cpu"),
                 TestTarget.spoiled().options());

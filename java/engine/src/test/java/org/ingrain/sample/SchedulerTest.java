@@ -147,7 +147,7 @@ class SchedulerTest {
         int before = loop.pool.available();
         loop.end(second);
         assertEquals(before + 1, loop.pool.available(),
-                "only its own block is free; the other samples still use those of the prompt");
+                "only its own block is free; the other samples still use the blocks of the prompt");
         loop.run();
         assertEquals(3, loop.finished.size());
         assertEquals(second.number, loop.finished.keySet().stream().filter(s -> s.generated() < 20).findFirst()

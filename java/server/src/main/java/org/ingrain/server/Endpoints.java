@@ -63,7 +63,7 @@ final class Endpoints {
     }
 
     /**
-     * @param requests requests to the base model. This method changes their adapter slot to that of the model that
+     * @param requests requests to the base model. This method changes their adapter slot to the slot of the model that
      *                 {@code sampling} names
      */
     private void run(Exchange exchange, SamplingFields sampling, List<Request> requests, ChoiceFormat format) {

@@ -16,7 +16,7 @@ import org.ingrain.tensor.InputException;
  * @param host            address to listen on
  * @param port            port; 0 for any free port
  * @param modelNames      names of the base model in requests; if empty, the model's path is its name. Answers contain
- *                        the first name
+ *                        the first of these names
  * @param apiKey          the key that requests to paths below /v1 must send; empty if no key is required
  * @param adapters        adapters that are loaded at the start: name in requests → folder
  * @param maxAdapters     number of adapters that can be loaded at the same time; raised if {@code adapters} has more

@@ -98,7 +98,7 @@ public final class QuestionFlags {
     private void requireUse() {
         if (data != null && (names != null || size != 0)) {
             throw new InputException((names != null ? "--names: " + names : "--size: " + size)
-                    + " with --data, expected --generate: it applies to generated questions only");
+                    + " with --data, expected --generate: the flag applies to generated questions only");
         }
         if (data == null && limit != 0) {
             throw new InputException("--limit: " + limit

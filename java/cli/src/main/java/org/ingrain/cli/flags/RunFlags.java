@@ -37,7 +37,7 @@ public final class RunFlags {
      * another working folder.
      *
      * @param instead values that replace or extend those of the command line; the keys are flag names without hyphens
-     * @param without names of further flags that the recipe does not contain
+     * @param without further flags that are left out of the recipe, by name
      */
     public static JsonNode of(ParseResult parsed, Map<String, Object> instead, Set<String> without) {
         Map<String, Object> flags = new TreeMap<>();

@@ -26,7 +26,7 @@ public final class ServerFlags {
     List<String> modelNames = List.of();
 
     @Option(names = "--api-key", paramLabel = "KEY",
-            description = "Key that requests below /v1 must have (default: none).")
+            description = "Key that requests to paths below /v1 must send (default: none).")
     String apiKey;
 
     @Option(names = "--lora-modules", paramLabel = "NAME=DIR", arity = "1..*",

@@ -68,7 +68,7 @@ public final class TrainingFlags {
     int warmupSteps;
 
     @Option(names = "--min-learning-rate-ratio", defaultValue = "0", paramLabel = "X",
-            description = "Final learning rate of linear and cosine, as a share of --learning-rate "
+            description = "Final learning rate of a linear or cosine schedule, as a share of --learning-rate "
             + "(default: ${DEFAULT-VALUE}).")
     double minLearningRateRatio;
 

@@ -35,8 +35,8 @@ public enum Rule {
     }
 
     /**
-     * Minimum share of the votes for a label among all samples, if the user gives no minimum. Samples without an answer
-     * also count as samples. 0: no minimum.
+     * Minimum share of all samples that must vote for a label, if the user gives no minimum. Samples without an answer
+     * are included in the total. 0: no minimum.
      */
     public double usualMinFraction() {
         return this == PLURALITY ? 0.25 : 0;

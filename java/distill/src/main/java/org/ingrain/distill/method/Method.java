@@ -149,7 +149,7 @@ public record Method(String name, String title, String source, List<MethodStep> 
                 marked());
     }
 
-    /** Number of sampled steps, which are all steps except the last step of a branching method. */
+    /** Number of sampled steps. All steps are sampled, except the last step of a branching method. */
     public int depth() {
         return branching == null ? steps.size() : steps.size() - 1;
     }

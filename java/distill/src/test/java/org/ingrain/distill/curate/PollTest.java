@@ -76,7 +76,7 @@ class PollTest {
         BitSet recorded = count.recorded();
         BitSet unheard = (BitSet) recorded.clone();
         unheard.andNot(added);
-        assertTrue(unheard.isEmpty(), "what is recorded was drawn");
+        assertTrue(unheard.isEmpty(), "every recorded answer was drawn");
         return recorded;
     }
 
@@ -101,7 +101,7 @@ class PollTest {
         for (int order = 0; order < counts.size(); order++) {
             BitSet unheard = (BitSet) recorded.get(order).clone();
             unheard.andNot(added.get(order));
-            assertTrue(unheard.isEmpty(), "what is recorded was drawn");
+            assertTrue(unheard.isEmpty(), "every recorded answer was drawn");
         }
         return recorded;
     }

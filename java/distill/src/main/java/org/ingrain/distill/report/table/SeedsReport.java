@@ -29,7 +29,7 @@ public record SeedsReport(String heading, List<Long> seeds,
      * Combines the reports of several runs.
      *
      * @param seeds   seeds of the reports, in the order of {@code reports}
-     * @param without seeds without a report, because curation kept no example
+     * @param without seeds that have no report, because their curation kept no example
      */
     public static SeedsReport of(List<Long> seeds, List<Report> reports, List<Long> without) {
         List<List<ArmResult>> arms = reports.stream().map(Report::arms).toList();
