@@ -22,9 +22,10 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 #endif
 }
 
-// Loads rows g and g + 8 (g = lane / 4) of 16 rows of E elements from global memory. `low` and `high` are the addresses
-// of these two rows. If an address is null, the elements of its row are 0.
-template <int EP>
+// Loads rows g and g + 8 (g = lane / 4) of 16 rows of E elements from global memory, as left operands of mma. `low` and
+// `high` are the addresses of these two rows. If an address is null, the elements of its row are 0. With `fours`, a lane
+// has four adjacent columns of each 16 instead of two pairs, as a word of four fp8 values has them.
+template <int EP, bool fours = false>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
 #pragma unroll
@@ -32,7 +33,8 @@ __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16*
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const bf16* row = i % 2 ? high : low;
-      a[k][i] = row && 16 * k < E ? *reinterpret_cast<const unsigned*>(row + 16 * k + i / 2 * 8 + 2 * t) : 0;
+      const int column = 16 * k + (fours ? 4 * t + i / 2 * 2 : 2 * t + i / 2 * 8);
+      a[k][i] = row && 16 * k < E ? *reinterpret_cast<const unsigned*>(row + column) : 0;
     }
 }
 
@@ -141,13 +143,6 @@ template <int N> struct Softmax {
 #pragma unroll
       for (int i = 0; i < 4; ++i) s[n][i] = exp2_approximate(fmaf(s[n][i], log2_scale, -base[i / 2]));
   }
-  // Adds the product of the rounded weights and a matrix of ones to l. Then l[0] and l[2] are complete sums. The order
-  // of summation does not depend on the assignment of weights to lanes.
-  template <int J> __device__ __forceinline__ void sum(const unsigned (&p)[J][4]) {
-    constexpr unsigned ones[2] = {0x3f803f80, 0x3f803f80};
-#pragma unroll
-    for (int j = 0; j < J; ++j) mma(l, p[j], ones);
-  }
   // Adds this lane's unrounded weights to l. At the end, complete() adds up the sums of the four lanes of a row.
   template <int S> __device__ __forceinline__ void sum(const float (&s)[S][4]) {
 #pragma unroll
@@ -197,3 +192,10 @@ struct Merge {
   }
   __device__ __forceinline__ float operator()(float before, float part) const { return fmaf(part, b, before * a); }
 };
+
+// Returns the number of the item that this block processes in a round. All blocks run at the same time. Of the items of
+// a long sequence, those with higher numbers have less work. To balance the work, every second round assigns the items
+// to the blocks in descending order.
+__device__ __forceinline__ int item_of_round(int round) {
+  return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
+}

@@ -35,7 +35,7 @@ template <class C, int EP> struct PagedShared {
   float2 ml[paged_warps][16];  // maximum and sum of the softmax of each warp's rows
   PagedItem item;  // in shared memory, because registers are scarce
   int kv;  // key-value head of the item, or -1 if no item is left
-  unsigned pass;  // number of items that the block has computed
+  int round;  // number of items that the block has computed
   int last[tile_rows];  // nonzero if this block merges the chunks of the token
 };
 
@@ -107,7 +107,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
     const unsigned depth = item.split ? 2 : 1;
     const bool active = thread / 32 * 16 < rows;
     unsigned q[EP / 16][4];
-    load_queries<C, EP>(q, query(warp_row(0)), query(warp_row(1)), E());
+    load_rows<EP, Tile::is_fp8>(q, query(warp_row(0)), query(warp_row(1)), E());
     const int limit = item.limit;
     const unsigned begin = item.chunk * per_chunk,
                    end = min((limit + tile_keys - 1) / tile_keys, item.chunk_end * per_chunk);
@@ -166,7 +166,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
   __device__ __forceinline__ void few_rows() const {
     const int lane = thread % 32, warp = thread / 32, row[2] = {lane / 4, lane / 4 + 8};
     unsigned q[EP / 16][4];
-    load_queries<C, EP>(q, query(row[0]), query(row[1]), E());
+    load_rows<EP, Tile::is_fp8>(q, query(row[0]), query(row[1]), E());
     const int of = thread / 8;  // the row that this thread merges
     const int slot = item.split && of < rows ? a.plan.slots[token(of)] : 0;
     RowPart<EP> total;

@@ -42,23 +42,7 @@ struct CacheRows {
   }
 };
 
-// Loads rows g and g + 8 (g = lane / 4) of 16 queries as left operands. For an fp8 cache, each group of 16 columns has
-// the same order of columns as the keys in key_scores.
-template <class C, int EP>
-__device__ __forceinline__ void load_queries(unsigned (&q)[EP / 16][4], const bf16* low, const bf16* high, int E) {
-  constexpr bool is_fp8 = sizeof(C) == 1;
-  const int t = threadIdx.x % 4;
-#pragma unroll
-  for (int k = 0; k < EP / 16; ++k)
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const bf16* row = i % 2 ? high : low;
-      const int column = 16 * k + (is_fp8 ? 4 * t + i / 2 * 2 : 2 * t + i / 2 * 8);
-      q[k][i] = row && 16 * k < E ? *reinterpret_cast<const unsigned*>(row + column) : 0;
-    }
-}
-
-// s (16, 8·N) = q (16, EP) · (keys of rows 0 .. 8·N - 1)ᵀ
+// s (16, 8·N) = q (16, EP) · (keys of rows 0 .. 8·N - 1)ᵀ. q comes from load_rows, for an fp8 cache with `fours`.
 template <class C, int EP, int N>
 __device__ __forceinline__ void key_scores(float (&s)[N][4], const unsigned (&q)[EP / 16][4], const char* keys) {
   using Tile = CacheTile<C, EP>;

@@ -54,13 +54,6 @@ inline ingrain_status persistent_blocks(ingrain_context* ctx, unsigned* blocks) 
   return status;
 }
 
-// Returns the number of the item that this block processes in a round. All blocks run at the same time. Items with
-// higher numbers have less work. To balance the work, every second round assigns the items to the blocks in descending
-// order.
-__device__ __forceinline__ int item_of_round(int round) {
-  return static_cast<int>(round * gridDim.x + (round % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x));
-}
-
 // Starts copying `rows` rows of E elements, which are ld elements apart, to a tile with rows of EP elements.
 // Rows >= count do not exist in memory and become zeros.
 template <int EP, int rows, int threads>

@@ -29,16 +29,13 @@ __global__ void __launch_bounds__(plan_threads)
   planner.write(plan);
 }
 
-// In every second pass over the blocks, the items are distributed in reverse order. The items are sorted by size within
-// a long sequence, so this gives all blocks about the same amount of work.
 template <class C, int EP, bool exact>
 __global__ void __launch_bounds__(paged_threads, resident_blocks) attend(__grid_constant__ const PagedArguments a) {
   PagedShared<C, EP>& shared = *dynamic_shared<PagedShared<C, EP>>();
-  if (threadIdx.x == 0) shared.pass = 0;
+  if (threadIdx.x == 0) shared.round = 0;
   for (;;) {
     if (threadIdx.x == 0) {
-      const unsigned pass = shared.pass++, K = a.shape.K,
-                     i = pass * gridDim.x + (pass % 2 ? gridDim.x - 1 - blockIdx.x : blockIdx.x);
+      const unsigned i = item_of_round(shared.round++), K = a.shape.K;
       const int entries = *a.plan.entries;
       shared.item = a.plan.items[min(i / K, a.shape.last_item)];  // loaded without waiting for `entries`
       shared.kv = i < entries * K ? static_cast<int>(i % K) : -1;
