@@ -162,6 +162,21 @@ class MachineCodeTest {
         return seen;
     }
 
+    /**
+     * The loop of attention over a cache for items of many rows. In one iteration, a warp multiplies 16 rows by 64 keys
+     * and by 64 values, which takes 132 products. Most iterations skip the instructions that hide keys.
+     */
+    @Test
+    void pagedAttentionTakesFewInstructions() throws IOException {
+        Map<String, Cubin.Loop> loops = new TreeMap<>(cubin("attention_paged").loops());
+        loops.keySet().removeIf(name -> !name.contains("Li128ELb1E"));
+        assertEquals(2, loops.size(), loops::toString);
+        loops.forEach((kernel, loop) -> {
+            assertEquals(132, loop.products(), kernel + ": " + loop);
+            assertTrue(loop.instructions() <= (kernel.contains("e4m3") ? 1950 : 1000), kernel + ": " + loop);
+        });
+    }
+
     /** In the loops of attention at head_dim 128, at least a fifth of all instructions are HMMA instructions. */
     @Test
     void attentionConsistsOfProducts() throws IOException {
