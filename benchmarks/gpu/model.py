@@ -41,9 +41,9 @@ REGISTERS, THREADS = 65536, 2048      # of a multiprocessor
 OVERLAP = 4.0        # exponent with which the times of memory, pipes and issue slots add up
 RAMP = 4.0           # µs of a few_rows product outside its steady state
 SMALL = 2.0          # µs of a kernel with little data
-# Loops of attention with two warps per scheduler: the exponent with which the clocks of the tensor core, of shared memory
-# and of issue slots add up, and a factor. For the kernels of the measured run, the loops with these constants give 112 %
-# (forward) and 89 % (backward) of the measured rate of training attention.
+# Loops of attention with two warps per scheduler: the exponent with which the clocks of the tensor core, of shared
+# memory and of issue slots add up, and a factor. For the kernels of the measured run, the loops with these constants
+# give 112 % (forward) and 89 % (backward) of the measured rate of training attention.
 LOOP_OVERLAP, LOOP = 1.25, 1.1
 # Share of the instructions of a loop that a pass executes: most passes hide no keys.
 EXECUTED = {"attention": 0.80, "paged bf16": 0.94, "key_gradients": 1.0, "query_gradients": 1.0}

@@ -23,8 +23,8 @@ __device__ __forceinline__ float exp2_approximate(float x) {
 }
 
 // Loads rows g and g + 8 (g = lane / 4) of 16 rows of E elements from global memory, as left operands of mma. `low` and
-// `high` are the addresses of these two rows. If an address is null, the elements of its row are 0. With `fours`, a lane
-// has four adjacent columns of each 16 instead of two pairs, as a word of four fp8 values has them.
+// `high` are the addresses of these two rows. If an address is null, the elements of its row are 0. With `fours`, a
+// lane has four adjacent columns of each 16 instead of two pairs, as a word of four fp8 values has them.
 template <int EP, bool fours = false>
 __device__ __forceinline__ void load_rows(unsigned (&a)[EP / 16][4], const bf16* low, const bf16* high, int E) {
   const int t = threadIdx.x % 4;
