@@ -296,7 +296,7 @@ inline bool streams(const Pass& a) {
 
 // Number of multiprocessors of an H200. It determines the order of summation of dA and dB, so it is the same on every
 // device.
-constexpr int64_t multiprocessors = 132;
+constexpr int64_t assumed_multiprocessors = 132;
 
 // The workspace of `pass`: bytes per row for the sums over the columns, and bytes per span for those over the rows.
 struct PassBytes {
@@ -329,7 +329,8 @@ ingrain_status sums_of_pass(ingrain_context* ctx, Pass all, float* column_sums, 
   if (columns) bytes.row = blocks * all.R * static_cast<int64_t>(sizeof(float));
   if (tokens) bytes.span = n * static_cast<int64_t>(sizeof(float));
   all.groups = static_cast<int>(blocks_for(all.R, narrow));
-  all.span = span_of_pass(all.T, blocks * all.groups, multiprocessors * (both ? 1 : 2), tokens ? 112 : 48, bytes);
+  all.span =
+      span_of_pass(all.T, blocks * all.groups, assumed_multiprocessors * (both ? 1 : 2), tokens ? 112 : 48, bytes);
   if (!streams(all) || all.span == 0) return INGRAIN_UNSUPPORTED;
   DeviceLimits device;
   if (ingrain_status status = device_limits(ctx, &device)) return status;

@@ -102,8 +102,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
   // of the next tile (depth 2). While the values of a tile are weighted, keys are copied: those of the next tile or of
   // the tile after it.
   __device__ __forceinline__ void many_rows() const {
-    // Number of tiles of keys, and of values, for which there is shared memory. In an item that is not split, the
-    // merged results of the chunks occupy a part of the shared memory.
+    // Tiles of keys, and of values, for which there is memory. Without a split, merged results of chunks need some.
     const unsigned depth = item.split ? 2 : 1;
     const bool active = thread / 32 * 16 < rows;
     unsigned q[EP / 16][4];
@@ -159,6 +158,7 @@ template <class C, int EP, bool exact> struct PagedBlock {
       }
       if (depth == 1 && active) join(o, m, l, chunk == 0, tile == end);
     }
+    copy_wait<0>();  // the table of a chunk that does not exist may still be copied
     if (depth > 1 && active) keep(o, m, l);
   }
 
@@ -287,8 +287,8 @@ template <class C, int EP, bool exact> struct PagedBlock {
     for (int r = 0; r < 2; ++r) l[r] = merge[r](l[r], tile.l[r]);
 #pragma unroll
     for (int n0 = 0; n0 < N; n0 += 4) {
-      // Limits how many loads the compiler starts early. On sm_90, registers of these two kernels spill without it, and
-      // registers of the other kernels spill with it.
+      // Limits how many loads the compiler starts early. On sm_90, some kernels spill registers without this barrier,
+      // and others with it.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
       if constexpr (exact != Tile::is_fp8) __syncwarp();
 #endif

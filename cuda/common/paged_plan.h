@@ -31,7 +31,7 @@
 #include "reduce.h"
 
 constexpr int plan_threads = 256, chunk_keys = 256, tile_rows = 64, max_plan_sequences = 4096;
-constexpr int64_t max_slots = 4096;
+constexpr int64_t max_slots = 16384;
 
 struct PagedShape {
   int H, K, E, tile_tokens;  // tokens of a tile; each token has H / K rows
@@ -45,7 +45,8 @@ struct PagedShape {
 struct PagedItem {
   int begin, end;      // tokens [begin, end)
   int sequence;  // sequence whose block table is read
-  int chunk, chunk_end;  // chunk_end: one past the last chunk that a row sees, or chunk + 1 if the sequence is split
+  // chunk_end is one past the last chunk of the item. If it is not above `chunk`, no row sees the item's chunk.
+  int chunk, chunk_end;
   int limit, common;  // largest and smallest number of keys that a row sees
   int split;
 };
@@ -62,7 +63,7 @@ struct PagedPlan {
       : entries(memory), items(reinterpret_cast<PagedItem*>(memory + 8)),
         slots(memory + 8 * (1 + tokens + 2 * max_slots)) {}
 };
-static_assert(sizeof(PagedItem) == 32 && PagedPlan::integers(1) == 9 + 65544);  // ingrain.h states this size
+static_assert(sizeof(PagedItem) == 32 && PagedPlan::integers(1) == 9 + 262152);  // ingrain.h states this size
 
 // Arrays in shared memory with one entry per sequence.
 struct SequencePlan {
@@ -87,7 +88,7 @@ struct IntMax {
 };
 
 // Inclusive scan over the block: returns Op applied to `carry`, the x of all lower threads and the x of this thread. On
-// return, `carry` is the last thread's result. scratch: 4 ints of shared memory.
+// return, `carry` is the last thread's result. scratch: plan_threads / 32 ints of shared memory.
 template <class Op> __device__ inline int block_scan(int x, int& carry, int* scratch) {
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -137,9 +138,10 @@ class Planner {
                split_any = split_all || small <= shape_.slots;
     auto may_split = [&](int s) { return split_all || (split_any && fits_one_tile(tokens(s))); };
     for (int s = threadIdx.x; s < S_; s += plan_threads) {
-      const int64_t chunks =
-          shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;
-      atomicMin(&plan_.shared[plan_.head[s]], static_cast<int>(chunks));
+      // No more than the chunks that the sequence sees, because the plan has memory for these only.
+      int64_t chunks = shape_.slots > 0 && may_split(s) ? batch_.prefix_blocks[s] * batch_.block_size / chunk_keys : 0;
+      if (tokens(s) > 0) chunks = min(chunks, int64_t{plan_.chunks[s]});
+      atomicMin(&plan_.shared[plan_.head[s]], static_cast<int>(min(chunks, int64_t{0x7fffffff})));
       atomicMax(&plan_.group_end[plan_.head[s]], s + 1);
     }
     __syncthreads();

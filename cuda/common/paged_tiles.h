@@ -69,8 +69,8 @@ __device__ __forceinline__ void key_scores(float (&s)[N][4], const unsigned (&q)
     }
 }
 
-// o (16, 8·N) += p (16, 16·J) · (values of rows 0 .. 16·J - 1, N column tiles from `tile0` on). See `columns` for the
-// columns of an fp8 cache.
+// o (16, 8·N) += p (16, 16·J) · (values of rows 0 .. 16·J - 1, N column tiles from `tile0` on). `pair_column` returns
+// the columns of an fp8 cache.
 template <class C, int EP, int J, int N>
 __device__ __forceinline__ void weigh_values(float (&o)[N][4], const unsigned (&p)[J][4], const char* values,
                                              int tile0) {

@@ -77,7 +77,15 @@ bool lay_out(ingrain_context* ctx, PagedArguments& arguments) {
   int* plan = arguments.batch.plan;
   if (!plan) {
     bytes -= (PagedPlan::integers(arguments.batch.tokens) * 4 + 255) / 256 * 256;
-    if (bytes < 0) return false;
+    if (bytes < 0) {
+      char what[160];
+      snprintf(what, sizeof what,
+               "attention_paged_forward of %ld tokens: the workspace is too small for a plan: a plain kernel computes "
+               "it",
+               static_cast<long>(arguments.batch.tokens));
+      ingrain::note_fallback(ctx, what);
+      return false;
+    }
     plan = reinterpret_cast<int*>(workspace + bytes);
   }
   arguments.plan = PagedPlan(plan, arguments.batch.tokens);
@@ -123,7 +131,8 @@ ingrain_status launch_tiles(ingrain_context* ctx, PagedArguments arguments) {
 }
 
 template <class C> ingrain_status launch_head_dim(ingrain_context* ctx, const PagedArguments& arguments) {
-  return arguments.shape.E == 64    ? launch_tiles<C, 64, true>(ctx, arguments)
+  return arguments.shape.E < 64     ? launch_tiles<C, 64, false>(ctx, arguments)
+         : arguments.shape.E == 64  ? launch_tiles<C, 64, true>(ctx, arguments)
          : arguments.shape.E == 128 ? launch_tiles<C, 128, true>(ctx, arguments)
                                     : launch_tiles<C, 128, false>(ctx, arguments);
 }

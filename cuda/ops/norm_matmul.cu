@@ -4,7 +4,8 @@
 // Types    h, x, y f32|bf16, W as matmul
 // Needs    as rms_norm and matmul
 // Mapping  matmul/few_rows_norm.h: 1 to 4 rows, if h is bf16, W is bf16 or fp8, the context is not deterministic, and
-//          the shared memory holds the rows (H200: 4 rows of 4,096 columns or 2 of 8,192). Else two ops
+//          the shared memory holds the rows of at most 8,192 columns (H200: 4 rows of 4,096 or 2 of 8,192). Else two
+//          ops
 // Bound    few rows: memory, the bytes of W; many: 2·T·N·C flops
 // Oracle   native/ops/norm_matmul.cc
 // Test     NormMatmulParityTest
@@ -97,6 +98,7 @@ INGRAIN_EXPORT_OP(norm_matmul_forward)
 extern "C" ingrain_status ingrain_norm_matmul_silu_mul_forward(ingrain_context* ctx, void* y, void* gate_up, void* x,
                                                                const void* h, const void* norm, const ingrain_weight* w,
                                                                int32_t dtype, int64_t T, float eps) {
+  if (w->rows % 2 != 0) return ingrain_matmul_silu_mul_forward(ctx, y, gate_up, x, w, dtype, T);  // refuses it
   const Norm n{y, x, h, norm, dtype, T, eps};
   bool done = false;
   if (ingrain_status status = together<true>(ctx, n, w, &done)) return status;

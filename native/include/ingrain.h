@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define INGRAIN_API __attribute__((visibility("default")))
-#define INGRAIN_ABI_VERSION 1
+#define INGRAIN_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,8 +69,8 @@ typedef struct ingrain_batch {
   int64_t sequences;                // S
   int64_t max_blocks;
   int64_t block_size;  // tokens per cache block; a multiple of 16
-  int32_t* plan;  // (9·T + 65544) scratch that attention_paged_forward keeps from layer to layer, or null
-  int64_t planned;  // nonzero if a previous call with the same batch, dtypes and sizes has written plan
+  int32_t* plan;  // (9·T + 262152) scratch that attention_paged_forward keeps from layer to layer, or null
+  int64_t planned;  // nonzero if a call in this context with the same batch, dtypes and sizes has written plan
 } ingrain_batch;
 
 // ---- contexts -------------------------------------------------------------------------------------------------------

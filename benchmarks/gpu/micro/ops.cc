@@ -280,7 +280,7 @@ struct Step {
     }
     batch = {keep(offsets), keep(positions), keep(tables), keep(groups), keep(counts), nullptr, S * fresh, S,
              blocks,        block_size,      nullptr,      0};
-    batch.plan = room<int32_t>((9 * batch.tokens + 65544) * 4);
+    batch.plan = room<int32_t>((9 * batch.tokens + 262152) * 4);
     pointers.push_back(batch.plan);
   }
   const int32_t* keep(const std::vector<int32_t>& values) {

@@ -21,7 +21,7 @@ public final class Batch {
     private Tensor adapterSlots;
 
     /** The plan of attention has nine I32 elements per token, and this number in addition (ingrain.h). */
-    private static final long PLAN_ELEMENTS = 65_544;
+    private static final long PLAN_ELEMENTS = 262_152;
 
     /** Creates a descriptor without arrays. Call {@link #lay} before use. */
     public Batch(Arena arena, long maxBlocks, long blockSize) {

@@ -58,12 +58,12 @@ final class LoraCases {
         int n = at.get("N");
         int r = at.get("R");
         Tensor y = side.normal(at.dtype(), t, n + 3L * BAND);
-        Tensor u = side.normal(DType.F32, t, r);
+        Tensor u = side.normal(DType.F32, t, r + 3L * BAND);
         Tensor b = side.normal(DType.F32, ADAPTERS, n, r);
         Tensor scaling = side.values(new float[] {0.5f, 2, -1.25f}, DType.F32, ADAPTERS);
         Tensor slots = slots(side, at);
-        return Call.of(() -> side.ops().loraUp(y.fromColumn(BAND), u, b, scaling, slots),
-                2.0 * t * n * at.dtype().bytes() + bytes(u) + bytes(b) / ADAPTERS, 2.0 * t * n * r,
+        return Call.of(() -> side.ops().loraUp(y.fromColumn(BAND), u.fromColumn(BAND), b, scaling, slots),
+                2.0 * t * n * at.dtype().bytes() + 4.0 * t * r + bytes(b) / ADAPTERS, 2.0 * t * n * r,
                 output("y", y, Tolerance.of(at.dtype(), r).through(at.dtype())));
     }
 
@@ -72,12 +72,13 @@ final class LoraCases {
         int n = at.get("N");
         int r = at.get("R");
         Tensor dy = side.normal(at.dtype(), t, n + 3L * BAND);
-        Tensor u = side.normal(DType.F32, t, r);
+        Tensor u = side.normal(DType.F32, t, r + 3L * BAND);
         Tensor b = side.normal(DType.F32, 1, n, r);
         Tensor db = side.normal(DType.F32, 1, n, r);
-        Tensor du = side.output(DType.F32, t, r);
-        return Call.of(() -> side.ops().loraUpBackward(du, db, dy.fromColumn(BAND), u, b, 1.7f),
-                bytes(du, u, db, db, b) + (double) t * n * at.dtype().bytes(), 4.0 * t * n * r,
+        Tensor du = side.normal(DType.F32, t, r + 3L * BAND);
+        return Call.of(() -> side.ops().loraUpBackward(du.fromColumn(BAND), db, dy.fromColumn(BAND), u.fromColumn(BAND),
+                b, 1.7f),
+                bytes(db, db, b) + 8.0 * t * r + (double) t * n * at.dtype().bytes(), 4.0 * t * n * r,
                 output("du", du, Tolerance.of(DType.F32, n).through(at.dtype())),
                 output("dB", db, Tolerance.of(DType.F32, t).through(at.dtype())));
     }

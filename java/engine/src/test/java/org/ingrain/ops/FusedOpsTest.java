@@ -3,6 +3,8 @@ package org.ingrain.ops;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -190,5 +192,28 @@ class FusedOpsTest {
             System.arraycopy(one, 0, all, at, one.length);
         }
         return all;
+    }
+
+    /** One row runs in the fused kernel of a GPU, and eight rows run as two ops. */
+    @ParameterizedTest(name = "on {0}")
+    @MethodSource("targets")
+    void aGatedProductNeedsAnEvenNumberOfWeightRows(TestTarget target) {
+        try (ParityCheck lab = target.open()) {
+            Weight w = lab.weight(lab.normal(DType.BF16, 33, 64), Weight.Layout.ROW_MAJOR, 0);
+            Tensor norm = lab.normal(DType.BF16, 64).tensor();
+            for (int rows : new int[] {1, 8}) {
+                var normed = new FusedOps.Normed(lab.output(DType.BF16, rows, 64),
+                        lab.normal(DType.BF16, rows, 64).tensor(), norm, 1e-5f);
+                Tensor gateUp = lab.output(DType.BF16, rows, 33);
+                Tensor y = lab.output(DType.BF16, rows, 16);
+                String message = assertThrows(RuntimeException.class,
+                        () -> lab.ops().fused().normMatmulSiluMul(y, gateUp, normed, w)).getMessage();
+                assertTrue(message.contains("a weight of 33 rows: expected an even number"), message);
+            }
+        }
+    }
+
+    static List<TestTarget> targets() {
+        return TestTarget.available();
     }
 }
