@@ -23,7 +23,7 @@ class PagedPlanTest {
 
     /**
      * Each sequence has one token at position 0, but according to the batch the group shares 1,024 blocks. The items of
-     * so many blocks would not fit into the plan. All rows are equal and see one key, so each result is the value of
+     * 1,024 blocks would not fit into the plan. All rows are equal and see one key, so each result is the value of
      * this key.
      */
     @ParameterizedTest(name = "on {0}", allowZeroInvocations = true)
