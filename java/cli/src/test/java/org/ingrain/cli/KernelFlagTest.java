@@ -69,7 +69,7 @@ class KernelFlagTest {
                 "{ ingrain_set_error(ctx, \"mine was called\"); return INGRAIN_DEVICE_ERROR; }"));
         Run called = generate("--kernel", "rms_norm_forward=" + failing);
         assertEquals(1, called.status(), called.err());
-        assertTrue(called.err().contains("rms_norm_forward: mine was called"), called.err());
+        assertTrue(called.complaint().contains("rms_norm_forward: mine was called"), called.err());
     }
 
     /** Most ops of a decoder are parts of fused ops. A kernel for such a part is called all the same. */
@@ -81,7 +81,7 @@ class KernelFlagTest {
                 + "INGRAIN_EXPORT_OP(" + op + ")\n");
         Run called = generate("--kernel", op + "=" + kernel);
         assertEquals(1, called.status(), called.err());
-        assertTrue(called.err().contains(op + ": mine was called"), called.err());
+        assertTrue(called.complaint().contains(op + ": mine was called"), called.err());
     }
 
     @Test
@@ -105,7 +105,7 @@ class KernelFlagTest {
         assertEquals(0, swapped.status(), swapped.err());
         assertEquals(text(own), text(swapped));
         assertEquals("", own.complaint());
-        assertTrue(swapped.complaint().contains("warning: matmul_silu_mul_forward: matmul_forward and silu_mul_forward "
+        assertTrue(swapped.err().contains("warning: matmul_silu_mul_forward: matmul_forward and silu_mul_forward "
                 + "run instead, because user kernels replace silu_mul_forward"), swapped.err());
     }
 
@@ -119,7 +119,7 @@ class KernelFlagTest {
                 "{ ingrain_set_error(ctx, \"from a library\"); return INGRAIN_DEVICE_ERROR; }"));
         Path library = build(source, NativeLibraries.find("cpu").toString());
         Run called = generate("--kernel", "rms_norm=" + library);
-        assertTrue(called.err().contains("from a library"), called.err());
+        assertTrue(called.complaint().contains("from a library"), called.err());
         assertRefused(generate("--kernel", "rms_norm=" + build(source)), "my.so", "cannot be loaded",
                 "undefined symbol: ingrain_");
     }

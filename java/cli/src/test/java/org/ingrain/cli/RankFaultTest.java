@@ -123,7 +123,7 @@ class RankFaultTest {
     private static void assertOneLine(Run run, int status, String pattern) {
         assertEquals(status, run.status(), run.err());
         assertTrue(run.complaint().matches(pattern), run.complaint());
-        assertEquals(1, run.err().lines().filter(line -> line.startsWith("ingrain: ")).count(), run.err());
+        assertEquals(1, run.complaints().size(), run.err());
         assertFalse(run.err().contains("\tat "), run.err());
     }
 

@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import picocli.CommandLine;
 
 /**
@@ -42,6 +43,12 @@ public record Run(int status, String out, String err) {
 
     /** The error message, which is the line of standard error that begins with the program's name. */
     public String complaint() {
-        return err.lines().filter(line -> line.startsWith("ingrain: ")).findFirst().orElse("");
+        return complaints().isEmpty() ? "" : complaints().getFirst();
+    }
+
+    /** The lines of standard error that begin with the program's name, without warnings. */
+    public List<String> complaints() {
+        return err.lines().filter(line -> line.startsWith("ingrain: ") && !line.startsWith("ingrain: warning: "))
+                .toList();
     }
 }

@@ -56,7 +56,7 @@ class SimtKernelTest {
                 "return refuse(ctx, INGRAIN_DEVICE_ERROR, \"mine was called\");\n  return with_dtype(");
         Run called = Run.of(generate);
         assertEquals(1, called.status(), called.err());
-        assertTrue(called.err().contains("mine was called"), called.err());
+        assertTrue(called.complaint().contains("mine was called"), called.err());
     }
 
     @Test
