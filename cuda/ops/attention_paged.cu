@@ -4,8 +4,8 @@
 // Shapes   y (T, H·E) · qkv (T, (H + 2K)·E) · cache: common/kv_cache.h
 // Types    qkv, y f32|bf16 · cache f32|bf16|fp8 · sums f32. NaN in an fp8 cache counts as ±480
 // Needs    E % 2 == 0, E <= 256, H % K == 0, S <= 4096; workspace of any size · tensor core if E % 16 == 0, E <= 128,
-//          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 66 KB of shared memory (33 KB at E 64); else one
-//          warp per row
+//          qkv bf16, cache bf16|fp8, H/K <= 64 and a block may have 66 KB of shared memory (33 KB up to E 64); else
+//          one warp per row
 // Mapping  item (kv head, 64 rows = tokens × H/K heads, 256 keys) per block: four warps with 16 rows each, or, for at
 //          most 16 rows, four warps with 64 keys each (common/paged_plan.h, paged_block.h)
 // Bound    decode: one read of the cache; prefill: 4·E FLOP per (row, key)
