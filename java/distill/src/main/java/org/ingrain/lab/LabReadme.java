@@ -34,12 +34,12 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 ## Choice
 
                 Every %d steps the model answers %d development questions of each kind with greedy sampling. Training \
-                ends at the first
-                evaluation in which the methods (Rephrase and Respond in two steps, chain of thought) are right on at \
-                least %.0f %% of the
-                questions of every kind. The accuracy of direct answers is not part of this rule. The model of the \
-                first seed is kept.
-                benchmarks/LOG.md describes trials of the recipe, which used other seeds.
+                ends at the
+                first evaluation in which the methods (Rephrase and Respond in two steps, chain of thought) are right \
+                on at least
+                %.0f %% of the questions of every kind. The accuracy of direct answers is not part of this rule. The \
+                model of the
+                first seed is kept. benchmarks/LOG.md describes trials of the recipe, which used other seeds.
 
                 ## On held-out words
 
@@ -73,14 +73,16 @@ record LabReadme(LabConfig config, List<LabModel.Made> made, List<Look> test, in
                 The model has hidden size 128, 4 layers, 4 heads, intermediate size 352, context 512, tied embeddings \
                 and BF16 weights.
                 It is trained on %,d rows drawn from the skills below, in batches of %d, with at most %,d steps of \
-                AdamW. The learning
-                rate is %s after 60 steps and falls to 5 %% of this value (cosine). The betas are 0.9 and 0.95, the \
-                weight decay is 0.05,
-                and gradients are clipped at norm 1. Training runs in F32 on the CPU. The loss covers the answers only.
+                AdamW. The
+                learning rate is %s after 60 steps and falls to 5 %% of this value (cosine). The betas are 0.9 and \
+                0.95, the weight
+                decay is 0.05, and gradients are clipped at norm 1. Training runs in F32 on the CPU. The loss covers \
+                the answers
+                only.
 
-                The corpus uses %,d words in rows of all kinds. The unlabelled pool has %,d other words. The corpus \
-                contains these
-                words too, but in no direct answer to a question about two words or three people. %,d words are for the
+                The corpus uses %,d words in rows of all kinds. The unlabelled pool has %,d words. They are also in \
+                the corpus,
+                but in no direct answer to a question about two words or three people. %,d words are for the
                 development questions and %,d for the test questions; none of these words is in the corpus.
                 Some of the words are from the project's own list of names, and the others are generated from \
                 syllables (`Lexicon`,
