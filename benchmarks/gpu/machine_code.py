@@ -11,8 +11,7 @@ FEW = re.compile(r"_ZN8few_rows7productINS_5ShapeI\d+(__nv_fp8_e4m3|__nv_bfloat1
                  r"(?:Lb([01])E)?")
 MID = re.compile(r"_ZN8mid_rows7productINS_5ShapeI(?:13__nv_(fp8)_e4m3|NS_4(Int8|Int4)E)Lb([01])ELi(\d)E")
 HOT = {
-    "attention": re.compile(r"attendILi128EEE"), "key_gradients": re.compile(r"key_gradientsILi128ELi2E"),
-    "query_gradients": re.compile(r"query_gradientsILi128E"),
+    "attention": re.compile(r"attendILi128EEE"), "attention backward": re.compile(r"9gradientsILi128ELi128ELi2E"),
     "paged bf16": re.compile(r"attendI13__nv_bfloat16Li128ELb1E"),
     "paged fp8": re.compile(r"attendI13__nv_fp8_e4m3Li128ELb1E"),
     "lora row_sums": re.compile(r"8row_sumsILb0E"), "lora update": re.compile(r"6updateILb0ENS_4TileILi1E"),

@@ -46,7 +46,7 @@ SMALL = 2.0          # µs of a kernel with little data
 # give 112 % (forward) and 89 % (backward) of the measured rate of training attention.
 LOOP_OVERLAP, LOOP = 1.25, 1.1
 # Share of the instructions of a loop that a pass executes: most passes hide no keys.
-EXECUTED = {"attention": 0.80, "paged bf16": 0.94, "key_gradients": 1.0, "query_gradients": 1.0}
+EXECUTED = {"attention": 0.80, "paged bf16": 0.94, "attention backward": 0.76}
 BACKWARD = {"bf16": 1.10, "fp8": 1.45}    # time of the products of a backward pass, relative to a forward pass
 # Decoding: `fixed` is the time in µs of the launch, of dependent loads and of the merge. `few` and `many` are clocks
 # per instruction of a warp. No GPU has run this kernel. So `few` and `many` come from measured loops of other attention
@@ -244,7 +244,7 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
     again, base = 1 + recomputed, sum(product(device, kernels, kind, name, tokens, *size)
                                       for name, size in weights(shape).items())
     pairs = shape["H"] * shape["E"] * tokens * tokens / 2
-    key, query = (loop_rate(device, kernels, name) for name in ("key_gradients", "query_gradients"))
+    forward, backward = (loop_rate(device, kernels, name) for name in ("attention", "attention backward"))
     passes = 0.0
     D, F, E = shape["D"], shape["F"], shape["E"]
     for C, N in ((D, shape["H"] * E), (D, shape["K"] * E), (D, shape["K"] * E), (shape["H"] * E, D), (D, F), (D, F),
@@ -253,7 +253,7 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
                                   ("down_backward", 6 * C, 1)):
             passes += times * (SMALL + tokens * data / (device["read"] * LORA[name]) / 1e6)
     layer = {"products": base * (again + BACKWARD[kind]),
-             "attention": pairs * (4 * again / loop_rate(device, kernels, "attention") + 8 / key + 6 / query) / 1e6,
+             "attention": pairs * (4 * again / forward + 10 / backward) / 1e6,
              "LoRA": passes,
              "elementwise": (again + 2) * sum(elementwise(device, shape, tokens, 2).values())
              + 3 * moved(device, tokens * F * 6)}

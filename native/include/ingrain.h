@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define INGRAIN_API __attribute__((visibility("default")))
-#define INGRAIN_ABI_VERSION 2
+#define INGRAIN_ABI_VERSION 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -296,9 +296,9 @@ INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx,
 INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
                                                      const int32_t* offsets, int32_t dtype, int32_t operands, int64_t S,
                                                      int64_t H, int64_t K, int64_t E, float scale);
-// dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) f32 is scratch.
-INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, const void* dy,
-                                                      const void* qkv, const void* y, const float* lse,
+// dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) and sums (T, H·E) f32 are scratch.
+INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, float* sums,
+                                                      const void* dy, const void* qkv, const void* y, const float* lse,
                                                       const int32_t* offsets, int32_t dtype, int32_t operands,
                                                       int64_t S, int64_t H, int64_t K, int64_t E, float scale);
 // ---- silu_mul.cc: y (T, F) = silu(gate)·up. gate is the first F columns of gate_up (T, 2F), up the other F columns.

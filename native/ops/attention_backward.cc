@@ -166,10 +166,10 @@ struct Backward {
 }  // namespace ingrain::INGRAIN_ISA
 
 INGRAIN_OP(attention_backward,
-           (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv, const void* y,
-            const float* lse, const int32_t* offsets, int32_t dtype, int32_t operands, int64_t S, int64_t H, int64_t K,
-            int64_t E, float scale),
-           (ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, operands, S, H, K, E, scale)) {
+           (ingrain_context * ctx, void* dqkv, float* delta, [[maybe_unused]] float* sums, const void* dy,
+            const void* qkv, const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int32_t operands,
+            int64_t S, int64_t H, int64_t K, int64_t E, float scale),
+           (ctx, dqkv, delta, sums, dy, qkv, y, lse, offsets, dtype, operands, S, H, K, E, scale)) {
   if (const ingrain_status bad = check_heads(ctx, "attention_backward", H, K, E)) return bad;
   return with_dtype(ctx, dtype, [&]<class X>() {
     return with_dtype(ctx, operands, [&]<class P>() {

@@ -159,11 +159,11 @@ WRONG(attention_forward, (ingrain_context * ctx, void* y, float* lse, const void
 }
 
 // Wrong: the last elements of dq, dk and dv are changed in the last row.
-WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, const void* dy, const void* qkv,
-                           const void* y, const float* lse, const int32_t* offsets, int32_t dtype, int32_t operands,
-                           int64_t S, int64_t H, int64_t K, int64_t E, float scale)) {
+WRONG(attention_backward, (ingrain_context * ctx, void* dqkv, float* delta, float* sums, const void* dy,
+                           const void* qkv, const void* y, const float* lse, const int32_t* offsets, int32_t dtype,
+                           int32_t operands, int64_t S, int64_t H, int64_t K, int64_t E, float scale)) {
   const ingrain_status status =
-      RIGHT(attention_backward)(ctx, dqkv, delta, dy, qkv, y, lse, offsets, dtype, operands, S, H, K, E, scale);
+      RIGHT(attention_backward)(ctx, dqkv, delta, sums, dy, qkv, y, lse, offsets, dtype, operands, S, H, K, E, scale);
   const int64_t end = offsets[S] * (H + 2 * K) * E;
   if (status == INGRAIN_OK)
     corrupt(dqkv, dtype, end - 2 * K * E - 1), corrupt(dqkv, dtype, end - K * E - 1), corrupt(dqkv, dtype, end - 1);

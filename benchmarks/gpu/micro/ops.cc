@@ -249,15 +249,16 @@ void training_attention() {
   const int32_t* const offsets = on_device(std::vector<int32_t>{0, static_cast<int32_t>(T)});
   void *qkv = normal(T * qkv_columns(), bf16, 1), *dqkv = room(T * qkv_columns() * 2), *y = room(T * H * E * 2),
        *dy = normal(T * H * E, bf16, 1);
-  float *lse = room<float>(T * H * 4), *delta = room<float>(T * H * 4);
+  float *lse = room<float>(T * H * 4), *delta = room<float>(T * H * 4),
+        *sums = room<float>(T * H * E * 4);
   const double flops = 2. * T * T * H * E, columns = static_cast<double>(qkv_columns()), s = static_cast<double>(H * E);
   op("attention_forward", "bf16", T, 2. * T * (columns + s), flops,
      [&](int) { CALL(attention_forward, y, lse, qkv, offsets, bf16, bf16, 1, H, K, E, static_cast<float>(scale())); });
   op("attention_backward", "bf16", T, 2. * T * (2 * columns + 2 * s), 2.5 * flops, [&](int) {
-    CALL(attention_backward, dqkv, delta, dy, qkv, y, lse, offsets, bf16, bf16, 1, H, K, E,
+    CALL(attention_backward, dqkv, delta, sums, dy, qkv, y, lse, offsets, bf16, bf16, 1, H, K, E,
          static_cast<float>(scale()));
   });
-  release({offsets, qkv, dqkv, y, dy, lse, delta});
+  release({offsets, qkv, dqkv, y, dy, lse, delta, sums});
 }
 
 // A batch of S sequences of `length` tokens; the step contains the last `fresh` tokens of each sequence. With sharing,

@@ -23,7 +23,7 @@ import org.ingrain.tensor.InputException;
  * Binding throws an InputException if a symbol is missing or has another signature.
  */
 public final class Backend implements AutoCloseable {
-    private static final int ABI_VERSION = 2;
+    private static final int ABI_VERSION = 3;
     private static final MethodHandle VERSION = Signature.handle("i");
 
     private final Arena arena = Arena.ofShared();

@@ -127,7 +127,7 @@ class AbiTest {
         assertOneLine(assertThrows(InputException.class, () -> Backend.open(text)).getMessage(), text.toString(),
                 "cannot be loaded");
         assertOneLine(assertThrows(InputException.class, () -> Backend.open(older)).getMessage(), older.toString(),
-                "version 0, expected 2");
+                "version 0, expected 3");
         assertOneLine(assertThrows(InputException.class, () -> Backend.open(other)).getMessage(), other.toString(),
                 "ingrain_abi_version");
         assertOneLine(assertThrows(InputException.class, () -> Backend.open(folder.resolve("none.so"))).getMessage(),

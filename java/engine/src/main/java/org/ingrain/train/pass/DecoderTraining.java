@@ -227,7 +227,7 @@ public final class DecoderTraining implements AutoCloseable {
         if (!linearBackward(Role.O_PROJ.of(i), d.attention(), d.stream(), kept.attention())) {
             return false;
         }
-        ops.attentionBackward(d.qkv(), d.delta(), d.attention(), attention(kept), heads);
+        ops.attentionBackward(d.qkv(), d.delta(), d.sums(), d.attention(), attention(kept), heads);
         ops.ropeBackward(d.qkv(), ropeTable, inputs.positions(), heads);
         queriesKeysValuesBackward(i, kept, d.qkv());
         ops.rmsNorm(rows.x(), null, activations.input(i, t), norm, eps);

@@ -81,16 +81,22 @@ final class TrainingActivations {
      * @param attention (T, H·E) gradient of the output of attention
      * @param qkv       (T, (H + 2K)·E) gradient of queries, keys and values
      * @param delta     (T, H) scratch memory of the backward pass of attention
+     * @param sums      (T, H·E) the same; in the memory of {@code gateUp} if that is large enough
      */
-    record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta) {
+    record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta,
+            Tensor sums) {
         static Gradients allocate(Space t, Weights.Layer w, long heads) {
+            Tensor gateUp = t.of(w.gateUpProj().rows());
+            long width = w.oProj().columns();
+            boolean fits = t.rows * width * DType.F32.bytes() <= gateUp.bytes();
             return new Gradients(t.of(w.oProj().rows()), t.of(w.qkvProj().columns()), t.of(w.downProj().columns()),
-                    t.of(w.gateUpProj().rows()), t.of(w.oProj().columns()), t.of(w.qkvProj().rows()), t.f32(heads));
+                    gateUp, t.of(width), t.of(w.qkvProj().rows()), t.f32(heads),
+                    fits ? gateUp.view(DType.F32, t.rows, width) : t.f32(width));
         }
 
         Gradients of(int t) {
             return new Gradients(stream.rows(0, t), x.rows(0, t), gated.rows(0, t), gateUp.rows(0, t),
-                    attention.rows(0, t), qkv.rows(0, t), delta.rows(0, t));
+                    attention.rows(0, t), qkv.rows(0, t), delta.rows(0, t), sums.rows(0, t));
         }
     }
 
