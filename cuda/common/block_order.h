@@ -8,13 +8,8 @@
 struct BlockOrder {
   unsigned* words;
 
-  // Every thread of the block calls this function and gets the same item. shared: one int of shared memory.
-  __device__ __forceinline__ int take(int* shared) const {
-    __syncthreads();
-    if (threadIdx.x == 0) *shared = static_cast<int>(atomicAdd(words, 1u));
-    __syncthreads();
-    return *shared;
-  }
+  // Returns the next item. One thread of a block calls this function.
+  __device__ __forceinline__ int take() const { return static_cast<int>(atomicAdd(words, 1u)); }
   // Waits until an item has completed `steps` steps. One thread calls this function. After the next barrier, all
   // threads of the block see what the item's block wrote in these steps, if they read it with __ldcg.
   __device__ __forceinline__ void wait(int item, unsigned steps) const {

@@ -27,7 +27,10 @@ template <int EP, int keys, int stages> struct Shared {
   bf16 side[stages][2][tokens * tile_stride<EP>];           // [stage][q, dy]
   bf16 p[tokens * tile_stride<keys>], ds[tokens * tile_stride<keys>];
   float terms[stages][2][tokens];                           // [stage][lse, delta]
+  // Of the current item; in shared memory, because registers are scarce.
+  SequenceTile at;
   int item;
+  bool present;
 };
 
 // The part of a tile that a warp computes: one half of its rows and one quarter of its columns.
@@ -35,35 +38,42 @@ struct Place {
   int lane = threadIdx.x % 32, half = threadIdx.x / 128, quarter = threadIdx.x / 32 % 4;
 };
 
-// Copies tiles of q, dy, lse and delta to shared memory. The addresses are those of this thread's first elements.
-// Elements of tokens that do not exist become zeros, so these tokens add nothing to a sum.
+// Copies tiles of q, dy, lse and delta to shared memory: all heads of a group for 64 tokens, then the 64 tokens before.
+// The addresses are those of this thread's first elements of the next tile. Elements of tokens that do not exist become
+// zeros, so these tokens add nothing to a sum.
 template <int EP> struct QueryCopies {
   static constexpr int step = threads / (EP / 8);  // rows that the block copies at a time
   const bf16 *q, *dy;
   const float* term;
+  int begin, g;  // first token and head in its group of the next tile
 
-  __device__ __forceinline__ void start(const FlashBackward& a, const SequenceTile& at, int begin) {
+  __device__ __forceinline__ void start(const FlashBackward& a, const SequenceTile& at, int first_token) {
     const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), head = at.kv * a.heads.group;
+    begin = first_token;
+    g = 0;
     const int64_t t = at.first + begin;
     q = a.qkv + (t + r) * a.heads.ld() + head * a.heads.E + 8 * u;
     dy = a.dy + ((t + r) * a.heads.H + head) * a.heads.E + 8 * u;
     term = (threadIdx.x < tokens ? a.lse : a.delta) + (t + threadIdx.x % tokens) * a.heads.H + head;
   }
-  // `left` is the number of tokens from the first token of the tile to the end of the sequence. Afterwards, the
-  // addresses are those of the next head.
-  __device__ __forceinline__ void fetch(bf16 (&side)[2][tokens * tile_stride<EP>], float (&terms)[2][tokens],
-                                        const FlashBackward& a, int left) {
-    const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), rows = 8 * u < a.heads.E ? left - r : 0;
-    const int to = r * tile_stride<EP> + 8 * u;
-    const int64_t q_step = step * a.heads.ld(), dy_step = int64_t{step} * a.heads.H * a.heads.E;
+  // Starts copying the next tile to a stage if there is one.
+  template <int keys, int stages>
+  __device__ __forceinline__ void fetch(Shared<EP, keys, stages>& shared, const FlashBackward& a, int stage) {
+    if (begin >= shared.at.begin) {
+      const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), left = shared.at.length - begin,
+                rows = 8 * u < a.heads.E ? left - r : 0, to = r * tile_stride<EP> + 8 * u;
+      const int64_t q_step = step * a.heads.ld(), dy_step = int64_t{step} * a.heads.H * a.heads.E;
 #pragma unroll
-    for (int i = 0; i < tokens / step; ++i) {
-      copy_async16(side[0] + to + i * step * tile_stride<EP>, q + i * q_step, i * step < rows);
-      copy_async16(side[1] + to + i * step * tile_stride<EP>, dy + i * dy_step, i * step < rows);
+      for (int i = 0; i < tokens / step; ++i) {
+        copy_async16(shared.side[stage][0] + to + i * step * tile_stride<EP>, q + i * q_step, i * step < rows);
+        copy_async16(shared.side[stage][1] + to + i * step * tile_stride<EP>, dy + i * dy_step, i * step < rows);
+      }
+      if (threadIdx.x < 2 * tokens)
+        copy_async4(shared.terms[stage][0] + threadIdx.x, term, static_cast<int>(threadIdx.x) % tokens < left);
+      q += a.heads.E, dy += a.heads.E, ++term;
+      if (++g == a.heads.group) start(a, shared.at, begin - tokens);
     }
-    if (threadIdx.x < 2 * tokens)
-      copy_async4(terms[0] + threadIdx.x, term, static_cast<int>(threadIdx.x) % tokens < left);
-    q += a.heads.E, dy += a.heads.E, ++term;
+    copy_commit();
   }
 };
 
@@ -176,105 +186,105 @@ template <int stride, int N> __device__ __forceinline__ void store_tile(bf16* to
             pack_bf16(x[m][n][2 * r], x[m][n][2 * r + 1]);
 }
 
+// Computes p and ds of this warp's 32 tokens and keys/4 keys and stores them in shared memory. ahead: the position of
+// the first key of the tile minus that of the first token.
 template <int EP, int keys, int stages>
-__device__ void key_tile(Shared<EP, keys, stages>& shared, const FlashBackward& a, const SequenceTile& at) {
-  constexpr int row_stride = tile_stride<EP>, key_stride = tile_stride<keys>, columns = EP / 4, own = keys / 4;
-  const Place place;
-  const int E = a.heads.E, group = a.heads.group, first_column = columns * place.quarter;
-  const int64_t first = at.first + at.begin;
-  fetch_rows<EP, keys, threads>(shared.k, E, a.qkv + a.heads.key(first, at.kv), a.heads.ld(), at.end - at.begin);
-  fetch_rows<EP, keys, threads>(shared.v, E, a.qkv + a.heads.value(first, at.kv), a.heads.ld(), at.end - at.begin);
-  // This lane's first element of p and ds: row `row` and key `key`.
+__device__ __forceinline__ void write_scores(Shared<EP, keys, stages>& shared, int stage, const Place& place,
+                                             float log2_scale, bool diagonal, int ahead) {
+  constexpr int row_stride = tile_stride<EP>, key_stride = tile_stride<keys>, own = keys / 4;
+  const int rows = 32 * place.half * row_stride, columns = own * place.quarter * row_stride;
+  // The first row and key of this lane.
   const int row = 32 * place.half + place.lane / 4, key = own * place.quarter + place.lane % 4 * 2;
-  const float log2_scale = a.scale * log2_e;
+  float p[2][own / 8][4], ds[2][own / 8][4];
+  scores_of_two<EP>(p, shared.side[stage][0] + rows, shared.k + columns);
+  scores_of_two<EP>(ds, shared.side[stage][1] + rows, shared.v + columns);
+  score_gradients(p, ds, shared.terms[stage][0] + row, shared.terms[stage][1] + row, log2_scale, diagonal,
+                  ahead + key - row);
+  store_tile<key_stride>(shared.p + row * key_stride + key, p);
+  store_tile<key_stride>(shared.ds + row * key_stride + key, ds);
+}
+
+// Stores this warp's part of dk or dv. to: this lane's first row; left: the number of keys from this row on.
+template <int M, int N>
+__device__ __forceinline__ void store_keys(bf16* to, int64_t ld, int left, const float (&x)[M][N][4], float factor,
+                                           int columns) {
+#pragma unroll
+  for (int m = 0; m < M; ++m, to += 16 * ld, left -= 16)
+    store_rows(left > 0 ? to : nullptr, left > 8 ? to + 8 * ld : nullptr, x[m], factor, columns);
+}
+
+template <int EP, int keys, int stages>
+__device__ void key_tile(Shared<EP, keys, stages>& shared, const FlashBackward& a) {
+  constexpr int row_stride = tile_stride<EP>, key_stride = tile_stride<keys>, half_keys = keys / 2;
+  const Place place;
+  const SequenceTile& at = shared.at;
+  const int E = a.heads.E, column = EP / 4 * place.quarter;
+  const int64_t first = at.first + at.begin, ld = a.heads.ld();
+  fetch_rows<EP, keys, threads>(shared.k, E, a.qkv + a.heads.key(first, at.kv), ld, at.end - at.begin);
+  fetch_rows<EP, keys, threads>(shared.v, E, a.qkv + a.heads.value(first, at.kv), ld, at.end - at.begin);
   float dk[keys / 32][EP / 32][4] = {}, dv[keys / 32][EP / 32][4] = {};
   QueryCopies<EP> copies;
-  int begin = (at.length - 1) / tokens * tokens, g = 0, stage = 0;
-  copies.start(a, at, begin);
-  copies.fetch(shared.side[0], shared.terms[0], a, at.length - begin);
-  copy_commit();
-  for (unsigned steps = 0; begin >= at.begin; ++steps) {
+  int t = (at.length - 1) / tokens * tokens, g = 0, stage = 0;
+  copies.start(a, at, t);
+  copies.fetch(shared, a, 0);
+  for (unsigned steps = 0; t >= at.begin; ++steps) {
     copy_wait<0>();
     __syncthreads();  // the tile has arrived, and all warps have completed the step before
     if (steps > 0 && threadIdx.x == 0) a.order.complete(shared.item, steps);
-    const bf16 *q = shared.side[stage][0], *dy = shared.side[stage][1];
-    const float *lse = shared.terms[stage][0] + row, *delta = shared.terms[stage][1] + row;
-    const int head = at.kv * group + g, t = begin;
-    if (++g == group) {
-      g = 0, begin -= tokens;
-      copies.start(a, at, begin);
-    }
-    const int to = (stage + 1) % stages;
-    const auto fetch_next = [&] {
-      if (begin >= at.begin) copies.fetch(shared.side[to], shared.terms[to], a, at.length - begin);
-      copy_commit();
-    };
-    if (stages > 1) fetch_next();
-    // The tokens see the first `visible` keys of the tile, at least in part.
+    const bf16 *q = shared.side[stage][0] + column, *dy = shared.side[stage][1] + column;
+    if (stages > 1) copies.fetch(shared, a, 1 - stage);
+    // At least one of the tokens sees the first `visible` keys of the tile.
     const bool diagonal = t < at.begin + keys;
     const int visible = diagonal ? t + tokens - at.begin : keys;
-    if (own * place.quarter < visible) {
-      float p[2][own / 8][4], ds[2][own / 8][4];
-      scores_of_two<EP>(p, q + 32 * place.half * row_stride, shared.k + own * place.quarter * row_stride);
-      scores_of_two<EP>(ds, dy + 32 * place.half * row_stride, shared.v + own * place.quarter * row_stride);
-      __syncwarp();  // so that the compiler loads no fragments before this point; otherwise registers spill
-      score_gradients(p, ds, lse, delta, log2_scale, diagonal, at.begin + key - (t + row));
-      store_tile<key_stride>(shared.p + row * key_stride + key, p);
-      store_tile<key_stride>(shared.ds + row * key_stride + key, ds);
-    }
+    if (keys / 4 * place.quarter < visible)
+      write_scores(shared, stage, place, a.scale * log2_e, diagonal, at.begin - t);
     if (at.begin > 0 && threadIdx.x == 0) a.order.wait(shared.item - a.heads.K, steps + 1);
     __syncthreads();  // p and ds are complete
+    // This lane's first row of dq, and its first element of the sums.
+    const int row = t + 32 * place.half + place.lane / 4, left = at.length - row, head = at.kv * a.heads.group + g;
+    float* const sums = a.sums + ((at.first + row) * a.heads.H + head) * E + column + place.lane % 4 * 4;
     Sums<EP> dq;
     dq.zero();
-    // This lane's first element of the sums of dq.
-    float* const sums = a.sums + ((at.first + t + row) * a.heads.H + head) * E + first_column + place.lane % 4 * 4;
-    const int sums_ld = a.heads.H * E, left = at.length - t - row, own_columns = E - first_column;
-    if (at.begin > 0) dq.load(sums, sums_ld, left, own_columns);
-    if (keys / 2 * place.half < visible) {
-      const int from = keys / 2 * place.half;
-      add_product<true, key_stride, row_stride, tokens / 16>(dv, shared.p + from, dy + first_column);
-      __syncwarp();  // the same
-      add_product<true, key_stride, row_stride, tokens / 16>(dk, shared.ds + from, q + first_column);
+    if (at.begin > 0) dq.load(sums, a.heads.H * E, left, E - column);
+    if (half_keys * place.half < visible) {
+      add_product<true, key_stride, row_stride, tokens / 16>(dv, shared.p + half_keys * place.half, dy);
+      add_product<true, key_stride, row_stride, tokens / 16>(dk, shared.ds + half_keys * place.half, q);
     }
     if (stages == 1) {
       __syncthreads();  // no warp reads the tile any more
-      fetch_next();
+      copies.fetch(shared, a, 0);
     }
 #pragma unroll
-    for (int from = 0; from < keys; from += 64)
-      if (from == 0 || from < visible)
-        add_product<false, key_stride, row_stride, 4>(dq.x, shared.ds + 32 * place.half * key_stride + from,
-                                                      shared.k + from * row_stride + first_column);
-    if (diagonal)
-      dq.finish(a.dqkv + (at.first + t + row) * a.heads.ld() + head * E + first_column, a.heads.ld(), left, own_columns,
-                a.scale);
-    else dq.store(sums, sums_ld, left, own_columns);
-    stage = to;
+    for (int k = 0; k < keys; k += 64)
+      if (k == 0 || k < visible)
+        add_product<false, key_stride, row_stride, 4>(dq.x, shared.ds + 32 * place.half * key_stride + k,
+                                                      shared.k + k * row_stride + column);
+    if (diagonal) dq.finish(a.dqkv + (at.first + row) * ld + head * E + column, ld, left, E - column, a.scale);
+    else dq.store(sums, a.heads.H * E, left, E - column);
+    if (++g == a.heads.group) g = 0, t -= tokens;
+    stage = stages - 1 - stage;
   }
   __syncthreads();  // all warps have completed the last step
   if (threadIdx.x == 0) a.order.complete(shared.item, ~0u >> 1);
-#pragma unroll
-  for (int m = 0; m < keys / 32; ++m) {
-    bf16 *to_k[2], *to_v[2];
-#pragma unroll
-    for (int r = 0; r < 2; ++r) {
-      const int j = keys / 2 * place.half + 16 * m + 8 * r + place.lane / 4;
-      to_k[r] = at.begin + j < at.end ? a.dqkv + a.heads.key(first + j, at.kv) + first_column : nullptr;
-      to_v[r] = at.begin + j < at.end ? a.dqkv + a.heads.value(first + j, at.kv) + first_column : nullptr;
-    }
-    store_rows(to_k[0], to_k[1], dk[m], a.scale, E - first_column);
-    store_rows(to_v[0], to_v[1], dv[m], 1, E - first_column);
-  }
+  const int own = half_keys * place.half + place.lane / 4, left = at.end - at.begin - own;
+  store_keys(a.dqkv + a.heads.key(first + own, at.kv) + column, ld, left, dk, a.scale, E - column);
+  store_keys(a.dqkv + a.heads.value(first + own, at.kv) + column, ld, left, dv, 1, E - column);
 }
 
 template <int EP, int keys, int stages>
 __global__ void __launch_bounds__(threads, 1) gradients(__grid_constant__ const FlashBackward a) {
   auto& shared = *dynamic_shared<Shared<EP, keys, stages>>();
   SequenceTiles tiles(a.offsets, a.S, keys, a.heads.K);
-  SequenceTile at;
-  for (int item = a.order.take(&shared.item); tiles.at(item, at); item = a.order.take(&shared.item)) {
-    at.mirror(keys);  // starts with the first keys of a sequence, which have the most query rows
-    key_tile(shared, a, at);
+  while (true) {
+    __syncthreads();  // all warps have completed the item before
+    if (threadIdx.x == 0) {
+      shared.item = a.order.take();
+      shared.present = tiles.at(shared.item, shared.at);
+      if (shared.present) shared.at.mirror(keys);  // the first keys of a sequence come first: most query rows see them
+    }
+    __syncthreads();
+    if (!shared.present) return;
+    key_tile(shared, a);
   }
 }
 
