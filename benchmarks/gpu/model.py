@@ -10,6 +10,7 @@ runs". Needs cuobjdump and nvdisasm; see machine_code.py.
 To predict a new kernel: add its mangled name to HOT in machine_code.py and its time to `product`.
 """
 import argparse
+import heapq
 import math
 from pathlib import Path
 
@@ -188,6 +189,22 @@ def loop_rate(device, kernels, name):
     return device["sms"] * 4 * kernel.hmma * 4096 / clocks * device["clock"] / 1e3
 
 
+def attention_backward(device, kernels, shape, tokens):
+    """Returns the time of the backward pass of attention of one sequence in µs. An item has 128 keys and at most two
+    query heads, and one step for each head and 64 tokens that see its keys. A multiprocessor takes the next item when
+    its block has finished one. The waits of blocks for each other are not counted."""
+    group = shape["H"] // shape["K"]
+    flops = 10 * 64 * 128 * shape["E"]      # of a step
+    us = flops / loop_rate(device, kernels, "attention backward") * device["sms"] / 1e6
+    busy = [0.0] * device["sms"]
+    for first_key in range(0, tokens, 128):
+        for _ in range(shape["K"]):
+            for head in range(0, group, 2):
+                heapq.heappush(busy, heapq.heappop(busy) +
+                               (-(-tokens // 64) - first_key // 64) * min(2, group - head))
+    return max(busy) * us
+
+
 def paged_decode(device, kernels, kind, shape, samples, prefix, own):
     """Returns the time of the attention of a decode step in µs. An item has 256 keys. If it has at most 16 rows, each
     warp computes a quarter of the keys; otherwise each warp computes 16 rows with four tiles of keys."""
@@ -244,7 +261,6 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
     again, base = 1 + recomputed, sum(product(device, kernels, kind, name, tokens, *size)
                                       for name, size in weights(shape).items())
     pairs = shape["H"] * shape["E"] * tokens * tokens / 2
-    forward, backward = (loop_rate(device, kernels, name) for name in ("attention", "attention backward"))
     passes = 0.0
     D, F, E = shape["D"], shape["F"], shape["E"]
     for C, N in ((D, shape["H"] * E), (D, shape["K"] * E), (D, shape["K"] * E), (shape["H"] * E, D), (D, F), (D, F),
@@ -253,7 +269,8 @@ def lora(device, kernels, shape, kind, tokens, recomputed, rank=16):
                                   ("down_backward", 6 * C, 1)):
             passes += times * (SMALL + tokens * data / (device["read"] * LORA[name]) / 1e6)
     layer = {"products": base * (again + BACKWARD[kind]),
-             "attention": pairs * (4 * again / forward + 10 / backward) / 1e6,
+             "attention": pairs * 4 * again / loop_rate(device, kernels, "attention") / 1e6
+             + attention_backward(device, kernels, shape, tokens),
              "LoRA": passes,
              "elementwise": (again + 2) * sum(elementwise(device, shape, tokens, 2).values())
              + 3 * moved(device, tokens * F * 6)}

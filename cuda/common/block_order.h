@@ -10,19 +10,31 @@ struct BlockOrder {
 
   // Returns the next item. One thread of a block calls this function.
   __device__ __forceinline__ int take() const { return static_cast<int>(atomicAdd(words, 1u)); }
-  // Waits until an item has completed `steps` steps. One thread calls this function. After the next barrier, all
-  // threads of the block see what the item's block wrote in these steps, if they read it with __ldcg.
-  __device__ __forceinline__ void wait(int item, unsigned steps) const {
+  static constexpr unsigned all = ~0u;
+
+  // Returns how many steps an item has completed. One thread calls this function. After the next barrier, all threads
+  // of the block see what the item's block wrote in these steps, if they read it with __ldcg.
+  __device__ __forceinline__ unsigned completed(int item) const {
 #ifdef INGRAIN_SIMT
-    while (atomicAdd(words + 1 + item, 0u) < steps) __nanosleep(20);
+    return atomicAdd(words + 1 + item, 0u);
 #else
-    unsigned completed;
-    do asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(completed) : "l"(words + 1 + item) : "memory");
-    while (completed < steps);
+    unsigned steps;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(steps) : "l"(words + 1 + item) : "memory");
+    return steps;
 #endif
   }
-  // Announces that the item has completed `steps` steps. One thread calls this function, after a barrier that follows
-  // the last write of these steps.
+  // The same, but waits until the item has completed at least `steps` steps.
+  __device__ __forceinline__ unsigned wait(int item, unsigned steps) const {
+    unsigned now;
+    while ((now = completed(item)) < steps) {
+#ifdef INGRAIN_SIMT
+      __nanosleep(20);
+#endif
+    }
+    return now;
+  }
+  // Announces that this block's item has completed `steps` steps, or `all`. One thread calls this function, after a
+  // barrier that follows the last write of these steps.
   __device__ __forceinline__ void complete(int item, unsigned steps) const {
 #ifdef INGRAIN_SIMT
     atomicExch(words + 1 + item, steps);

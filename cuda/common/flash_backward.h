@@ -5,18 +5,22 @@
 
 namespace flash_backward {
 
-constexpr int threads = 256, tokens = 64;
+// item_heads: query heads of an item. With more heads, there would be fewer and longer items, and the multiprocessors
+// would have less equal shares of the work.
+constexpr int threads = 256, tokens = 64, item_heads = 2;
+
+inline __host__ __device__ int parts_of(int group) { return (group + item_heads - 1) / item_heads; }
 
 struct FlashBackward {
   bf16* dqkv;
-  float* sums;  // of dq, (T, H, E); the order of the elements of a row differs, see Sums
+  float* sums;  // (T, (H + 2K)·E): dqkv before it is complete; see each_four for the order of the elements of a row
   const float* delta;
   const bf16* dy;
   const bf16* qkv;
   const float* lse;
   const int32_t* offsets;
   BlockOrder order;
-  int S;
+  int S, before;  // before: distance from an item to the item of the preceding keys, K·parts
   PackedHeads heads;
   float scale;
 };
@@ -27,9 +31,9 @@ template <int EP, int keys, int stages> struct Shared {
   bf16 side[stages][2][tokens * tile_stride<EP>];           // [stage][q, dy]
   bf16 p[tokens * tile_stride<keys>], ds[tokens * tile_stride<keys>];
   float terms[stages][2][tokens];                           // [stage][lse, delta]
-  // Of the current item; in shared memory, because registers are scarce.
+  // The current item; in shared memory, because registers are scarce.
   SequenceTile at;
-  int item;
+  int item, head, head_end;  // query heads [head, head_end)
   bool present;
 };
 
@@ -38,20 +42,22 @@ struct Place {
   int lane = threadIdx.x % 32, half = threadIdx.x / 128, quarter = threadIdx.x / 32 % 4;
 };
 
-// Copies tiles of q, dy, lse and delta to shared memory: all heads of a group for 64 tokens, then the 64 tokens before.
+// Copies tiles of q, dy, lse and delta to shared memory: the item's heads for 64 tokens, then for the 64 tokens before.
 // The addresses are those of this thread's first elements of the next tile. Elements of tokens that do not exist become
 // zeros, so these tokens add nothing to a sum.
 template <int EP> struct QueryCopies {
   static constexpr int step = threads / (EP / 8);  // rows that the block copies at a time
   const bf16 *q, *dy;
   const float* term;
-  int begin, g;  // first token and head in its group of the next tile
+  int begin, head;  // first token and head of the next tile
 
-  __device__ __forceinline__ void start(const FlashBackward& a, const SequenceTile& at, int first_token) {
-    const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8), head = at.kv * a.heads.group;
+  template <int keys, int stages>
+  __device__ __forceinline__ void start(const Shared<EP, keys, stages>& shared, const FlashBackward& a,
+                                        int first_token) {
+    const int r = threadIdx.x / (EP / 8), u = threadIdx.x % (EP / 8);
     begin = first_token;
-    g = 0;
-    const int64_t t = at.first + begin;
+    head = shared.head;
+    const int64_t t = shared.at.first + begin;
     q = a.qkv + (t + r) * a.heads.ld() + head * a.heads.E + 8 * u;
     dy = a.dy + ((t + r) * a.heads.H + head) * a.heads.E + 8 * u;
     term = (threadIdx.x < tokens ? a.lse : a.delta) + (t + threadIdx.x % tokens) * a.heads.H + head;
@@ -71,7 +77,7 @@ template <int EP> struct QueryCopies {
       if (threadIdx.x < 2 * tokens)
         copy_async4(shared.terms[stage][0] + threadIdx.x, term, static_cast<int>(threadIdx.x) % tokens < left);
       q += a.heads.E, dy += a.heads.E, ++term;
-      if (++g == a.heads.group) start(a, shared.at, begin - tokens);
+      if (++head == shared.head_end) start(shared, a, begin - tokens);
     }
     copy_commit();
   }
@@ -103,47 +109,52 @@ __device__ __forceinline__ void add_product(float (&sum)[M][N][4], const bf16* a
   }
 }
 
-// The part of dq (64 tokens, one head) of this warp: 32 tokens and EP/4 columns. In memory, the sum has f32 elements. A
-// lane's four elements of 16 columns are adjacent there, so the order of the columns is not that of dq.
-template <int EP> struct Sums {
-  float x[2][EP / 32][4];
+// The next functions move the part of a warp, 16·M rows and 8·N columns, between its accumulators and memory. `at` is
+// the address of the lane's first row (lane / 4) in the warp's first column, and `ld` the distance of two rows. Rows
+// from `left` on, counted from the lane's first row, and columns from `columns` on do not exist in memory.
 
-  __device__ __forceinline__ void zero() {
+// Calls f(address, x, y, z, w) for the lane's four elements of each 16 columns. In memory, these four are adjacent, so
+// the order of the columns is not that of the matrix.
+template <int M, int N, class F>
+__device__ __forceinline__ void each_four(float (&x)[M][N][4], float* at, int ld, int left, int columns, const F& f) {
 #pragma unroll
-    for (auto& tile : x)
+  for (int i = 0; i < 2 * M; ++i)
 #pragma unroll
-      for (auto& four : tile) four[0] = four[1] = four[2] = four[3] = 0;
-  }
-  // Calls f(to, x, y, z, w) for the four elements of each 16 columns, with their address. `to` is the address of this
-  // lane's first element, `ld` the distance of two tokens, and `left` the number of tokens from this lane's first token
-  // to the end of the sequence. The elements exist in the first `columns` columns.
-  template <class F>
-  __device__ __forceinline__ void each(float* to, int ld, int left, int columns, const F& f) {
+    for (int n = 0; n < N; n += 2) {
+      auto &low = x[i / 2][n], &high = x[i / 2][n + 1];
+      const int r = i % 2 * 2;
+      if (8 * i < left && 8 * n < columns)
+        f(reinterpret_cast<float4*>(at + 8 * i * ld + 8 * n + threadIdx.x % 4 * 4), low[r], low[r + 1], high[r],
+          high[r + 1]);
+    }
+}
+template <int M, int N>
+__device__ __forceinline__ void load_sums(float (&x)[M][N][4], float* at, int ld, int left, int columns) {
+  each_four(x, at, ld, left, columns, [](const float4* from, float& x, float& y, float& z, float& w) {
+    const float4 four = __ldcg(from);
+    x = four.x, y = four.y, z = four.z, w = four.w;
+  });
+}
+template <int M, int N>
+__device__ __forceinline__ void add_sums(float (&x)[M][N][4], float* at, int ld, int left, int columns) {
+  each_four(x, at, ld, left, columns, [](const float4* from, float& x, float& y, float& z, float& w) {
+    const float4 four = __ldcg(from);
+    x += four.x, y += four.y, z += four.z, w += four.w;
+  });
+}
+template <int M, int N>
+__device__ __forceinline__ void store_sums(float (&x)[M][N][4], float* at, int ld, int left, int columns) {
+  each_four(x, at, ld, left, columns,
+            [](float4* to, float x, float y, float z, float w) { __stcg(to, float4{x, y, z, w}); });
+}
+// Stores the accumulators, multiplied by `factor`, as bf16.
+template <int M, int N>
+__device__ __forceinline__ void store_tiles(const float (&x)[M][N][4], bf16* at, int64_t ld, int left, int columns,
+                                            float factor) {
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-#pragma unroll
-      for (int n = 0; n < EP / 32; n += 2)
-        if (8 * i < left && 8 * n < columns)
-          f(reinterpret_cast<float4*>(to + 8 * i * ld + 8 * n), x[i / 2][n][i % 2 * 2], x[i / 2][n][i % 2 * 2 + 1],
-            x[i / 2][n + 1][i % 2 * 2], x[i / 2][n + 1][i % 2 * 2 + 1]);
-  }
-  __device__ __forceinline__ void load(float* from, int ld, int left, int columns) {
-    each(from, ld, left, columns, [](const float4* from, float& x, float& y, float& z, float& w) {
-      const float4 four = __ldcg(from);
-      x = four.x, y = four.y, z = four.z, w = four.w;
-    });
-  }
-  __device__ __forceinline__ void store(float* to, int ld, int left, int columns) {
-    each(to, ld, left, columns, [](float4* to, float x, float y, float z, float w) {
-      __stcg(to, float4{x, y, z, w});
-    });
-  }
-  // Writes the sum, multiplied by `factor`, to dq. `to` is the address of the first column of this lane's first token.
-  __device__ __forceinline__ void finish(bf16* to, int64_t ld, int left, int columns, float factor) const {
-    store_rows(left > 0 ? to : nullptr, left > 8 ? to + 8 * ld : nullptr, x[0], factor, columns);
-    store_rows(left > 16 ? to + 16 * ld : nullptr, left > 24 ? to + 24 * ld : nullptr, x[1], factor, columns);
-  }
-};
+  for (int m = 0; m < M; ++m, at += 16 * ld, left -= 16)
+    store_rows(left > 0 ? at : nullptr, left > 8 ? at + 8 * ld : nullptr, x[m], factor, columns);
+}
 
 // For 32 tokens and 8·N keys: replaces the scores p by softmax weights, and the products ds = dy·v by the gradients of
 // the scores. lse and delta belong to this lane's first token. diagonal: some keys are hidden from some tokens. hidden:
@@ -204,33 +215,57 @@ __device__ __forceinline__ void write_scores(Shared<EP, keys, stages>& shared, i
   store_tile<key_stride>(shared.ds + row * key_stride + key, ds);
 }
 
-// Stores this warp's part of dk or dv. to: this lane's first row; left: the number of keys from this row on.
-template <int M, int N>
-__device__ __forceinline__ void store_keys(bf16* to, int64_t ld, int left, const float (&x)[M][N][4], float factor,
-                                           int columns) {
-#pragma unroll
-  for (int m = 0; m < M; ++m, to += 16 * ld, left -= 16)
-    store_rows(left > 0 ? to : nullptr, left > 8 ? to + 8 * ld : nullptr, x[m], factor, columns);
+// Adds the sums dk and dv of this item to those of the item with the preceding heads, if there is one. If this item has
+// the last heads of the group, the results are written to dqkv, otherwise to the sums.
+template <int EP, int keys, int stages, int M, int N>
+__device__ __forceinline__ void finish_keys(const Shared<EP, keys, stages>& shared, const FlashBackward& a,
+                                            float (&dk)[M][N][4], float (&dv)[M][N][4]) {
+  const Place place;
+  const SequenceTile& at = shared.at;
+  const int column = EP / 4 * place.quarter, row = keys / 2 * place.half + place.lane / 4,
+            left = at.end - at.begin - row, columns = a.heads.E - column, ld = static_cast<int>(a.heads.ld());
+  const int64_t k = a.heads.key(at.first + at.begin + row, at.kv) + column,
+                v = a.heads.value(at.first + at.begin + row, at.kv) + column;
+  const int first_head = at.kv * a.heads.group;
+  if (shared.head > first_head) {
+    if (threadIdx.x == 0) a.order.wait(shared.item - 1, BlockOrder::all);
+    __syncthreads();
+    add_sums(dk, a.sums + k, ld, left, columns);
+    add_sums(dv, a.sums + v, ld, left, columns);
+  }
+  if (shared.head_end == first_head + a.heads.group) {
+    store_tiles(dk, a.dqkv + k, ld, left, columns, a.scale);
+    store_tiles(dv, a.dqkv + v, ld, left, columns, 1);
+  } else {
+    store_sums(dk, a.sums + k, ld, left, columns);
+    store_sums(dv, a.sums + v, ld, left, columns);
+    __syncthreads();
+    if (threadIdx.x == 0) a.order.complete(shared.item, BlockOrder::all);
+  }
 }
 
 template <int EP, int keys, int stages>
 __device__ void key_tile(Shared<EP, keys, stages>& shared, const FlashBackward& a) {
   constexpr int row_stride = tile_stride<EP>, key_stride = tile_stride<keys>, half_keys = keys / 2;
+  constexpr int poller = 32;  // the thread that waits; not in the warp of the thread that signals
   const Place place;
   const SequenceTile& at = shared.at;
-  const int E = a.heads.E, column = EP / 4 * place.quarter;
-  const int64_t first = at.first + at.begin, ld = a.heads.ld();
+  const int E = a.heads.E, column = EP / 4 * place.quarter, ld = static_cast<int>(a.heads.ld());
+  const int64_t first = at.first + at.begin;
   fetch_rows<EP, keys, threads>(shared.k, E, a.qkv + a.heads.key(first, at.kv), ld, at.end - at.begin);
   fetch_rows<EP, keys, threads>(shared.v, E, a.qkv + a.heads.value(first, at.kv), ld, at.end - at.begin);
   float dk[keys / 32][EP / 32][4] = {}, dv[keys / 32][EP / 32][4] = {};
   QueryCopies<EP> copies;
-  int t = (at.length - 1) / tokens * tokens, g = 0, stage = 0;
-  copies.start(a, at, t);
+  int t = (at.length - 1) / tokens * tokens, head = shared.head, stage = 0;
+  unsigned steps = 0, ready = 0;  // steps of this item, and of the item of the preceding keys, which are complete
+  copies.start(shared, a, t);
   copies.fetch(shared, a, 0);
-  for (unsigned steps = 0; t >= at.begin; ++steps) {
+  while (t >= at.begin) {
     copy_wait<0>();
     __syncthreads();  // the tile has arrived, and all warps have completed the step before
     if (steps > 0 && threadIdx.x == 0) a.order.complete(shared.item, steps);
+    const bool waits = at.begin > 0 && threadIdx.x == poller;
+    if (waits && ready <= steps) ready = a.order.completed(shared.item - a.before);
     const bf16 *q = shared.side[stage][0] + column, *dy = shared.side[stage][1] + column;
     if (stages > 1) copies.fetch(shared, a, 1 - stage);
     // At least one of the tokens sees the first `visible` keys of the tile.
@@ -238,14 +273,12 @@ __device__ void key_tile(Shared<EP, keys, stages>& shared, const FlashBackward& 
     const int visible = diagonal ? t + tokens - at.begin : keys;
     if (keys / 4 * place.quarter < visible)
       write_scores(shared, stage, place, a.scale * log2_e, diagonal, at.begin - t);
-    if (at.begin > 0 && threadIdx.x == 0) a.order.wait(shared.item - a.heads.K, steps + 1);
+    if (waits && ready <= steps) ready = a.order.wait(shared.item - a.before, steps + 1);
     __syncthreads();  // p and ds are complete
-    // This lane's first row of dq, and its first element of the sums.
-    const int row = t + 32 * place.half + place.lane / 4, left = at.length - row, head = at.kv * a.heads.group + g;
-    float* const sums = a.sums + ((at.first + row) * a.heads.H + head) * E + column + place.lane % 4 * 4;
-    Sums<EP> dq;
-    dq.zero();
-    if (at.begin > 0) dq.load(sums, a.heads.H * E, left, E - column);
+    const int row = t + 32 * place.half + place.lane / 4, left = at.length - row;
+    const int64_t own = (at.first + row) * ld + head * E + column;  // the lane's first row of dq
+    float dq[2][EP / 32][4] = {};
+    if (at.begin > 0) load_sums(dq, a.sums + own, ld, left, E - column);
     if (half_keys * place.half < visible) {
       add_product<true, key_stride, row_stride, tokens / 16>(dv, shared.p + half_keys * place.half, dy);
       add_product<true, key_stride, row_stride, tokens / 16>(dk, shared.ds + half_keys * place.half, q);
@@ -257,30 +290,37 @@ __device__ void key_tile(Shared<EP, keys, stages>& shared, const FlashBackward& 
 #pragma unroll
     for (int k = 0; k < keys; k += 64)
       if (k == 0 || k < visible)
-        add_product<false, key_stride, row_stride, 4>(dq.x, shared.ds + 32 * place.half * key_stride + k,
+        add_product<false, key_stride, row_stride, 4>(dq, shared.ds + 32 * place.half * key_stride + k,
                                                       shared.k + k * row_stride + column);
-    if (diagonal) dq.finish(a.dqkv + (at.first + row) * ld + head * E + column, ld, left, E - column, a.scale);
-    else dq.store(sums, a.heads.H * E, left, E - column);
-    if (++g == a.heads.group) g = 0, t -= tokens;
+    if (diagonal) store_tiles(dq, a.dqkv + own, ld, left, E - column, a.scale);
+    else store_sums(dq, a.sums + own, ld, left, E - column);
+    if (++head == shared.head_end) head = shared.head, t -= tokens;
     stage = stages - 1 - stage;
+    ++steps;
   }
   __syncthreads();  // all warps have completed the last step
-  if (threadIdx.x == 0) a.order.complete(shared.item, ~0u >> 1);
-  const int own = half_keys * place.half + place.lane / 4, left = at.end - at.begin - own;
-  store_keys(a.dqkv + a.heads.key(first + own, at.kv) + column, ld, left, dk, a.scale, E - column);
-  store_keys(a.dqkv + a.heads.value(first + own, at.kv) + column, ld, left, dv, 1, E - column);
+  if (threadIdx.x == 0) a.order.complete(shared.item, steps);
+  finish_keys(shared, a, dk, dv);
 }
 
 template <int EP, int keys, int stages>
 __global__ void __launch_bounds__(threads, 1) gradients(__grid_constant__ const FlashBackward a) {
   auto& shared = *dynamic_shared<Shared<EP, keys, stages>>();
-  SequenceTiles tiles(a.offsets, a.S, keys, a.heads.K);
+  const int parts = parts_of(a.heads.group);
+  SequenceTiles tiles(a.offsets, a.S, keys, a.heads.K * parts);
   while (true) {
     __syncthreads();  // all warps have completed the item before
     if (threadIdx.x == 0) {
+      SequenceTile& at = shared.at;
       shared.item = a.order.take();
-      shared.present = tiles.at(shared.item, shared.at);
-      if (shared.present) shared.at.mirror(keys);  // the first keys of a sequence come first: most query rows see them
+      shared.present = tiles.at(shared.item, at);
+      if (shared.present) {
+        at.mirror(keys);  // the first keys of a sequence come first: most query rows see them
+        const int part = at.kv % parts;
+        at.kv /= parts;
+        shared.head = at.kv * a.heads.group + part * item_heads;
+        shared.head_end = min(shared.head + item_heads, (at.kv + 1) * a.heads.group);
+      }
     }
     __syncthreads();
     if (!shared.present) return;

@@ -6,19 +6,19 @@
 #include "plain_attention.h"
 #include "sequence_tiles.h"
 
-// Sets the words of a BlockOrder of S sequences with K heads each, divided into items of at least 64 tokens, to 0. All
-// threads of the grid call this function.
-__device__ inline void start_order(unsigned* words, int T, int S, int K) {
+// Sets the words of a BlockOrder to 0, for S sequences of T tokens in all, which are divided into tiles of at least 64
+// tokens with `parts` items each. All threads of the grid call this function.
+__device__ inline void start_order(unsigned* words, int parts, int T, int S) {
   if (!words) return;
-  const int64_t count = 1 + (T / 64 + int64_t{S}) * K, step = static_cast<int64_t>(gridDim.x) * blockDim.x;
+  const int64_t count = 1 + (T / 64 + int64_t{S}) * parts, step = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) words[i] = 0;
 }
 
-// delta (T, H) = Σ_e dy·y for dy, y (T, H, E). order: words for start_order, or null.
+// delta (T, H) = Σ_e dy·y for dy, y (T, H, E). order and parts are for start_order; order may be null.
 template <class X>
-__global__ void row_sums(float* delta, unsigned* order, const X* dy, const X* y, const int32_t* offsets, int S, int H,
-                         int K, int E) {
-  start_order(order, offsets[S], S, K);
+__global__ void row_sums(float* delta, unsigned* order, int parts, const X* dy, const X* y, const int32_t* offsets,
+                         int S, int H, int E) {
+  start_order(order, parts, offsets[S], S);
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * plain_warps;
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32; row < count; row += step) {
     float sum = 0;
@@ -30,9 +30,9 @@ __global__ void row_sums(float* delta, unsigned* order, const X* dy, const X* y,
 
 // Computes the same delta as row_sums, for rows of at most 128 elements that can be read 16 bytes at a time. Half a
 // warp computes a row.
-static __global__ void row_sums_wide(float* delta, unsigned* order, const bf16* dy, const bf16* y,
-                                     const int32_t* offsets, int S, int H, int K, int E) {
-  start_order(order, offsets[S], S, K);
+static __global__ void row_sums_wide(float* delta, unsigned* order, int parts, const bf16* dy, const bf16* y,
+                                     const int32_t* offsets, int S, int H, int E) {
+  start_order(order, parts, offsets[S], S);
   const int64_t count = static_cast<int64_t>(offsets[S]) * H, step = static_cast<int64_t>(gridDim.x) * 2 * plain_warps;
   const int lane = threadIdx.x % 16, half = threadIdx.x / 16 % 2;
   for (int64_t pair = (static_cast<int64_t>(blockIdx.x) * plain_warps + threadIdx.x / 32) * 2; pair < count;

@@ -296,7 +296,7 @@ INGRAIN_API ingrain_status ingrain_attention_paged_forward(ingrain_context* ctx,
 INGRAIN_API ingrain_status ingrain_attention_forward(ingrain_context* ctx, void* y, float* lse, const void* qkv,
                                                      const int32_t* offsets, int32_t dtype, int32_t operands, int64_t S,
                                                      int64_t H, int64_t K, int64_t E, float scale);
-// dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) and sums (T, H·E) f32 are scratch.
+// dqkv (T, (H + 2K)·E) is overwritten; delta (T, H) and sums (T, (H + 2K)·E) f32 are scratch.
 INGRAIN_API ingrain_status ingrain_attention_backward(ingrain_context* ctx, void* dqkv, float* delta, float* sums,
                                                       const void* dy, const void* qkv, const void* y, const float* lse,
                                                       const int32_t* offsets, int32_t dtype, int32_t operands,

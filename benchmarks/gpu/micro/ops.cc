@@ -250,7 +250,7 @@ void training_attention() {
   void *qkv = normal(T * qkv_columns(), bf16, 1), *dqkv = room(T * qkv_columns() * 2), *y = room(T * H * E * 2),
        *dy = normal(T * H * E, bf16, 1);
   float *lse = room<float>(T * H * 4), *delta = room<float>(T * H * 4),
-        *sums = room<float>(T * H * E * 4);
+        *sums = room<float>(T * qkv_columns() * 4);
   const double flops = 2. * T * T * H * E, columns = static_cast<double>(qkv_columns()), s = static_cast<double>(H * E);
   op("attention_forward", "bf16", T, 2. * T * (columns + s), flops,
      [&](int) { CALL(attention_forward, y, lse, qkv, offsets, bf16, bf16, 1, H, K, E, static_cast<float>(scale())); });

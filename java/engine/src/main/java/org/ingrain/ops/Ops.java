@@ -308,14 +308,14 @@ public final class Ops {
                 state.operands().code(), state.offsets().size(0) - 1, heads.h(), heads.k(), heads.e(), heads.scale());
     }
 
-    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). delta (T, H), sums (T, H·E) f32: scratch. */
+    /** Sets dqkv (T, (H + 2K)·E) to the gradient of qkv for dy (T, H·E). Scratch f32: delta (T, H), sums like dqkv. */
     public void attentionBackward(Tensor dqkv, Tensor delta, Tensor sums, Tensor dy, AttentionState forward,
             Heads heads) {
         Shapes.packed(forward, heads);
         Shapes.like("dqkv", dqkv, forward.qkv());
         Shapes.like("dy", dy, forward.y());
         Shapes.like("delta", delta, forward.lse());
-        Shapes.matrix("sums", sums, DType.F32, dy.size(0), dy.size(1));
+        Shapes.matrix("sums", sums, DType.F32, dqkv.size(0), dqkv.size(1));
         bindings.attentionBackward(dqkv, delta, sums, dy, forward.qkv(), forward.y(), forward.lse(), forward.offsets(),
                 dy.dtype().code(), forward.operands().code(), forward.offsets().size(0) - 1, heads.h(), heads.k(),
                 heads.e(), heads.scale());

@@ -76,7 +76,7 @@ final class AttentionCases {
         Tensor dy = side.normal(at.dtype(), y.size(0), y.size(1));
         Tensor dqkv = side.output(at.dtype(), qkv.size(0), qkv.size(1));
         Tensor delta = side.output(DType.F32, lse.size(0), lse.size(1));
-        Tensor sums = side.output(DType.F32, y.size(0), y.size(1));
+        Tensor sums = side.output(DType.F32, qkv.size(0), qkv.size(1));
         Tolerance tolerance = Tolerance.of(at.dtype(), at.get("length") + at.get("E")).through(at.dtype())
                 .magnitude(16);
         return Call.of(() -> side.ops().attentionBackward(dqkv, delta, sums, dy, state, heads(at)),

@@ -95,7 +95,7 @@ class AttentionParityTest extends ParityTest {
             lab.trusted().attention(state, c.heads());
             Tensor dqkv = lab.output(dtype, c.tokens(), columns);
             Tensor delta = lab.output(DType.F32, c.tokens(), c.h());
-            Tensor sums = lab.output(DType.F32, c.tokens(), c.h() * c.e());
+            Tensor sums = lab.output(DType.F32, c.tokens(), columns);
             lab.ops().attentionBackward(dqkv, delta, sums, dy.tensor(), state, c.heads());
             float[] expected = lab.reference(torch -> {
                 var leaf = torch.leaf(qkv.values(), c.tokens(), columns);

@@ -183,7 +183,7 @@ class BitwiseThreadsTest {
         lab.ops().attention(state, heads);
         Tensor dqkv = lab.output(dtype, t, heads.columns());
         Tensor delta = lab.output(DType.F32, t, 8);
-        Tensor sums = lab.output(DType.F32, t, 8 * 64);
+        Tensor sums = lab.output(DType.F32, t, heads.columns());
         lab.ops().attentionBackward(dqkv, delta, sums, lab.normal(dtype, t, 8 * 64).tensor(), state, heads);
         return List.of(y, lse, dqkv);
     }

@@ -127,7 +127,8 @@ class DeviceLimitsTest {
                 normed(lab, w, results);
             }
             norms(lab, results);
-            attention(lab, results);
+            attention(lab, 2, results);
+            attention(lab, 4, results);
             lora(lab, results);
             var paged = new PagedCase(lab, Layer.of(8, 2, 128, DType.BF16, DType.BF16, 16), 1, 3, 17, 290, 276, 275, 7);
             for (float[] y : paged.run(lab.ops(), lab.ops(), new Schedule(true, true, Schedule.WHOLE, 1, 2))) {
@@ -208,20 +209,23 @@ class DeviceLimitsTest {
         results.add(lab.bytes(db));
     }
 
-    /** The longer sequence has four tiles of 128 keys, whose blocks add to the same rows of dq one after another. */
-    private static void attention(ParityCheck lab, List<byte[]> results) {
-        var heads = new Ops.Heads(4, 1, 128, 0.09f);
+    /**
+     * The longer sequence has four tiles of 128 keys. In the backward pass, their blocks add to the same rows of dq one
+     * after another. With four query heads, two blocks add to the same rows of dk and dv.
+     */
+    private static void attention(ParityCheck lab, int h, List<byte[]> results) {
+        var heads = new Ops.Heads(h, 1, 128, 0.09f);
         Tensor qkv = lab.normal(DType.BF16, 450, heads.columns()).tensor();
-        Tensor dy = lab.normal(DType.BF16, 450, 512).tensor();
+        Tensor dy = lab.normal(DType.BF16, 450, h * 128).tensor();
         Tensor offsets = lab.ints(0, 20, 450);
-        Tensor y = lab.output(DType.BF16, 450, 512);
-        Tensor lse = lab.output(DType.F32, 450, 4);
+        Tensor y = lab.output(DType.BF16, 450, h * 128);
+        Tensor lse = lab.output(DType.F32, 450, h);
         AttentionState state = new AttentionState(qkv, y, lse, offsets, DType.BF16);
         lab.ops().attention(state, heads);
         results.add(lab.bytes(y));
         Tensor dqkv = lab.output(DType.BF16, 450, heads.columns());
-        Tensor sums = lab.output(DType.F32, 450, 512);
-        lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 450, 4), sums, dy, state, heads);
+        Tensor sums = lab.output(DType.F32, 450, heads.columns());
+        lab.ops().attentionBackward(dqkv, lab.output(DType.F32, 450, h), sums, dy, state, heads);
         results.add(lab.bytes(dqkv));
     }
 

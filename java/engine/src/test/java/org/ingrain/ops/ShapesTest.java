@@ -138,7 +138,7 @@ class ShapesTest {
                         t -> ops.attention(new AttentionState(t[2], t[0], t[1], t[3], DType.F32), HEADS)),
                 new Trial(
                         "attentionBackward",
-                        "dqkv F32 3 128, delta F32 3 2, sums F32 3 64, dy F32 3 64, qkv F32 3 128, y F32 3 64, "
+                        "dqkv F32 3 128, delta F32 3 2, sums F32 3 128, dy F32 3 64, qkv F32 3 128, y F32 3 64, "
                         + "lse F32 3 2, offsets I32 2*", t -> ops.attentionBackward(t[0], t[1], t[2], t[3],
                                 new AttentionState(t[4], t[5], t[6], t[7], DType.F32), HEADS)),
                 new Trial("siluMul", "y F32 3 8, gateUp F32 3 16", t -> ops.siluMul(t[0], t[1])),

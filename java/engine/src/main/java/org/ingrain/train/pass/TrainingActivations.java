@@ -81,16 +81,16 @@ final class TrainingActivations {
      * @param attention (T, H·E) gradient of the output of attention
      * @param qkv       (T, (H + 2K)·E) gradient of queries, keys and values
      * @param delta     (T, H) scratch memory of the backward pass of attention
-     * @param sums      (T, H·E) the same; in the memory of {@code gateUp} if that is large enough
+     * @param sums      (T, (H + 2K)·E) the same; in the memory of {@code gateUp} if that is large enough
      */
     record Gradients(Tensor stream, Tensor x, Tensor gated, Tensor gateUp, Tensor attention, Tensor qkv, Tensor delta,
             Tensor sums) {
         static Gradients allocate(Space t, Weights.Layer w, long heads) {
             Tensor gateUp = t.of(w.gateUpProj().rows());
-            long width = w.oProj().columns();
+            long width = w.qkvProj().rows();
             boolean fits = t.rows * width * DType.F32.bytes() <= gateUp.bytes();
             return new Gradients(t.of(w.oProj().rows()), t.of(w.qkvProj().columns()), t.of(w.downProj().columns()),
-                    gateUp, t.of(width), t.of(w.qkvProj().rows()), t.f32(heads),
+                    gateUp, t.of(w.oProj().columns()), t.of(width), t.f32(heads),
                     fits ? gateUp.view(DType.F32, t.rows, width) : t.f32(width));
         }
 
