@@ -44,56 +44,6 @@ template <int EP> __device__ __forceinline__ void load_left(unsigned (&a)[4], co
   load_matrices(a, rows + (lane % 16) * tile_stride<EP> + 16 * k + lane / 16 * 8);
 }
 
-// s (16, 8·N) += a · bᵀ over columns [32·k, 32·k + 32) of a (16, EP) and b (8·N, EP). low and high are the first
-// and the last 16 of these 32 columns of a.
-template <int EP, int N>
-__device__ __forceinline__ void add_scores(float (&s)[N][4], const unsigned (&low)[4], const unsigned (&high)[4],
-                                           const bf16* b, int k) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int n = 0; n < N; ++n) {
-    unsigned m[4];
-    load_matrices(m, b + (8 * n + lane % 8) * tile_stride<EP> + 32 * k + lane / 8 * 8);
-    mma(s[n], low, {m[0], m[1]});
-    mma(s[n], high, {m[2], m[3]});
-  }
-}
-template <int EP, int N>
-__device__ __forceinline__ void scores(float (&s)[N][4], const unsigned (&a)[EP / 16][4], const bf16* b) {
-#pragma unroll
-  for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
-#pragma unroll
-  for (int k = 0; k < EP / 32; ++k) add_scores<EP>(s, a[2 * k], a[2 * k + 1], b, k);
-}
-// s (16, 8·N) = a (16, EP) · b (8·N, EP)ᵀ with both operands in shared memory. This function needs fewer registers, but
-// more loads, than the one above, which has `a` in registers.
-template <int EP, int N> __device__ __forceinline__ void scores(float (&s)[N][4], const bf16* a, const bf16* b) {
-#pragma unroll
-  for (int n = 0; n < N; ++n) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
-#pragma unroll
-  for (int k = 0; k < EP / 32; ++k) {
-    unsigned low[4], high[4];
-    load_left<EP>(low, a, 2 * k);
-    load_left<EP>(high, a, 2 * k + 1);
-    add_scores<EP>(s, low, high, b, k);
-  }
-}
-
-// o (16, 8·N) += p (16, 16·J) · v (16·J, 8·N), v row-major in shared memory.
-template <int EP, int J, int N>
-__device__ __forceinline__ void weigh(float (&o)[N][4], const unsigned (&p)[J][4], const bf16* v) {
-  const int lane = threadIdx.x % 32;
-#pragma unroll
-  for (int j = 0; j < J; ++j)
-#pragma unroll
-    for (int n = 0; n < N; n += 2) {
-      unsigned m[4];
-      load_matrices<true>(m, v + (16 * j + lane % 16) * tile_stride<EP> + 8 * n + lane / 16 * 8);
-      mma(o[n], p[j], {m[0], m[1]});
-      mma(o[n + 1], p[j], {m[2], m[3]});
-    }
-}
-
 // Rounds accumulators (16, 8·N) to bf16 and packs them as the left operand of the next product.
 template <int N> __device__ __forceinline__ void to_left(unsigned (&p)[N / 2][4], const float (&s)[N][4]) {
 #pragma unroll

@@ -316,7 +316,7 @@ __global__ void __launch_bounds__(threads, 1) gradients(__grid_constant__ const 
       shared.present = tiles.at(shared.item, at);
       if (shared.present) {
         at.mirror(keys);  // the first keys of a sequence come first: most query rows see them
-        const int part = at.kv % parts;
+        const int part = at.kv % parts;  // of the group's heads; until here, kv numbers the parts of all groups
         at.kv /= parts;
         shared.head = at.kv * a.heads.group + part * item_heads;
         shared.head_end = min(shared.head + item_heads, (at.kv + 1) * a.heads.group);

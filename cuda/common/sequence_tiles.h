@@ -44,16 +44,6 @@ class SequenceTiles {
   int S_, size_, K_, s_ = 0, before_ = 0;
 };
 
-// Writes the number of blocks to launch for a kernel that processes items: two per multiprocessor. The host does not
-// know the number of items at the launch, so the blocks process items in rounds until no item is left. Each result is
-// computed by one block alone, so the bits of a result do not depend on the number of blocks.
-inline ingrain_status persistent_blocks(ingrain_context* ctx, unsigned* blocks) {
-  DeviceLimits device;
-  const ingrain_status status = device_limits(ctx, &device);
-  *blocks = 2 * device.multiprocessors;
-  return status;
-}
-
 // Starts copying `rows` rows of E elements, which are ld elements apart, to a tile with rows of EP elements.
 // Rows >= count do not exist in memory and become zeros.
 template <int EP, int rows, int threads>
@@ -68,8 +58,8 @@ __device__ __forceinline__ void fetch_rows(bf16* tile, int E, const bf16* first,
   for (int i = 0; i < rows; i += step, from += step * ld) copy_async16(to + i * tile_stride<EP>, from, i < left);
 }
 
-// Two products of flash.h for a warp that processes 32 rows. Each fragment of `b` or `v` is the operand of four mma
-// instructions, two for each tile of 16 rows, so the warp reads shared memory half as often per product.
+// Two products of a warp that processes 32 rows. Each fragment of `b` or `v` is the operand of four mma instructions,
+// two for each tile of 16 rows, so a warp reads shared memory half as often per product as with 16 rows.
 //
 // s (2·16, 8·N) = a (2·16, EP) · b (8·N, EP)ᵀ with both operands in shared memory.
 template <int EP, int N>
