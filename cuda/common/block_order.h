@@ -6,11 +6,11 @@
 
 // words: (1 + items), all 0 before the kernel starts: the number of taken items, then the completed steps of each item.
 struct BlockOrder {
+  static constexpr unsigned all = ~0u;  // more steps than any item has
   unsigned* words;
 
   // Returns the next item. One thread of a block calls this function.
   __device__ __forceinline__ int take() const { return static_cast<int>(atomicAdd(words, 1u)); }
-  static constexpr unsigned all = ~0u;
 
   // Returns how many steps an item has completed. One thread calls this function. After the next barrier, all threads
   // of the block see what the item's block wrote in these steps, if they read it with __ldcg.

@@ -177,12 +177,16 @@ class MachineCodeTest {
         });
     }
 
-    /** In the loop of training attention at head_dim 128, at least a fifth of the instructions are products. */
+    /**
+     * In the loops of training attention at head_dim 128, at least a fifth of all instructions are HMMA instructions.
+     * The backward kernel with 64 keys is tested below only: it has half of the products, but all rarely executed code.
+     */
     @Test
     void attentionConsistsOfProducts() throws IOException {
         Map<String, Cubin.Loop> loops = new TreeMap<>(cubin("attention").loops());
-        loops.keySet().removeIf(name -> !name.contains("ILi128E"));
-        assertEquals(1, loops.size(), loops::toString);
+        loops.putAll(cubin("attention_backward").loops());
+        loops.keySet().removeIf(name -> !name.contains("ILi128E") || name.contains("gradientsILi128ELi64E"));
+        assertEquals(3, loops.size(), loops::toString);
         loops.forEach((kernel, loop) -> assertTrue(loop.share() >= 0.2, kernel + ": " + loop));
     }
 
